@@ -1,0 +1,41 @@
+// Set-up shared by start, build and test: install what is missing, build what is stale. Node's own modules only, since nothing is installed yet.
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
+const at = (...parts) => path.join(root, ...parts)
+
+/** Runs a program to its end with its output on stderr (stdout belongs to the server's ready line); ends this process if it fails. */
+function run(command, args) {
+  const done = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' })
+  if (done.status !== 0) {
+    console.error(`pg-keyspace: '${command} ${args.join(' ')}' failed`)
+    process.exit(done.status ?? 1)
+  }
+}
+
+/** Installs the dependencies when the lock file is newer than what is installed. */
+export function install() {
+  const marker = at('node_modules', '.package-lock.json')
+  if (existsSync(marker) && statSync(marker).mtimeMs >= statSync(at('package-lock.json')).mtimeMs) return
+  run('npm', ['ci', '--no-audit', '--no-fund'])
+}
+
+function newest(dir) {
+  let latest = statSync(dir).mtimeMs
+  for (const entry of readdirSync(dir, { withFileTypes: true })) {
+    const file = path.join(dir, entry.name)
+    latest = Math.max(latest, entry.isDirectory() ? newest(file) : statSync(file).mtimeMs)
+  }
+  return latest
+}
+
+/** Compiles src/ into dist/ when a source is newer than the last complete build. */
+export function build() {
+  const stamp = at('dist', '.tsbuildinfo')
+  const sources = Math.max(newest(at('src')), statSync(at('tsconfig.build.json')).mtimeMs, statSync(at('package-lock.json')).mtimeMs)
+  if (existsSync(stamp) && statSync(stamp).mtimeMs >= sources) return
+  run(process.execPath, [at('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.build.json'])
+}

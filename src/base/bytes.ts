@@ -1,0 +1,115 @@
+// Bytes: comparison, prefix arithmetic, and a growing writer. // hot
+
+/** Byte-wise comparison, as every store orders its keys: negative, 0 or positive. */
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  return Buffer.compare(a, b)
+}
+
+/** The smallest key above every key that starts with `prefix` (carry propagates); null if there is none (all bytes 0xFF). */
+export function prefixEnd(prefix: Uint8Array): Buffer | null {
+  let last = prefix.length - 1
+  while (last >= 0 && prefix[last] === 0xff) last--
+  if (last < 0) return null
+  const end = Buffer.from(prefix.subarray(0, last + 1))
+  end[last] = end[last]! + 1
+  return end
+}
+
+/** The smallest key above `key` itself. */
+export function keyAfter(key: Uint8Array): Buffer {
+  const next = Buffer.allocUnsafe(key.length + 1)
+  next.set(key)
+  next[key.length] = 0
+  return next
+}
+
+/** Appends to a buffer that doubles when full. `finish` copies out; `view` lends the bytes until the next write. */
+export class ByteWriter {
+  buffer: Buffer
+  length = 0
+
+  constructor(capacity = 256) {
+    this.buffer = Buffer.allocUnsafe(capacity)
+  }
+
+  reset(): this {
+    this.length = 0
+    return this
+  }
+
+  /** Makes room for `size` more bytes. */
+  reserve(size: number): void {
+    const needed = this.length + size
+    if (needed <= this.buffer.length) return
+    const grown = Buffer.allocUnsafe(Math.max(needed, this.buffer.length * 2))
+    this.buffer.copy(grown, 0, 0, this.length)
+    this.buffer = grown
+  }
+
+  u8(value: number): void {
+    this.reserve(1)
+    this.buffer[this.length++] = value
+  }
+
+  u16(value: number): void {
+    this.reserve(2)
+    this.length = this.buffer.writeUInt16BE(value, this.length)
+  }
+
+  i16(value: number): void {
+    this.reserve(2)
+    this.length = this.buffer.writeInt16BE(value, this.length)
+  }
+
+  u32(value: number): void {
+    this.reserve(4)
+    this.length = this.buffer.writeUInt32BE(value >>> 0, this.length)
+  }
+
+  i32(value: number): void {
+    this.reserve(4)
+    this.length = this.buffer.writeInt32BE(value, this.length)
+  }
+
+  i64(value: bigint): void {
+    this.reserve(8)
+    this.length = this.buffer.writeBigInt64BE(value, this.length)
+  }
+
+  u64(value: bigint): void {
+    this.reserve(8)
+    this.length = this.buffer.writeBigUInt64BE(value, this.length)
+  }
+
+  f32(value: number): void {
+    this.reserve(4)
+    this.length = this.buffer.writeFloatBE(value, this.length)
+  }
+
+  f64(value: number): void {
+    this.reserve(8)
+    this.length = this.buffer.writeDoubleBE(value, this.length)
+  }
+
+  bytes(value: Uint8Array): void {
+    this.reserve(value.length)
+    this.buffer.set(value, this.length)
+    this.length += value.length
+  }
+
+  /** UTF-8; answers the number of bytes written. */
+  utf8(text: string): number {
+    this.reserve(text.length * 3)
+    const size = this.buffer.utf8Write(text, this.length)
+    this.length += size
+    return size
+  }
+
+  view(): Buffer {
+    return this.buffer.subarray(0, this.length)
+  }
+
+  finish(): Buffer {
+    return Buffer.from(this.view())
+  }
+}

@@ -1,0 +1,37 @@
+// Cancellation of one statement: a flag polled in loops and an event for those who wait.
+
+import type { PgError } from './errors.ts'
+
+export class CancelToken {
+  /** Why the statement must end (57014 and friends); null while it may go on. */
+  reason: PgError | null = null
+  #waiters = new Set<(reason: PgError) => void>()
+
+  cancel(reason: PgError): void {
+    if (this.reason !== null) return
+    this.reason = reason
+    const waiters = [...this.#waiters]
+    this.#waiters.clear()
+    for (const wake of waiters) wake(reason)
+  }
+
+  /** Throws the reason if there is one. Cheap: call it once per batch. */
+  check(): void {
+    if (this.reason !== null) throw this.reason
+  }
+
+  /** Calls `wake` once on cancellation (at once if that has happened); answers how to stop listening. */
+  onCancel(wake: (reason: PgError) => void): () => void {
+    if (this.reason !== null) {
+      wake(this.reason)
+      return () => {}
+    }
+    this.#waiters.add(wake)
+    return () => this.#waiters.delete(wake)
+  }
+
+  /** For the next statement of the session. */
+  reset(): void {
+    this.reason = null
+  }
+}

@@ -1,0 +1,26 @@
+// Every bound of the product in one place. A queue, cache, buffer or input without an entry here is a defect.
+
+const KiB = 1024
+const MiB = 1024 * KiB
+
+export const LIMITS = {
+  /** Rows in an operator's largest batch; the first has `firstBatchRows` and each next one twice as many. */
+  batchRows: 1024,
+  firstBatchRows: 16,
+  /** Longest the event loop may be held by one statement before it must yield, ms. */
+  sliceMs: 5,
+  /** Bytes in a key of the embedded store (LMDB's own bound with 4 KiB pages) and of an index entry. */
+  maxKeyBytes: 1900,
+  /** Bytes in one field, as PostgreSQL's 1 GB bound is out of reach of one JavaScript string. */
+  maxFieldBytes: 256 * MiB,
+  /** Nesting of expressions and sub-selects before 54001. */
+  maxExpressionDepth: 2000,
+  /** Columns in a table and in a target list, as PostgreSQL's. */
+  maxTableColumns: 1600,
+  maxTargetEntries: 1664,
+  /** Columns in an index, arguments of a function. */
+  maxIndexColumns: 32,
+  maxFunctionArguments: 100,
+  /** Bytes in an identifier (NAMEDATALEN - 1). */
+  maxIdentifierBytes: 63,
+} as const

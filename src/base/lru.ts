@@ -1,0 +1,54 @@
+// A bounded map that forgets what was used longest ago. // hot
+
+export class LruMap<K, V> {
+  #map = new Map<K, V>()
+  readonly capacity: number
+  readonly #onEvict: ((key: K, value: V) => void) | undefined
+
+  constructor(capacity: number, onEvict?: (key: K, value: V) => void) {
+    this.capacity = capacity
+    this.#onEvict = onEvict
+  }
+
+  get size(): number {
+    return this.#map.size
+  }
+
+  get(key: K): V | undefined {
+    const value = this.#map.get(key)
+    if (value === undefined) return undefined
+    this.#map.delete(key)
+    this.#map.set(key, value)
+    return value
+  }
+
+  /** Looks without counting as a use. */
+  peek(key: K): V | undefined {
+    return this.#map.get(key)
+  }
+
+  set(key: K, value: V): void {
+    this.#map.delete(key)
+    this.#map.set(key, value)
+    if (this.#map.size <= this.capacity) return
+    const [oldest, evicted] = this.#map.entries().next().value!
+    this.#map.delete(oldest)
+    this.#onEvict?.(oldest, evicted)
+  }
+
+  delete(key: K): boolean {
+    return this.#map.delete(key)
+  }
+
+  clear(): void {
+    this.#map.clear()
+  }
+
+  values(): IterableIterator<V> {
+    return this.#map.values()
+  }
+
+  entries(): IterableIterator<[K, V]> {
+    return this.#map.entries()
+  }
+}

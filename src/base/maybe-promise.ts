@@ -1,0 +1,32 @@
+// A value now, or later. The embedded store answers at once, TiKV later; one code path serves both and a synchronous one stays synchronous.
+// `instanceof Promise` is the whole test: nobody hands out thenables of another kind. // hot
+
+export type MaybePromise<T> = T | Promise<T>
+
+/** `fn(value)` now if the value is here, else when it comes. Errors of the synchronous path are thrown, not wrapped. */
+export function then<T, R>(value: MaybePromise<T>, fn: (value: T) => MaybePromise<R>): MaybePromise<R> {
+  return value instanceof Promise ? value.then(fn) : fn(value)
+}
+
+/** Runs `cleanup` after `body`, however it ends. */
+export function lastly<T>(body: () => MaybePromise<T>, cleanup: () => void): MaybePromise<T> {
+  let value: MaybePromise<T>
+  try {
+    value = body()
+  } catch (error) {
+    cleanup()
+    throw error
+  }
+  if (value instanceof Promise) return value.finally(cleanup)
+  cleanup()
+  return value
+}
+
+/** Calls `step` until it answers false; leaves the stack between asynchronous steps only. */
+export function loop(step: () => MaybePromise<boolean>): MaybePromise<void> {
+  for (;;) {
+    const more = step()
+    if (more instanceof Promise) return more.then((go) => (go ? loop(step) : undefined))
+    if (!more) return undefined
+  }
+}

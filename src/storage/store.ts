@@ -1,0 +1,173 @@
+// The only door to data: what a store of transactional key-value keyspaces offers. Two implementations: storage/lmdb and storage/tikv.
+//
+// A Transaction is bound to one keyspace by construction: there is no call that takes a keyspace and a key. Keys here are user keys
+// (docs: design "Keys, rows, versions"); a prefix, if the store needs one, is added below this interface.
+
+import type { CancelToken } from '../base/cancel.ts'
+import type { KeyspaceId, Timestamp } from '../base/ids.ts'
+import type { MaybePromise } from '../base/maybe-promise.ts'
+
+/** Keys from `start` (inclusive) to `end` (exclusive); both non-empty. */
+export interface KeyRange {
+  readonly start: Uint8Array
+  readonly end: Uint8Array
+}
+
+/**
+ * Entries of a scan without an object per row: entry i's key is data[bounds[4i], bounds[4i+1]) and its value
+ * data[bounds[4i+2], bounds[4i+3]). Valid until the scanner's next call.
+ */
+export interface KvBatch {
+  readonly count: number
+  readonly data: Buffer
+  readonly bounds: Uint32Array
+}
+
+export interface ScanOptions {
+  reverse?: boolean
+  /** Entries wanted at most; the scanner reads ahead no further. */
+  limit?: number
+  keysOnly?: boolean
+}
+
+export interface Scanner {
+  /** The next entries in key order, own uncommitted writes included; null at the end. Small first batches, larger later ones. */
+  next(): MaybePromise<KvBatch | null>
+  close(): void
+}
+
+export type IsolationLevel = 'read committed' | 'repeatable read' | 'serializable'
+
+export interface BeginOptions {
+  isolation: IsolationLevel
+  readOnly?: boolean
+  /**
+   * One statement that commits itself: the store may leave locks and existence checks to the commit, where a conflict is reported as a
+   * KvError with `retryable`; the caller then runs the statement again in a transaction without this option.
+   */
+  autocommit?: boolean
+  /** All this transaction will do is read single keys, each at the newest committed version (TiKV: no timestamp is fetched). */
+  latest?: boolean
+  /** Ends waits inside the store: locks, requests, back-off. */
+  cancel?: CancelToken
+}
+
+export type LockMode = 'shared' | 'exclusive'
+
+export interface LockOptions {
+  mode: LockMode
+  /** What to do about a lock that another transaction holds. */
+  wait: 'block' | 'nowait' | 'skip'
+  /** With `block`: milliseconds until KvError 'lockTimeout'; 0 = no limit but the transaction's own. */
+  timeoutMs: number
+  /** Also answer each locked key's newest committed (or own) value. */
+  returnValues?: boolean
+}
+
+/** 0 locked, unchanged since the read timestamp · 1 locked, but a newer version was committed since · 2 skipped (only with wait 'skip') */
+export type LockStatus = 0 | 1 | 2
+export const LOCKED: LockStatus = 0
+export const LOCKED_CHANGED: LockStatus = 1
+export const LOCK_SKIPPED: LockStatus = 2
+
+export interface LockResult {
+  readonly status: Uint8Array
+  /** With returnValues: the newest value of each key, null where there is none (or it was skipped). */
+  readonly values: (Buffer | null)[] | null
+}
+
+declare const savepoint: unique symbol
+/** A position in the write buffer. Locks taken since are released by a roll-back where the store can. */
+export type Savepoint = number & { readonly [savepoint]: true }
+
+export interface Transaction {
+  readonly keyspace: KeyspaceId
+  readonly isolation: IsolationLevel
+  /** True once something was written or locked. */
+  readonly dirty: boolean
+  /** The timestamp reads see, if one was needed yet. */
+  readonly readTs: Timestamp | null
+  /** Own writes, then the newest version at or below the read timestamp. The bytes are the caller's to keep. */
+  get(key: Uint8Array): MaybePromise<Buffer | null>
+  batchGet(keys: readonly Uint8Array[]): MaybePromise<(Buffer | null)[]>
+  scan(range: KeyRange, options?: ScanOptions): Scanner
+  /**
+   * Locks keys until the end of the transaction. 'block' waits at most timeoutMs and detects deadlocks; all or nothing except with 'skip'.
+   * In 'repeatable read' and above a version newer than the snapshot is KvError 'writeConflict'; in 'read committed' it is status 1 and the
+   * caller re-reads (the value answered, or after refreshReadTs) and checks its conditions again.
+   */
+  lockKeys(keys: readonly Uint8Array[], options: LockOptions): MaybePromise<LockResult>
+  /** Into the write buffer; the transaction must hold the key's lock, or be `autocommit`. Waits only when the buffer must be relieved. */
+  put(key: Uint8Array, value: Uint8Array): MaybePromise<void>
+  /** As put, for a key that must not exist: takes the lock; KvError 'alreadyExists' now or, if autocommit, at commit. */
+  insert(key: Uint8Array, value: Uint8Array): MaybePromise<void>
+  /** insert for many keys in one step (one request where the store is remote); the error names the first key found. */
+  insertMany(keys: readonly Uint8Array[], values: readonly Uint8Array[]): MaybePromise<void>
+  delete(key: Uint8Array): MaybePromise<void>
+  savepoint(): Savepoint
+  rollbackTo(savepoint: Savepoint): MaybePromise<void>
+  /** READ COMMITTED: a new snapshot for the next statement. */
+  refreshReadTs(): MaybePromise<void>
+  /** Durable when it resolves (unless `relaxed`: then visible, but the flush may follow). Nothing written: ends the transaction at once. */
+  commit(options?: { maxCommitTs?: Timestamp; relaxed?: boolean }): MaybePromise<Timestamp | null>
+  rollback(): MaybePromise<void>
+}
+
+/** One keyspace of a store, open. */
+export interface Keyspace {
+  readonly id: KeyspaceId
+  readonly name: string
+  begin(options: BeginOptions): Transaction
+  /** Bytes the keyspace occupies, as near as the store can tell. */
+  storageBytes(): MaybePromise<number>
+}
+
+export type KeyspaceState = 'enabled' | 'disabled' | 'archived' | 'tombstone'
+
+/** A keyspace as the store's own directory (PD, or the embedded store's) lists it. */
+export interface KeyspaceMeta {
+  readonly id: KeyspaceId
+  readonly name: string
+  readonly state: KeyspaceState
+  /** Milliseconds since the Unix epoch. */
+  readonly createdAt: number
+  readonly stateChangedAt: number
+  readonly config: Readonly<Record<string, string>>
+}
+
+/** The store's directory of keyspaces. Names are unique for ever; ids are never used again. */
+export interface KeyspaceDirectory {
+  /** Null when there is none. */
+  load(name: string): MaybePromise<KeyspaceMeta | null>
+  loadById(id: KeyspaceId): MaybePromise<KeyspaceMeta | null>
+  list(): MaybePromise<KeyspaceMeta[]>
+  /** KvError 'keyspaceExists' or 'invalidName' with the store's own words. */
+  create(name: string, config?: Readonly<Record<string, string>>): MaybePromise<KeyspaceMeta>
+  setState(id: KeyspaceId, state: KeyspaceState): MaybePromise<KeyspaceMeta>
+  setConfig(id: KeyspaceId, changes: Readonly<Record<string, string | null>>): MaybePromise<KeyspaceMeta>
+  /** Erases every key of a keyspace whose sessions have ended, and proves it by a scan; crash-safe and idempotent. Answers entries erased. */
+  purge(id: KeyspaceId): Promise<{ keysErased: number; filesErased: number }>
+  /** Calls back when a keyspace's meta changes, here or elsewhere (≤ 2 s). Answers how to stop. */
+  watch(changed: (meta: KeyspaceMeta) => void): () => void
+}
+
+export interface StoreCapabilities {
+  /** Shared row locks are real; without them a shared lock is taken as an exclusive one on a lock key of its own. */
+  readonly sharedLocks: boolean
+  readonly serializable: boolean
+  /** Other processes may serve the same keyspaces. */
+  readonly multiNode: boolean
+  /** Longest key in bytes. */
+  readonly maxKeyBytes: number
+  readonly maxValueBytes: number
+}
+
+export interface Store {
+  readonly kind: 'embedded' | 'tikv'
+  readonly capabilities: StoreCapabilities
+  readonly keyspaces: KeyspaceDirectory
+  /** The keyspace, opened on first use. KvError 'keyspaceUnavailable' unless it is enabled. */
+  open(meta: KeyspaceMeta): MaybePromise<Keyspace>
+  /** Flushes, ends background work, unlocks. */
+  close(): Promise<void>
+}
