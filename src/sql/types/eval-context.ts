@@ -5,6 +5,7 @@ import type { Notice } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { MemoryAccount } from '../../base/memory.ts'
+import type { TypeSupport } from './type.ts'
 
 /** The settings that change how values read and print. One immutable object, replaced as a whole by SET. */
 export interface IoSettings {
@@ -22,8 +23,27 @@ export interface IoSettings {
 /** Microseconds since 2000-01-01 UTC; number while safe, else bigint (see base/datum.ts). */
 export type Micros = number | bigint
 
+/** The columns of pg_type that a polymorphic body reads. */
+export interface TypeShape {
+  readonly oid: Oid
+  readonly typname: string
+  /** b base, c composite, d domain, e enum, p pseudo, r range, m multirange. */
+  readonly typtype: string
+  readonly typcategory: string
+  /** Of an array: its element; of an element: its array; 0 = none. */
+  readonly typelem: Oid
+  readonly typarray: Oid
+  readonly typbasetype: Oid
+  readonly typrelid: Oid
+}
+
 /** Names and OIDs for the reg* types, has_*_privilege and the like; own catalogue and search path of the session. */
 export interface CatalogLookup {
+  /** Of any type, the tenant's own included. 42704 when there is none, 0A000 when it has no support yet. */
+  typeSupport(oid: Oid): TypeSupport
+  typeShape(oid: Oid): TypeShape | null
+  /** Name and type of a composite type's columns (dropped ones left out). */
+  compositeColumns(type: Oid): readonly { readonly name: string; readonly type: Oid; readonly typmod: number }[]
   /** Resolves a possibly qualified, possibly quoted name; null when there is none. Errors only on bad syntax (42602). */
   toRelation(name: string): Oid | null
   toType(name: string): { oid: Oid; typmod: number } | null

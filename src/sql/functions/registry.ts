@@ -1,0 +1,72 @@
+// prosrc → body, over every family's table. A function of pg_proc without a body here may still have one in a higher room (ctx.system);
+// one that has none anywhere answers 0A000 by name.
+
+import { notSupported } from '../../base/errors.ts'
+import type { Oid } from '../../base/ids.ts'
+import { LANGUAGE, pgProcs } from '../builtin/pg-proc.ts'
+import { pgTypes } from '../builtin/pg-type.ts'
+import type { EvalContext } from '../types/eval-context.ts'
+import type { CallInfo, ProcBody, Procs } from '../types/procs.ts'
+import { findBuiltinType } from '../types/registry.ts'
+import { ioProcs } from './io-procs.ts'
+
+/** Every family's bodies. */
+const TABLES: readonly Procs[] = []
+
+/** Bodies of the builtin functions that PostgreSQL itself writes in SQL, by OID. */
+const SQL_BODIES: Readonly<Record<Oid, ProcBody>> = {}
+
+/** The columns of pg_proc a body is found by. */
+export interface ProcKey {
+  readonly oid: Oid
+  readonly proname: string
+  readonly prolang: Oid
+  readonly prosrc: string
+  readonly pronargs: number
+}
+
+let bodies: Map<string, ProcBody> | null = null
+
+function load(): Map<string, ProcBody> {
+  const map = new Map<string, ProcBody>()
+  for (const [prosrc, body] of ioProcs(pgTypes(), findBuiltinType)) map.set(prosrc, body)
+  for (const table of TABLES) for (const [prosrc, body] of Object.entries(table)) map.set(prosrc, body as unknown as ProcBody)
+  return map
+}
+
+/** The body itself, or undefined when none of the families has one. */
+export function findBody(proc: ProcKey): ProcBody | undefined {
+  bodies ??= load()
+  return proc.prolang === LANGUAGE.sql ? SQL_BODIES[proc.oid] : bodies.get(proc.prosrc)
+}
+
+/** By prosrc alone, for internal functions. */
+export function bodyOf(prosrc: string): ProcBody | undefined {
+  bodies ??= load()
+  return bodies.get(prosrc)
+}
+
+/** Always callable: a body, or the higher room's found when it is called, or 0A000. */
+export function procBody(proc: ProcKey): ProcBody {
+  const body = findBody(proc)
+  if (body !== undefined) return body
+  const { prosrc, proname, pronargs } = proc
+  return (...args: unknown[]) => {
+    const system = (args[pronargs] as EvalContext).system(prosrc)
+    if (system === undefined) throw notSupported(`function ${proname} is not implemented`)
+    return system(...args)
+  }
+}
+
+/** Shares of pg_proc for `npm run coverage:procs`: internal and SQL functions that have a body, and those that have none. */
+export function coverage(): { present: string[]; missing: string[] } {
+  const present: string[] = []
+  const missing: string[] = []
+  for (const proc of pgProcs()) {
+    if (proc.prokind === 'a' || proc.prokind === 'w') continue
+    ;(findBody(proc) === undefined ? missing : present).push(`${proc.proname} (${proc.prosrc || `sql ${proc.oid}`})`)
+  }
+  return { present, missing }
+}
+
+export type { CallInfo, ProcBody }

@@ -1,0 +1,95 @@
+// The form a value of each type has in memory (base/datum.ts says it in words), by typname: what the bodies in procs are typed with.
+
+import type { Datum } from '../../base/datum.ts'
+
+/** int8, timestamp, timestamptz: a number while it is a safe integer, else a bigint; never both for one value. */
+export type Int8 = number | bigint
+
+/** Whatever a polymorphic or pseudo-type argument holds. */
+export type Any = NonNullable<Datum>
+
+/**
+ * A family's file adds its classes here. Types not listed have no form yet (`unknown`), so that a body over them does not compile by accident.
+ * `internal` is `never` as an argument: a body declares the state it really takes (executor and registry hand back what it returned).
+ */
+export interface DatumForms {
+  bool: boolean
+  int2: number
+  int4: number
+  int8: Int8
+  float4: number
+  float8: number
+  numeric: Any
+  oid: number
+  xid: number
+  cid: number
+  xid8: Int8
+  tid: string
+  pg_lsn: Int8
+  regproc: number
+  regprocedure: number
+  regoper: number
+  regoperator: number
+  regclass: number
+  regtype: number
+  regrole: number
+  regnamespace: number
+  regcollation: number
+  regconfig: number
+  regdictionary: number
+  text: string
+  varchar: string
+  bpchar: string
+  name: string
+  char: string
+  cstring: string
+  unknown: string
+  refcursor: string
+  uuid: string
+  json: string
+  jsonpath: Any
+  xml: string
+  bytea: Uint8Array
+  aclitem: string
+  date: number
+  time: number
+  timetz: Any
+  timestamp: Int8
+  timestamptz: Int8
+  interval: Any
+  jsonb: Any
+  money: Int8
+  oidvector: readonly number[]
+  int2vector: readonly number[]
+  void: ''
+  any: Any
+  anyelement: Any
+  anynonarray: Any
+  anyenum: Any
+  anyarray: Any
+  anyrange: Any
+  anymultirange: Any
+  anycompatible: Any
+  anycompatiblenonarray: Any
+  anycompatiblearray: Any
+  anycompatiblerange: Any
+  anycompatiblemultirange: Any
+  record: Any
+  pg_node_tree: string
+  /** VARIADIC "any": the individual arguments, or null for VARIADIC NULL. */
+  variadic_any: readonly Datum[]
+}
+
+/** Every array type `_x`. */
+export type ArrayForm = Any
+
+export type Form<Name extends string | undefined> = Name extends keyof DatumForms
+  ? DatumForms[Name]
+  : Name extends `_${string}`
+    ? ArrayForm
+    : unknown
+
+/** As an argument: `internal` is whatever state the body itself returned. */
+export type ArgForm<Name extends string | undefined> = Name extends 'internal' ? never : Form<Name>
+/** As a result. */
+export type ResultForm<Name extends string | undefined> = Name extends 'internal' ? object : Form<Name>

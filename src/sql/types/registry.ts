@@ -1,0 +1,58 @@
+// builtinTypeSupport(oid): how values of a builtin type read, print, sort and are stored. Base types come from their families' tables,
+// arrays are composed from their elements. A tenant's own types (enums, domains, composites, their arrays) are the catalogue's: it composes
+// them per snapshot and asks here first. Nothing here knows a tenant, so everything here may be cached for the process.
+
+import { notSupported, PgError } from '../../base/errors.ts'
+import type { Oid } from '../../base/ids.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import type { PgTypeRow } from '../builtin/data/rows.ts'
+import { typeByOid } from '../builtin/pg-type.ts'
+import type { TypeSupport } from './type.ts'
+
+/** By typname. Each family exports one such table. */
+export type TypeFamily = Readonly<Record<string, TypeSupport>>
+
+const FAMILIES: readonly TypeFamily[] = []
+
+/** Composes an array type; null until the array family is there. */
+const arrayOf: ((element: TypeSupport, elementType: Oid, delimiter: string) => TypeSupport) | null = null
+
+let byName: Map<string, TypeSupport> | null = null
+const cache = new Map<Oid, TypeSupport | null>()
+
+function isArray(row: PgTypeRow): boolean {
+  return row.typelem !== 0 && row.typlen === -1 && row.typcategory === 'A'
+}
+
+function build(oid: Oid): TypeSupport | null {
+  const row = typeByOid(oid)
+  if (row === undefined) return null
+  byName ??= new Map(FAMILIES.flatMap((family) => Object.entries(family)))
+  const own = byName.get(row.typname)
+  if (own !== undefined) return own
+  if (isArray(row) && arrayOf !== null) {
+    const element = findBuiltinType(row.typelem)
+    if (element !== null) return arrayOf(element, row.typelem, row.typdelim)
+  }
+  if (row.typtype === 'd') return findBuiltinType(row.typbasetype)
+  return null
+}
+
+/** Null for an OID that is no builtin type, or one without support yet. */
+export function findBuiltinType(oid: Oid): TypeSupport | null {
+  let support = cache.get(oid)
+  if (support === undefined) {
+    support = build(oid)
+    cache.set(oid, support)
+  }
+  return support
+}
+
+/** 42704 when there is no such builtin type, 0A000 when it has no support yet. */
+export function builtinTypeSupport(oid: Oid): TypeSupport {
+  const support = findBuiltinType(oid)
+  if (support !== null) return support
+  const row = typeByOid(oid)
+  if (row === undefined) throw new PgError(SQLSTATE.undefinedObject, `type with OID ${oid} does not exist`)
+  throw notSupported(`type ${row.typname} is not implemented`)
+}
