@@ -1,0 +1,218 @@
+// What the catalogue keeps of each user object: immutable, JSON-able records in the keyspace's `m` keys. Built-in objects are rows of
+// sql/builtin and never stand here. Field names follow PostgreSQL's catalogue columns in camelCase.
+
+import type { IndexId, Oid, TableId } from '../base/ids.ts'
+
+/** A bound expression or query written out (sql/analyzer/stored.ts reads and writes it); opaque to the catalogue. */
+export type StoredNode = string
+
+/** aclitem: bit sets of ACL_* (catalog/acl.ts). grantee 0 = PUBLIC. */
+export interface AclItem {
+  readonly grantee: Oid
+  readonly grantor: Oid
+  readonly privileges: number
+  readonly grantOptions: number
+}
+/** Null = the default privileges of its kind of object. */
+export type Acl = readonly AclItem[] | null
+
+export interface NamespaceDescriptor {
+  readonly oid: Oid
+  readonly name: string
+  readonly owner: Oid
+  readonly acl: Acl
+}
+
+export interface RoleDescriptor {
+  readonly oid: Oid
+  readonly name: string
+  readonly superuser: boolean
+  readonly inherit: boolean
+  readonly createRole: boolean
+  readonly createDb: boolean
+  readonly canLogin: boolean
+  readonly replication: boolean
+  readonly bypassRls: boolean
+  readonly connectionLimit: number
+  /** SCRAM verifier; null = no password. Never leaves catalog/ and auth/. */
+  readonly password: string | null
+  /** timestamptz µs; null = for ever; 'infinity' is kept as text. */
+  readonly validUntil: number | 'infinity' | null
+  /** ALTER ROLE … SET. */
+  readonly settings: Readonly<Record<string, string>>
+  /** Roles this role is a member of. */
+  readonly memberOf: readonly {
+    readonly oid: Oid
+    readonly role: Oid
+    readonly grantor: Oid
+    readonly admin: boolean
+    readonly inherit: boolean
+    readonly set: boolean
+  }[]
+}
+
+export interface ColumnDescriptor {
+  /** attnum, from 1; never used again after a drop, so it is also the column id in stored rows. */
+  readonly attnum: number
+  readonly name: string
+  readonly type: Oid
+  readonly typmod: number
+  readonly collation: Oid
+  readonly notNull: boolean
+  /** The not-null constraint's name and OID (PostgreSQL 18 names them); null where there is none. */
+  readonly notNullConstraint: { readonly oid: Oid; readonly name: string; readonly noInherit: boolean } | null
+  readonly dropped: boolean
+  readonly default: { readonly oid: Oid; readonly expr: StoredNode } | null
+  /** GENERATED ALWAYS AS (expr): `default.expr` is the expression. */
+  readonly generated: '' | 's' | 'v'
+  readonly identity: '' | 'a' | 'd'
+  /** Sequence of an identity column, else 0. */
+  readonly identitySequence: Oid
+  /** Value (type's text output form) that rows written before ADD COLUMN … DEFAULT have; null = NULL. */
+  readonly missingValue: string | null
+  readonly acl: Acl
+  readonly statisticsTarget: number | null
+  readonly storage: string
+  readonly compression: string
+  readonly options: readonly string[] | null
+}
+
+export interface IndexColumn {
+  /** attnum, or 0: `expr` holds the expression. */
+  readonly attnum: number
+  readonly expr: StoredNode | null
+  readonly type: Oid
+  readonly collation: Oid
+  readonly opclass: Oid
+  readonly descending: boolean
+  readonly nullsFirst: boolean
+}
+
+export type IndexState = 'public' | 'delete-only' | 'write-only' | 'invalid'
+
+export interface IndexDescriptor {
+  readonly oid: Oid
+  readonly name: string
+  readonly id: IndexId
+  readonly accessMethod: Oid
+  readonly unique: boolean
+  readonly primary: boolean
+  readonly nullsNotDistinct: boolean
+  readonly columns: readonly IndexColumn[]
+  /** INCLUDE columns' attnums. */
+  readonly include: readonly number[]
+  readonly predicate: StoredNode | null
+  readonly state: IndexState
+  readonly options: readonly string[] | null
+}
+
+export type ForeignKeyAction = 'a' | 'r' | 'c' | 'n' | 'd'
+export type ConstraintDescriptor = {
+  readonly oid: Oid
+  readonly name: string
+  readonly deferrable: boolean
+  readonly deferred: boolean
+  readonly validated: boolean
+  readonly enforced: boolean
+} & (
+  | { readonly type: 'c'; readonly expr: StoredNode; readonly columns: readonly number[]; readonly noInherit: boolean }
+  | { readonly type: 'p' | 'u'; readonly index: Oid; readonly columns: readonly number[] }
+  | {
+      readonly type: 'f'
+      readonly columns: readonly number[]
+      readonly referencedTable: Oid
+      readonly referencedColumns: readonly number[]
+      /** The unique index of the referenced table that the key uses. */
+      readonly referencedIndex: Oid
+      readonly onUpdate: ForeignKeyAction
+      readonly onDelete: ForeignKeyAction
+      readonly matchType: 's' | 'f'
+      /** ON DELETE SET NULL|DEFAULT (columns); empty = all. */
+      readonly deleteSetColumns: readonly number[]
+      /** Equality operators pk = fk, pk = pk, fk = fk, one per column. */
+      readonly pfEqOps: readonly Oid[]
+      readonly ppEqOps: readonly Oid[]
+      readonly ffEqOps: readonly Oid[]
+    }
+)
+
+export interface TableDescriptor {
+  readonly id: TableId
+  /** OID of the primary key's index, or 0: rows then have hidden row ids. The primary key's columns are the row's key. */
+  readonly primaryKey: Oid
+  readonly indexes: readonly IndexDescriptor[]
+  readonly constraints: readonly ConstraintDescriptor[]
+  /** Foreign keys of other tables (or this one) that refer to this table. */
+  readonly inboundForeignKeys: readonly { readonly table: Oid; readonly constraint: Oid }[]
+  readonly nextIndexId: number
+  /** ANALYZE's and the store's estimate; -1 = never analyzed. */
+  readonly relTuples: number
+  readonly relPages: number
+  readonly rowSecurity: boolean
+  readonly forceRowSecurity: boolean
+  readonly replicaIdentity: string
+}
+
+export interface SequenceDescriptor {
+  readonly type: Oid
+  readonly start: string
+  readonly increment: string
+  readonly min: string
+  readonly max: string
+  readonly cache: number
+  readonly cycle: boolean
+  /** Owning column ('auto' = serial, 'internal' = identity); null = free. */
+  readonly ownedBy: { readonly table: Oid; readonly attnum: number; readonly deptype: 'a' | 'i' } | null
+  /** Number in the keys of its counter; changes on RESTART of a transaction's own. */
+  readonly counterId: number
+}
+
+export interface ViewDescriptor {
+  readonly query: StoredNode
+  readonly checkOption: 'none' | 'local' | 'cascaded'
+  readonly securityBarrier: boolean
+  readonly securityInvoker: boolean
+}
+
+/** pg_class.relkind: r table, v view, S sequence, c composite type. Indexes stand inside their table (`indexTable` finds it). */
+export interface RelationDescriptor {
+  readonly oid: Oid
+  readonly name: string
+  readonly namespace: Oid
+  readonly owner: Oid
+  readonly kind: 'r' | 'v' | 'S' | 'c'
+  readonly persistence: 'p' | 'u' | 't'
+  readonly acl: Acl
+  /** OIDs of its row type and that type's array; 0 for sequences. */
+  readonly rowType: Oid
+  readonly rowArrayType: Oid
+  /** attnum - 1 → column; dropped ones stay in place. */
+  readonly columns: readonly ColumnDescriptor[]
+  readonly options: readonly string[] | null
+  readonly table: TableDescriptor | null
+  readonly sequence: SequenceDescriptor | null
+  readonly view: ViewDescriptor | null
+  /** Grows with each change of this descriptor: plan caches compare it. */
+  readonly version: number
+}
+
+/** A user type that is not a row type: room for enums, domains, ranges. */
+export interface TypeDescriptor {
+  readonly oid: Oid
+  readonly name: string
+  readonly namespace: Oid
+  readonly owner: Oid
+  readonly acl: Acl
+  readonly arrayType: Oid
+  readonly definition:
+    | { readonly kind: 'enum'; readonly labels: readonly { readonly oid: Oid; readonly label: string; readonly sortOrder: number }[] }
+    | {
+        readonly kind: 'domain'
+        readonly baseType: Oid
+        readonly typmod: number
+        readonly collation: Oid
+        readonly notNull: boolean
+        readonly default: StoredNode | null
+        readonly checks: readonly { readonly oid: Oid; readonly name: string; readonly expr: StoredNode; readonly validated: boolean }[]
+      }
+}
