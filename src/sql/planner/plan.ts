@@ -12,6 +12,11 @@ import type { CommandType, LockStrength, LockWait, MergeAction, PermissionInfo, 
 export const OUTER_VAR = -1
 export const INNER_VAR = -2
 export const SCAN_VAR = -3
+/** In RETURNING: the row as it is afterwards (`new.x`); all NULL for DELETE. */
+export const NEW_VAR = -4
+
+/** attno of the junk column that holds a stored row's key (bytes, as storage/rows makes it): Var SCAN_VAR in a scan's target list. */
+export const ROW_KEY_ATTNO = -100
 
 interface Common {
   readonly targetList: readonly TargetEntry[]
@@ -191,7 +196,10 @@ export interface Sort extends Common {
   /** Only this many rows will be asked for (top-N heap); null = all. Offset + limit, constant during the run. */
   readonly limit: Expr | null
 }
-/** Over its input's rows: Aggrefs and the grouping slots are the only things its target list and quals may hold. */
+/**
+ * Its target list and quals hold Aggrefs (arguments over the input, OUTER_VAR) and OUTER_VAR slots, which mean the group's first input row
+ * (the grouping columns and what depends on them; NULL for a grouping column outside the current grouping set, and for an empty input).
+ */
 export interface Agg extends Common {
   readonly kind: 'Agg'
   readonly input: Plan
@@ -259,20 +267,37 @@ export interface LockRows extends Common {
     readonly relation: Oid
     readonly strength: LockStrength
     readonly wait: LockWait
-    /** Slot (from 1) of the row's key (bytes), and of its whole row where later nodes need its columns. */
+    /** Slot (from 1) of the row's key (bytes; NULL where an outer join found no row). */
     readonly keySlot: number
+    /** The row's columns among the input's slots: replaced when the row has changed meanwhile. */
+    readonly rowSlots: readonly { readonly attnum: number; readonly slot: number }[]
   }[]
+  /** Over the input's slots (OUTER_VAR): what must still hold of a row that changed before it was locked. */
+  readonly recheck: readonly Expr[]
 }
-/** Input rows: INSERT: target columns by position of `columns`; UPDATE: key slot, then new values of `columns`; DELETE: key slot. */
+/**
+ * INSERT: input slot i holds the value of column `columns[i]`. UPDATE, DELETE, MERGE: the input supplies the row's key (`keySlot`), all the
+ * target row's columns (`rowSlots`) and what `set`, actions and RETURNING need of other tables; new values are computed here, over the
+ * input's slots (OUTER_VAR), so that they can be computed again when the row changed before it was locked.
+ */
 export interface ModifyTable extends Common {
   readonly kind: 'ModifyTable'
   readonly command: CommandType
   readonly relation: Oid
   readonly input: Plan
-  /** attnums whose values the input supplies, in slot order. */
+  /** INSERT: attnums in slot order. Otherwise empty. */
   readonly columns: readonly number[]
-  /** Slot (from 1) with the row's key bytes (update, delete, merge); 0 for insert. */
+  /** Slot (from 1) with the row's key bytes; 0 for insert. MERGE: NULL there = no target row. */
   readonly keySlot: number
+  readonly rowSlots: readonly { readonly attnum: number; readonly slot: number }[]
+  /** MERGE: slot that is not NULL where a source row exists; 0 otherwise. */
+  readonly sourceSlot: number
+  /** UPDATE: new values by resno = attnum, over OUTER_VAR. */
+  readonly set: readonly TargetEntry[]
+  /** Over OUTER_VAR: conditions a changed row must still meet. */
+  readonly recheck: readonly Expr[]
+  /** A changed row cannot be judged by `recheck` alone (semi-joins, outer joins): the statement starts again on a new snapshot. */
+  readonly restartOnChange: boolean
   readonly onConflict: {
     readonly action: 'nothing' | 'update'
     readonly arbiters: readonly Oid[]
@@ -280,9 +305,14 @@ export interface ModifyTable extends Common {
     readonly set: readonly TargetEntry[]
     readonly where: Expr | null
   } | null
+  /** Quals and values over OUTER_VAR slots of the input. */
   readonly mergeActions: readonly MergeAction[]
+  /** Over the new row: SCAN_VAR by attnum. */
   readonly checkOptions: readonly WithCheckOption[]
-  /** Over the new row (old one for DELETE): SCAN_VAR by attnum; the other tables' columns: OUTER_VAR slots of the input; old row: varno INNER_VAR. Null = no RETURNING. */
+  /**
+   * Over the new row (the old one for DELETE): SCAN_VAR by attnum; the row before: INNER_VAR, the row afterwards: NEW_VAR (by attnum, NULLs
+   * where there is none); other tables' columns: OUTER_VAR slots of the input. Null = no RETURNING.
+   */
   readonly returning: readonly TargetEntry[] | null
 }
 
