@@ -1,5 +1,5 @@
 // The small catalogue overload resolution works over: PostgreSQL's builtin rows joined with a tenant's own. The catalogue implements it
-// from its snapshot (builtin rows first); `builtinSource` is the same over builtin rows alone.
+// from its snapshot; `builtin-source.ts` is the same over builtin rows alone.
 
 import type { Oid } from '../../base/ids.ts'
 import type { PgCastRow, PgOperatorRow, PgProcRow, PgTypeRow } from '../builtin/data/rows.ts'
@@ -13,15 +13,19 @@ export type TypeFacts = Pick<
   | 'typtype'
   | 'typcategory'
   | 'typispreferred'
+  | 'typisdefined'
+  | 'typlen'
   | 'typelem'
   | 'typarray'
   | 'typbasetype'
   | 'typtypmod'
   | 'typrelid'
-  | 'typsubscript'
 >
 
-export type OperatorFacts = Pick<PgOperatorRow, 'oid' | 'oprname' | 'oprnamespace' | 'oprleft' | 'oprright' | 'oprresult' | 'oprcode'>
+export type OperatorFacts = Pick<
+  PgOperatorRow,
+  'oid' | 'oprname' | 'oprnamespace' | 'oprkind' | 'oprleft' | 'oprright' | 'oprresult' | 'oprcode'
+>
 
 /** The columns of pg_proc that resolution reads; a builtin row is one. */
 export type ProcFacts = Pick<
@@ -48,15 +52,20 @@ export type CastFacts = Pick<PgCastRow, 'castsource' | 'casttarget' | 'castfunc'
 
 export interface CatalogSource {
   type(oid: Oid): TypeFacts | undefined
-  /** Candidates visible under this name, in search path order (`schema` null) or of that schema; the resolver picks among equals by order. */
+  /** A type by name: in the search path when `schema` is null. */
+  typeByName(schema: string | null, name: string): TypeFacts | undefined
+  /** All functions visible under this name, those of earlier schemas of the search path first; or those of `schema`. */
   procs(schema: string | null, name: string): readonly ProcFacts[]
+  /** All operators visible under this name, in search path order; or those of `schema`. */
   operators(schema: string | null, name: string): readonly OperatorFacts[]
+  /** The first of them with exactly these operand types (`left` 0 = prefix). */
+  operatorExact(schema: string | null, name: string, left: Oid, right: Oid): OperatorFacts | undefined
   cast(source: Oid, target: Oid): CastFacts | undefined
-  /** The subtype of a range type and the range type of a multirange, or 0. */
+  /** 0 where there is none. */
   rangeSubtype(rangeType: Oid): Oid
-  multirangeRange(multirangeType: Oid): Oid
-  rangeMultirange(rangeType: Oid): Oid
-  /** Whether `child` is a composite type whose relation inherits `parent`'s. */
+  multirangeOfRange(rangeType: Oid): Oid
+  rangeOfMultirange(multirangeType: Oid): Oid
+  /** Whether `child` is a composite type whose relation inherits from `parent`'s. */
   inheritsFrom(child: Oid, parent: Oid): boolean
   /** format_type_be: the name as error messages print it. */
   formatType(oid: Oid): string

@@ -13,7 +13,8 @@ import { typeByOid } from '../../../../src/sql/builtin/pg-type.ts'
 test('every table decodes and holds no undefined field', () => {
   for (const [name, rows] of Object.entries(BUILTIN_ROWS)) {
     expect(rows().length, name).toBeGreaterThan(0)
-    for (const row of rows()) for (const [column, value] of Object.entries(row)) expect(value, `${name}.${column}`).not.toBeUndefined()
+    const odd = rows().flatMap((row) => Object.entries(row).filter(([, value]) => value === undefined || Number.isNaN(value)))
+    expect(odd, name).toEqual([])
   }
 })
 
@@ -31,7 +32,7 @@ test('look-ups', () => {
   expect(settingByName('WORK_MEM')).toMatchObject({ unit: 'kB', vartype: 'integer', boot_val: '4096' })
   expect(classByName(11, 'pg_class')?.oid).toBe(1259)
   const views = classByName(11, 'pg_roles')!
-  expect(systemViewByOid(views.oid)?.definition).toMatch(/^SELECT [\s\S]*rolname[\s\S]*FROM pg_authid/)
+  expect(systemViewByOid(views.oid)?.definition).toMatch(/^SELECT [\s\S]*rolname[\s\S]*FROM .pg_authid/)
   expect(collationByName('C')?.oid).toBe(950)
   expect(keywordByWord('select')?.catcode).toBe('R')
 })
