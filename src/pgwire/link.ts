@@ -1,0 +1,281 @@
+// One socket: bytes in (a queue of chunks, read in place), bytes out (through the shared buffer), congestion, the end. Knows no messages.
+// Invariant: `head` from `pos` on, then `more`, is what came and was not read yet; an idle link keeps nothing but an unfinished message. // hot
+
+import type { Socket } from 'node:net'
+import type { ByteWriter } from '../base/bytes.ts'
+import { PgError } from '../base/errors.ts'
+import { SQLSTATE } from '../base/sqlstate.ts'
+import type { OutputOwner, SharedOutput } from './output.ts'
+import { FLUSH_AT } from './output.ts'
+import type { WireLimits } from './protocol.ts'
+
+const EMPTY = Buffer.alloc(0)
+
+/** Who reads the link at present: the start-up, then the conversation. */
+export interface Phase {
+  /** A call is under way: input is only kept. */
+  readonly busy: boolean
+  /** Bytes came. */
+  input(): void
+  /** The client will send no more (it may still read). What it sent was given to input() before. */
+  inputEnded(): void
+  /** The socket is gone. Called once. */
+  closed(): void
+}
+
+const NO_PHASE: Phase = { busy: true, input() {}, inputEnded() {}, closed() {} }
+
+const ignore = (): void => {}
+
+interface DrainWaiter {
+  resolve(): void
+  reject(error: PgError): void
+  timer: NodeJS.Timeout
+}
+
+export class Link implements OutputOwner {
+  socket: Socket
+  encrypted = false
+  phase: Phase = NO_PHASE
+  readonly output: SharedOutput
+  readonly limits: WireLimits
+  head: Buffer = EMPTY
+  pos = 0
+  /** The client has closed its side. */
+  inputOver = false
+  /** Nothing can be sent any more. */
+  closed = false
+  bytesReceived = 0
+  bytesSent = 0
+  #more: Buffer[] = []
+  #moreBytes = 0
+  #paused = false
+  #flushScheduled = false
+  #drain: DrainWaiter | null = null
+  #unlisten: () => void = ignore
+
+  constructor(socket: Socket, output: SharedOutput, limits: WireLimits) {
+    this.socket = socket
+    this.output = output
+    this.limits = limits
+    this.attach(socket)
+  }
+
+  /** Listens to `socket` (again, after TLS was put around it). */
+  attach(socket: Socket): void {
+    this.socket = socket
+    const onData = (chunk: Buffer) => this.#data(chunk)
+    const onEnd = () => this.#end()
+    const onClose = () => this.#close()
+    const onDrain = () => this.#drained()
+    socket.on('data', onData).on('end', onEnd).on('close', onClose).on('drain', onDrain)
+    // A reset ends the connection as a close does, and 'close' always follows.
+    socket.on('error', ignore)
+    this.#unlisten = () => socket.off('data', onData).off('end', onEnd).off('close', onClose).off('drain', onDrain)
+  }
+
+  /** Takes the socket away from this link, which then reads nothing of it; bytes not read yet go back into it. */
+  detach(): Socket {
+    const { socket } = this
+    this.#unlisten()
+    socket.pause()
+    const rest = this.unread
+    if (rest > 0) {
+      this.need(rest)
+      socket.unshift(this.head.subarray(this.pos))
+    }
+    this.head = EMPTY
+    this.pos = 0
+    return socket
+  }
+
+  // ---- in
+
+  get unread(): number {
+    return this.head.length - this.pos + this.#moreBytes
+  }
+
+  /** Whether `size` bytes are there; if so they stand in one piece in `head` from `pos`. */
+  need(size: number): boolean {
+    const here = this.head.length - this.pos
+    if (here >= size) return true
+    if (here + this.#moreBytes < size) return false
+    const parts = [this.head.subarray(this.pos)]
+    let have = here
+    while (have < size) {
+      const chunk = this.#more.shift()!
+      this.#moreBytes -= chunk.length
+      have += chunk.length
+      parts.push(chunk)
+    }
+    this.head = have === here + parts[1]!.length && here === 0 ? parts[1]! : Buffer.concat(parts, have)
+    this.pos = 0
+    return true
+  }
+
+  /** Throws away up to `size` bytes; answers how many there were. */
+  discard(size: number): number {
+    let left = size
+    while (left > 0) {
+      const here = Math.min(left, this.head.length - this.pos)
+      this.pos += here
+      left -= here
+      if (left === 0 || this.#more.length === 0) break
+      this.need(1)
+    }
+    return size - left
+  }
+
+  /** All that is here was looked at: keeps the unfinished rest only, in a buffer of its size. */
+  settle(): void {
+    if (this.pos === this.head.length && this.#moreBytes === 0) this.head = EMPTY
+    else if (this.pos > 0) this.head = Buffer.from(this.head.subarray(this.pos))
+    else return
+    this.pos = 0
+  }
+
+  resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.socket.resume()
+  }
+
+  #data(chunk: Buffer): void {
+    this.bytesReceived += chunk.length
+    if (this.pos === this.head.length && this.#moreBytes === 0) {
+      this.head = chunk
+      this.pos = 0
+    } else {
+      this.#more.push(chunk)
+      this.#moreBytes += chunk.length
+    }
+    this.phase.input()
+    if (!this.#paused && this.phase.busy && this.#moreBytes > this.limits.maxPendingInputBytes) {
+      this.#paused = true
+      this.socket.pause()
+    }
+  }
+
+  #end(): void {
+    this.inputOver = true
+    this.phase.inputEnded()
+  }
+
+  #close(): void {
+    this.closed = true
+    this.inputOver = true
+    if (this.output.owner === this) this.output.reset()
+    this.#failDrain(new PgError(SQLSTATE.connectionFailure, 'connection to client lost', { severity: 'FATAL' }))
+    const { phase } = this
+    this.phase = NO_PHASE
+    phase.closed()
+  }
+
+  // ---- out
+
+  /** The shared buffer, to append whole messages to. */
+  out(): ByteWriter {
+    return this.output.take(this)
+  }
+
+  flush(): void {
+    const { output } = this
+    if (output.owner !== this) return
+    const { writer } = output
+    const size = writer.length
+    if (size === 0 || this.closed) {
+      output.reset()
+      return
+    }
+    this.bytesSent += size
+    const { socket } = this
+    if (size > FLUSH_AT / 2 || (!this.encrypted && socket.writableLength === 0)) {
+      socket.write(writer.buffer.subarray(0, size))
+      // A plain socket that took everything at once is done with the buffer; otherwise the buffer is the socket's.
+      if (this.encrypted || socket.writableLength > 0) output.replace()
+    } else {
+      socket.write(Buffer.from(writer.view()))
+    }
+    output.reset()
+  }
+
+  /** For messages between the client's: flushes at the end of this turn of the event loop. */
+  flushSoon(): void {
+    if (this.#flushScheduled) return
+    this.#flushScheduled = true
+    setImmediate(() => {
+      this.#flushScheduled = false
+      this.flush()
+    })
+  }
+
+  /** Flushes a full buffer. A promise when the client is slow: settles when it has caught up, rejects when it is gone. */
+  relieve(): Promise<void> | undefined {
+    if (this.output.owner === this && this.output.writer.length >= FLUSH_AT) this.flush()
+    return this.socket.writableLength > this.limits.maxPendingOutputBytes ? this.#waitForDrain() : undefined
+  }
+
+  get congested(): boolean {
+    return this.socket.writableLength > this.limits.maxPendingOutputBytes
+  }
+
+  #waitForDrain(): Promise<void> {
+    if (this.closed) return Promise.reject(new PgError(SQLSTATE.connectionFailure, 'connection to client lost', { severity: 'FATAL' }))
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => this.destroy(), this.limits.stallTimeoutMs).unref()
+      this.#drain = { resolve, reject, timer }
+    })
+  }
+
+  #drained(): void {
+    const waiter = this.#drain
+    if (waiter === null) return
+    this.#drain = null
+    clearTimeout(waiter.timer)
+    waiter.resolve()
+  }
+
+  /** Wakes a producer that waits for the client, with an error. */
+  #failDrain(error: PgError): void {
+    const waiter = this.#drain
+    if (waiter === null) return
+    this.#drain = null
+    clearTimeout(waiter.timer)
+    waiter.reject(error)
+  }
+
+  /** Wakes a producer that waits for a slow client, since its session must end. */
+  abortDrain(reason: PgError): void {
+    this.#failDrain(reason)
+  }
+
+  // ---- the end
+
+  /** Sends what is there, then closes; destroys the socket if the client does not close in time. */
+  end(): void {
+    if (this.closed) return
+    this.flush()
+    const { socket } = this
+    socket.end()
+    // Reads on, into nothing, so that the client's last bytes do not turn the close into a reset that eats our message.
+    this.discardInput()
+    const timer = setTimeout(() => socket.destroy(), this.limits.lingerMs).unref()
+    socket.once('close', () => clearTimeout(timer))
+  }
+
+  /** From now on input is thrown away. */
+  discardInput(): void {
+    this.head = EMPTY
+    this.pos = 0
+    this.#more = []
+    this.#moreBytes = 0
+    this.socket.removeAllListeners('data')
+    this.socket.on('data', ignore)
+    this.#paused = false
+    this.socket.resume()
+  }
+
+  destroy(): void {
+    this.socket.destroy()
+  }
+}
