@@ -117,7 +117,14 @@ export function mulInterval(a: Interval, factor: number): Interval {
     if (sign === 0) throw intervalOutOfRange()
     return factor > 0 === sign > 0 ? INTERVAL_INF : INTERVAL_NEG_INF
   }
-  return scaled(a, a.months * factor, a.days * factor, Number(a.micros) * factor, (days) => days * factor, (months) => months * factor)
+  return scaled(
+    a,
+    a.months * factor,
+    a.days * factor,
+    Number(a.micros) * factor,
+    (days) => days * factor,
+    (months) => months * factor,
+  )
 }
 
 export function divInterval(a: Interval, divisor: number): Interval {
@@ -127,7 +134,14 @@ export function divInterval(a: Interval, divisor: number): Interval {
     if (!Number.isFinite(divisor)) throw intervalOutOfRange()
     return divisor > 0 === a.months > 0 ? INTERVAL_INF : INTERVAL_NEG_INF
   }
-  return scaled(a, a.months / divisor, a.days / divisor, Number(a.micros) / divisor, (days) => days / divisor, (months) => months / divisor)
+  return scaled(
+    a,
+    a.months / divisor,
+    a.days / divisor,
+    Number(a.micros) / divisor,
+    (days) => days / divisor,
+    (months) => months / divisor,
+  )
 }
 
 const tsround = (x: number): number => rint(x * 1_000_000) / 1_000_000

@@ -7,32 +7,25 @@ export const ZONE_NAMES: Readonly<Record<string, string>> = {
     'Africa/Abidjan Africa/Accra Africa/Bamako Africa/Banjul Africa/Bissau Africa/Conakry Africa/Dakar Africa/Freetown Africa/Lome Africa/Monrovia Africa/Nouakchott Africa/Ouagadougou Africa/Sao_Tome Africa/Timbuktu America/Danmarkshavn Atlantic/Reykjavik Atlantic/St_Helena Etc/GMT Etc/GMT+0 Etc/GMT-0 Etc/GMT0 Etc/Greenwich GMT GMT+0 GMT-0 GMT0 Greenwich Iceland',
   'EAT 10800':
     'Africa/Addis_Ababa Africa/Asmara Africa/Asmera Africa/Dar_es_Salaam Africa/Djibouti Africa/Kampala Africa/Mogadishu Africa/Nairobi Indian/Antananarivo Indian/Comoro Indian/Mayotte',
-  'CET 3600':
-    'Africa/Algiers Africa/Tunis',
+  'CET 3600': 'Africa/Algiers Africa/Tunis',
   'WAT 3600':
     'Africa/Bangui Africa/Brazzaville Africa/Douala Africa/Kinshasa Africa/Lagos Africa/Libreville Africa/Luanda Africa/Malabo Africa/Ndjamena Africa/Niamey Africa/Porto-Novo',
   'CAT 7200':
     'Africa/Blantyre Africa/Bujumbura Africa/Gaborone Africa/Harare Africa/Juba Africa/Khartoum Africa/Kigali Africa/Lubumbashi Africa/Lusaka Africa/Maputo Africa/Windhoek',
   'EET 7200 EEST 10800':
     'Africa/Cairo Asia/Beirut Asia/Famagusta Asia/Gaza Asia/Hebron Asia/Nicosia EET Egypt Europe/Athens Europe/Bucharest Europe/Chisinau Europe/Helsinki Europe/Kiev Europe/Kyiv Europe/Mariehamn Europe/Nicosia Europe/Riga Europe/Sofia Europe/Tallinn Europe/Tiraspol Europe/Uzhgorod Europe/Vilnius Europe/Zaporozhye',
-  '+01 3600':
-    'Africa/Casablanca Africa/El_Aaiun Etc/GMT-1',
+  '+01 3600': 'Africa/Casablanca Africa/El_Aaiun Etc/GMT-1',
   'CET 3600 CEST 7200':
     'Africa/Ceuta Arctic/Longyearbyen Atlantic/Jan_Mayen CET Europe/Amsterdam Europe/Andorra Europe/Belgrade Europe/Berlin Europe/Bratislava Europe/Brussels Europe/Budapest Europe/Busingen Europe/Copenhagen Europe/Gibraltar Europe/Ljubljana Europe/Luxembourg Europe/Madrid Europe/Malta Europe/Monaco Europe/Oslo Europe/Paris Europe/Podgorica Europe/Prague Europe/Rome Europe/San_Marino Europe/Sarajevo Europe/Skopje Europe/Stockholm Europe/Tirane Europe/Vaduz Europe/Vatican Europe/Vienna Europe/Warsaw Europe/Zagreb Europe/Zurich MET Poland',
-  'SAST 7200':
-    'Africa/Johannesburg Africa/Maseru Africa/Mbabane',
-  'EET 7200':
-    'Africa/Tripoli Europe/Kaliningrad Libya',
-  'HST -36000 HDT -32400':
-    'America/Adak America/Atka US/Aleutian',
-  'AKST -32400 AKDT -28800':
-    'America/Anchorage America/Juneau America/Metlakatla America/Nome America/Sitka America/Yakutat US/Alaska',
+  'SAST 7200': 'Africa/Johannesburg Africa/Maseru Africa/Mbabane',
+  'EET 7200': 'Africa/Tripoli Europe/Kaliningrad Libya',
+  'HST -36000 HDT -32400': 'America/Adak America/Atka US/Aleutian',
+  'AKST -32400 AKDT -28800': 'America/Anchorage America/Juneau America/Metlakatla America/Nome America/Sitka America/Yakutat US/Alaska',
   'AST -14400':
     'America/Anguilla America/Antigua America/Aruba America/Barbados America/Blanc-Sablon America/Curacao America/Dominica America/Grenada America/Guadeloupe America/Kralendijk America/Lower_Princes America/Marigot America/Martinique America/Montserrat America/Port_of_Spain America/Puerto_Rico America/Santo_Domingo America/St_Barthelemy America/St_Kitts America/St_Lucia America/St_Thomas America/St_Vincent America/Tortola America/Virgin',
   '-03 -10800':
     'America/Araguaina America/Argentina/Buenos_Aires America/Argentina/Catamarca America/Argentina/ComodRivadavia America/Argentina/Cordoba America/Argentina/Jujuy America/Argentina/La_Rioja America/Argentina/Mendoza America/Argentina/Rio_Gallegos America/Argentina/Salta America/Argentina/San_Juan America/Argentina/San_Luis America/Argentina/Tucuman America/Argentina/Ushuaia America/Asuncion America/Bahia America/Belem America/Buenos_Aires America/Catamarca America/Cayenne America/Cordoba America/Coyhaique America/Fortaleza America/Jujuy America/Maceio America/Mendoza America/Montevideo America/Paramaribo America/Punta_Arenas America/Recife America/Rosario America/Santarem America/Sao_Paulo Antarctica/Palmer Antarctica/Rothera Atlantic/Stanley Brazil/East Etc/GMT+3',
-  'EST -18000':
-    'America/Atikokan America/Cancun America/Cayman America/Coral_Harbour America/Jamaica America/Panama EST Jamaica',
+  'EST -18000': 'America/Atikokan America/Cancun America/Cayman America/Coral_Harbour America/Jamaica America/Panama EST Jamaica',
   'CST -21600':
     'America/Bahia_Banderas America/Belize America/Chihuahua America/Costa_Rica America/El_Salvador America/Guatemala America/Managua America/Merida America/Mexico_City America/Monterrey America/Regina America/Swift_Current America/Tegucigalpa Canada/Saskatchewan Mexico/General',
   '-04 -14400':
@@ -51,18 +44,12 @@ export const ZONE_NAMES: Readonly<Record<string, string>> = {
     'America/Ensenada America/Los_Angeles America/Santa_Isabel America/Tijuana America/Vancouver Canada/Pacific Mexico/BajaNorte PST8PDT US/Pacific',
   'AST -14400 ADT -10800':
     'America/Glace_Bay America/Goose_Bay America/Halifax America/Moncton America/Thule Atlantic/Bermuda Canada/Atlantic',
-  '-02 -7200 -01 -3600':
-    'America/Godthab America/Nuuk America/Scoresbysund',
-  'CST -18000 CDT -14400':
-    'America/Havana Cuba',
-  '-03 -10800 -02 -7200':
-    'America/Miquelon',
-  '-02 -7200':
-    'America/Noronha Atlantic/South_Georgia Brazil/DeNoronha Etc/GMT+2',
-  '-03 -10800 -04 -14400':
-    'America/Santiago Chile/Continental',
-  'NST -12600 NDT -9000':
-    'America/St_Johns Canada/Newfoundland',
+  '-02 -7200 -01 -3600': 'America/Godthab America/Nuuk America/Scoresbysund',
+  'CST -18000 CDT -14400': 'America/Havana Cuba',
+  '-03 -10800 -02 -7200': 'America/Miquelon',
+  '-02 -7200': 'America/Noronha Atlantic/South_Georgia Brazil/DeNoronha Etc/GMT+2',
+  '-03 -10800 -04 -14400': 'America/Santiago Chile/Continental',
+  'NST -12600 NDT -9000': 'America/St_Johns Canada/Newfoundland',
   '+08 28800':
     'Antarctica/Casey Asia/Brunei Asia/Choibalsan Asia/Irkutsk Asia/Kuala_Lumpur Asia/Kuching Asia/Singapore Asia/Ulaanbaatar Asia/Ulan_Bator Etc/GMT-8 Singapore',
   '+07 25200':
@@ -73,116 +60,65 @@ export const ZONE_NAMES: Readonly<Record<string, string>> = {
     'Antarctica/Macquarie Australia/ACT Australia/Canberra Australia/Currie Australia/Hobart Australia/Melbourne Australia/NSW Australia/Sydney Australia/Tasmania Australia/Victoria',
   '+05 18000':
     'Antarctica/Mawson Antarctica/Vostok Asia/Almaty Asia/Aqtau Asia/Aqtobe Asia/Ashgabat Asia/Ashkhabad Asia/Atyrau Asia/Dushanbe Asia/Oral Asia/Qostanay Asia/Qyzylorda Asia/Samarkand Asia/Tashkent Asia/Yekaterinburg Etc/GMT-5 Indian/Kerguelen Indian/Maldives',
-  'NZDT 46800 NZST 43200':
-    'Antarctica/McMurdo Antarctica/South_Pole NZ Pacific/Auckland',
+  'NZDT 46800 NZST 43200': 'Antarctica/McMurdo Antarctica/South_Pole NZ Pacific/Auckland',
   '+03 10800':
     'Antarctica/Syowa Asia/Aden Asia/Amman Asia/Baghdad Asia/Bahrain Asia/Damascus Asia/Istanbul Asia/Kuwait Asia/Qatar Asia/Riyadh Etc/GMT-3 Europe/Istanbul Europe/Minsk Turkey',
-  '+00 0 +02 7200':
-    'Antarctica/Troll',
+  '+00 0 +02 7200': 'Antarctica/Troll',
   '+12 43200':
     'Asia/Anadyr Asia/Kamchatka Etc/GMT-12 Kwajalein Pacific/Fiji Pacific/Funafuti Pacific/Kwajalein Pacific/Majuro Pacific/Nauru Pacific/Tarawa Pacific/Wake Pacific/Wallis',
   '+04 14400':
     'Asia/Baku Asia/Dubai Asia/Muscat Asia/Tbilisi Asia/Yerevan Etc/GMT-4 Europe/Astrakhan Europe/Samara Europe/Saratov Europe/Ulyanovsk Indian/Mahe Indian/Mauritius Indian/Reunion',
-  '+06 21600':
-    'Asia/Bishkek Asia/Dacca Asia/Dhaka Asia/Kashgar Asia/Omsk Asia/Thimbu Asia/Thimphu Asia/Urumqi Etc/GMT-6 Indian/Chagos',
-  'IST 19800':
-    'Asia/Calcutta Asia/Kolkata',
-  '+09 32400':
-    'Asia/Chita Asia/Dili Asia/Khandyga Asia/Yakutsk Etc/GMT-9 Pacific/Palau',
-  'CST 28800':
-    'Asia/Chongqing Asia/Chungking Asia/Harbin Asia/Macao Asia/Macau Asia/Shanghai Asia/Taipei PRC ROC',
-  '+0530 19800':
-    'Asia/Colombo',
-  'HKT 28800':
-    'Asia/Hong_Kong Hongkong',
-  'WIB 25200':
-    'Asia/Jakarta Asia/Pontianak',
-  'WIT 32400':
-    'Asia/Jayapura',
-  'IST 7200 IDT 10800':
-    'Asia/Jerusalem Asia/Tel_Aviv Israel',
-  '+0430 16200':
-    'Asia/Kabul',
-  'PKT 18000':
-    'Asia/Karachi',
-  '+0545 20700':
-    'Asia/Kathmandu Asia/Katmandu',
+  '+06 21600': 'Asia/Bishkek Asia/Dacca Asia/Dhaka Asia/Kashgar Asia/Omsk Asia/Thimbu Asia/Thimphu Asia/Urumqi Etc/GMT-6 Indian/Chagos',
+  'IST 19800': 'Asia/Calcutta Asia/Kolkata',
+  '+09 32400': 'Asia/Chita Asia/Dili Asia/Khandyga Asia/Yakutsk Etc/GMT-9 Pacific/Palau',
+  'CST 28800': 'Asia/Chongqing Asia/Chungking Asia/Harbin Asia/Macao Asia/Macau Asia/Shanghai Asia/Taipei PRC ROC',
+  '+0530 19800': 'Asia/Colombo',
+  'HKT 28800': 'Asia/Hong_Kong Hongkong',
+  'WIB 25200': 'Asia/Jakarta Asia/Pontianak',
+  'WIT 32400': 'Asia/Jayapura',
+  'IST 7200 IDT 10800': 'Asia/Jerusalem Asia/Tel_Aviv Israel',
+  '+0430 16200': 'Asia/Kabul',
+  'PKT 18000': 'Asia/Karachi',
+  '+0545 20700': 'Asia/Kathmandu Asia/Katmandu',
   '+11 39600':
     'Asia/Magadan Asia/Sakhalin Asia/Srednekolymsk Etc/GMT-11 Pacific/Bougainville Pacific/Efate Pacific/Guadalcanal Pacific/Kosrae Pacific/Noumea Pacific/Pohnpei Pacific/Ponape',
-  'WITA 28800':
-    'Asia/Makassar Asia/Ujung_Pandang',
-  'PST 28800':
-    'Asia/Manila',
-  'KST 32400':
-    'Asia/Pyongyang Asia/Seoul ROK',
-  '+0630 23400':
-    'Asia/Rangoon Asia/Yangon Indian/Cocos',
-  '+0330 12600':
-    'Asia/Tehran Iran',
-  'JST 32400':
-    'Asia/Tokyo Japan',
-  '-01 -3600 +00 0':
-    'Atlantic/Azores',
-  'WET 0 WEST 3600':
-    'Atlantic/Canary Atlantic/Faeroe Atlantic/Faroe Atlantic/Madeira Europe/Lisbon Portugal WET',
-  '-01 -3600':
-    'Atlantic/Cape_Verde Etc/GMT+1',
-  'ACDT 37800 ACST 34200':
-    'Australia/Adelaide Australia/Broken_Hill Australia/South Australia/Yancowinna',
-  'AEST 36000':
-    'Australia/Brisbane Australia/Lindeman Australia/Queensland',
-  'ACST 34200':
-    'Australia/Darwin Australia/North',
-  '+0845 31500':
-    'Australia/Eucla',
-  '+11 39600 +1030 37800':
-    'Australia/LHI Australia/Lord_Howe',
-  'AWST 28800':
-    'Australia/Perth Australia/West',
-  '-05 -18000 -06 -21600':
-    'Chile/EasterIsland Pacific/Easter',
-  'GMT 0 IST 3600':
-    'Eire Europe/Dublin',
-  '-10 -36000':
-    'Etc/GMT+10 Pacific/Rarotonga Pacific/Tahiti',
-  '-11 -39600':
-    'Etc/GMT+11 Pacific/Niue',
-  '-12 -43200':
-    'Etc/GMT+12',
-  '-06 -21600':
-    'Etc/GMT+6 Pacific/Galapagos',
-  '-07 -25200':
-    'Etc/GMT+7',
-  '-08 -28800':
-    'Etc/GMT+8 Pacific/Pitcairn',
-  '-09 -32400':
-    'Etc/GMT+9 Pacific/Gambier',
-  '+13 46800':
-    'Etc/GMT-13 Pacific/Apia Pacific/Enderbury Pacific/Fakaofo Pacific/Kanton Pacific/Tongatapu',
-  '+14 50400':
-    'Etc/GMT-14 Pacific/Kiritimati',
-  '+02 7200':
-    'Etc/GMT-2',
-  'UTC 0':
-    'Etc/UCT Etc/UTC Etc/Universal Etc/Zulu UCT UTC Universal Zulu',
-  'GMT 0 BST 3600':
-    'Europe/Belfast Europe/Guernsey Europe/Isle_of_Man Europe/Jersey Europe/London GB GB-Eire',
-  'MSK 10800':
-    'Europe/Kirov Europe/Moscow Europe/Simferopol Europe/Volgograd W-SU',
-  '-00 0':
-    'Factory',
-  'HST -36000':
-    'HST Pacific/Honolulu Pacific/Johnston US/Hawaii',
-  '+1345 49500 +1245 45900':
-    'NZ-CHAT Pacific/Chatham',
-  'ChST 36000':
-    'Pacific/Guam Pacific/Saipan',
-  '-0930 -34200':
-    'Pacific/Marquesas',
-  'SST -39600':
-    'Pacific/Midway Pacific/Pago_Pago Pacific/Samoa US/Samoa',
-  '+12 43200 +11 39600':
-    'Pacific/Norfolk',
+  'WITA 28800': 'Asia/Makassar Asia/Ujung_Pandang',
+  'PST 28800': 'Asia/Manila',
+  'KST 32400': 'Asia/Pyongyang Asia/Seoul ROK',
+  '+0630 23400': 'Asia/Rangoon Asia/Yangon Indian/Cocos',
+  '+0330 12600': 'Asia/Tehran Iran',
+  'JST 32400': 'Asia/Tokyo Japan',
+  '-01 -3600 +00 0': 'Atlantic/Azores',
+  'WET 0 WEST 3600': 'Atlantic/Canary Atlantic/Faeroe Atlantic/Faroe Atlantic/Madeira Europe/Lisbon Portugal WET',
+  '-01 -3600': 'Atlantic/Cape_Verde Etc/GMT+1',
+  'ACDT 37800 ACST 34200': 'Australia/Adelaide Australia/Broken_Hill Australia/South Australia/Yancowinna',
+  'AEST 36000': 'Australia/Brisbane Australia/Lindeman Australia/Queensland',
+  'ACST 34200': 'Australia/Darwin Australia/North',
+  '+0845 31500': 'Australia/Eucla',
+  '+11 39600 +1030 37800': 'Australia/LHI Australia/Lord_Howe',
+  'AWST 28800': 'Australia/Perth Australia/West',
+  '-05 -18000 -06 -21600': 'Chile/EasterIsland Pacific/Easter',
+  'GMT 0 IST 3600': 'Eire Europe/Dublin',
+  '-10 -36000': 'Etc/GMT+10 Pacific/Rarotonga Pacific/Tahiti',
+  '-11 -39600': 'Etc/GMT+11 Pacific/Niue',
+  '-12 -43200': 'Etc/GMT+12',
+  '-06 -21600': 'Etc/GMT+6 Pacific/Galapagos',
+  '-07 -25200': 'Etc/GMT+7',
+  '-08 -28800': 'Etc/GMT+8 Pacific/Pitcairn',
+  '-09 -32400': 'Etc/GMT+9 Pacific/Gambier',
+  '+13 46800': 'Etc/GMT-13 Pacific/Apia Pacific/Enderbury Pacific/Fakaofo Pacific/Kanton Pacific/Tongatapu',
+  '+14 50400': 'Etc/GMT-14 Pacific/Kiritimati',
+  '+02 7200': 'Etc/GMT-2',
+  'UTC 0': 'Etc/UCT Etc/UTC Etc/Universal Etc/Zulu UCT UTC Universal Zulu',
+  'GMT 0 BST 3600': 'Europe/Belfast Europe/Guernsey Europe/Isle_of_Man Europe/Jersey Europe/London GB GB-Eire',
+  'MSK 10800': 'Europe/Kirov Europe/Moscow Europe/Simferopol Europe/Volgograd W-SU',
+  '-00 0': 'Factory',
+  'HST -36000': 'HST Pacific/Honolulu Pacific/Johnston US/Hawaii',
+  '+1345 49500 +1245 45900': 'NZ-CHAT Pacific/Chatham',
+  'ChST 36000': 'Pacific/Guam Pacific/Saipan',
+  '-0930 -34200': 'Pacific/Marquesas',
+  'SST -39600': 'Pacific/Midway Pacific/Pago_Pago Pacific/Samoa US/Samoa',
+  '+12 43200 +11 39600': 'Pacific/Norfolk',
 }
 
 /** Abbreviations accepted on input: `abbrev offset`, with `d` behind those of daylight saving time. */

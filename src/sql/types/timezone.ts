@@ -212,7 +212,8 @@ function findTransitions(probe: (unix: number) => number, year: number): YearRul
   return { at, offsets }
 }
 
-const POSIX = /^([A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)([+-]?\d{1,3}(?::\d{1,2}(?::\d{1,2})?)?)(?:([A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)([+-]?\d{1,3}(?::\d{1,2}(?::\d{1,2})?)?)?(?:,(.*))?)?$/
+const POSIX =
+  /^([A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)([+-]?\d{1,3}(?::\d{1,2}(?::\d{1,2})?)?)(?:([A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)([+-]?\d{1,3}(?::\d{1,2}(?::\d{1,2})?)?)?(?:,(.*))?)?$/
 
 function posixOffset(text: string): number {
   const negative = text.startsWith('-')

@@ -1,0 +1,379 @@
+// Reading JSON text: one pass that validates as PostgreSQL's lexer and parser do, with its error texts, and builds jsonb's form if asked.
+// Also walks over text already validated (type json keeps its text), answering ranges so that members come out as they were written.
+
+import { PgError } from '../../base/errors.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import { type JsonbValue, makeObject } from './jsonb.ts'
+import { parseNumeric } from './numeric.ts'
+
+/** Nesting beyond which the parser answers 54001. */
+export const MAX_JSON_DEPTH = 5000
+
+const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
+const WORD = /[A-Za-z0-9_\u0080-\uffff]+/y
+// biome-ignore lint/suspicious/noControlCharactersInRegex: JSON forbids them unescaped
+const PLAIN = /[^"\\\u0000-\u001f]*/y
+const TOKEN_TAIL = /[-A-Za-z0-9_.+\u0080-\uffff]*/y
+
+/** Parses `text` into jsonb's form; `build` false only validates (and answers null). Soft limits and errors are PostgreSQL's. */
+export function parseJsonText(text: string, build: boolean, uniqueKeys = false): JsonbValue {
+  let at = 0
+
+  const context = (end: number): string => {
+    let line = 1
+    let start = 0
+    for (let i = text.indexOf('\n'); i >= 0 && i < end; i = text.indexOf('\n', i + 1)) {
+      line++
+      start = i + 1
+    }
+    let prefix = ''
+    if (end - start > 53) {
+      start = end - 50
+      prefix = '...'
+    }
+    const lineEnd = text.indexOf('\n', end)
+    const rest = end < text.length && (lineEnd < 0 || lineEnd > end)
+    let suffix = ''
+    let stop = end
+    if (rest) {
+      const tail = (lineEnd < 0 ? text.length : lineEnd) - end
+      if (tail <= 3) stop = end + tail
+      else suffix = '...'
+    }
+    return `JSON data, line ${line}: ${prefix}${text.slice(start, stop)}${suffix}`
+  }
+  const invalid = (detail: string, end: number): PgError =>
+    new PgError(SQLSTATE.invalidTextRepresentation, 'invalid input syntax for type json', { detail, where: context(end) })
+  const ended = (): PgError => invalid('The input string ended unexpectedly.', text.length)
+
+  const skip = (): void => {
+    for (;;) {
+      const c = text.charCodeAt(at)
+      if (c === 32 || c === 9 || c === 10 || c === 13) at++
+      else return
+    }
+  }
+
+  /** The token at `at` does not fit: an invalid token says so first, a valid one is "found". */
+  const unexpected = (expected: string): PgError => {
+    if (at >= text.length) return ended()
+    const c = text[at]!
+    let end = at + 1
+    if (c === '"') {
+      parseString(false)
+      end = at
+      at = end - 1
+      return found(expected, text.slice(text.lastIndexOf('"', end - 2), end), end)
+    }
+    if ('{}[],:'.includes(c)) return found(expected, c, end)
+    NUMBER.lastIndex = at
+    WORD.lastIndex = at
+    const number = NUMBER.exec(text)
+    if (number !== null && /[-0-9]/.test(c)) {
+      end = at + number[0].length
+      TOKEN_TAIL.lastIndex = end
+      const tail = TOKEN_TAIL.exec(text)![0]
+      if (tail !== '') return invalid(`Token "${number[0]}${tail}" is invalid.`, end + tail.length)
+      return found(expected, number[0], end)
+    }
+    const word = WORD.exec(text)
+    if (word !== null) {
+      end = at + word[0].length
+      if (word[0] === 'true' || word[0] === 'false' || word[0] === 'null') return found(expected, word[0], end)
+      return invalid(`Token "${word[0]}" is invalid.`, end)
+    }
+    return invalid(`Token "${c}" is invalid.`, end)
+  }
+  const found = (expected: string, token: string, end: number): PgError => invalid(`${expected}, but found "${token}".`, end)
+
+  const parseString = (decode: boolean): string => {
+    const start = at
+    at++
+    let value = ''
+    let runStart = at
+    for (;;) {
+      PLAIN.lastIndex = at
+      PLAIN.test(text)
+      at = PLAIN.lastIndex
+      const c = text.charCodeAt(at)
+      if (c === 34) {
+        value = runStart === start + 1 ? text.slice(runStart, at) : value + text.slice(runStart, at)
+        at++
+        return value
+      }
+      if (at >= text.length) throw invalid(`Token "${text.slice(start)}" is invalid.`, text.length)
+      if (c < 32) throw invalid(`Character with value 0x${c.toString(16).padStart(2, '0')} must be escaped.`, at)
+      if (decode) value = runStart === start + 1 ? text.slice(runStart, at) : value + text.slice(runStart, at)
+      at++
+      if (at >= text.length) throw invalid(`Token "${text.slice(start)}" is invalid.`, text.length)
+      const e = text[at]!
+      at++
+      switch (e) {
+        case 'u': {
+          let unit = hex4(at, start)
+          at += 4
+          if (decode) {
+            if (unit === 0) throw untranslatable('\\u0000 cannot be converted to text.')
+            if (unit >= 0xd800 && unit <= 0xdbff) {
+              if (text[at] !== '\\' || text[at + 1] !== 'u') throw surrogate('Unicode low surrogate must follow a high surrogate.')
+              const low = hex4(at + 2, start)
+              if (low >= 0xd800 && low <= 0xdbff) throw surrogate('Unicode high surrogate must not follow a high surrogate.')
+              if (low < 0xdc00 || low > 0xdfff) throw surrogate('Unicode low surrogate must follow a high surrogate.')
+              at += 6
+              unit = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00)
+            } else if (unit >= 0xdc00 && unit <= 0xdfff) throw surrogate('Unicode low surrogate must follow a high surrogate.')
+            value += String.fromCodePoint(unit)
+          }
+          break
+        }
+        case '"':
+        case '\\':
+        case '/':
+          if (decode) value += e
+          break
+        case 'b':
+          if (decode) value += '\b'
+          break
+        case 'f':
+          if (decode) value += '\f'
+          break
+        case 'n':
+          if (decode) value += '\n'
+          break
+        case 'r':
+          if (decode) value += '\r'
+          break
+        case 't':
+          if (decode) value += '\t'
+          break
+        default: {
+          const code = text.codePointAt(at - 1)!
+          const char = String.fromCodePoint(code)
+          throw invalid(`Escape sequence "\\${char}" is invalid.`, at - 1 + char.length)
+        }
+      }
+      runStart = at
+    }
+  }
+  const hex4 = (from: number, start: number): number => {
+    for (let i = 0; i < 4; i++) {
+      const c = text[from + i]
+      if (c === undefined) throw invalid(`Token "${text.slice(start)}" is invalid.`, text.length)
+      if (!/[0-9a-fA-F]/.test(c)) throw invalid('"\\u" must be followed by four hexadecimal digits.', from + i + 1)
+    }
+    return Number.parseInt(text.slice(from, from + 4), 16)
+  }
+  const untranslatable = (detail: string): PgError =>
+    new PgError(SQLSTATE.untranslatableCharacter, 'unsupported Unicode escape sequence', { detail, where: context(at) })
+  const surrogate = (detail: string): PgError => invalid(detail, at)
+
+  const parseScalarOrContainer = (depth: number, expected: string): JsonbValue => {
+    skip()
+    const c = text.charCodeAt(at)
+    switch (c) {
+      case 123: // {
+        return parseObject(depth)
+      case 91: // [
+        return parseArray(depth)
+      case 34:
+        return build ? parseString(true) : (parseString(false), null)
+      default:
+    }
+    if (c === 45 || (c >= 48 && c <= 57)) {
+      NUMBER.lastIndex = at
+      const match = NUMBER.exec(text)
+      const end = match === null ? at + 1 : at + match[0].length
+      TOKEN_TAIL.lastIndex = end
+      const tail = TOKEN_TAIL.exec(text)![0]
+      if (match === null || tail !== '') throw invalid(`Token "${text.slice(at, end + tail.length)}" is invalid.`, end + tail.length)
+      at = end
+      return build ? parseNumeric(match[0])! : null
+    }
+    if (text.startsWith('true', at) && !isWordAt(at + 4)) {
+      at += 4
+      return true
+    }
+    if (text.startsWith('false', at) && !isWordAt(at + 5)) {
+      at += 5
+      return false
+    }
+    if (text.startsWith('null', at) && !isWordAt(at + 4)) {
+      at += 4
+      return null
+    }
+    throw unexpected(expected)
+  }
+  const isWordAt = (i: number): boolean => {
+    WORD.lastIndex = i
+    return WORD.test(text)
+  }
+
+  const tooDeep = (): PgError =>
+    new PgError(SQLSTATE.statementTooComplex, 'stack depth limit exceeded', {
+      hint: 'Increase the configuration parameter "max_stack_depth" (currently 2048kB), after ensuring the platform\'s stack depth limit is adequate.',
+    })
+
+  const parseArray = (depth: number): JsonbValue => {
+    if (depth > MAX_JSON_DEPTH) throw tooDeep()
+    at++
+    const items: JsonbValue[] = []
+    skip()
+    if (text.charCodeAt(at) === 93) {
+      at++
+      return items
+    }
+    let expected = 'Expected array element or "]"'
+    for (;;) {
+      const item = parseScalarOrContainer(depth + 1, expected)
+      expected = 'Expected JSON value'
+      if (build) items.push(item)
+      skip()
+      const c = text.charCodeAt(at)
+      if (c === 44) at++
+      else if (c === 93) {
+        at++
+        return items
+      } else throw unexpected('Expected "," or "]"')
+    }
+  }
+
+  const parseObject = (depth: number): JsonbValue => {
+    if (depth > MAX_JSON_DEPTH) throw tooDeep()
+    at++
+    const keys: string[] = []
+    const values: JsonbValue[] = []
+    const seen = uniqueKeys ? new Set<string>() : null
+    skip()
+    if (text.charCodeAt(at) === 125) {
+      at++
+      return build ? makeObject(keys, values) : null
+    }
+    let expected = 'Expected string or "}"'
+    for (;;) {
+      skip()
+      if (text.charCodeAt(at) !== 34) throw unexpected(expected)
+      expected = 'Expected string'
+      const key = parseString(build || uniqueKeys)
+      skip()
+      if (text.charCodeAt(at) !== 58) throw unexpected('Expected ":"')
+      at++
+      const value = parseScalarOrContainer(depth + 1, 'Expected JSON value')
+      if (seen !== null) {
+        if (seen.has(key)) throw new PgError(SQLSTATE.duplicateJsonObjectKeyValue, 'duplicate JSON object key value')
+        seen.add(key)
+      }
+      if (build) {
+        keys.push(key)
+        values.push(value)
+      }
+      skip()
+      const c = text.charCodeAt(at)
+      if (c === 44) at++
+      else if (c === 125) {
+        at++
+        return build ? makeObject(keys, values) : null
+      } else throw unexpected('Expected "," or "}"')
+    }
+  }
+
+  const value = parseScalarOrContainer(0, 'Expected JSON value')
+  skip()
+  if (at < text.length) throw unexpected('Expected end of input')
+  return value
+}
+
+// Walking over valid text.
+
+/** Offset of the first character of the value at or after `at`. */
+export function skipJsonSpace(text: string, at: number): number {
+  let i = at
+  for (;;) {
+    const c = text.charCodeAt(i)
+    if (c === 32 || c === 9 || c === 10 || c === 13) i++
+    else return i
+  }
+}
+
+/** Offset behind the value that starts at `at`. */
+export function jsonValueEnd(text: string, at: number): number {
+  const c = text[at]
+  if (c === '"') return jsonStringEnd(text, at)
+  if (c !== '{' && c !== '[') {
+    let i = at
+    while (i < text.length && !',]} \t\n\r'.includes(text[i]!)) i++
+    return i
+  }
+  let depth = 0
+  for (let i = at; ; ) {
+    const d = text[i]!
+    if (d === '"') {
+      i = jsonStringEnd(text, i)
+      continue
+    }
+    i++
+    if (d === '{' || d === '[') depth++
+    else if ((d === '}' || d === ']') && --depth === 0) return i
+  }
+}
+
+function jsonStringEnd(text: string, at: number): number {
+  let i = at + 1
+  for (;;) {
+    const c = text.charCodeAt(i)
+    if (c === 34) return i + 1
+    i += c === 92 ? 2 : 1
+  }
+}
+
+/** A JSON string literal's value. 22P05 for what text cannot hold. */
+export function decodeJsonString(literal: string): string {
+  if (!literal.includes('\\')) return literal.slice(1, -1)
+  return parseJsonText(literal, true) as string
+}
+
+export type JsonKind = 'object' | 'array' | 'string' | 'number' | 'boolean' | 'null'
+
+export function jsonKind(text: string, at = skipJsonSpace(text, 0)): JsonKind {
+  switch (text[at]) {
+    case '{':
+      return 'object'
+    case '[':
+      return 'array'
+    case '"':
+      return 'string'
+    case 't':
+    case 'f':
+      return 'boolean'
+    case 'n':
+      return 'null'
+    default:
+      return 'number'
+  }
+}
+
+/** Calls `visit` for each member of the object or array that `text` is: the key (null in arrays) and the value's range. False stops. */
+export function walkJson(text: string, visit: (key: string | null, start: number, end: number) => boolean | undefined): void {
+  let at = skipJsonSpace(text, 0)
+  const isObject = text[at] === '{'
+  at = skipJsonSpace(text, at + 1)
+  if (text[at] === '}' || text[at] === ']') return
+  for (;;) {
+    let key: string | null = null
+    if (isObject) {
+      const end = jsonStringEnd(text, at)
+      key = decodeJsonString(text.slice(at, end))
+      at = skipJsonSpace(text, skipJsonSpace(text, end) + 1)
+    }
+    const end = jsonValueEnd(text, at)
+    if (visit(key, at, end) === false) return
+    at = skipJsonSpace(text, end)
+    if (text[at] !== ',') return
+    at = skipJsonSpace(text, at + 1)
+  }
+}
+
+/** The value's text form for ->>: strings decoded, null for JSON null. */
+export function jsonAsText(raw: string): string | null {
+  if (raw === 'null') return null
+  return raw.startsWith('"') ? decodeJsonString(raw) : raw
+}

@@ -1,0 +1,275 @@
+// jsonb's value: a tree of immutable nodes. Numbers are numeric; an object's keys are unique and ordered as PostgreSQL orders them (shorter
+// first, then by bytes), so printing, comparing and searching need no sort. // hot
+
+import { quoteJson } from './json-quote.ts'
+import { compareNumeric, formatNumeric, Numeric, stripZeros } from './numeric.ts'
+
+export type JsonbValue = null | boolean | string | Numeric | readonly JsonbValue[] | JsonbObject
+
+export class JsonbObject {
+  readonly keys: readonly string[]
+  readonly values: readonly JsonbValue[]
+
+  constructor(keys: readonly string[], values: readonly JsonbValue[]) {
+    this.keys = keys
+    this.values = values
+  }
+}
+
+/** The datum: a wrapper, since JSON null is no SQL NULL. */
+export class Jsonb {
+  readonly root: JsonbValue
+
+  constructor(root: JsonbValue) {
+    this.root = root
+  }
+
+  toString(): string {
+    return formatJsonb(this.root)
+  }
+}
+
+export function isArrayValue(value: JsonbValue): value is readonly JsonbValue[] {
+  return Array.isArray(value)
+}
+
+export function isScalar(value: JsonbValue): value is null | boolean | string | Numeric {
+  return !isArrayValue(value) && !(value instanceof JsonbObject)
+}
+
+/** UTF-8 bytes of a string. */
+export function utf8Length(text: string): number {
+  let n = text.length
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i)
+    if (c < 0x80) continue
+    if (c < 0x800) n++
+    // A surrogate pair is two units and four bytes.
+    else if (c >= 0xd800 && c <= 0xdfff) n++
+    else n += 2
+  }
+  return n
+}
+
+/** Code-point order, which is UTF-8's byte order. */
+export function compareCodePoints(a: string, b: string): number {
+  if (a === b) return 0
+  const n = Math.min(a.length, b.length)
+  for (let i = 0; i < n; i++) {
+    let x = a.charCodeAt(i)
+    let y = b.charCodeAt(i)
+    if (x === y) continue
+    // Surrogates stand for code points above all other units.
+    if (x >= 0xd800 && y >= 0xd800) {
+      x = x >= 0xe000 ? x - 0x800 : x + 0x2000
+      y = y >= 0xe000 ? y - 0x800 : y + 0x2000
+    }
+    return x < y ? -1 : 1
+  }
+  return a.length < b.length ? -1 : 1
+}
+
+/** The order of keys inside an object. */
+export function compareKeys(a: string, b: string): number {
+  if (a === b) return 0
+  const x = utf8Length(a)
+  const y = utf8Length(b)
+  return x !== y ? x - y : compareCodePoints(a, b)
+}
+
+/** Sorted, of duplicate keys the last. The lists are taken over. */
+export function makeObject(keys: string[], values: JsonbValue[]): JsonbObject {
+  let sorted = true
+  for (let i = 1; i < keys.length; i++) {
+    if (compareKeys(keys[i - 1]!, keys[i]!) >= 0) {
+      sorted = false
+      break
+    }
+  }
+  if (sorted) return new JsonbObject(keys, values)
+  const order = keys.map((_, i) => i).sort((i, j) => compareKeys(keys[i]!, keys[j]!) || i - j)
+  const outKeys: string[] = []
+  const outValues: JsonbValue[] = []
+  for (const i of order) {
+    const key = keys[i]!
+    if (outKeys.length > 0 && outKeys[outKeys.length - 1] === key) outValues[outValues.length - 1] = values[i]!
+    else {
+      outKeys.push(key)
+      outValues.push(values[i]!)
+    }
+  }
+  return new JsonbObject(outKeys, outValues)
+}
+
+/** Index of `key`, or -1. */
+export function keyIndex(object: JsonbObject, key: string): number {
+  const keys = object.keys
+  if (keys.length <= 8) return keys.indexOf(key)
+  let low = 0
+  let high = keys.length - 1
+  while (low <= high) {
+    const middle = (low + high) >> 1
+    const order = compareKeys(keys[middle]!, key)
+    if (order === 0) return middle
+    if (order < 0) low = middle + 1
+    else high = middle - 1
+  }
+  return -1
+}
+
+/** Undefined when absent. */
+export function getField(value: JsonbValue, key: string): JsonbValue | undefined {
+  if (!(value instanceof JsonbObject)) return undefined
+  const i = keyIndex(value, key)
+  return i < 0 ? undefined : value.values[i]!
+}
+
+/** Negative indexes count from the end. */
+export function getElement(value: JsonbValue, index: number): JsonbValue | undefined {
+  if (!isArrayValue(value)) return undefined
+  const i = index < 0 ? value.length + index : index
+  return i < 0 || i >= value.length ? undefined : value[i]!
+}
+
+export function formatJsonb(value: JsonbValue): string {
+  if (value === null) return 'null'
+  if (typeof value === 'string') return quoteJson(value)
+  if (typeof value === 'boolean') return value ? 'true' : 'false'
+  if (value instanceof Numeric) return formatNumeric(value)
+  if (isArrayValue(value)) {
+    let out = '['
+    for (let i = 0; i < value.length; i++) out += i === 0 ? formatJsonb(value[i]!) : `, ${formatJsonb(value[i]!)}`
+    return `${out}]`
+  }
+  let out = '{'
+  for (let i = 0; i < value.keys.length; i++) {
+    out += `${i === 0 ? '' : ', '}${quoteJson(value.keys[i]!)}: ${formatJsonb(value.values[i]!)}`
+  }
+  return `${out}}`
+}
+
+/** jsonb_pretty */
+export function prettyJsonb(value: JsonbValue, indent = ''): string {
+  if (isArrayValue(value)) {
+    const inner = `${indent}    `
+    return `[\n${value.map((item) => `${inner}${prettyJsonb(item, inner)}`).join(',\n')}${value.length === 0 ? '' : '\n'}${indent}]`
+  }
+  if (value instanceof JsonbObject) {
+    const inner = `${indent}    `
+    const members = value.keys.map((key, i) => `${inner}${quoteJson(key)}: ${prettyJsonb(value.values[i]!, inner)}`)
+    return `{\n${members.join(',\n')}${members.length === 0 ? '' : '\n'}${indent}}`
+  }
+  return formatJsonb(value)
+}
+
+/** Text for ->>: strings bare, null for JSON null. */
+export function jsonbAsText(value: JsonbValue): string | null {
+  return value === null ? null : typeof value === 'string' ? value : formatJsonb(value)
+}
+
+function rank(value: JsonbValue): number {
+  if (value === null) return 0
+  if (typeof value === 'string') return 1
+  if (value instanceof Numeric) return 2
+  if (typeof value === 'boolean') return 3
+  return isArrayValue(value) ? 4 : 5
+}
+
+function compareNodes(a: JsonbValue, b: JsonbValue): number {
+  const x = rank(a)
+  const y = rank(b)
+  if (x !== y) return x < y ? -1 : 1
+  switch (x) {
+    case 0:
+      return 0
+    case 1:
+      return compareCodePoints(a as string, b as string)
+    case 2:
+      return compareNumeric(a as Numeric, b as Numeric)
+    case 3:
+      return a === b ? 0 : a ? 1 : -1
+    case 4: {
+      const p = a as readonly JsonbValue[]
+      const q = b as readonly JsonbValue[]
+      if (p.length !== q.length) return p.length < q.length ? -1 : 1
+      for (let i = 0; i < p.length; i++) {
+        const order = compareNodes(p[i]!, q[i]!)
+        if (order !== 0) return order
+      }
+      return 0
+    }
+    default: {
+      const p = a as JsonbObject
+      const q = b as JsonbObject
+      if (p.keys.length !== q.keys.length) return p.keys.length < q.keys.length ? -1 : 1
+      for (let i = 0; i < p.keys.length; i++) {
+        const order = compareCodePoints(p.keys[i]!, q.keys[i]!) || compareNodes(p.values[i]!, q.values[i]!)
+        if (order !== 0) return order
+      }
+      return 0
+    }
+  }
+}
+
+const isEmptyArray = (value: JsonbValue): boolean => isArrayValue(value) && value.length === 0
+
+/** btree order. An empty array at the top sorts below everything, which PostgreSQL keeps for compatibility. */
+export function compareJsonb(a: JsonbValue, b: JsonbValue): number {
+  const x = isEmptyArray(a)
+  const y = isEmptyArray(b)
+  if (x || y) return x && y ? 0 : x ? -1 : 1
+  return compareNodes(a, b)
+}
+
+export function equalJsonb(a: JsonbValue, b: JsonbValue): boolean {
+  return compareNodes(a, b) === 0
+}
+
+/** The same text for equal values: numbers without trailing zeros. */
+export function jsonbHashKey(value: JsonbValue): string {
+  if (value instanceof Numeric) return formatNumeric(stripZeros(value))
+  if (isArrayValue(value)) return `[${value.map(jsonbHashKey).join()}]`
+  if (value instanceof JsonbObject) return `{${value.keys.map((key, i) => `${quoteJson(key)}:${jsonbHashKey(value.values[i]!)}`).join()}}`
+  return formatJsonb(value)
+}
+
+/** a @> b. A top-level array may contain a scalar. */
+export function containsJsonb(a: JsonbValue, b: JsonbValue): boolean {
+  if (isArrayValue(a) && isScalar(b)) return a.some((item) => isScalar(item) && equalJsonb(item, b))
+  return containsNode(a, b)
+}
+
+function containsNode(a: JsonbValue, b: JsonbValue): boolean {
+  if (b instanceof JsonbObject) {
+    if (!(a instanceof JsonbObject) || a.keys.length < b.keys.length) return false
+    for (let i = 0; i < b.keys.length; i++) {
+      const own = getField(a, b.keys[i]!)
+      if (own === undefined || !containsNode(own, b.values[i]!)) return false
+    }
+    return true
+  }
+  if (isArrayValue(b)) {
+    if (!isArrayValue(a)) return false
+    return b.every((wanted) =>
+      a.some((item) => (isScalar(wanted) ? isScalar(item) && equalJsonb(item, wanted) : containsNode(item, wanted))),
+    )
+  }
+  return isScalar(a) && equalJsonb(a, b)
+}
+
+export function jsonbSize(value: JsonbValue): number {
+  if (typeof value === 'string') return 24 + value.length * 2
+  if (value instanceof Numeric) return 40
+  if (isArrayValue(value)) return value.reduce<number>((sum, item) => sum + 8 + jsonbSize(item), 32)
+  if (value instanceof JsonbObject)
+    return value.values.reduce<number>((sum, item, i) => sum + 40 + value.keys[i]!.length * 2 + jsonbSize(item), 64)
+  return 0
+}
+
+export function jsonbTypeName(value: JsonbValue): string {
+  if (value === null) return 'null'
+  if (typeof value === 'string') return 'string'
+  if (typeof value === 'boolean') return 'boolean'
+  if (value instanceof Numeric) return 'number'
+  return isArrayValue(value) ? 'array' : 'object'
+}
