@@ -21,6 +21,13 @@ export const LIMITS = {
   /** Columns in an index, arguments of a function. */
   maxIndexColumns: 32,
   maxFunctionArguments: 100,
+  /** Bytes of one statement's text. */
+  maxStatementBytes: 16 * MiB,
+  /** Texts whose parse trees are kept, and the longest such text. */
+  parseCacheEntries: 1000,
+  parseCacheTextLength: 16 * KiB,
+  /** Literals that one statement may have lifted into parameters. */
+  maxLiftedLiterals: 256,
   /** Bytes in an identifier (NAMEDATALEN - 1). */
   maxIdentifierBytes: 63,
 } as const

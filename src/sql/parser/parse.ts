@@ -1,0 +1,105 @@
+// Text → statements. Syntax errors are PostgreSQL's own (42601 with position); tenant statements go through the parser's own front.
+// Parsed texts are cached: trees are shared and must never be changed.
+
+import { notSupported, PgError } from '../../base/errors.ts'
+import { LIMITS } from '../../base/limits.ts'
+import { LruMap } from '../../base/lru.ts'
+import { SQLSTATE, type Sqlstate } from '../../base/sqlstate.ts'
+import type { Node, RawStmt } from './nodes.ts'
+import { indexOfByte, positionOfIndex, type SourceText, sourceText } from './positions.ts'
+import { mayHoldTenantStatement, splitStatements } from './split.ts'
+import { parseTenantStatement, type TenantStatement } from './tenant-statements.ts'
+import { parseToJson, type RawParseFailure, stackDepthExceeded } from './wasm.ts'
+
+export { loadParser } from './wasm.ts'
+
+export interface ParsedStatement {
+  /** The raw tree; null for a tenant statement. */
+  readonly node: Node | null
+  readonly tenant: TenantStatement | null
+  /** The whole text, which node locations refer to. */
+  readonly source: SourceText
+  /** This statement's own text, trimmed. */
+  readonly text: string
+  /** Where it begins in the source (UTF-16 index). */
+  readonly start: number
+}
+
+const cache = new LruMap<string, readonly ParsedStatement[]>(LIMITS.parseCacheEntries)
+
+/** The statements of one text; empty for nothing but white space and comments. */
+export function parse(text: string): readonly ParsedStatement[] {
+  const cached = cache.get(text)
+  if (cached !== undefined) return cached
+  const statements = mayHoldTenantStatement(text) ? parsePieces(text) : parseSql(sourceText(text))
+  if (text.length <= LIMITS.parseCacheTextLength) cache.set(text, statements)
+  return statements
+}
+
+function parseSql(source: SourceText): ParsedStatement[] {
+  const answer = rawParse(source.text)
+  const { stmts } = JSON.parse(answer) as { stmts?: RawStmt[] }
+  return (stmts ?? []).map((raw) => {
+    const from = indexOfByte(source, raw.stmt_location ?? 0)
+    const to = raw.stmt_len ? indexOfByte(source, (raw.stmt_location ?? 0) + raw.stmt_len) : source.text.length
+    const slice = source.text.slice(from, to)
+    const trimmed = slice.trimStart()
+    return { node: raw.stmt!, tenant: null, source, text: trimmed.trimEnd(), start: from + slice.length - trimmed.length }
+  })
+}
+
+/** A text some of whose statements may be tenant statements: each is parsed on its own, blanks keeping its locations. */
+function parsePieces(text: string): ParsedStatement[] {
+  const statements: ParsedStatement[] = []
+  for (const piece of splitStatements(text)) {
+    const body = text.slice(piece.start, piece.end)
+    const tenant = parseTenantStatement(body, positionOfIndex(text, piece.start) - 1)
+    if (tenant !== null) {
+      statements.push({ node: null, tenant, source: sourceText(text), text: body.trim(), start: piece.start })
+      continue
+    }
+    const blank = text.slice(0, piece.start).replace(/[^\n]/gu, ' ')
+    statements.push(...parseSql(sourceText(blank + body)))
+  }
+  return statements
+}
+
+function rawParse(text: string): string {
+  if (text.includes('\0')) {
+    throw new PgError(SQLSTATE.characterNotInRepertoire, 'invalid byte sequence for encoding "UTF8": 0x00')
+  }
+  const bytes = Buffer.from(text, 'utf8')
+  if (bytes.length > LIMITS.maxStatementBytes) {
+    throw new PgError(SQLSTATE.programLimitExceeded, 'statement is too large', {
+      detail: `The statement has ${bytes.length} bytes; the limit is ${LIMITS.maxStatementBytes}.`,
+      hint: 'Use COPY, or several statements.',
+    })
+  }
+  let answer: string | RawParseFailure
+  try {
+    answer = parseToJson(bytes)
+  } catch (error) {
+    throw error instanceof RangeError ? stackDepthExceeded(error) : error
+  }
+  if (typeof answer === 'string') return answer
+  throw syntaxError(answer)
+}
+
+/** The grammar's messages that are not plain syntax errors, with their SQLSTATE. */
+const OTHER_CODES: readonly (readonly [RegExp, Sqlstate])[] = [
+  [/^stack depth limit exceeded/, SQLSTATE.statementTooComplex],
+  [/not (yet )?(supported|implemented)|is not implemented/, SQLSTATE.featureNotSupported],
+  [/^invalid Unicode escape|^invalid hexadecimal|^conflicting or redundant escape/, SQLSTATE.invalidEscapeSequence],
+  [/^unsafe use of/, SQLSTATE.nonstandardUseOfEscapeCharacter],
+  [/^invalid byte sequence/, SQLSTATE.characterNotInRepertoire],
+  [/^frame (start|end)/, SQLSTATE.windowingError],
+  [/^there is no parameter/, SQLSTATE.undefinedParameter],
+  [/^parameter number too large/, SQLSTATE.syntaxError],
+]
+
+function syntaxError(failure: RawParseFailure): PgError {
+  const code = OTHER_CODES.find(([pattern]) => pattern.test(failure.message))?.[1] ?? SQLSTATE.syntaxError
+  const fields = failure.cursorPosition > 0 ? { position: failure.cursorPosition } : {}
+  if (code === SQLSTATE.statementTooComplex) return stackDepthExceeded()
+  return code === SQLSTATE.featureNotSupported ? notSupported(failure.message).with(fields) : new PgError(code, failure.message, fields)
+}
