@@ -19,10 +19,10 @@ class FixedSession implements Session {
   query(query: string, sink: ResultSink): void {
     if (query.includes('pg_catalog')) {
       sink.describe(pgbenchTables)
-      sink.rows([[1, null, 0]])
+      void sink.rows([[1, null, 0]])
     } else {
       sink.describe(text)
-      sink.rows(rows)
+      void sink.rows(rows)
     }
     sink.complete('SELECT 1')
   }
@@ -36,7 +36,7 @@ class FixedSession implements Session {
   }
   execute(_portal: string, _maxRows: number, sink: ResultSink): void {
     sink.describe(text)
-    sink.rows(rows)
+    void sink.rows(rows)
     sink.complete('SELECT 1')
   }
   closeStatement(): void {}

@@ -114,14 +114,19 @@ export class StubSession implements Session {
     return this.#answer(() => {
       const found = this.#statements.get(statement)
       if (found === undefined) {
-        throw new PgError(SQLSTATE.undefinedPstatement, statement === '' ? 'unnamed prepared statement does not exist' : `prepared statement "${statement}" does not exist`)
+        throw new PgError(
+          SQLSTATE.undefinedPstatement,
+          statement === '' ? 'unnamed prepared statement does not exist' : `prepared statement "${statement}" does not exist`,
+        )
       }
       const values: (string | null)[] = []
       for (let i = 0; i < parameters.count; i++) {
         const end = parameters.end[i]!
         values.push(end < 0 ? null : parameters.buffer.utf8Slice(parameters.start[i]!, end))
       }
-      this.#log(`bind ${portal} ${statement} ${JSON.stringify(values)} [${Array.from({ length: parameters.formatCount }, (_, i) => parameters.formats[i])}] [${formats}]`)
+      this.#log(
+        `bind ${portal} ${statement} ${JSON.stringify(values)} [${Array.from({ length: parameters.formatCount }, (_, i) => parameters.formats[i])}] [${formats}]`,
+      )
       this.#portals.set(portal, { text: found.text, values, formats, sent: 0 })
     })
   }
@@ -205,11 +210,11 @@ export class StubSession implements Session {
         return sink.emptyQuery()
       case 'select':
         sink.describe(shape!)
-        sink.rows([[Number(argument)]])
+        void sink.rows([[Number(argument)]])
         return sink.complete('SELECT 1')
       case 'echo':
         sink.describe(shape!)
-        sink.rows([values])
+        void sink.rows([values])
         return sink.complete('SELECT 1')
       case 'rows':
         return this.#rows(Number(argument), shape!, maxRows, sent, sink, portal)
