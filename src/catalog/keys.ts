@@ -1,0 +1,84 @@
+// Where the catalogue stands in a keyspace: the one place that documents the layout of its `m…` keys. Keys are readable text (UTF-8), OIDs
+// as eight hexadecimal digits so that they sort; a key's text is also its name in caches. Values are JSON (records.ts) unless said otherwise.
+//
+//   mpg-keyspace                                    format marker, written by bootstrap
+//   mc oid                                          next OID (decimal text); table ids and counter ids are OIDs too
+//   mo OID                                          one record per object (records.ts), auxiliary ones of indexes, constraints, defaults too
+//   mn class NAMESPACE name                         name → OID (decimal text); class: n schema, a role, r relation or index, t type
+//   md CLASS OID SUB CLASS OID SUB                  dependency (dependent, referenced) → deptype letter
+//   mD CLASS OID SUB CLASS OID SUB                  the same the other way round (referenced, dependent)
+//   mt CLASS OID SUB                                comment (text)
+//   ma ROLE NAMESPACE type                          default privileges: JSON acl; type as pg_default_acl.defaclobjtype
+//   ms ROLE                                         settings: of the database (ROLE 0) or of a role in the database
+//   mg ID                                           a table id whose keys nobody refers to any more: the clean-up job's work
+//
+// Only the catalogue writes these keys, always inside a transaction that holds the key's lock.
+
+import type { Oid } from '../base/ids.ts'
+
+/** OIDs of the catalogues that object addresses name. */
+export const CLASS = {
+  type: 1247,
+  proc: 1255,
+  relation: 1259,
+  role: 1260,
+  authMembers: 1261,
+  database: 1262,
+  defaultAcl: 826,
+  attrdef: 2604,
+  constraint: 2606,
+  language: 2612,
+  namespace: 2615,
+  opclass: 2616,
+  operator: 2617,
+  rewrite: 2618,
+  trigger: 2620,
+  collation: 3456,
+  tablespace: 1213,
+} as const
+
+export const hex8 = (n: number): string => n.toString(16).padStart(8, '0')
+const hex4 = (n: number): string => n.toString(16).padStart(4, '0')
+
+/** pg_depend's way to name an object; subId is an attnum or 0. */
+export interface ObjectAddress {
+  readonly classId: Oid
+  readonly objId: Oid
+  readonly subId: number
+}
+
+export type NameClass = 'n' | 'a' | 'r' | 't'
+
+export const MARKER_KEY = 'mpg-keyspace'
+export const OID_COUNTER_KEY = 'mc oid'
+export const OBJECT_PREFIX = 'mo'
+export const DEFAULT_ACL_PREFIX = 'ma'
+export const COMMENT_PREFIX = 'mt'
+export const DEPENDENCY_PREFIX = 'md'
+export const GARBAGE_PREFIX = 'mg'
+export const SETTINGS_PREFIX = 'ms'
+
+export const objectKey = (oid: Oid): string => `mo${hex8(oid)}`
+export const nameKey = (kind: NameClass, namespace: Oid, name: string): string => `mn${kind}${hex8(namespace)}${name}`
+export const namePrefix = (kind: NameClass, namespace: Oid): string => `mn${kind}${hex8(namespace)}`
+export const addressText = (a: ObjectAddress): string => `${hex8(a.classId)}${hex8(a.objId)}${hex4(a.subId)}`
+export const dependencyKey = (from: ObjectAddress, to: ObjectAddress): string => `md${addressText(from)}${addressText(to)}`
+export const reverseDependencyKey = (from: ObjectAddress, to: ObjectAddress): string => `mD${addressText(to)}${addressText(from)}`
+export const dependencyPrefix = (classId: Oid, objId: Oid): string => `md${hex8(classId)}${hex8(objId)}`
+export const reverseDependencyPrefix = (classId: Oid, objId: Oid): string => `mD${hex8(classId)}${hex8(objId)}`
+export const commentKey = (a: ObjectAddress): string => `mt${addressText(a)}`
+export const commentPrefix = (classId: Oid, objId: Oid): string => `mt${hex8(classId)}${hex8(objId)}`
+export const defaultAclKey = (role: Oid, namespace: Oid, type: string): string => `ma${hex8(role)}${hex8(namespace)}${type}`
+export const settingsKey = (role: Oid): string => `ms${hex8(role)}`
+export const garbageKey = (id: number): string => `mg${hex8(id)}`
+
+/** Reads an address back; `at` is the offset in the key's text. */
+export function parseAddress(key: string, at: number): ObjectAddress {
+  return {
+    classId: Number.parseInt(key.slice(at, at + 8), 16),
+    objId: Number.parseInt(key.slice(at + 8, at + 16), 16),
+    subId: Number.parseInt(key.slice(at + 16, at + 20), 16),
+  }
+}
+/** Length of an address in a key. */
+export const ADDRESS_LENGTH = 20

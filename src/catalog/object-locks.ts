@@ -1,0 +1,221 @@
+// Locks on relations (LOCK TABLE's eight modes) and other objects of one keyspace, in memory: first come first served, with time-outs,
+// release at a savepoint's roll-back and deadlock detection. A transaction waits for at most one lock at a time. // hot
+
+import type { CancelToken } from '../base/cancel.ts'
+import { PgError } from '../base/errors.ts'
+import type { Oid } from '../base/ids.ts'
+import type { MaybePromise } from '../base/maybe-promise.ts'
+import { SQLSTATE } from '../base/sqlstate.ts'
+
+/** PostgreSQL's lock modes by number. */
+export const LOCK = {
+  accessShare: 1,
+  rowShare: 2,
+  rowExclusive: 3,
+  shareUpdateExclusive: 4,
+  share: 5,
+  shareRowExclusive: 6,
+  exclusive: 7,
+  accessExclusive: 8,
+} as const
+export type RelationLockMode = (typeof LOCK)[keyof typeof LOCK]
+
+export const LOCK_MODE_NAMES: readonly string[] = [
+  '',
+  'AccessShareLock',
+  'RowShareLock',
+  'RowExclusiveLock',
+  'ShareUpdateExclusiveLock',
+  'ShareLock',
+  'ShareRowExclusiveLock',
+  'ExclusiveLock',
+  'AccessExclusiveLock',
+]
+
+/** Bit n set = conflicts with mode n. */
+const CONFLICTS: readonly number[] = [
+  0,
+  [8],
+  [7, 8],
+  [5, 6, 7, 8],
+  [4, 5, 6, 7, 8],
+  [3, 4, 6, 7, 8],
+  [3, 4, 5, 6, 7, 8],
+  [2, 3, 4, 5, 6, 7, 8],
+  [1, 2, 3, 4, 5, 6, 7, 8],
+].map((modes) => (typeof modes === 'number' ? 0 : modes.reduce((bits, mode) => bits | (1 << mode), 0)))
+
+interface Request {
+  readonly holder: LockHolder
+  readonly oid: Oid
+  readonly mode: RelationLockMode
+  readonly granted: () => void
+  readonly refused: (error: Error) => void
+}
+
+interface ObjectLock {
+  /** Modes each holder has, as bits. */
+  readonly holders: Map<LockHolder, number>
+  queue: Request[]
+}
+
+/** A transaction as the lock table sees it. `owner` is whatever the session wants to find again (pg_locks). */
+export interface LockHolder {
+  readonly owner: unknown
+  /** oid, mode pairs in the order taken. */
+  readonly taken: number[]
+  waiting: Request | null
+}
+
+export const lockHolder = (owner: unknown): LockHolder => ({ owner, taken: [], waiting: null })
+
+export interface LockWaitOptions {
+  readonly wait: boolean
+  /** 0 = for ever. */
+  readonly timeoutMs: number
+  readonly cancel: CancelToken | null
+  /** For NOWAIT's message. */
+  readonly name: string
+}
+
+export class ObjectLocks {
+  readonly #locks = new Map<Oid, ObjectLock>()
+
+  /** Takes the lock now, or later, or throws (55P03, 40P01, 57014). */
+  acquire(holder: LockHolder, oid: Oid, mode: RelationLockMode, options: LockWaitOptions): MaybePromise<void> {
+    let lock = this.#locks.get(oid)
+    if (lock === undefined) this.#locks.set(oid, (lock = { holders: new Map(), queue: [] }))
+    const held = lock.holders.get(holder) ?? 0
+    if ((held & (1 << mode)) !== 0) return undefined
+    // who holds something already goes before the queue: those in it may wait for this holder
+    if ((held !== 0 || lock.queue.length === 0 || !queueConflicts(lock, mode)) && !this.#conflicts(lock, holder, mode)) {
+      this.#grant(lock, holder, oid, mode)
+      return undefined
+    }
+    if (!options.wait) throw new PgError(SQLSTATE.lockNotAvailable, `could not obtain lock on relation "${options.name}"`)
+    return this.#enqueue(lock, holder, oid, mode, options)
+  }
+
+  #conflicts(lock: ObjectLock, holder: LockHolder, mode: number): boolean {
+    const against = CONFLICTS[mode]!
+    for (const [other, modes] of lock.holders) if (other !== holder && (modes & against) !== 0) return true
+    return false
+  }
+
+  #grant(lock: ObjectLock, holder: LockHolder, oid: Oid, mode: number): void {
+    lock.holders.set(holder, (lock.holders.get(holder) ?? 0) | (1 << mode))
+    holder.taken.push(oid, mode)
+  }
+
+  #enqueue(lock: ObjectLock, holder: LockHolder, oid: Oid, mode: RelationLockMode, options: LockWaitOptions): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      let timer: NodeJS.Timeout | null = null
+      let unlisten = (): void => {}
+      const finish = (): void => {
+        if (timer !== null) clearTimeout(timer)
+        unlisten()
+        holder.waiting = null
+      }
+      const request: Request = {
+        holder,
+        oid,
+        mode,
+        granted: () => {
+          finish()
+          resolve()
+        },
+        refused: (error) => {
+          finish()
+          const at = lock.queue.indexOf(request)
+          if (at >= 0) lock.queue.splice(at, 1)
+          this.#serve(oid, lock)
+          reject(error)
+        },
+      }
+      const holds = lock.holders.has(holder)
+      if (holds) lock.queue.unshift(request)
+      else lock.queue.push(request)
+      holder.waiting = request
+      if (this.#deadlocked(holder)) {
+        request.refused(new PgError(SQLSTATE.tRDeadlockDetected, 'deadlock detected', { hint: 'See server log for query details.' }))
+        return
+      }
+      if (options.timeoutMs > 0)
+        timer = setTimeout(
+          () => request.refused(new PgError(SQLSTATE.lockNotAvailable, 'canceling statement due to lock timeout')),
+          options.timeoutMs,
+        )
+      if (options.cancel !== null) unlisten = options.cancel.onCancel((reason) => request.refused(reason))
+    })
+  }
+
+  /** Those a waiting holder waits for: conflicting holders, and conflicting requests before it in the queue. */
+  *#blockers(holder: LockHolder): Iterable<LockHolder> {
+    const request = holder.waiting
+    if (request === null) return
+    const lock = this.#locks.get(request.oid)
+    if (lock === undefined) return
+    const against = CONFLICTS[request.mode]!
+    for (const [other, modes] of lock.holders) if (other !== holder && (modes & against) !== 0) yield other
+    for (const ahead of lock.queue) {
+      if (ahead === request) break
+      if ((against & (1 << ahead.mode)) !== 0) yield ahead.holder
+    }
+  }
+
+  #deadlocked(start: LockHolder): boolean {
+    const seen = new Set<LockHolder>()
+    const stack = [...this.#blockers(start)]
+    for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+      if (next === start) return true
+      if (seen.has(next)) continue
+      seen.add(next)
+      stack.push(...this.#blockers(next))
+    }
+    return false
+  }
+
+  #serve(oid: Oid, lock: ObjectLock): void {
+    for (let i = 0; i < lock.queue.length; ) {
+      const request = lock.queue[i]!
+      const behind = lock.queue.slice(0, i).some((ahead) => (CONFLICTS[request.mode]! & (1 << ahead.mode)) !== 0)
+      if (behind || this.#conflicts(lock, request.holder, request.mode)) {
+        i++
+        continue
+      }
+      lock.queue.splice(i, 1)
+      this.#grant(lock, request.holder, oid, request.mode)
+      request.granted()
+    }
+    if (lock.holders.size === 0 && lock.queue.length === 0) this.#locks.delete(oid)
+  }
+
+  /** Releases what was taken since the mark (`holder.taken.length` then); 0 = everything. */
+  releaseTo(holder: LockHolder, mark = 0): void {
+    const taken = holder.taken
+    for (let i = taken.length - 2; i >= mark; i -= 2) {
+      const oid = taken[i]!
+      const lock = this.#locks.get(oid)
+      if (lock === undefined) continue
+      const left = (lock.holders.get(holder) ?? 0) & ~(1 << taken[i + 1]!)
+      if (left === 0) lock.holders.delete(holder)
+      else lock.holders.set(holder, left)
+      this.#serve(oid, lock)
+    }
+    taken.length = mark
+  }
+
+  /** For pg_locks. */
+  *list(): Iterable<{ holder: LockHolder; oid: Oid; mode: number; granted: boolean }> {
+    for (const [oid, lock] of this.#locks) {
+      for (const [holder, modes] of lock.holders)
+        for (let mode = 1; mode <= 8; mode++) if ((modes & (1 << mode)) !== 0) yield { holder, oid, mode, granted: true }
+      for (const request of lock.queue) yield { holder: request.holder, oid, mode: request.mode, granted: false }
+    }
+  }
+}
+
+function queueConflicts(lock: ObjectLock, mode: number): boolean {
+  const against = CONFLICTS[mode]!
+  return lock.queue.some((request) => (against & (1 << request.mode)) !== 0)
+}

@@ -1,0 +1,118 @@
+// One keyspace's catalogue in this process: the shared, bounded cache of committed values and the way to the store behind it.
+//
+// Catalogue reads do not use the user's snapshot: like PostgreSQL's catalogue snapshots they see what is committed now, and the
+// transaction's own changes above it (transaction.ts). Invariant: an entry in the cache is what the store holds as committed, or an
+// invalidation of it is under way (`invalidate` comes after a commit and before its acknowledgement and the release of its gates).
+
+import { prefixEnd } from '../base/bytes.ts'
+import { LruMap } from '../base/lru.ts'
+import { type MaybePromise, then } from '../base/maybe-promise.ts'
+import type { Keyspace, Transaction } from '../storage/store.ts'
+import { type CatalogValue, decodeValue } from './records.ts'
+import { CatalogMiss } from './snapshot.ts'
+
+/** Bytes are not counted, entries are: descriptors of ordinary tables take 2–8 KB. */
+const CACHE_ENTRIES = 4096
+
+/**
+ * How other nodes learn of changes. Embedded: nobody else, so nothing to do. TiKV: `publish` raises the shared version inside the
+ * transaction, `current` answers the version whose lease this node holds; a change drops the cache.
+ */
+export interface CatalogVersions {
+  publish(txn: Transaction): MaybePromise<void>
+  /** Called before a statement is analysed; cheap. Calls `changed` when another node has changed the catalogue. */
+  check(changed: () => void): MaybePromise<void>
+}
+
+export const singleNode: CatalogVersions = { publish: () => undefined, check: () => undefined }
+
+export interface CatalogEntry {
+  readonly key: string
+  readonly value: CatalogValue
+}
+
+/** `missing` is remembered too: most name look-ups walk a search path. */
+const MISSING = Symbol('missing')
+
+export class CatalogSpace {
+  readonly keyspace: Keyspace
+  readonly versions: CatalogVersions
+  /** Grows with each committed change known here. */
+  version = 1
+  readonly #cache = new LruMap<string, CatalogValue | typeof MISSING>(CACHE_ENTRIES)
+
+  constructor(keyspace: Keyspace, versions: CatalogVersions = singleNode) {
+    this.keyspace = keyspace
+    this.versions = versions
+  }
+
+  /** A committed value now, or a CatalogMiss that fetches it. */
+  get(key: string): CatalogValue | null {
+    const cached = this.#cache.get(key)
+    if (cached !== undefined) return cached === MISSING ? null : cached
+    const fetched = this.fetch(key)
+    if (fetched instanceof Promise) throw new CatalogMiss(() => fetched.then(() => undefined))
+    return fetched
+  }
+
+  /** The same for those who can wait. */
+  fetch(key: string): MaybePromise<CatalogValue | null> {
+    const cached = this.#cache.get(key)
+    if (cached !== undefined) return cached === MISSING ? null : cached
+    const version = this.version
+    const txn = this.#reader()
+    return then(txn.get(Buffer.from(key, 'utf8')), (bytes) => {
+      const value = bytes === null ? null : decodeValue(bytes)
+      if (this.version === version) this.#cache.set(key, value ?? MISSING)
+      return then(txn.rollback(), () => value)
+    })
+  }
+
+  /** All committed entries under a prefix, in key order. */
+  scan(prefix: string): MaybePromise<CatalogEntry[]> {
+    const start = Buffer.from(prefix, 'utf8')
+    const end = prefixEnd(start)!
+    const txn = this.#reader(false)
+    const scanner = txn.scan({ start, end })
+    const entries: CatalogEntry[] = []
+    const step = (): MaybePromise<CatalogEntry[]> => {
+      for (;;) {
+        const batch = scanner.next()
+        if (batch instanceof Promise) return batch.then((b) => (add(b) ? step() : finish()))
+        if (!add(batch)) return finish()
+      }
+    }
+    const add = (batch: Awaited<ReturnType<typeof scanner.next>>): boolean => {
+      if (batch === null) return false
+      const { data, bounds } = batch
+      for (let i = 0; i < batch.count; i++) {
+        const key = data.utf8Slice(bounds[4 * i]!, bounds[4 * i + 1]!)
+        const cached = this.#cache.peek(key)
+        const known = cached !== undefined && cached !== MISSING
+        entries.push({ key, value: known ? cached : decodeValue(data.subarray(bounds[4 * i + 2]!, bounds[4 * i + 3]!)) })
+      }
+      return true
+    }
+    const finish = (): MaybePromise<CatalogEntry[]> => {
+      scanner.close()
+      return then(txn.rollback(), () => entries)
+    }
+    return step()
+  }
+
+  /** After a commit: these keys have new values. */
+  invalidate(keys: Iterable<string>): void {
+    this.version++
+    for (const key of keys) this.#cache.delete(key)
+  }
+
+  /** Everything may have changed (another node's change, a lost lease). */
+  invalidateAll(): void {
+    this.version++
+    this.#cache.clear()
+  }
+
+  #reader(latest = true): Transaction {
+    return this.keyspace.begin({ isolation: 'read committed', readOnly: true, latest })
+  }
+}
