@@ -216,7 +216,7 @@ const union = (set) => [...set].map((name) => `'${name}'`).join(' | ')
 const key = (name) => (/^[A-Za-z_$][\w$]*$/.test(name) ? name : `'${name}'`)
 const signatureLines = [...merged].map(([prosrc, s]) => {
   const args = s.args.map((a, i) => (i >= s.min ? `(${union(a)})?` : union(a)))
-  return `  ${key(prosrc)}: ${s.retset ? 'SetOf' : s.strict ? 'Strict' : 'Plain'}<[${args.join(', ')}], ${union(s.result)}>`
+  return `  ${key(prosrc)}: ${s.retset ? (s.strict ? 'StrictSet' : 'PlainSet') : s.strict ? 'Strict' : 'Plain'}<[${args.join(', ')}], ${union(s.result)}>`
 })
 write(
   'signatures.ts',
@@ -225,8 +225,9 @@ write(
 export interface Strict<Args extends readonly (string | undefined)[], Result extends string> { readonly strict: true; readonly set: false; readonly args: Args; readonly result: Result }
 /** A function that is called with NULLs too. */
 export interface Plain<Args extends readonly (string | undefined)[], Result extends string> { readonly strict: false; readonly set: false; readonly args: Args; readonly result: Result }
-/** A set-returning function. */
-export interface SetOf<Args extends readonly (string | undefined)[], Result extends string> { readonly strict: false; readonly set: true; readonly args: Args; readonly result: Result }
+/** Set-returning functions. */
+export interface StrictSet<Args extends readonly (string | undefined)[], Result extends string> { readonly strict: true; readonly set: true; readonly args: Args; readonly result: Result }
+export interface PlainSet<Args extends readonly (string | undefined)[], Result extends string> { readonly strict: false; readonly set: true; readonly args: Args; readonly result: Result }
 
 /** By prosrc: the types (typname) of its arguments and of its result. */
 export interface Signatures {

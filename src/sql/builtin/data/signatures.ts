@@ -4,8 +4,9 @@
 export interface Strict<Args extends readonly (string | undefined)[], Result extends string> { readonly strict: true; readonly set: false; readonly args: Args; readonly result: Result }
 /** A function that is called with NULLs too. */
 export interface Plain<Args extends readonly (string | undefined)[], Result extends string> { readonly strict: false; readonly set: false; readonly args: Args; readonly result: Result }
-/** A set-returning function. */
-export interface SetOf<Args extends readonly (string | undefined)[], Result extends string> { readonly strict: false; readonly set: true; readonly args: Args; readonly result: Result }
+/** Set-returning functions. */
+export interface StrictSet<Args extends readonly (string | undefined)[], Result extends string> { readonly strict: true; readonly set: true; readonly args: Args; readonly result: Result }
+export interface PlainSet<Args extends readonly (string | undefined)[], Result extends string> { readonly strict: false; readonly set: true; readonly args: Args; readonly result: Result }
 
 /** By prosrc: the types (typname) of its arguments and of its result. */
 export interface Signatures {
@@ -25,7 +26,7 @@ export interface Signatures {
   RI_FKey_setnull_upd: Strict<[], 'trigger'>
   aclcontains: Strict<['_aclitem', 'aclitem'], 'bool'>
   acldefault_sql: Strict<['char', 'oid'], '_aclitem'>
-  aclexplode: SetOf<['_aclitem'], 'record'>
+  aclexplode: StrictSet<['_aclitem'], 'record'>
   aclinsert: Strict<['_aclitem', 'aclitem'], '_aclitem'>
   aclitem_eq: Strict<['aclitem', 'aclitem'], 'bool'>
   aclitemin: Strict<['cstring'], 'aclitem'>
@@ -116,7 +117,7 @@ export interface Signatures {
   array_to_text_null: Plain<['anyarray', 'text', 'text'], 'text'>
   array_to_tsvector: Strict<['_text'], 'tsvector'>
   array_typanalyze: Strict<['internal'], 'bool'>
-  array_unnest: SetOf<['anyarray'], 'anyelement'>
+  array_unnest: StrictSet<['anyarray'], 'anyelement'>
   array_unnest_support: Strict<['internal'], 'internal'>
   array_upper: Strict<['anyarray', 'int4'], 'int4'>
   arraycontained: Strict<['anyarray', 'anyarray'], 'bool'>
@@ -769,21 +770,21 @@ export interface Signatures {
   ftoi4: Strict<['float4'], 'int4'>
   ftoi8: Strict<['float4'], 'int8'>
   gen_random_uuid: Strict<[], 'uuid'>
-  generate_series_int4: SetOf<['int4', 'int4'], 'int4'>
+  generate_series_int4: StrictSet<['int4', 'int4'], 'int4'>
   generate_series_int4_support: Strict<['internal'], 'internal'>
-  generate_series_int8: SetOf<['int8', 'int8'], 'int8'>
+  generate_series_int8: StrictSet<['int8', 'int8'], 'int8'>
   generate_series_int8_support: Strict<['internal'], 'internal'>
-  generate_series_numeric: SetOf<['numeric', 'numeric'], 'numeric'>
+  generate_series_numeric: StrictSet<['numeric', 'numeric'], 'numeric'>
   generate_series_numeric_support: Strict<['internal'], 'internal'>
-  generate_series_step_int4: SetOf<['int4', 'int4', 'int4'], 'int4'>
-  generate_series_step_int8: SetOf<['int8', 'int8', 'int8'], 'int8'>
-  generate_series_step_numeric: SetOf<['numeric', 'numeric', 'numeric'], 'numeric'>
-  generate_series_timestamp: SetOf<['timestamp', 'timestamp', 'interval'], 'timestamp'>
+  generate_series_step_int4: StrictSet<['int4', 'int4', 'int4'], 'int4'>
+  generate_series_step_int8: StrictSet<['int8', 'int8', 'int8'], 'int8'>
+  generate_series_step_numeric: StrictSet<['numeric', 'numeric', 'numeric'], 'numeric'>
+  generate_series_timestamp: StrictSet<['timestamp', 'timestamp', 'interval'], 'timestamp'>
   generate_series_timestamp_support: Strict<['internal'], 'internal'>
-  generate_series_timestamptz: SetOf<['timestamptz', 'timestamptz', 'interval'], 'timestamptz'>
-  generate_series_timestamptz_at_zone: SetOf<['timestamptz', 'timestamptz', 'interval', 'text'], 'timestamptz'>
-  generate_subscripts: SetOf<['anyarray', 'int4', 'bool'], 'int4'>
-  generate_subscripts_nodir: SetOf<['anyarray', 'int4'], 'int4'>
+  generate_series_timestamptz: StrictSet<['timestamptz', 'timestamptz', 'interval'], 'timestamptz'>
+  generate_series_timestamptz_at_zone: StrictSet<['timestamptz', 'timestamptz', 'interval', 'text'], 'timestamptz'>
+  generate_subscripts: StrictSet<['anyarray', 'int4', 'bool'], 'int4'>
+  generate_subscripts_nodir: StrictSet<['anyarray', 'int4'], 'int4'>
   get_current_ts_config: Strict<[], 'regconfig'>
   getdatabaseencoding: Strict<[], 'name'>
   gin_clean_pending_list: Strict<['regclass'], 'int8'>
@@ -1314,15 +1315,15 @@ export interface Signatures {
   json_agg_transfn: Plain<['internal', 'anyelement'], 'internal'>
   json_array_element: Strict<['json', 'int4'], 'json'>
   json_array_element_text: Strict<['json', 'int4'], 'text'>
-  json_array_elements: SetOf<['json'], 'json'>
-  json_array_elements_text: SetOf<['json'], 'text'>
+  json_array_elements: StrictSet<['json'], 'json'>
+  json_array_elements_text: StrictSet<['json'], 'text'>
   json_array_length: Strict<['json'], 'int4'>
   json_build_array: Plain<['variadic_any'], 'json'>
   json_build_array_noargs: Plain<[], 'json'>
   json_build_object: Plain<['variadic_any'], 'json'>
   json_build_object_noargs: Plain<[], 'json'>
-  json_each: SetOf<['json'], 'record'>
-  json_each_text: SetOf<['json'], 'record'>
+  json_each: StrictSet<['json'], 'record'>
+  json_each_text: StrictSet<['json'], 'record'>
   json_extract_path: Strict<['json', '_text'], 'json'>
   json_extract_path_text: Strict<['json', '_text'], 'text'>
   json_in: Strict<['cstring'], 'json'>
@@ -1334,18 +1335,18 @@ export interface Signatures {
   json_object_agg_unique_transfn: Plain<['internal', 'any', 'any'], 'internal'>
   json_object_field: Strict<['json', 'text'], 'json'>
   json_object_field_text: Strict<['json', 'text'], 'text'>
-  json_object_keys: SetOf<['json'], 'text'>
+  json_object_keys: StrictSet<['json'], 'text'>
   json_object_two_arg: Strict<['_text', '_text'], 'json'>
   json_out: Strict<['json'], 'cstring'>
   json_populate_record: Plain<['anyelement', 'json', 'bool'], 'anyelement'>
-  json_populate_recordset: SetOf<['anyelement', 'json', 'bool'], 'anyelement'>
+  json_populate_recordset: PlainSet<['anyelement', 'json', 'bool'], 'anyelement'>
   json_recv: Strict<['internal'], 'json'>
   json_send: Strict<['json'], 'bytea'>
   json_string_to_tsvector: Strict<['json'], 'tsvector'>
   json_string_to_tsvector_byid: Strict<['regconfig', 'json'], 'tsvector'>
   json_strip_nulls: Strict<['json', 'bool'], 'json'>
   json_to_record: Strict<['json'], 'record'>
-  json_to_recordset: SetOf<['json'], 'record'>
+  json_to_recordset: PlainSet<['json'], 'record'>
   json_to_tsvector: Strict<['json', 'jsonb'], 'tsvector'>
   json_to_tsvector_byid: Strict<['regconfig', 'json', 'jsonb'], 'tsvector'>
   json_typeof: Strict<['json'], 'text'>
@@ -1354,8 +1355,8 @@ export interface Signatures {
   jsonb_agg_transfn: Plain<['internal', 'anyelement'], 'internal'>
   jsonb_array_element: Strict<['jsonb', 'int4'], 'jsonb'>
   jsonb_array_element_text: Strict<['jsonb', 'int4'], 'text'>
-  jsonb_array_elements: SetOf<['jsonb'], 'jsonb'>
-  jsonb_array_elements_text: SetOf<['jsonb'], 'text'>
+  jsonb_array_elements: StrictSet<['jsonb'], 'jsonb'>
+  jsonb_array_elements_text: StrictSet<['jsonb'], 'text'>
   jsonb_array_length: Strict<['jsonb'], 'int4'>
   jsonb_bool: Strict<['jsonb'], 'bool'>
   jsonb_build_array: Plain<['variadic_any'], 'jsonb'>
@@ -1370,8 +1371,8 @@ export interface Signatures {
   jsonb_delete_array: Strict<['jsonb', '_text'], 'jsonb'>
   jsonb_delete_idx: Strict<['jsonb', 'int4'], 'jsonb'>
   jsonb_delete_path: Strict<['jsonb', '_text'], 'jsonb'>
-  jsonb_each: SetOf<['jsonb'], 'record'>
-  jsonb_each_text: SetOf<['jsonb'], 'record'>
+  jsonb_each: StrictSet<['jsonb'], 'record'>
+  jsonb_each_text: StrictSet<['jsonb'], 'record'>
   jsonb_eq: Strict<['jsonb', 'jsonb'], 'bool'>
   jsonb_exists: Strict<['jsonb', 'text'], 'bool'>
   jsonb_exists_all: Strict<['jsonb', '_text'], 'bool'>
@@ -1401,7 +1402,7 @@ export interface Signatures {
   jsonb_object_agg_unique_transfn: Plain<['internal', 'any', 'any'], 'internal'>
   jsonb_object_field: Strict<['jsonb', 'text'], 'jsonb'>
   jsonb_object_field_text: Strict<['jsonb', 'text'], 'text'>
-  jsonb_object_keys: SetOf<['jsonb'], 'text'>
+  jsonb_object_keys: StrictSet<['jsonb'], 'text'>
   jsonb_object_two_arg: Strict<['_text', '_text'], 'jsonb'>
   jsonb_out: Strict<['jsonb'], 'cstring'>
   jsonb_path_exists: Strict<['jsonb', 'jsonpath', 'jsonb', 'bool'], 'bool'>
@@ -1410,15 +1411,15 @@ export interface Signatures {
   jsonb_path_match: Strict<['jsonb', 'jsonpath', 'jsonb', 'bool'], 'bool'>
   jsonb_path_match_opr: Strict<['jsonb', 'jsonpath'], 'bool'>
   jsonb_path_match_tz: Strict<['jsonb', 'jsonpath', 'jsonb', 'bool'], 'bool'>
-  jsonb_path_query: SetOf<['jsonb', 'jsonpath', 'jsonb', 'bool'], 'jsonb'>
+  jsonb_path_query: StrictSet<['jsonb', 'jsonpath', 'jsonb', 'bool'], 'jsonb'>
   jsonb_path_query_array: Strict<['jsonb', 'jsonpath', 'jsonb', 'bool'], 'jsonb'>
   jsonb_path_query_array_tz: Strict<['jsonb', 'jsonpath', 'jsonb', 'bool'], 'jsonb'>
   jsonb_path_query_first: Strict<['jsonb', 'jsonpath', 'jsonb', 'bool'], 'jsonb'>
   jsonb_path_query_first_tz: Strict<['jsonb', 'jsonpath', 'jsonb', 'bool'], 'jsonb'>
-  jsonb_path_query_tz: SetOf<['jsonb', 'jsonpath', 'jsonb', 'bool'], 'jsonb'>
+  jsonb_path_query_tz: StrictSet<['jsonb', 'jsonpath', 'jsonb', 'bool'], 'jsonb'>
   jsonb_populate_record: Plain<['anyelement', 'jsonb'], 'anyelement'>
   jsonb_populate_record_valid: Plain<['anyelement', 'jsonb'], 'bool'>
-  jsonb_populate_recordset: SetOf<['anyelement', 'jsonb'], 'anyelement'>
+  jsonb_populate_recordset: PlainSet<['anyelement', 'jsonb'], 'anyelement'>
   jsonb_pretty: Strict<['jsonb'], 'text'>
   jsonb_recv: Strict<['internal'], 'jsonb'>
   jsonb_send: Strict<['jsonb'], 'bytea'>
@@ -1429,7 +1430,7 @@ export interface Signatures {
   jsonb_strip_nulls: Strict<['jsonb', 'bool'], 'jsonb'>
   jsonb_subscript_handler: Strict<['internal'], 'internal'>
   jsonb_to_record: Strict<['jsonb'], 'record'>
-  jsonb_to_recordset: SetOf<['jsonb'], 'record'>
+  jsonb_to_recordset: PlainSet<['jsonb'], 'record'>
   jsonb_to_tsvector: Strict<['jsonb', 'jsonb'], 'tsvector'>
   jsonb_to_tsvector_byid: Strict<['regconfig', 'jsonb', 'jsonb'], 'tsvector'>
   jsonb_typeof: Strict<['jsonb'], 'text'>
@@ -1572,7 +1573,7 @@ export interface Signatures {
   multirange_send: Strict<['anymultirange'], 'bytea'>
   multirange_typanalyze: Strict<['internal'], 'bool'>
   multirange_union: Strict<['anymultirange', 'anymultirange'], 'anymultirange'>
-  multirange_unnest: SetOf<['anymultirange'], 'anyrange'>
+  multirange_unnest: StrictSet<['anymultirange'], 'anyrange'>
   multirange_upper: Strict<['anymultirange'], 'anyelement'>
   multirange_upper_inc: Strict<['anymultirange'], 'bool'>
   multirange_upper_inf: Strict<['anymultirange'], 'bool'>
@@ -1795,9 +1796,9 @@ export interface Signatures {
   pg_advisory_xact_lock_int8: Strict<['int8'], 'void'>
   pg_advisory_xact_lock_shared_int4: Strict<['int4', 'int4'], 'void'>
   pg_advisory_xact_lock_shared_int8: Strict<['int8'], 'void'>
-  pg_available_extension_versions: SetOf<[], 'record'>
-  pg_available_extensions: SetOf<[], 'record'>
-  pg_available_wal_summaries: SetOf<[], 'record'>
+  pg_available_extension_versions: StrictSet<[], 'record'>
+  pg_available_extensions: StrictSet<[], 'record'>
+  pg_available_wal_summaries: StrictSet<[], 'record'>
   pg_backend_pid: Strict<[], 'int4'>
   pg_backup_start: Strict<['text', 'bool'], 'pg_lsn'>
   pg_backup_stop: Strict<['bool'], 'record'>
@@ -1815,7 +1816,7 @@ export interface Signatures {
   pg_column_size: Strict<['any'], 'int4'>
   pg_column_toast_chunk_id: Strict<['any'], 'oid'>
   pg_conf_load_time: Strict<[], 'timestamptz'>
-  pg_config: SetOf<[], 'record'>
+  pg_config: StrictSet<[], 'record'>
   pg_control_checkpoint: Strict<[], 'record'>
   pg_control_init: Strict<[], 'record'>
   pg_control_recovery: Strict<[], 'record'>
@@ -1840,7 +1841,7 @@ export interface Signatures {
   pg_current_wal_lsn: Strict<[], 'pg_lsn'>
   pg_current_xact_id: Strict<[], 'int8' | 'xid8'>
   pg_current_xact_id_if_assigned: Strict<[], 'int8' | 'xid8'>
-  pg_cursor: SetOf<[], 'record'>
+  pg_cursor: StrictSet<[], 'record'>
   pg_database_collation_actual_version: Strict<['oid'], 'text'>
   pg_database_size_name: Strict<['name'], 'int8'>
   pg_database_size_oid: Strict<['oid'], 'int8'>
@@ -1855,19 +1856,19 @@ export interface Signatures {
   pg_describe_object: Strict<['oid', 'oid', 'int4'], 'text'>
   pg_drop_replication_slot: Strict<['name'], 'void'>
   pg_encoding_max_length_sql: Strict<['int4'], 'int4'>
-  pg_event_trigger_ddl_commands: SetOf<[], 'record'>
-  pg_event_trigger_dropped_objects: SetOf<[], 'record'>
+  pg_event_trigger_ddl_commands: StrictSet<[], 'record'>
+  pg_event_trigger_dropped_objects: StrictSet<[], 'record'>
   pg_event_trigger_table_rewrite_oid: Strict<[], 'oid'>
   pg_event_trigger_table_rewrite_reason: Strict<[], 'int4'>
   pg_export_snapshot: Strict<[], 'text'>
   pg_extension_config_dump: Strict<['regclass', 'text'], 'void'>
-  pg_extension_update_paths: SetOf<['name'], 'record'>
+  pg_extension_update_paths: StrictSet<['name'], 'record'>
   pg_filenode_relation: Strict<['oid', 'oid'], 'regclass'>
   pg_function_is_visible: Strict<['oid'], 'bool'>
   pg_get_acl: Strict<['oid', 'oid', 'int4'], '_aclitem'>
-  pg_get_aios: SetOf<[], 'record'>
-  pg_get_backend_memory_contexts: SetOf<[], 'record'>
-  pg_get_catalog_foreign_keys: SetOf<[], 'record'>
+  pg_get_aios: StrictSet<[], 'record'>
+  pg_get_backend_memory_contexts: StrictSet<[], 'record'>
+  pg_get_catalog_foreign_keys: StrictSet<[], 'record'>
   pg_get_constraintdef: Strict<['oid'], 'text'>
   pg_get_constraintdef_ext: Strict<['oid', 'bool'], 'text'>
   pg_get_expr: Strict<['pg_node_tree', 'oid'], 'text'>
@@ -1880,21 +1881,21 @@ export interface Signatures {
   pg_get_functiondef: Strict<['oid'], 'text'>
   pg_get_indexdef: Strict<['oid'], 'text'>
   pg_get_indexdef_ext: Strict<['oid', 'int4', 'bool'], 'text'>
-  pg_get_keywords: SetOf<[], 'record'>
-  pg_get_loaded_modules: SetOf<[], 'record'>
-  pg_get_multixact_members: SetOf<['xid'], 'record'>
+  pg_get_keywords: StrictSet<[], 'record'>
+  pg_get_loaded_modules: StrictSet<[], 'record'>
+  pg_get_multixact_members: StrictSet<['xid'], 'record'>
   pg_get_object_address: Strict<['text', '_text', '_text'], 'record'>
   pg_get_partition_constraintdef: Strict<['oid'], 'text'>
   pg_get_partkeydef: Strict<['oid'], 'text'>
-  pg_get_publication_tables: SetOf<['_text'], 'record'>
+  pg_get_publication_tables: StrictSet<['_text'], 'record'>
   pg_get_replica_identity_index: Strict<['regclass'], 'regclass'>
-  pg_get_replication_slots: SetOf<[], 'record'>
+  pg_get_replication_slots: PlainSet<[], 'record'>
   pg_get_ruledef: Strict<['oid'], 'text'>
   pg_get_ruledef_ext: Strict<['oid', 'bool'], 'text'>
   pg_get_sequence_data: Strict<['regclass'], 'record'>
   pg_get_serial_sequence: Strict<['text', 'text'], 'text'>
-  pg_get_shmem_allocations: SetOf<[], 'record'>
-  pg_get_shmem_allocations_numa: SetOf<[], 'record'>
+  pg_get_shmem_allocations: StrictSet<[], 'record'>
+  pg_get_shmem_allocations_numa: StrictSet<[], 'record'>
   pg_get_statisticsobjdef: Strict<['oid'], 'text'>
   pg_get_statisticsobjdef_columns: Strict<['oid'], 'text'>
   pg_get_statisticsobjdef_expressions: Strict<['oid'], '_text'>
@@ -1906,9 +1907,9 @@ export interface Signatures {
   pg_get_viewdef_name: Strict<['text'], 'text'>
   pg_get_viewdef_name_ext: Strict<['text', 'bool'], 'text'>
   pg_get_viewdef_wrap: Strict<['oid', 'int4'], 'text'>
-  pg_get_wait_events: SetOf<[], 'record'>
+  pg_get_wait_events: StrictSet<[], 'record'>
   pg_get_wal_replay_pause_state: Strict<[], 'text'>
-  pg_get_wal_resource_managers: SetOf<[], 'record'>
+  pg_get_wal_resource_managers: StrictSet<[], 'record'>
   pg_get_wal_summarizer_state: Strict<[], 'record'>
   pg_has_role_id: Strict<['oid', 'text'], 'bool'>
   pg_has_role_id_id: Strict<['oid', 'oid', 'text'], 'bool'>
@@ -1916,8 +1917,8 @@ export interface Signatures {
   pg_has_role_name: Strict<['name', 'text'], 'bool'>
   pg_has_role_name_id: Strict<['name', 'oid', 'text'], 'bool'>
   pg_has_role_name_name: Strict<['name', 'name', 'text'], 'bool'>
-  pg_hba_file_rules: SetOf<[], 'record'>
-  pg_ident_file_mappings: SetOf<[], 'record'>
+  pg_hba_file_rules: StrictSet<[], 'record'>
+  pg_ident_file_mappings: StrictSet<[], 'record'>
   pg_identify_object: Strict<['oid', 'oid', 'int4'], 'record'>
   pg_identify_object_as_address: Strict<['oid', 'oid', 'int4'], 'record'>
   pg_import_system_collations: Strict<['regnamespace'], 'int4'>
@@ -1937,27 +1938,27 @@ export interface Signatures {
   pg_last_wal_receive_lsn: Strict<[], 'pg_lsn'>
   pg_last_wal_replay_lsn: Strict<[], 'pg_lsn'>
   pg_last_xact_replay_timestamp: Strict<[], 'timestamptz'>
-  pg_listening_channels: SetOf<[], 'text'>
-  pg_lock_status: SetOf<[], 'record'>
+  pg_listening_channels: StrictSet<[], 'text'>
+  pg_lock_status: StrictSet<[], 'record'>
   pg_log_backend_memory_contexts: Strict<['int4'], 'bool'>
   pg_log_standby_snapshot: Strict<[], 'pg_lsn'>
   pg_logical_emit_message_bytea: Strict<['bool', 'text', 'bytea', 'bool'], 'pg_lsn'>
   pg_logical_emit_message_text: Strict<['bool', 'text', 'text', 'bool'], 'pg_lsn'>
-  pg_logical_slot_get_binary_changes: SetOf<['name', 'pg_lsn', 'int4', '_text'], 'record'>
-  pg_logical_slot_get_changes: SetOf<['name', 'pg_lsn', 'int4', '_text'], 'record'>
-  pg_logical_slot_peek_binary_changes: SetOf<['name', 'pg_lsn', 'int4', '_text'], 'record'>
-  pg_logical_slot_peek_changes: SetOf<['name', 'pg_lsn', 'int4', '_text'], 'record'>
-  pg_ls_archive_statusdir: SetOf<[], 'record'>
-  pg_ls_dir: SetOf<['text', 'bool', 'bool'], 'text'>
-  pg_ls_dir_1arg: SetOf<['text'], 'text'>
-  pg_ls_logdir: SetOf<[], 'record'>
-  pg_ls_logicalmapdir: SetOf<[], 'record'>
-  pg_ls_logicalsnapdir: SetOf<[], 'record'>
-  pg_ls_replslotdir: SetOf<['text'], 'record'>
-  pg_ls_summariesdir: SetOf<[], 'record'>
-  pg_ls_tmpdir_1arg: SetOf<['oid'], 'record'>
-  pg_ls_tmpdir_noargs: SetOf<[], 'record'>
-  pg_ls_waldir: SetOf<[], 'record'>
+  pg_logical_slot_get_binary_changes: PlainSet<['name', 'pg_lsn', 'int4', '_text'], 'record'>
+  pg_logical_slot_get_changes: PlainSet<['name', 'pg_lsn', 'int4', '_text'], 'record'>
+  pg_logical_slot_peek_binary_changes: PlainSet<['name', 'pg_lsn', 'int4', '_text'], 'record'>
+  pg_logical_slot_peek_changes: PlainSet<['name', 'pg_lsn', 'int4', '_text'], 'record'>
+  pg_ls_archive_statusdir: StrictSet<[], 'record'>
+  pg_ls_dir: StrictSet<['text', 'bool', 'bool'], 'text'>
+  pg_ls_dir_1arg: StrictSet<['text'], 'text'>
+  pg_ls_logdir: StrictSet<[], 'record'>
+  pg_ls_logicalmapdir: StrictSet<[], 'record'>
+  pg_ls_logicalsnapdir: StrictSet<[], 'record'>
+  pg_ls_replslotdir: StrictSet<['text'], 'record'>
+  pg_ls_summariesdir: StrictSet<[], 'record'>
+  pg_ls_tmpdir_1arg: StrictSet<['oid'], 'record'>
+  pg_ls_tmpdir_noargs: StrictSet<[], 'record'>
+  pg_ls_waldir: StrictSet<[], 'record'>
   pg_lsn_cmp: Strict<['pg_lsn', 'pg_lsn'], 'int4'>
   pg_lsn_eq: Strict<['pg_lsn', 'pg_lsn'], 'bool'>
   pg_lsn_ge: Strict<['pg_lsn', 'pg_lsn'], 'bool'>
@@ -1998,13 +1999,13 @@ export interface Signatures {
   pg_opclass_is_visible: Strict<['oid'], 'bool'>
   pg_operator_is_visible: Strict<['oid'], 'bool'>
   pg_opfamily_is_visible: Strict<['oid'], 'bool'>
-  pg_options_to_table: SetOf<['_text'], 'record'>
-  pg_partition_ancestors: SetOf<['regclass'], 'regclass'>
+  pg_options_to_table: StrictSet<['_text'], 'record'>
+  pg_partition_ancestors: StrictSet<['regclass'], 'regclass'>
   pg_partition_root: Strict<['regclass'], 'regclass'>
-  pg_partition_tree: SetOf<['regclass'], 'record'>
+  pg_partition_tree: StrictSet<['regclass'], 'record'>
   pg_postmaster_start_time: Strict<[], 'timestamptz'>
-  pg_prepared_statement: SetOf<[], 'record'>
-  pg_prepared_xact: SetOf<[], 'record'>
+  pg_prepared_statement: StrictSet<[], 'record'>
+  pg_prepared_xact: StrictSet<[], 'record'>
   pg_promote: Strict<['bool', 'int4'], 'bool'>
   pg_read_binary_file_all: Strict<['text'], 'bytea'>
   pg_read_binary_file_all_missing: Strict<['text', 'bool'], 'bytea'>
@@ -2039,7 +2040,7 @@ export interface Signatures {
   pg_sequence_last_value: Strict<['regclass'], 'int8'>
   pg_sequence_parameters: Strict<['oid'], 'record'>
   pg_settings_get_flags: Strict<['text'], '_text'>
-  pg_show_replication_origin_status: SetOf<[], 'record'>
+  pg_show_replication_origin_status: PlainSet<[], 'record'>
   pg_size_bytes: Strict<['text'], 'int8'>
   pg_size_pretty: Strict<['int8'], 'text'>
   pg_size_pretty_numeric: Strict<['numeric'], 'text'>
@@ -2048,7 +2049,7 @@ export interface Signatures {
   pg_snapshot_out: Strict<['txid_snapshot' | 'pg_snapshot'], 'cstring'>
   pg_snapshot_recv: Strict<['internal'], 'txid_snapshot' | 'pg_snapshot'>
   pg_snapshot_send: Strict<['txid_snapshot' | 'pg_snapshot'], 'bytea'>
-  pg_snapshot_xip: SetOf<['txid_snapshot' | 'pg_snapshot'], 'int8' | 'xid8'>
+  pg_snapshot_xip: StrictSet<['txid_snapshot' | 'pg_snapshot'], 'int8' | 'xid8'>
   pg_snapshot_xmax: Strict<['txid_snapshot' | 'pg_snapshot'], 'int8' | 'xid8'>
   pg_snapshot_xmin: Strict<['txid_snapshot' | 'pg_snapshot'], 'int8' | 'xid8'>
   pg_split_walfile_name: Strict<['text'], 'record'>
@@ -2056,7 +2057,7 @@ export interface Signatures {
   pg_stat_file: Strict<['text', 'bool'], 'record'>
   pg_stat_file_1arg: Strict<['text'], 'record'>
   pg_stat_force_next_flush: Plain<[], 'void'>
-  pg_stat_get_activity: SetOf<['int4'], 'record'>
+  pg_stat_get_activity: PlainSet<['int4'], 'record'>
   pg_stat_get_analyze_count: Strict<['oid'], 'int8'>
   pg_stat_get_archiver: Plain<[], 'record'>
   pg_stat_get_autoanalyze_count: Strict<['oid'], 'int8'>
@@ -2066,8 +2067,8 @@ export interface Signatures {
   pg_stat_get_backend_client_addr: Strict<['int4'], 'inet'>
   pg_stat_get_backend_client_port: Strict<['int4'], 'int4'>
   pg_stat_get_backend_dbid: Strict<['int4'], 'oid'>
-  pg_stat_get_backend_idset: SetOf<[], 'int4'>
-  pg_stat_get_backend_io: SetOf<['int4'], 'record'>
+  pg_stat_get_backend_idset: StrictSet<[], 'int4'>
+  pg_stat_get_backend_io: StrictSet<['int4'], 'record'>
   pg_stat_get_backend_pid: Strict<['int4'], 'int4'>
   pg_stat_get_backend_start: Strict<['int4'], 'timestamptz'>
   pg_stat_get_backend_subxact: Strict<['int4'], 'record'>
@@ -2132,7 +2133,7 @@ export interface Signatures {
   pg_stat_get_function_self_time: Strict<['oid'], 'float8'>
   pg_stat_get_function_total_time: Strict<['oid'], 'float8'>
   pg_stat_get_ins_since_vacuum: Strict<['oid'], 'int8'>
-  pg_stat_get_io: SetOf<[], 'record'>
+  pg_stat_get_io: StrictSet<[], 'record'>
   pg_stat_get_last_analyze_time: Strict<['oid'], 'timestamptz'>
   pg_stat_get_last_autoanalyze_time: Strict<['oid'], 'timestamptz'>
   pg_stat_get_last_autovacuum_time: Strict<['oid'], 'timestamptz'>
@@ -2141,12 +2142,12 @@ export interface Signatures {
   pg_stat_get_live_tuples: Strict<['oid'], 'int8'>
   pg_stat_get_mod_since_analyze: Strict<['oid'], 'int8'>
   pg_stat_get_numscans: Strict<['oid'], 'int8'>
-  pg_stat_get_progress_info: SetOf<['text'], 'record'>
-  pg_stat_get_recovery_prefetch: SetOf<[], 'record'>
+  pg_stat_get_progress_info: StrictSet<['text'], 'record'>
+  pg_stat_get_recovery_prefetch: StrictSet<[], 'record'>
   pg_stat_get_replication_slot: Strict<['text'], 'record'>
-  pg_stat_get_slru: SetOf<[], 'record'>
+  pg_stat_get_slru: PlainSet<[], 'record'>
   pg_stat_get_snapshot_timestamp: Strict<[], 'timestamptz'>
-  pg_stat_get_subscription: SetOf<['oid'], 'record'>
+  pg_stat_get_subscription: PlainSet<['oid'], 'record'>
   pg_stat_get_subscription_stats: Strict<['oid'], 'record'>
   pg_stat_get_total_analyze_time: Strict<['oid'], 'float8'>
   pg_stat_get_total_autoanalyze_time: Strict<['oid'], 'float8'>
@@ -2162,7 +2163,7 @@ export interface Signatures {
   pg_stat_get_vacuum_count: Strict<['oid'], 'int8'>
   pg_stat_get_wal: Plain<[], 'record'>
   pg_stat_get_wal_receiver: Plain<[], 'record'>
-  pg_stat_get_wal_senders: SetOf<[], 'record'>
+  pg_stat_get_wal_senders: PlainSet<[], 'record'>
   pg_stat_get_xact_blocks_fetched: Strict<['oid'], 'int8'>
   pg_stat_get_xact_blocks_hit: Strict<['oid'], 'int8'>
   pg_stat_get_xact_function_calls: Strict<['oid'], 'int8'>
@@ -2186,20 +2187,20 @@ export interface Signatures {
   pg_stat_reset_slru: Plain<['text'], 'void'>
   pg_stat_reset_subscription_stats: Plain<['oid'], 'void'>
   pg_statistics_obj_is_visible: Strict<['oid'], 'bool'>
-  pg_stats_ext_mcvlist_items: SetOf<['pg_mcv_list'], 'record'>
+  pg_stats_ext_mcvlist_items: StrictSet<['pg_mcv_list'], 'record'>
   pg_stop_making_pinned_objects: Strict<[], 'void'>
   pg_switch_wal: Strict<[], 'pg_lsn'>
   pg_sync_replication_slots: Strict<[], 'void'>
   pg_table_is_visible: Strict<['oid'], 'bool'>
   pg_table_size: Strict<['regclass'], 'int8'>
-  pg_tablespace_databases: SetOf<['oid'], 'oid'>
+  pg_tablespace_databases: StrictSet<['oid'], 'oid'>
   pg_tablespace_location: Strict<['oid'], 'text'>
   pg_tablespace_size_name: Strict<['name'], 'int8'>
   pg_tablespace_size_oid: Strict<['oid'], 'int8'>
   pg_terminate_backend: Strict<['int4', 'int8'], 'bool'>
-  pg_timezone_abbrevs_abbrevs: SetOf<[], 'record'>
-  pg_timezone_abbrevs_zone: SetOf<[], 'record'>
-  pg_timezone_names: SetOf<[], 'record'>
+  pg_timezone_abbrevs_abbrevs: StrictSet<[], 'record'>
+  pg_timezone_abbrevs_zone: StrictSet<[], 'record'>
+  pg_timezone_names: StrictSet<[], 'record'>
   pg_total_relation_size: Strict<['regclass'], 'int8'>
   pg_trigger_depth: Strict<[], 'int4'>
   pg_try_advisory_lock_int4: Strict<['int4', 'int4'], 'bool'>
@@ -2220,7 +2221,7 @@ export interface Signatures {
   pg_wal_lsn_diff: Strict<['pg_lsn', 'pg_lsn'], 'numeric'>
   pg_wal_replay_pause: Strict<[], 'void'>
   pg_wal_replay_resume: Strict<[], 'void'>
-  pg_wal_summary_contents: SetOf<['int8', 'pg_lsn', 'pg_lsn'], 'record'>
+  pg_wal_summary_contents: StrictSet<['int8', 'pg_lsn', 'pg_lsn'], 'record'>
   pg_walfile_name: Strict<['pg_lsn'], 'text'>
   pg_walfile_name_offset: Strict<['pg_lsn'], 'record'>
   pg_xact_commit_timestamp: Strict<['xid'], 'timestamptz'>
@@ -2399,12 +2400,12 @@ export interface Signatures {
   regexp_like_no_flags: Strict<['text', 'text'], 'bool'>
   regexp_match: Strict<['text', 'text', 'text'], '_text'>
   regexp_match_no_flags: Strict<['text', 'text'], '_text'>
-  regexp_matches: SetOf<['text', 'text', 'text'], '_text'>
-  regexp_matches_no_flags: SetOf<['text', 'text'], '_text'>
+  regexp_matches: StrictSet<['text', 'text', 'text'], '_text'>
+  regexp_matches_no_flags: StrictSet<['text', 'text'], '_text'>
   regexp_split_to_array: Strict<['text', 'text', 'text'], '_text'>
   regexp_split_to_array_no_flags: Strict<['text', 'text'], '_text'>
-  regexp_split_to_table: SetOf<['text', 'text', 'text'], 'text'>
-  regexp_split_to_table_no_flags: SetOf<['text', 'text'], 'text'>
+  regexp_split_to_table: StrictSet<['text', 'text', 'text'], 'text'>
+  regexp_split_to_table_no_flags: StrictSet<['text', 'text'], 'text'>
   regexp_substr: Strict<['text', 'text', 'int4', 'int4', 'text', 'int4'], 'text'>
   regexp_substr_no_flags: Strict<['text', 'text', 'int4', 'int4'], 'text'>
   regexp_substr_no_n: Strict<['text', 'text', 'int4'], 'text'>
@@ -2470,8 +2471,8 @@ export interface Signatures {
   sha512_bytea: Strict<['bytea'], 'bytea'>
   shell_in: Plain<['cstring'], 'void'>
   shell_out: Strict<['void'], 'cstring'>
-  show_all_file_settings: SetOf<[], 'record'>
-  show_all_settings: SetOf<[], 'record'>
+  show_all_file_settings: StrictSet<[], 'record'>
+  show_all_settings: StrictSet<[], 'record'>
   show_config_by_name: Strict<['text'], 'text'>
   show_config_by_name_missing_ok: Strict<['text', 'bool'], 'text'>
   similar_escape: Plain<['text', 'text'], 'text'>
@@ -2544,8 +2545,8 @@ export interface Signatures {
   text_substr_no_len: Strict<['text', 'int4'], 'text'>
   text_to_array: Plain<['text', 'text'], '_text'>
   text_to_array_null: Plain<['text', 'text', 'text'], '_text'>
-  text_to_table: SetOf<['text', 'text'], 'text'>
-  text_to_table_null: SetOf<['text', 'text', 'text'], 'text'>
+  text_to_table: PlainSet<['text', 'text'], 'text'>
+  text_to_table_null: PlainSet<['text', 'text', 'text'], 'text'>
   textcat: Strict<['text', 'text'], 'text'>
   texteq: Strict<['text', 'text'], 'bool'>
   texteqname: Strict<['text', 'name'], 'bool'>
@@ -2786,8 +2787,8 @@ export interface Signatures {
   ts_match_tq: Strict<['text', 'tsquery'], 'bool'>
   ts_match_tt: Strict<['text', 'text'], 'bool'>
   ts_match_vq: Strict<['tsvector', 'tsquery'], 'bool'>
-  ts_parse_byid: SetOf<['oid', 'text'], 'record'>
-  ts_parse_byname: SetOf<['text', 'text'], 'record'>
+  ts_parse_byid: StrictSet<['oid', 'text'], 'record'>
+  ts_parse_byname: StrictSet<['text', 'text'], 'record'>
   ts_rank_tt: Strict<['tsvector', 'tsquery'], 'float4'>
   ts_rank_ttf: Strict<['tsvector', 'tsquery', 'int4'], 'float4'>
   ts_rank_wtt: Strict<['_float4', 'tsvector', 'tsquery'], 'float4'>
@@ -2796,10 +2797,10 @@ export interface Signatures {
   ts_rankcd_ttf: Strict<['tsvector', 'tsquery', 'int4'], 'float4'>
   ts_rankcd_wtt: Strict<['_float4', 'tsvector', 'tsquery'], 'float4'>
   ts_rankcd_wttf: Strict<['_float4', 'tsvector', 'tsquery', 'int4'], 'float4'>
-  ts_stat1: SetOf<['text'], 'record'>
-  ts_stat2: SetOf<['text', 'text'], 'record'>
-  ts_token_type_byid: SetOf<['oid'], 'record'>
-  ts_token_type_byname: SetOf<['text'], 'record'>
+  ts_stat1: StrictSet<['text'], 'record'>
+  ts_stat2: StrictSet<['text', 'text'], 'record'>
+  ts_token_type_byid: StrictSet<['oid'], 'record'>
+  ts_token_type_byname: StrictSet<['text'], 'record'>
   ts_typanalyze: Strict<['internal'], 'bool'>
   tsm_bernoulli_handler: Strict<['internal'], 'tsm_handler'>
   tsm_handler_in: Plain<['cstring'], 'tsm_handler'>
@@ -2847,7 +2848,7 @@ export interface Signatures {
   tsvector_setweight_by_filter: Strict<['tsvector', 'char', '_text'], 'tsvector'>
   tsvector_strip: Strict<['tsvector'], 'tsvector'>
   tsvector_to_array: Strict<['tsvector'], '_text'>
-  tsvector_unnest: SetOf<['tsvector'], 'record'>
+  tsvector_unnest: StrictSet<['tsvector'], 'record'>
   tsvector_update_trigger_bycolumn: Plain<[], 'trigger'>
   tsvector_update_trigger_byid: Plain<[], 'trigger'>
   tsvectorin: Strict<['cstring'], 'tsvector'>

@@ -70,7 +70,7 @@ test('operators', async () => {
     })
     const sql = `select ${left === null ? '' : sqlValue(left)} ${name} ${sqlValue(right)}`
     const theirs = await oracle(sql)
-    if (ours !== theirs && !theirs.startsWith("42601")) wrong.push(`${sql}\n   ours   ${ours}\n   theirs ${theirs}`)
+    if (ours !== theirs && !theirs.startsWith('42601')) wrong.push(`${sql}\n   ours   ${ours}\n   theirs ${theirs}`)
   }
   expect(wrong.join('\n')).toBe('')
 })

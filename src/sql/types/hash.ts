@@ -1,0 +1,121 @@
+// PostgreSQL's own hash functions (Jenkins' lookup3), so that hashtext() and hash partitions answer what PostgreSQL answers.
+
+import { ByteWriter } from '../../base/bytes.ts'
+import { normalInt8 } from './codecs.ts'
+
+const rot = (x: number, k: number): number => (x << k) | (x >>> (32 - k))
+const INIT = 0x9e3779b9
+
+/** The hash of `length` bytes under `seed`: its low (c) and high (b) halves. */
+function lookup3(bytes: Uint8Array, seed: number | bigint): { b: number; c: number } {
+  let length = bytes.length
+  let a = (INIT + length + 3923095) | 0
+  let b = a
+  let c = a
+  const mix = (): void => {
+    a = ((a - c) ^ rot(c, 4)) | 0
+    c = (c + b) | 0
+    b = ((b - a) ^ rot(a, 6)) | 0
+    a = (a + c) | 0
+    c = ((c - b) ^ rot(b, 8)) | 0
+    b = (b + a) | 0
+    a = ((a - c) ^ rot(c, 16)) | 0
+    c = (c + b) | 0
+    b = ((b - a) ^ rot(a, 19)) | 0
+    a = (a + c) | 0
+    c = ((c - b) ^ rot(b, 4)) | 0
+    b = (b + a) | 0
+  }
+  if (seed !== 0) {
+    const bits = BigInt.asUintN(64, BigInt(seed))
+    a = (a + Number(bits >> 32n)) | 0
+    b = (b + Number(bits & 0xffffffffn)) | 0
+    mix()
+  }
+  let at = 0
+  const word = (from: number): number => bytes[from]! | (bytes[from + 1]! << 8) | (bytes[from + 2]! << 16) | (bytes[from + 3]! << 24)
+  while (length >= 12) {
+    a = (a + word(at)) | 0
+    b = (b + word(at + 4)) | 0
+    c = (c + word(at + 8)) | 0
+    mix()
+    at += 12
+    length -= 12
+  }
+  const byte = (i: number, shift: number): number => (length > i ? bytes[at + i]! << shift : 0)
+  // The lowest byte of c is reserved for the length.
+  c = (c + (byte(8, 8) | byte(9, 16) | byte(10, 24))) | 0
+  b = (b + (byte(4, 0) | byte(5, 8) | byte(6, 16) | byte(7, 24))) | 0
+  a = (a + (byte(0, 0) | byte(1, 8) | byte(2, 16) | byte(3, 24))) | 0
+  return final(a, b, c)
+}
+
+function final(a0: number, b0: number, c0: number): { b: number; c: number } {
+  let a = a0
+  let b = b0
+  let c = c0
+  c = ((c ^ b) - rot(b, 14)) | 0
+  a = ((a ^ c) - rot(c, 11)) | 0
+  b = ((b ^ a) - rot(a, 25)) | 0
+  c = ((c ^ b) - rot(b, 16)) | 0
+  a = ((a ^ c) - rot(c, 4)) | 0
+  b = ((b ^ a) - rot(a, 14)) | 0
+  c = ((c ^ b) - rot(b, 24)) | 0
+  return { b, c }
+}
+
+function halves(seed: number | bigint, value: number): { b: number; c: number } {
+  let a = (INIT + 4 + 3923095) | 0
+  let b = a
+  let c = a
+  if (seed !== 0) {
+    const bits = BigInt.asUintN(64, BigInt(seed))
+    a = (a + Number(bits >> 32n)) | 0
+    b = (b + Number(bits & 0xffffffffn)) | 0
+    a = ((a - c) ^ rot(c, 4)) | 0
+    c = (c + b) | 0
+    b = ((b - a) ^ rot(a, 6)) | 0
+    a = (a + c) | 0
+    c = ((c - b) ^ rot(b, 8)) | 0
+    b = (b + a) | 0
+    a = ((a - c) ^ rot(c, 16)) | 0
+    c = (c + b) | 0
+    b = ((b - a) ^ rot(a, 19)) | 0
+    a = (a + c) | 0
+    c = ((c - b) ^ rot(b, 4)) | 0
+    b = (b + a) | 0
+  }
+  return final((a + value) | 0, b, c)
+}
+
+const joined = ({ b, c }: { b: number; c: number }): number | bigint =>
+  normalInt8(BigInt.asIntN(64, (BigInt(b >>> 0) << 32n) | BigInt(c >>> 0)))
+
+/** hash_any: an int4. */
+export const hashBytes = (bytes: Uint8Array): number => lookup3(bytes, 0).c
+/** hash_any_extended: an int8. */
+export const hashBytesExtended = (bytes: Uint8Array, seed: number | bigint): number | bigint => joined(lookup3(bytes, seed))
+/** hash_uint32. */
+export const hashUint32 = (value: number): number => halves(0, value).c
+export const hashUint32Extended = (value: number, seed: number | bigint): number | bigint => joined(halves(seed, value))
+
+/** An int8 hashes as the int4 of the same value does. */
+export function int8HashWord(value: number | bigint): number {
+  const bits = BigInt(value)
+  const low = Number(bits & 0xffffffffn)
+  const high = Number(BigInt.asUintN(32, bits >> 32n))
+  return (low ^ (bits >= 0n ? high : ~high)) | 0
+}
+
+const scratch = new ByteWriter(256)
+/** A string's UTF-8 bytes, lent until the next call. */
+export function utf8Bytes(text: string): Uint8Array {
+  scratch.reset().utf8(text)
+  return scratch.view()
+}
+
+export function float8Bytes(value: number): Uint8Array {
+  const bytes = Buffer.allocUnsafe(8)
+  bytes.writeDoubleLE(value === 0 ? 0 : value)
+  return bytes
+}
