@@ -6,12 +6,13 @@ import type { Oid } from '../../base/ids.ts'
 import { LANGUAGE, pgProcs } from '../builtin/pg-proc.ts'
 import { pgTypes } from '../builtin/pg-type.ts'
 import type { EvalContext } from '../types/eval-context.ts'
+import { intProcs } from '../types/int.ts'
 import type { CallInfo, ProcBody, Procs } from '../types/procs.ts'
 import { findBuiltinType } from '../types/registry.ts'
 import { ioProcs } from './io-procs.ts'
 
 /** Every family's bodies. */
-const TABLES: readonly Procs[] = []
+const TABLES: readonly Procs[] = [intProcs]
 
 /** Bodies of the builtin functions that PostgreSQL itself writes in SQL, by OID. */
 const SQL_BODIES: Readonly<Record<Oid, ProcBody>> = {}

@@ -7,12 +7,13 @@ import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { PgTypeRow } from '../builtin/data/rows.ts'
 import { typeByOid } from '../builtin/pg-type.ts'
+import { intTypes } from './int.ts'
 import type { TypeSupport } from './type.ts'
 
 /** By typname. Each family exports one such table. */
 export type TypeFamily = Readonly<Record<string, TypeSupport>>
 
-const FAMILIES: readonly TypeFamily[] = []
+const FAMILIES: readonly TypeFamily[] = [intTypes]
 
 /** Composes an array type; null until the array family is there. */
 const arrayOf: ((element: TypeSupport, elementType: Oid, delimiter: string) => TypeSupport) | null = null
