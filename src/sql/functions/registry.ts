@@ -5,14 +5,17 @@ import { notSupported } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { LANGUAGE, pgProcs } from '../builtin/pg-proc.ts'
 import { pgTypes } from '../builtin/pg-type.ts'
+import { boolProcs } from '../types/bool.ts'
 import type { EvalContext } from '../types/eval-context.ts'
+import { floatProcs } from '../types/float.ts'
+import { floatMathProcs } from '../types/float-math.ts'
 import { intProcs } from '../types/int.ts'
 import type { CallInfo, ProcBody, Procs } from '../types/procs.ts'
 import { findBuiltinType } from '../types/registry.ts'
 import { ioProcs } from './io-procs.ts'
 
 /** Every family's bodies. */
-const TABLES: readonly Procs[] = [intProcs]
+const TABLES: readonly Procs[] = [boolProcs, intProcs, floatProcs, floatMathProcs]
 
 /** Bodies of the builtin functions that PostgreSQL itself writes in SQL, by OID. */
 const SQL_BODIES: Readonly<Record<Oid, ProcBody>> = {}

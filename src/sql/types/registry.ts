@@ -7,13 +7,15 @@ import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { PgTypeRow } from '../builtin/data/rows.ts'
 import { typeByOid } from '../builtin/pg-type.ts'
+import { boolTypes } from './bool.ts'
+import { floatTypes } from './float.ts'
 import { intTypes } from './int.ts'
 import type { TypeSupport } from './type.ts'
 
 /** By typname. Each family exports one such table. */
 export type TypeFamily = Readonly<Record<string, TypeSupport>>
 
-const FAMILIES: readonly TypeFamily[] = [intTypes]
+const FAMILIES: readonly TypeFamily[] = [boolTypes, intTypes, floatTypes]
 
 /** Composes an array type; null until the array family is there. */
 const arrayOf: ((element: TypeSupport, elementType: Oid, delimiter: string) => TypeSupport) | null = null
