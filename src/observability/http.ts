@@ -1,7 +1,6 @@
 // The operator's HTTP door: /metrics, /healthz (the process lives), /readyz (it can serve). Reads nothing but the request line.
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import type { Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
 
@@ -64,7 +63,7 @@ export async function startOperationsServer(options: OperationsOptions): Promise
     })
   })
   return {
-    port: (server.address() as AddressInfo).port,
+    port: (server.address() as { port: number }).port,
     async close() {
       server.closeAllConnections()
       await new Promise<void>((resolve) => server.close(() => resolve()))
