@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { PgError } from '../base/errors.ts'
-import { type MaybePromise, then } from '../base/maybe-promise.ts'
+import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import type { Logger } from '../observability/log.ts'
 import type { AuthExchange, Authenticator, AuthResponse, AuthStep, StartupRequest } from '../pgwire/backend.ts'
@@ -60,7 +60,7 @@ function createLogin<Identity>(options: AuthenticatorOptions<Identity>, request:
       throw new PgError(SQLSTATE.protocolViolation, 'client selected an invalid SASL authentication mechanism', { severity: 'FATAL' })
     }
     const origin = { remoteAddress: request.remoteAddress, loopback: isLoopback(request.remoteAddress), tls: request.tls !== null }
-    return then(options.roles.lookup(keyspace, user, origin), (found) => {
+    return andThen(options.roles.lookup(keyspace, user, origin), (found) => {
       candidate = found
       const verifier = found?.verifier == null ? null : parseVerifier(found.verifier)
       if (verifier === null) candidate = null
@@ -75,7 +75,7 @@ function createLogin<Identity>(options: AuthenticatorOptions<Identity>, request:
     const finalData = scram!.final(message)
     const reason = failureReason(candidate, finalData, clock)
     if (reason !== null) return fail(reason)
-    return then(candidate!.admit(), (identity) => {
+    return andThen(candidate!.admit(), (identity) => {
       log.info({ keyspace, user }, `Authentication successful for user '${user}' with keyspace '${keyspace}'`)
       options.onLogin?.(keyspace, 'success')
       return { kind: 'ok', finalData, identity }

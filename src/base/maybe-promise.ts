@@ -3,8 +3,11 @@
 
 export type MaybePromise<T> = T | Promise<T>
 
-/** `fn(value)` now if the value is here, else when it comes. Errors of the synchronous path are thrown, not wrapped. */
-export function then<T, R>(value: MaybePromise<T>, fn: (value: T) => MaybePromise<R>): MaybePromise<R> {
+/**
+ * `fn(value)` now if the value is here, else when it comes. Errors of the synchronous path are thrown, not wrapped. (Not named `then`: a module
+ * that exports `then` is itself a thenable, and `await import()` of it never ends.)
+ */
+export function andThen<T, R>(value: MaybePromise<T>, fn: (value: T) => MaybePromise<R>): MaybePromise<R> {
   return value instanceof Promise ? value.then(fn) : fn(value)
 }
 

@@ -6,7 +6,7 @@
 
 import { prefixEnd } from '../base/bytes.ts'
 import { LruMap } from '../base/lru.ts'
-import { type MaybePromise, then } from '../base/maybe-promise.ts'
+import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import type { Keyspace, Transaction } from '../storage/store.ts'
 import { type CatalogValue, decodeValue } from './records.ts'
 import { CatalogMiss } from './snapshot.ts'
@@ -61,10 +61,10 @@ export class CatalogSpace {
     if (cached !== undefined) return cached === MISSING ? null : cached
     const version = this.version
     const txn = this.#reader()
-    return then(txn.get(Buffer.from(key, 'utf8')), (bytes) => {
+    return andThen(txn.get(Buffer.from(key, 'utf8')), (bytes) => {
       const value = bytes === null ? null : decodeValue(bytes)
       if (this.version === version) this.#cache.set(key, value ?? MISSING)
-      return then(txn.rollback(), () => value)
+      return andThen(txn.rollback(), () => value)
     })
   }
 
@@ -95,7 +95,7 @@ export class CatalogSpace {
     }
     const finish = (): MaybePromise<CatalogEntry[]> => {
       scanner.close()
-      return then(txn.rollback(), () => entries)
+      return andThen(txn.rollback(), () => entries)
     }
     return step()
   }

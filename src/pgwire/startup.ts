@@ -2,7 +2,7 @@
 // Invariant: nothing is read of a message that is longer than its limit, and the deadline ends whoever dawdles.
 
 import { PgError } from '../base/errors.ts'
-import { then } from '../base/maybe-promise.ts'
+import { andThen } from '../base/maybe-promise.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import type { AuthExchange, Authenticator, AuthResponse, AuthStep, Backend, Client, Session, StartupRequest, TlsFacts } from './backend.ts'
 import type { CancelKeys } from './cancel-keys.ts'
@@ -222,7 +222,7 @@ export class Startup<Identity> implements Phase {
   }
 
   #advance(response: AuthResponse | null): void {
-    this.#wait(then(this.#exchange!.next(response), (step) => this.#step(step)))
+    this.#wait(andThen(this.#exchange!.next(response), (step) => this.#step(step)))
   }
 
   #step(step: AuthStep<Identity>): void | Promise<void> {
