@@ -85,6 +85,8 @@ export interface Transaction {
   readonly isolation: IsolationLevel
   /** True once something was written or locked. */
   readonly dirty: boolean
+  /** Longest wait for a lock in insert and in autocommit writes, ms; 0 = no limit but the cancel token. Set per statement. */
+  lockTimeoutMs: number
   /** The timestamp reads see, if one was needed yet. */
   readonly readTs: Timestamp | null
   /** Own writes, then the newest version at or below the read timestamp. The bytes are the caller's to keep. */
@@ -97,7 +99,10 @@ export interface Transaction {
    * caller re-reads (the value answered, or after refreshReadTs) and checks its conditions again.
    */
   lockKeys(keys: readonly Uint8Array[], options: LockOptions): MaybePromise<LockResult>
-  /** Into the write buffer; the transaction must hold the key's lock, or be `autocommit`. Waits only when the buffer must be relieved. */
+  /**
+   * Into the write buffer; the transaction must hold the key's lock, or one that guards it (an index entry under its row's), or be
+   * `autocommit`. The bytes are copied. Waits only when the buffer must be relieved.
+   */
   put(key: Uint8Array, value: Uint8Array): MaybePromise<void>
   /** As put, for a key that must not exist: takes the lock; KvError 'alreadyExists' now or, if autocommit, at commit. */
   insert(key: Uint8Array, value: Uint8Array): MaybePromise<void>

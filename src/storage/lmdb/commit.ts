@@ -1,0 +1,102 @@
+// A commit as a work item: judged, given its timestamp and written in one batch with whoever else commits now. // hot
+
+import { KvError } from '../kv-error.ts'
+import { HEADER, headerWord0, headerWord1, TOMBSTONE, VALUE } from './format.ts'
+import type { WorkItem } from './pipeline.ts'
+import type { LmdbTransaction } from './transaction.ts'
+import type { WriteBatch } from './write-batch.ts'
+import type { WriteEntry } from './write-buffer.ts'
+
+export const STATUS_PENDING = 0
+export const STATUS_COMMITTED = 1
+
+export function statusRecord(state: number, stamp: number): Buffer {
+  const record = Buffer.alloc(16)
+  record[0] = state
+  record.writeDoubleLE(stamp, 8)
+  return record
+}
+
+export class CommitItem implements WorkItem {
+  readonly #transaction: LmdbTransaction
+  readonly #limit: number
+  readonly #committed: (stamp: number) => void
+  readonly #refused: (error: Error) => void
+  #stamp = 0
+  #entries: IterableIterator<WriteEntry> | null = null
+
+  constructor(transaction: LmdbTransaction, limit: number, committed: (stamp: number) => void, refused: (error: Error) => void) {
+    this.#transaction = transaction
+    this.#limit = limit
+    this.#committed = committed
+    this.#refused = refused
+  }
+
+  build(batch: WriteBatch, deadline: number): boolean {
+    const transaction = this.#transaction
+    const { engine } = transaction
+    if (this.#entries === null) {
+      if (engine.closed) throw new KvError('closed', 'the keyspace is closed')
+      const stamp = engine.pipeline.nextStamp()
+      if (stamp > this.#limit)
+        throw new KvError('schemaChanged', 'the commit came too late for the schema it was made under', { retryable: true })
+      if (transaction.serializable !== null) {
+        engine.serializable.commit(transaction.serializable, stamp)
+        transaction.serializable = null
+      }
+      this.#stamp = stamp
+      if (transaction.id !== 0) batch.putStatus(transaction.id, statusRecord(STATUS_COMMITTED, stamp))
+      this.#entries = (transaction.writes?.entries ?? new Map<string, WriteEntry>()).values()
+    }
+    const stamp = this.#stamp
+    const { clock } = engine.options
+    let n = 0
+    for (let step = this.#entries.next(); step.done !== true; step = this.#entries.next()) {
+      this.#add(step.value, stamp, batch)
+      if ((++n & 63) === 0 && clock.monotonic() > deadline) return false
+    }
+    return true
+  }
+
+  #add(entry: WriteEntry, stamp: number, batch: WriteBatch): void {
+    const { engine, id } = this.#transaction
+    const { layers } = engine
+    layers.read(entry.key)
+    if (layers.size >= 0) {
+      if (layers.intents !== 0 && layers.intents !== id && layers.owner?.state === 'active') {
+        // only a caller that writes without the lock gets here; its write would tear the other's
+        engine.options.log.warn('a write met an uncommitted one of another transaction', {})
+        return
+      }
+      if (entry.kind === TOMBSTONE && layers.plain !== VALUE && !layers.committedChange) {
+        if (layers.intents !== 0) layers.settle(entry.key, batch)
+        return
+      }
+      layers.moveAside(entry.key, batch)
+    } else if (entry.kind === TOMBSTONE) return
+    if (entry.kind === TOMBSTONE) {
+      batch.tombstone(entry.key, TOMBSTONE, stamp)
+      batch.noteTombstone(entry.key)
+      return
+    }
+    const slab = entry.slab!
+    slab.words[entry.at >> 2] = headerWord0(VALUE, stamp)
+    slab.words[(entry.at >> 2) + 1] = headerWord1(stamp)
+    batch.put(entry.key, slab, entry.at, Math.max(entry.size, HEADER))
+  }
+
+  done(): void {
+    const transaction = this.#transaction
+    if (transaction.id !== 0) {
+      transaction.state = 'committed'
+      transaction.commitStamp = this.#stamp
+      transaction.engine.resolver.add({ id: transaction.id, state: 'committed', commitStamp: this.#stamp })
+    }
+    this.#committed(this.#stamp)
+    transaction.engine.gc.nudge()
+  }
+
+  failed(error: Error): void {
+    this.#refused(error)
+  }
+}

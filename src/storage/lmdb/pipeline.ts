@@ -1,0 +1,144 @@
+// Group commit: what wants to be written queues here; one LMDB write transaction at a time takes all that is waiting. While it is being
+// flushed the next ones gather. Invariant: a batch is built only when none is in flight, so that building reads exactly the state the batch
+// will be applied to; results are shown and acknowledged only after the flush.
+
+import type { KvError } from '../kv-error.ts'
+import { type Environment, lmdbFailure, shrinkValueBuffer } from './native.ts'
+import { WriteBatch } from './write-batch.ts'
+
+/** Longest the event loop is held by building, ms. */
+const SLICE_MS = 4
+/** A batch takes no further items beyond these. */
+const BATCH_BYTES = 8 * 1024 * 1024
+const BATCH_ITEMS = 1024
+
+export interface WorkItem {
+  /**
+   * Adds its instructions; false when the slice is over and there is more. Throwing refuses the item alone, and is allowed only before
+   * anything was added.
+   */
+  build(batch: WriteBatch, deadline: number): boolean
+  /** The batch is durable. Called after the new state is visible. */
+  done(): void
+  /** Refused, or the batch failed: nothing was written. */
+  failed(error: Error): void
+}
+
+export class Pipeline {
+  readonly #environment: Environment
+  readonly #now: () => number
+  readonly #monotonic: () => number
+  readonly #visible: (stamp: number) => void
+  #queue: WorkItem[] = []
+  #busy = false
+  #scheduled = false
+  /** The highest timestamp given out. */
+  lastStamp: number
+  #idle: (() => void)[] = []
+
+  constructor(
+    environment: Environment,
+    lastStamp: number,
+    nowMicros: () => number,
+    monotonic: () => number,
+    visible: (stamp: number) => void,
+  ) {
+    this.#environment = environment
+    this.#now = nowMicros
+    this.#monotonic = monotonic
+    this.#visible = visible
+    this.lastStamp = lastStamp
+  }
+
+  get idle(): boolean {
+    return !this.#busy && this.#queue.length === 0
+  }
+
+  /** A commit timestamp for the item being built. */
+  nextStamp(): number {
+    const now = this.#now()
+    this.lastStamp = now > this.lastStamp ? now : this.lastStamp + 1
+    return this.lastStamp
+  }
+
+  submit(item: WorkItem): void {
+    this.#queue.push(item)
+    if (this.#busy || this.#scheduled) return
+    // a microtask: commits asked for in one turn of the event loop share a batch
+    this.#scheduled = true
+    queueMicrotask(() => {
+      this.#scheduled = false
+      this.#start()
+    })
+  }
+
+  /** Resolves when nothing is queued or in flight. */
+  drained(): Promise<void> {
+    if (this.idle) return Promise.resolve()
+    return new Promise((resolve) => this.#idle.push(resolve))
+  }
+
+  #start(): void {
+    if (this.#busy) return
+    if (this.#queue.length === 0) {
+      const waiting = this.#idle
+      this.#idle = []
+      for (const resolve of waiting) resolve()
+      return
+    }
+    this.#busy = true
+    const batch = new WriteBatch(this.#environment.dbi)
+    this.#build(batch, [], null)
+  }
+
+  #build(batch: WriteBatch, built: WorkItem[], unfinished: WorkItem | null): void {
+    const deadline = this.#monotonic() + SLICE_MS
+    let item = unfinished
+    for (;;) {
+      if (item === null) {
+        if (this.#queue.length === 0 || batch.bytes > BATCH_BYTES || built.length >= BATCH_ITEMS) break
+        if (this.#monotonic() > deadline) {
+          setImmediate(() => this.#build(batch, built, null))
+          return
+        }
+        item = this.#queue.shift()!
+      }
+      try {
+        if (!item.build(batch, deadline)) {
+          const rest = item
+          setImmediate(() => this.#build(batch, built, rest))
+          return
+        }
+        built.push(item)
+      } catch (error) {
+        item.failed(error as Error)
+      }
+      item = null
+    }
+    shrinkValueBuffer()
+    if (batch.instructions === 0) {
+      batch.release()
+      this.#finish(built)
+      return
+    }
+    const address = batch.finish(this.lastStamp)
+    this.#environment.write(address, (status) => {
+      batch.release()
+      if (status === 0) this.#finish(built)
+      else this.#fail(built, lmdbFailure(status, 'commit'))
+    })
+  }
+
+  #finish(built: WorkItem[]): void {
+    this.#visible(this.lastStamp)
+    this.#busy = false
+    for (const item of built) item.done()
+    this.#start()
+  }
+
+  #fail(built: WorkItem[], error: KvError): void {
+    this.#busy = false
+    for (const item of built) item.failed(error)
+    this.#start()
+  }
+}

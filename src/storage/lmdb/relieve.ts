@@ -1,0 +1,295 @@
+// Relief: a transaction too large for memory moves its writes (and exclusive locks) into the environment as intents, which others pass by
+// until the transaction's status record says committed. Its savepoints keep working: an intent covers an older one of the same transaction
+// when a savepoint lies between them, and rolling back uncovers it.
+
+import { KvError } from '../kv-error.ts'
+import { STATUS_PENDING, statusRecord } from './commit.ts'
+import {
+  HEADER,
+  headerWord0,
+  headerWord1,
+  INTENT_DELETE,
+  INTENT_HEADER,
+  INTENT_KEYS,
+  INTENT_LOCK,
+  INTENT_PUT,
+  padded,
+  VALUE,
+  writeU64,
+} from './format.ts'
+import { keyBytes, value } from './native.ts'
+import type { WorkItem } from './pipeline.ts'
+import { INTENT_LIST_BYTES } from './resolve.ts'
+import { allocate, offset, type Slab, slab } from './slab.ts'
+import type { LmdbTransaction } from './transaction.ts'
+import type { WriteBatch } from './write-batch.ts'
+import type { WriteEntry } from './write-buffer.ts'
+
+export class RelieveItem implements WorkItem {
+  readonly #transaction: LmdbTransaction
+  readonly #resolve: () => void
+  readonly #reject: (error: Error) => void
+  #entries: WriteEntry[] | null = null
+  #locks: string[] = []
+  #at = 0
+  #logged = 0
+  #older = new Map<string, WriteEntry[]>()
+  #position = 0
+  #list = Buffer.allocUnsafe(INTENT_LIST_BYTES + 4096)
+  #listed = 0
+
+  constructor(transaction: LmdbTransaction, resolve: () => void, reject: (error: Error) => void) {
+    this.#transaction = transaction
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  build(batch: WriteBatch, deadline: number): boolean {
+    const transaction = this.#transaction
+    const { engine } = transaction
+    if (this.#entries === null) {
+      if (engine.closed) throw new KvError('closed', 'the keyspace is closed')
+      this.#begin(batch)
+    }
+    const entries = this.#entries!
+    const total = entries.length + this.#locks.length
+    for (let n = 0; this.#at < total; n++) {
+      if ((n & 63) === 63 && engine.options.clock.monotonic() > deadline) return false
+      const at = this.#at++
+      if (at < entries.length) this.#relieve(entries[at]!, batch)
+      else this.#relieveLock(this.#locks[at - entries.length]!, batch)
+    }
+    this.#flushList(batch)
+    return true
+  }
+
+  #begin(batch: WriteBatch): void {
+    const transaction = this.#transaction
+    const { engine } = transaction
+    if (transaction.id === 0) {
+      transaction.id = engine.nextIntentId()
+      engine.reader.owners.set(transaction.id, transaction)
+      batch.putStatus(transaction.id, statusRecord(STATUS_PENDING, 0))
+    }
+    const entries = [...(transaction.writes?.entries.values() ?? [])]
+    this.#entries = entries
+    this.#position = transaction.position
+    this.#logged = transaction.log.length
+    for (const { key, before } of transaction.log) {
+      if (before === undefined) continue
+      const older = this.#older.get(key)
+      if (older === undefined) this.#older.set(key, [before])
+      else older.push(before)
+    }
+    if (transaction.heldKeys.length > entries.length) {
+      for (const key of transaction.heldKeys) {
+        if (transaction.writes?.entries.has(key) !== true && engine.locks.held(key, transaction) === 'exclusive') this.#locks.push(key)
+      }
+    }
+  }
+
+  #note(key: string, batch: WriteBatch): void {
+    if (this.#listed + key.length + 2 > INTENT_LIST_BYTES) this.#flushList(batch)
+    this.#listed = this.#list.writeUInt16BE(key.length, this.#listed)
+    this.#listed += this.#list.latin1Write(key, this.#listed)
+  }
+
+  #flushList(batch: WriteBatch): void {
+    if (this.#listed === 0) return
+    const { id, intentParts } = this.#transaction
+    batch.putIntentKeys(id, intentParts.length, this.#list.subarray(0, this.#listed))
+    intentParts.push(this.#position)
+    this.#listed = 0
+  }
+
+  /** Copies what lies at the key, as the new intent will cover it, behind an intent header of room; answers its size. */
+  #cover(key: string, position: number, bytes: number, batch: WriteBatch): number {
+    const transaction = this.#transaction
+    const { layers } = transaction.engine
+    layers.read(key)
+    let start = 0
+    let end = 0
+    if (layers.size >= 0) {
+      if (layers.intents === transaction.id) {
+        if (transaction.savepointBetween(layers.position, position)) end = layers.size
+        else {
+          start = layers.coveredStart
+          end = layers.coveredEnd
+        }
+      } else if (layers.intents !== 0 && layers.committedChange) {
+        // an intent covers only plain versions of others: the finished one becomes such a version, what it covered goes to history
+        const plain = layers.operation === INTENT_PUT
+        layers.moveAside(key, batch)
+        const from = plain ? layers.operationStart : 0
+        const size = plain ? layers.operationEnd - from : 0
+        allocate(INTENT_HEADER + padded(HEADER + size) + bytes)
+        const at = (offset + INTENT_HEADER) >> 2
+        slab.words[at] = headerWord0(plain ? VALUE : 2, layers.owner!.commitStamp)
+        slab.words[at + 1] = headerWord1(layers.owner!.commitStamp)
+        if (size > 0) value().copy(slab.bytes, offset + INTENT_HEADER + HEADER, from, from + size)
+        return HEADER + size
+      } else if (layers.plain !== 0) {
+        start = layers.plainStart
+        end = layers.plainEnd
+      }
+    }
+    allocate(INTENT_HEADER + padded(end - start) + bytes)
+    if (end > start) value().copy(slab.bytes, offset + INTENT_HEADER, start, end)
+    return end - start
+  }
+
+  /** Fills the header of an intent laid out by #cover and the bytes behind what it covers. */
+  #finish(into: Slab, at: number, kind: number, position: number, covered: number, entry: WriteEntry | null): number {
+    const { id } = this.#transaction
+    const word = at >> 2
+    into.words[word] = headerWord0(kind, id)
+    into.words[word + 1] = headerWord1(id)
+    into.words[word + 2] = covered
+    into.words[word + 3] = position
+    const to = at + INTENT_HEADER + padded(covered)
+    if (entry === null || entry.slab === null) return to - at
+    entry.slab.bytes.copy(into.bytes, to, entry.at + HEADER, entry.at + entry.size)
+    return to - at + entry.size - HEADER
+  }
+
+  #relieve(entry: WriteEntry, batch: WriteBatch): void {
+    const transaction = this.#transaction
+    const { key } = entry
+    // older writes of the key that a savepoint separates from the later ones stay below
+    const chain: WriteEntry[] = []
+    let later = entry
+    const older = this.#older.get(key)
+    if (older !== undefined) {
+      for (let i = older.length - 1; i >= 0; i--) {
+        const before = older[i]!
+        if (before.position < later.position && transaction.savepointBetween(before.position, later.position)) {
+          chain.push(before)
+          later = before
+        }
+      }
+    }
+    chain.reverse()
+    chain.push(entry)
+    let covered: Slab | null = null
+    let coveredAt = 0
+    let coveredSize = 0
+    for (const write of chain) {
+      const bytes = write.size - HEADER
+      if (covered === null) {
+        coveredSize = this.#cover(key, write.position, bytes, batch)
+      } else {
+        const from = covered
+        const fromAt = coveredAt
+        allocate(INTENT_HEADER + padded(coveredSize) + bytes)
+        from.bytes.copy(slab.bytes, offset + INTENT_HEADER, fromAt, fromAt + coveredSize)
+      }
+      const into = slab
+      const at = offset
+      coveredSize = this.#finish(into, at, write.kind === VALUE ? INTENT_PUT : INTENT_DELETE, write.position, coveredSize, write)
+      covered = into
+      coveredAt = at
+    }
+    batch.put(key, covered!, coveredAt, coveredSize)
+    this.#note(key, batch)
+  }
+
+  #relieveLock(key: string, batch: WriteBatch): void {
+    const transaction = this.#transaction
+    const { layers } = transaction.engine
+    layers.read(key)
+    if (layers.intents === transaction.id) return
+    const covered = this.#cover(key, 0, 0, batch)
+    const into = slab
+    const at = offset
+    batch.put(key, into, at, this.#finish(into, at, INTENT_LOCK, this.#position, covered, null))
+    this.#note(key, batch)
+  }
+
+  done(): void {
+    const transaction = this.#transaction
+    const writes = transaction.writes
+    const gone = new Set<string>(this.#locks)
+    if (writes !== null) {
+      for (const entry of this.#entries!) {
+        if (writes.entries.get(entry.key) === entry) {
+          writes.remove(entry.key)
+          gone.add(entry.key)
+        }
+      }
+      writes.unsort()
+    }
+    transaction.forgetLog(this.#logged)
+    transaction.dropLocks(gone)
+    this.#resolve()
+  }
+
+  failed(error: Error): void {
+    this.#reject(error)
+  }
+}
+
+/** Rolls the intents of a live transaction back to a savepoint. */
+export class RestoreItem implements WorkItem {
+  readonly #transaction: LmdbTransaction
+  readonly #position: number
+  readonly #resolve: () => void
+  readonly #reject: (error: Error) => void
+  #part = -1
+  #list: Buffer | null = null
+  #at = 0
+
+  constructor(transaction: LmdbTransaction, position: number, resolve: () => void, reject: (error: Error) => void) {
+    this.#transaction = transaction
+    this.#position = position
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  build(batch: WriteBatch, deadline: number): boolean {
+    const { engine, intentParts, id } = this.#transaction
+    for (let n = 0; ; n++) {
+      if (this.#list === null) {
+        do this.#part++
+        while (this.#part < intentParts.length && intentParts[this.#part]! <= this.#position)
+        if (this.#part >= intentParts.length) return true
+        keyBytes[0] = INTENT_KEYS
+        writeU64(keyBytes, 1, id)
+        keyBytes.writeUInt32BE(this.#part, 9)
+        const size = engine.environment.load(13)
+        if (size < 0) continue
+        this.#list = Buffer.from(value().subarray(0, size))
+        this.#at = 0
+      }
+      const list = this.#list
+      if (this.#at >= list.length) {
+        this.#list = null
+        continue
+      }
+      if ((n & 63) === 63 && engine.options.clock.monotonic() > deadline) return false
+      const length = list.readUInt16BE(this.#at)
+      const key = list.latin1Slice(this.#at + 2, this.#at + 2 + length)
+      this.#at += 2 + length
+      this.#restore(key, batch)
+    }
+  }
+
+  #restore(key: string, batch: WriteBatch): void {
+    const { layers } = this.#transaction.engine
+    layers.read(key)
+    if (layers.intents !== this.#transaction.id || layers.position <= this.#position) return
+    const [start, end] = layers.uncover(this.#position)
+    if (end === start) batch.delete(key)
+    else {
+      layers.copyStored(start, end)
+      batch.put(key, slab, offset, layers.copied)
+    }
+  }
+
+  done(): void {
+    this.#resolve()
+  }
+
+  failed(error: Error): void {
+    this.#reject(error)
+  }
+}

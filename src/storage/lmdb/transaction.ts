@@ -1,0 +1,568 @@
+// A transaction of the embedded store. Reads answer at once; writes gather in memory under locks taken as they come and reach the environment
+// in one durable batch at commit, or earlier as intents when there are too many of them. // hot
+
+import { type KeyspaceId, type Timestamp, timestamp } from '../../base/ids.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
+import { KvError } from '../kv-error.ts'
+import {
+  type BeginOptions,
+  type IsolationLevel,
+  type KeyRange,
+  LOCK_SKIPPED,
+  LOCKED,
+  LOCKED_CHANGED,
+  type LockMode,
+  type LockOptions,
+  type LockResult,
+  type Savepoint,
+  type Scanner,
+  type ScanOptions,
+  type Transaction,
+} from '../store.ts'
+import { CommitItem } from './commit.ts'
+import type { Engine } from './engine.ts'
+import { HEADER, keyString, TOMBSTONE, VALUE } from './format.ts'
+import type { LockOwner, Waiter } from './locks.ts'
+import { RelieveItem, RestoreItem } from './relieve.ts'
+import { LmdbScanner } from './scanner.ts'
+import type { SerializableTransaction } from './serializable.ts'
+import { allocate, offset, slab } from './slab.ts'
+import type { SnapshotHolder } from './snapshots.ts'
+import type { IntentOwner } from './versions.ts'
+import { WriteBuffer, type WriteEntry } from './write-buffer.ts'
+
+/** Beyond these, writes (and locks) move into the environment as intents. */
+const RELIEVE_ENTRIES = 32 * 1024
+const RELIEVE_BYTES = 8 * 1024 * 1024
+const RELIEVE_LOCKS = 128 * 1024
+/** Shared locks cannot leave memory. */
+const MAX_LOCKS = 4 * 1024 * 1024
+const ANY = Number.MAX_SAFE_INTEGER
+
+interface SavepointState {
+  log: number
+  held: number
+  readonly position: number
+}
+
+interface LogRecord {
+  readonly key: string
+  readonly before: WriteEntry | undefined
+}
+
+export class LmdbTransaction implements Transaction, LockOwner, SnapshotHolder, IntentOwner {
+  readonly engine: Engine
+  readonly isolation: IsolationLevel
+  readonly #options: BeginOptions
+  readonly keyspace: KeyspaceId
+  lockTimeoutMs = 0
+  // LockOwner
+  heldKeys: string[] = []
+  waiting: Waiter | null = null
+  // SnapshotHolder
+  snapshot = 0
+  previous: SnapshotHolder | null = null
+  next: SnapshotHolder | null = null
+  // IntentOwner
+  id = 0
+  state: 'active' | 'committed' | 'aborted' = 'active'
+  commitStamp = 0
+
+  writes: WriteBuffer | null = null
+  serializable: SerializableTransaction | null = null
+  /** Grows with every write; savepoints and intents refer to it. */
+  position = 0
+  /** The highest position in each list of intents written; lists are numbered from 0. */
+  readonly intentParts: number[] = []
+  #ended = false
+  #dirty = false
+  #relieving: Promise<void> | null = null
+  #relieveFailed: Error | null = null
+  #log: LogRecord[] | null = null
+  #savepoints: SavepointState[] | null = null
+
+  constructor(engine: Engine, keyspace: KeyspaceId, options: BeginOptions) {
+    this.engine = engine
+    this.keyspace = keyspace
+    this.isolation = options.isolation
+    this.#options = options
+    engine.transactions++
+  }
+
+  get dirty(): boolean {
+    return this.#dirty
+  }
+
+  get readTs(): Timestamp | null {
+    return this.snapshot === 0 ? null : timestamp(BigInt(this.snapshot))
+  }
+
+  /** The id its intents carry, 0 while it has none. */
+  get intentId(): number {
+    return this.id
+  }
+
+  #alive(): void {
+    if (this.#ended) throw new KvError('closed', 'the transaction has ended')
+    if (this.engine.closed) throw new KvError('closed', 'the keyspace is closed')
+    if (this.#relieveFailed !== null) throw this.#relieveFailed
+  }
+
+  #takeSnapshot(): number {
+    const snapshot = Math.max(1, this.engine.visibleStamp)
+    this.engine.snapshots.add(this, snapshot)
+    if (this.isolation === 'serializable') this.serializable = this.engine.serializable.begin(snapshot, this.#options.readOnly === true)
+    return snapshot
+  }
+
+  /** The timestamp reads see now. */
+  scanSnapshot(): number {
+    this.#alive()
+    if (this.#options.latest === true) return ANY
+    return this.snapshot === 0 ? this.#takeSnapshot() : this.snapshot
+  }
+
+  sawNewer(key: string): void {
+    this.engine.serializable.readNewer(this.serializable!, key)
+  }
+
+  get(key: Uint8Array): Buffer | null {
+    const snapshot = this.scanSnapshot()
+    if (this.writes !== null && this.writes.entries.size > 0) {
+      const own = this.writes.entries.get(keyString(key))
+      if (own !== undefined) return ownValue(own)
+    }
+    const { reader } = this.engine
+    const found = reader.read(key, snapshot, this.id)
+    if (this.serializable !== null) this.#noteRead(key, reader.newestStamp, snapshot, found)
+    return found ? reader.copy() : null
+  }
+
+  #noteRead(key: Uint8Array, newest: number, snapshot: number, found: boolean): void {
+    const name = keyString(key)
+    this.serializable!.reads.add(name)
+    if (newest > snapshot) {
+      const { start, end } = this.engine.reader
+      this.sawNewer(name)
+      if (found) {
+        this.engine.reader.start = start
+        this.engine.reader.end = end
+      }
+    }
+  }
+
+  batchGet(keys: readonly Uint8Array[]): (Buffer | null)[] {
+    const values: (Buffer | null)[] = new Array(keys.length)
+    for (let i = 0; i < keys.length; i++) values[i] = this.get(keys[i]!)
+    return values
+  }
+
+  scan(range: KeyRange, options?: ScanOptions): Scanner {
+    this.#alive()
+    return new LmdbScanner(this, range, options)
+  }
+
+  // Locks
+
+  /** Takes one lock if it needs no waiting, and looks behind it. False: somebody else holds it. */
+  #tryLock(key: string, mode: LockMode): boolean {
+    const { locks, reader } = this.engine
+    if (!locks.tryLock(key, this, mode)) return false
+    reader.read(Buffer.from(key, 'latin1'), ANY, this.id)
+    const foreign = reader.foreign
+    if (foreign === null) return true
+    // the lock had left memory with its holder's intents: give it back to the holder
+    if (this.heldKeys[this.heldKeys.length - 1] === key) this.heldKeys.pop()
+    locks.release(key, this)
+    locks.materialize(key, foreign as LmdbTransaction)
+    return false
+  }
+
+  #wait(key: string, mode: LockMode, timeoutMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let timer: NodeJS.Timeout | null = null
+      let stopListening: (() => void) | null = null
+      const finish = (): void => {
+        if (timer !== null) clearTimeout(timer)
+        stopListening?.()
+      }
+      const refuse = (error: Error): void => {
+        finish()
+        this.engine.locks.cancel(waiter)
+        reject(error)
+      }
+      const waiter: Waiter = {
+        owner: this,
+        key,
+        mode,
+        granted: () => {
+          finish()
+          resolve()
+        },
+        refused: refuse,
+      }
+      this.engine.locks.enqueue(waiter)
+      if (timeoutMs > 0)
+        timer = setTimeout(() => refuse(new KvError('lockTimeout', 'lock wait timed out', { key: Buffer.from(key, 'latin1') })), timeoutMs)
+      stopListening = this.#options.cancel?.onCancel(refuse) ?? null
+    })
+  }
+
+  /** Releases the locks taken since `held` of them were held. */
+  #releaseSince(held: number): void {
+    while (this.heldKeys.length > held) this.engine.locks.release(this.heldKeys.pop()!, this)
+  }
+
+  lockKeys(keys: readonly Uint8Array[], options: LockOptions): MaybePromise<LockResult> {
+    const snapshot = this.scanSnapshot()
+    this.#dirty = true
+    const result = {
+      status: new Uint8Array(keys.length),
+      values: options.returnValues === true ? new Array<Buffer | null>(keys.length).fill(null) : null,
+    }
+    const held = this.heldKeys.length
+    const settled = this.#lockFrom(0, keys, options, result, snapshot, held)
+    return settled instanceof Promise ? settled.then(() => this.#relieveLocks(result)) : this.#relieveLocks(result)
+  }
+
+  #relieveLocks(result: LockResult): MaybePromise<LockResult> {
+    if (this.heldKeys.length < RELIEVE_LOCKS) return result
+    if (this.heldKeys.length > MAX_LOCKS) throw new KvError('transactionTooLarge', `a transaction can hold ${MAX_LOCKS} row locks at most`)
+    const relieved = this.#relieve()
+    return relieved instanceof Promise ? relieved.then(() => result) : result
+  }
+
+  #lockFrom(
+    first: number,
+    keys: readonly Uint8Array[],
+    options: LockOptions,
+    result: LockResult,
+    snapshot: number,
+    heldBefore: number,
+  ): MaybePromise<void> {
+    try {
+      for (let i = first; i < keys.length; i++) {
+        const key = keyString(keys[i]!)
+        if (!this.#tryLock(key, options.mode)) {
+          if (options.wait === 'skip') {
+            result.status[i] = LOCK_SKIPPED
+            continue
+          }
+          if (options.wait === 'nowait') throw new KvError('lockNotAvailable', 'could not obtain lock', { key: keys[i]! })
+          return this.#wait(key, options.mode, options.timeoutMs).then(
+            () => {
+              this.#alive()
+              return this.#lockFrom(i, keys, options, result, snapshot, heldBefore)
+            },
+            (error: unknown) => {
+              this.#releaseSince(heldBefore)
+              throw error
+            },
+          )
+        }
+        this.#examine(i, key, keys[i]!, result, snapshot)
+      }
+    } catch (error) {
+      this.#releaseSince(heldBefore)
+      throw error
+    }
+    return undefined
+  }
+
+  #examine(i: number, name: string, key: Uint8Array, result: LockResult, snapshot: number): void {
+    const { reader } = this.engine
+    const found = reader.read(key, ANY, this.id)
+    if (reader.newestStamp > snapshot && snapshot !== ANY) {
+      if (this.isolation !== 'read committed') {
+        throw new KvError('writeConflict', 'could not serialize access due to concurrent update', { key, retryable: true })
+      }
+      result.status[i] = LOCKED_CHANGED
+    } else result.status[i] = LOCKED
+    if (result.values === null) return
+    const own = this.writes?.entries.get(name)
+    result.values[i] = own !== undefined ? ownValue(own) : found ? reader.copy() : null
+  }
+
+  // Writes
+
+  #writable(key: Uint8Array, valueBytes: number): number {
+    const snapshot = this.scanSnapshot()
+    if (this.#options.readOnly === true) throw new KvError('readOnly', 'cannot write in a read-only transaction')
+    const { maxKeyBytes, maxValueBytes } = this.engine.options
+    if (key.length === 0 || key.length > maxKeyBytes) {
+      throw new KvError('keyTooLarge', `a key of ${key.length} bytes exceeds the maximum of ${maxKeyBytes}`, { key })
+    }
+    if (valueBytes > maxValueBytes)
+      throw new KvError('valueTooLarge', `a value of ${valueBytes} bytes exceeds the maximum of ${maxValueBytes}`, { key })
+    this.#dirty = true
+    return snapshot
+  }
+
+  #write(name: string, value: Uint8Array | null): void {
+    let entry: WriteEntry
+    const position = ++this.position
+    if (value === null) entry = { key: name, kind: TOMBSTONE, slab: null, at: 0, size: HEADER, position }
+    else {
+      const size = HEADER + value.length
+      allocate(size)
+      slab.bytes.set(value, offset + HEADER)
+      entry = { key: name, kind: VALUE, slab, at: offset, size, position }
+    }
+    const writes = (this.writes ??= new WriteBuffer())
+    if (this.#log !== null) this.#log.push({ key: name, before: writes.entries.get(name) })
+    writes.set(entry)
+    if (this.serializable !== null) this.serializable.writes.add(name)
+  }
+
+  #afterWrite(): MaybePromise<void> {
+    const writes = this.writes!
+    // while one move is under way the buffer may fill once more
+    const times = this.#relieving === null ? 1 : 2
+    if (writes.entries.size < RELIEVE_ENTRIES * times && writes.bytes < RELIEVE_BYTES * times) return undefined
+    return this.#relieve()
+  }
+
+  #put(key: Uint8Array, value: Uint8Array | null): MaybePromise<void> {
+    const snapshot = this.#writable(key, value === null ? 0 : value.length)
+    const name = keyString(key)
+    if (this.#options.autocommit === true && this.engine.locks.held(name, this) !== 'exclusive') {
+      if (!this.#tryLock(name, 'exclusive')) {
+        const copy = value === null ? null : Buffer.from(value)
+        const keyCopy = Buffer.from(key)
+        return this.#wait(name, 'exclusive', this.lockTimeoutMs).then(() => this.#put(keyCopy, copy))
+      }
+      // tryLock has read the key
+      if (this.engine.reader.newestStamp > snapshot) {
+        throw new KvError('writeConflict', 'could not serialize access due to concurrent update', { key, retryable: true })
+      }
+    }
+    this.#write(name, value)
+    return this.#afterWrite()
+  }
+
+  put(key: Uint8Array, value: Uint8Array): MaybePromise<void> {
+    return this.#put(key, value)
+  }
+
+  delete(key: Uint8Array): MaybePromise<void> {
+    return this.#put(key, null)
+  }
+
+  insert(key: Uint8Array, value: Uint8Array): MaybePromise<void> {
+    return this.insertMany([key], [value])
+  }
+
+  insertMany(keys: readonly Uint8Array[], values: readonly Uint8Array[]): MaybePromise<void> {
+    return this.#insertFrom(0, keys, values)
+  }
+
+  #insertFrom(first: number, keys: readonly Uint8Array[], values: readonly Uint8Array[]): MaybePromise<void> {
+    for (let i = first; i < keys.length; i++) {
+      const key = keys[i]!
+      const value = values[i]!
+      const snapshot = this.#writable(key, value.length)
+      const name = keyString(key)
+      const own = this.writes?.entries.get(name)
+      if (own !== undefined) {
+        if (own.kind === VALUE) throw exists(key)
+      } else {
+        if (!this.engine.locks.tryLock(name, this, 'exclusive')) return this.#insertLater(i, name, keys, values)
+        const { reader } = this.engine
+        const found = reader.read(key, ANY, this.id)
+        if (reader.foreign !== null) {
+          this.#tryLock(name, 'exclusive')
+          return this.#insertLater(i, name, keys, values)
+        }
+        if (this.serializable !== null) this.#noteRead(key, reader.newestStamp, snapshot, false)
+        if (found) throw exists(key)
+      }
+      this.#write(name, value)
+      const relieved = this.#afterWrite()
+      if (relieved instanceof Promise) {
+        if (i + 1 === keys.length) return relieved
+        return relieved.then(() => this.#insertFrom(i + 1, keys, values))
+      }
+    }
+    return undefined
+  }
+
+  #insertLater(i: number, name: string, keys: readonly Uint8Array[], values: readonly Uint8Array[]): Promise<void> {
+    return this.#wait(name, 'exclusive', this.lockTimeoutMs).then(() => this.#insertFrom(i, keys, values))
+  }
+
+  // Relief
+
+  /** Moves buffered writes into the environment. At most one such move is under way: a second one waits. */
+  #relieve(): MaybePromise<void> {
+    if (this.#relieving !== null) return this.#relieving.then(() => (this.#overfull() ? this.#relieve() : undefined))
+    const moved = new Promise<void>((resolve, reject) => {
+      this.engine.pipeline.submit(new RelieveItem(this, resolve, reject))
+    })
+    this.#relieving = moved.then(
+      () => {
+        this.#relieving = null
+      },
+      (error: unknown) => {
+        this.#relieving = null
+        this.#relieveFailed = error as Error
+      },
+    )
+    // the writer may go on filling the buffer while this one is on its way
+    return undefined
+  }
+
+  #overfull(): boolean {
+    this.#alive()
+    const writes = this.writes
+    return (
+      (writes !== null && (writes.entries.size >= RELIEVE_ENTRIES || writes.bytes >= RELIEVE_BYTES)) ||
+      this.heldKeys.length >= RELIEVE_LOCKS
+    )
+  }
+
+  /** Positions of the savepoints in force, ascending. */
+  savepointBetween(older: number, newer: number): boolean {
+    if (this.#savepoints === null) return false
+    for (const savepoint of this.#savepoints) if (older <= savepoint.position && savepoint.position < newer) return true
+    return false
+  }
+
+  /** Lock keys whose locks now lie in the environment. */
+  dropLocks(gone: Set<string>): void {
+    const { locks } = this.engine
+    let kept = 0
+    let savepoint = 0
+    const savepoints = this.#savepoints ?? []
+    const held = this.heldKeys
+    for (let i = 0; i <= held.length; i++) {
+      while (savepoint < savepoints.length && savepoints[savepoint]!.held <= i) savepoints[savepoint++]!.held = kept
+      if (i === held.length) break
+      const key = held[i]!
+      if (gone.has(key) && !locks.waitedFor(key)) locks.release(key, this)
+      else held[kept++] = key
+    }
+    held.length = kept
+  }
+
+  // Savepoints
+
+  savepoint(): Savepoint {
+    this.#alive()
+    this.#log ??= []
+    this.#savepoints ??= []
+    this.#savepoints.push({ log: this.#log.length, held: this.heldKeys.length, position: this.position })
+    return (this.#savepoints.length - 1) as Savepoint
+  }
+
+  rollbackTo(savepoint: Savepoint): MaybePromise<void> {
+    if (this.#ended) throw new KvError('closed', 'the transaction has ended')
+    if (this.#relieving !== null) return this.#relieving.then(() => this.rollbackTo(savepoint))
+    this.#relieveFailed = null
+    const state = this.#savepoints![savepoint]!
+    this.#savepoints!.length = savepoint + 1
+    const log = this.#log!
+    const writes = this.writes
+    while (log.length > state.log) {
+      const { key, before } = log.pop()!
+      if (before === undefined) writes?.remove(key)
+      else writes?.set(before)
+    }
+    this.#releaseSince(state.held)
+    if (this.id === 0) return undefined
+    return new Promise((resolve, reject) => this.engine.pipeline.submit(new RestoreItem(this, state.position, resolve, reject)))
+  }
+
+  /** The undo records so far; those the relief takes along end with `forgetLog`. */
+  get log(): readonly LogRecord[] {
+    return this.#log ?? []
+  }
+
+  forgetLog(records: number): void {
+    if (this.#log === null || records === 0) return
+    this.#log.splice(0, records)
+    for (const savepoint of this.#savepoints ?? []) savepoint.log = Math.max(0, savepoint.log - records)
+  }
+
+  // The end
+
+  refreshReadTs(): void {
+    this.#alive()
+    if (this.isolation !== 'read committed' || this.#options.latest === true) return
+    if (this.snapshot === this.engine.visibleStamp) return
+    this.engine.snapshots.remove(this)
+    this.#takeSnapshot()
+  }
+
+  commit(options?: { maxCommitTs?: Timestamp; relaxed?: boolean }): MaybePromise<Timestamp | null> {
+    this.#alive()
+    if (this.#relieving !== null) return this.#relieving.then(() => this.commit(options))
+    if (this.id === 0 && (this.writes === null || this.writes.entries.size === 0)) {
+      try {
+        if (this.serializable !== null) {
+          this.engine.serializable.finishReadOnly(this.serializable, this.engine.pipeline.lastStamp)
+          this.serializable = null
+        }
+      } finally {
+        this.finish()
+      }
+      return null
+    }
+    this.#ended = true
+    return new Promise((resolve, reject) => {
+      const limit = options?.maxCommitTs
+      this.engine.pipeline.submit(
+        new CommitItem(
+          this,
+          limit === undefined ? ANY : Number(limit),
+          (stamp) => {
+            this.finish()
+            resolve(timestamp(BigInt(stamp)))
+          },
+          (error) => {
+            this.abandon()
+            reject(error)
+          },
+        ),
+      )
+    })
+  }
+
+  rollback(): MaybePromise<void> {
+    if (this.#ended) return undefined
+    this.#ended = true
+    if (this.#relieving !== null) return this.#relieving.then(() => this.abandon())
+    this.abandon()
+  }
+
+  /** Ends without effect. */
+  abandon(): void {
+    if (this.waiting !== null) this.waiting.refused(new KvError('closed', 'the transaction has ended'))
+    if (this.serializable !== null) this.engine.serializable.abort(this.serializable)
+    this.serializable = null
+    if (this.id !== 0) {
+      this.state = 'aborted'
+      this.engine.resolver.add({ id: this.id, state: 'aborted', commitStamp: 0 })
+    }
+    this.finish()
+  }
+
+  /** Releases what is held. */
+  finish(): void {
+    this.#ended = true
+    this.engine.snapshots.remove(this)
+    this.#releaseSince(0)
+    this.writes = null
+    this.#log = null
+    this.#savepoints = null
+    this.engine.transactions--
+  }
+}
+
+function ownValue(entry: WriteEntry): Buffer | null {
+  if (entry.kind !== VALUE) return null
+  return Buffer.from(entry.slab!.bytes.subarray(entry.at + HEADER, entry.at + entry.size))
+}
+
+function exists(key: Uint8Array): KvError {
+  return new KvError('alreadyExists', 'the key exists', { key })
+}
