@@ -70,7 +70,10 @@ const OTHER = 'other'
 const WATCHED_FACTOR = 4
 
 export interface KeyspaceSeriesTable {
+  /** Only for keyspaces that exist: names that strangers invent must not take places. */
   forKeyspace(keyspace: string): KeyspaceMetrics
+  /** A failed login: counted with its keyspace if that has been served here, else under `other`. */
+  loginFailed(keyspace: string): void
   /** All series there are, `other` last. */
   series(): Series[]
   /** Live sessions per series. */
@@ -147,6 +150,11 @@ export function createKeyspaceSeries(maxSeries: number): KeyspaceSeriesTable {
         entries.set(keyspace, entry)
       }
       return entry
+    },
+    loginFailed(keyspace) {
+      const entry = entries.get(keyspace)
+      if (entry === undefined) other.loginFailures++
+      else entry.login('failure')
     },
     series() {
       const own = [...entries.values()].filter((entry) => entry.series !== other).map((entry) => entry.series)

@@ -7,7 +7,9 @@ import { createKeyspaceSeries, type KeyspaceMetrics, LATENCY_BUCKETS, type Serie
 const MAX_KEYSPACE_SERIES = 200
 
 export interface Metrics {
+  /** Only for keyspaces that exist. */
   forKeyspace(keyspace: string): KeyspaceMetrics
+  loginFailed(keyspace: string): void
   connectionAccepted(): void
   /** A connection that became no session; SQLSTATE, or null when there was nothing to refuse. */
   connectionRefused(sqlstate: string | null): void
@@ -104,6 +106,7 @@ export function createMetrics(options: { maxKeyspaceSeries?: number } = {}): Met
 
   return {
     forKeyspace: (keyspace) => keyspaces.forKeyspace(keyspace),
+    loginFailed: (keyspace) => keyspaces.loginFailed(keyspace),
     connectionAccepted: () => accepted.inc(),
     connectionRefused: (sqlstate) => refused.inc({ sqlstate: sqlstate ?? 'none' }),
     defect: () => defects.inc(),

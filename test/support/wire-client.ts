@@ -2,7 +2,7 @@
 
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { connect as tlsConnect, type TLSSocket } from 'node:tls'
+import { type TLSSocket, connect as tlsConnect } from 'node:tls'
 
 export interface Message {
   type: string
@@ -275,9 +275,15 @@ export function show(message: Message): string {
       return `NegotiateProtocolVersion ${body.readInt32BE(0).toString(16)} ${body.readInt32BE(4)} ${body.toString('utf8', 8).replaceAll('\0', '|')}`
     default:
       return (
-        { '1': 'ParseComplete', '2': 'BindComplete', '3': 'CloseComplete', n: 'NoData', s: 'PortalSuspended', I: 'EmptyQueryResponse', c: 'CopyDone' }[
-          type
-        ] ?? `unknown ${type}`
+        {
+          '1': 'ParseComplete',
+          '2': 'BindComplete',
+          '3': 'CloseComplete',
+          n: 'NoData',
+          s: 'PortalSuspended',
+          I: 'EmptyQueryResponse',
+          c: 'CopyDone',
+        }[type] ?? `unknown ${type}`
       )
   }
 }

@@ -156,7 +156,12 @@ test('an authenticator that answers later, and one that refuses', async () => {
   client.send(msg.startup({ user: 'u' }))
   expect((await client.until('R'))[0]!.body.readInt32BE(0)).toBe(3)
   client.send(msg.password('secret'), msg.query('select 1'))
-  expect((await client.answer(2)).slice(-4)).toEqual(['RowDescription abalance:23:0', 'DataRow "1"', 'CommandComplete SELECT 1', 'ReadyForQuery I'])
+  expect((await client.answer(2)).slice(-4)).toEqual([
+    'RowDescription abalance:23:0',
+    'DataRow "1"',
+    'CommandComplete SELECT 1',
+    'ReadyForQuery I',
+  ])
   client.end()
   const wrong = await WireClient.connect(port)
   wrong.send(msg.startup({ user: 'u' }))
@@ -215,14 +220,14 @@ test('shutdown ends idle sessions with 57P01, lets a running statement finish in
   const port = await serve()
   const idle = await WireClient.session(port)
   const running = await WireClient.session(port)
-  const key = (await (async () => {
+  const key = await (async () => {
     const client = await WireClient.connect(port)
     client.send(msg.startup({ user: 'u' }))
     const found = (await client.until('Z')).find((message) => message.type === 'K')!.body
     client.send(msg.query('sleep'))
     running.end()
     return { client, found }
-  })())
+  })()
   await new Promise((resolve) => setTimeout(resolve, 20))
   const done = servers[0]!.shutdown(200)
   expect(await idle.untilEnd()).toEqual(['ErrorResponse FATAL 57P01 terminating connection due to administrator command'])

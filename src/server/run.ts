@@ -1,0 +1,62 @@
+// One server from its configuration to its end: operations door first (so that /readyz can say why not), then the engine, then the port; the
+// other way round when it stops. How the engine is made is the caller's (composition in server.ts).
+
+import { startOperationsServer } from '../observability/http.ts'
+import { createLogger, type Logger } from '../observability/log.ts'
+import { createMetrics, type Metrics } from '../observability/metrics.ts'
+import type { Config } from './config.ts'
+import { type Engine, startListener } from './listener.ts'
+
+export type OpenEngine<Identity> = (config: Config, log: Logger, metrics: Metrics) => Promise<Engine<Identity>>
+
+export interface RunningServer {
+  readonly pgPort: number
+  readonly metricsPort: number
+  /** Drains sessions, closes the engine; resolves when all is released. Idempotent. */
+  stop(): Promise<void>
+}
+
+/** `log` is for tests; without it pino writes to stdout. */
+export async function startServer<Identity>(
+  config: Config,
+  openEngine: OpenEngine<Identity>,
+  log = createLogger(config.logLevel),
+): Promise<RunningServer> {
+  const metrics = createMetrics()
+  let notReady: () => string | null = () => 'starting'
+  const operations = await startOperationsServer({
+    host: config.metricsHost,
+    port: config.metricsPort,
+    metrics,
+    notReady: () => notReady(),
+    log,
+  })
+  let engine: Engine<Identity> | null = null
+  try {
+    engine = await openEngine(config, log, metrics)
+    const opened = engine
+    const listener = await startListener(config, opened, log, metrics)
+    notReady = () => opened.notReady()
+    let stopping: Promise<void> | null = null
+    const stop = async (): Promise<void> => {
+      notReady = () => 'shutting down'
+      await listener.shutdown(config.shutdownGraceMs)
+      await opened.close()
+      await operations.close()
+    }
+    return {
+      pgPort: listener.port,
+      metricsPort: operations.port,
+      stop: () => (stopping ??= stop()),
+    }
+  } catch (error) {
+    await engine?.close()
+    await operations.close()
+    throw error
+  }
+}
+
+/** The line that says: ready. Others start this server and read it. */
+export function listeningLine(server: RunningServer): string {
+  return JSON.stringify({ event: 'listening', pg_port: server.pgPort, metrics_port: server.metricsPort })
+}
