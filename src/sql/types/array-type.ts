@@ -40,10 +40,7 @@ export function parseArray(text: string, elementType: Oid, delimiter: string, el
     if (Math.abs(low) > 2147483648 || Math.abs(high) >= 2147483647) {
       throw new PgError(SQLSTATE.programLimitExceeded, 'array bound is out of integer range')
     }
-    if (high < low) {
-      if (high === low - 1) throw malformed(text, 'Specified array dimensions do not match array contents.')
-      throw new PgError(SQLSTATE.arraySubscriptError, 'upper bound cannot be less than lower bound')
-    }
+    if (high < low) throw new PgError(SQLSTATE.arraySubscriptError, 'upper bound cannot be less than lower bound')
     dims.push(high - low + 1)
     lowerBounds.push(low)
     at += match[0].length

@@ -1,6 +1,12 @@
 // The form a value of each type has in memory (base/datum.ts says it in words), by typname: what the bodies in procs are typed with.
 
 import type { Datum } from '../../base/datum.ts'
+import type { ArrayDatum } from './array.ts'
+import type { TimeTz } from './datetime.ts'
+import type { Interval } from './interval.ts'
+import type { Jsonb } from './jsonb.ts'
+import type { Numeric } from './numeric.ts'
+import type { RecordDatum } from './record.ts'
 
 /** int8, timestamp, timestamptz: a number while it is a safe integer, else a bigint; never both for one value. */
 export type Int8 = number | bigint
@@ -19,7 +25,7 @@ export interface DatumForms {
   int8: Int8
   float4: number
   float8: number
-  numeric: Any
+  numeric: Numeric
   oid: number
   xid: number
   cid: number
@@ -53,11 +59,11 @@ export interface DatumForms {
   aclitem: string
   date: number
   time: number
-  timetz: Any
+  timetz: TimeTz
   timestamp: Int8
   timestamptz: Int8
-  interval: Any
-  jsonb: Any
+  interval: Interval
+  jsonb: Jsonb
   money: Int8
   oidvector: readonly number[]
   int2vector: readonly number[]
@@ -66,22 +72,22 @@ export interface DatumForms {
   anyelement: Any
   anynonarray: Any
   anyenum: Any
-  anyarray: Any
+  anyarray: ArrayDatum
   anyrange: Any
   anymultirange: Any
   anycompatible: Any
   anycompatiblenonarray: Any
-  anycompatiblearray: Any
+  anycompatiblearray: ArrayDatum
   anycompatiblerange: Any
   anycompatiblemultirange: Any
-  record: Any
+  record: RecordDatum
   pg_node_tree: string
   /** VARIADIC "any": the individual arguments, or null for VARIADIC NULL. */
   variadic_any: readonly Datum[]
 }
 
 /** Every array type `_x`. */
-export type ArrayForm = Any
+export type ArrayForm = ArrayDatum
 
 export type Form<Name extends string | undefined> = Name extends keyof DatumForms
   ? DatumForms[Name]

@@ -107,7 +107,7 @@ export function rint(x: number): number {
 
 /** interval_mul: months and days truncate, what is left of them cascades down. */
 export function mulInterval(a: Interval, factor: number): Interval {
-  if (factor !== factor) throw intervalOutOfRange()
+  if (Number.isNaN(factor)) throw intervalOutOfRange()
   if (isInfInterval(a)) {
     if (factor === 0) throw intervalOutOfRange()
     return factor > 0 === a.months > 0 ? INTERVAL_INF : INTERVAL_NEG_INF
@@ -129,7 +129,7 @@ export function mulInterval(a: Interval, factor: number): Interval {
 
 export function divInterval(a: Interval, divisor: number): Interval {
   if (divisor === 0) throw new PgError(SQLSTATE.divisionByZero, 'division by zero')
-  if (divisor !== divisor) throw intervalOutOfRange()
+  if (Number.isNaN(divisor)) throw intervalOutOfRange()
   if (isInfInterval(a)) {
     if (!Number.isFinite(divisor)) throw intervalOutOfRange()
     return divisor > 0 === a.months > 0 ? INTERVAL_INF : INTERVAL_NEG_INF
@@ -168,7 +168,7 @@ function scaled(
   monthRest = Math.trunc(monthRest)
   days += monthRest
   const micros = rint(exactMicros + secondRest * 1_000_000)
-  if (Math.abs(micros) >= 9223372036854775807) throw intervalOutOfRange()
+  if (Math.abs(micros) >= 2 ** 63) throw intervalOutOfRange()
   return makeInterval(months, days, Number.isSafeInteger(micros) ? micros : BigInt(micros))
 }
 

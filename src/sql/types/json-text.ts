@@ -26,21 +26,11 @@ export function parseJsonText(text: string, build: boolean, uniqueKeys = false):
       line++
       start = i + 1
     }
-    let prefix = ''
-    if (end - start > 53) {
-      start = end - 50
-      prefix = '...'
-    }
-    const lineEnd = text.indexOf('\n', end)
-    const rest = end < text.length && (lineEnd < 0 || lineEnd > end)
-    let suffix = ''
-    let stop = end
-    if (rest) {
-      const tail = (lineEnd < 0 ? text.length : lineEnd) - end
-      if (tail <= 3) stop = end + tail
-      else suffix = '...'
-    }
-    return `JSON data, line ${line}: ${prefix}${text.slice(start, stop)}${suffix}`
+    let from = Math.max(start, end - 49)
+    if (from - start <= 3) from = start
+    const next = text[end]
+    const suffix = next !== undefined && next !== '\n' && next !== '\r' ? '...' : ''
+    return `JSON data, line ${line}: ${from > start ? '...' : ''}${text.slice(from, end)}${suffix}`
   }
   const invalid = (detail: string, end: number): PgError =>
     new PgError(SQLSTATE.invalidTextRepresentation, 'invalid input syntax for type json', { detail, where: context(end) })
@@ -176,7 +166,7 @@ export function parseJsonText(text: string, build: boolean, uniqueKeys = false):
       case 91: // [
         return parseArray(depth)
       case 34:
-        return build ? parseString(true) : (parseString(false), null)
+        return parseString(build)
       default:
     }
     if (c === 45 || (c >= 48 && c <= 57)) {

@@ -38,6 +38,8 @@ import {
 const MIN_SIG_DIGITS = 16
 const MAX_DISPLAY_SCALE = 1000
 const MAX_RESULT_SCALE = 2000
+/** log10(e), to the digits PostgreSQL's scale rules use. */
+const LOG10_E = Number('0.434294481903252')
 
 export function divisionByZero(): PgError {
   return new PgError(SQLSTATE.divisionByZero, 'division by zero')
@@ -46,7 +48,7 @@ export function divisionByZero(): PgError {
 const clampScale = (scale: number): number => Math.min(Math.max(scale, 0), MAX_DISPLAY_SCALE)
 
 function special(value: number): Numeric {
-  return value !== value ? NUMERIC_NAN : value > 0 ? NUMERIC_INF : NUMERIC_NEG_INF
+  return Number.isNaN(value) ? NUMERIC_NAN : value > 0 ? NUMERIC_INF : NUMERIC_NEG_INF
 }
 
 /** A stand-in with the sign and class of the operand, so that IEEE arithmetic gives the special results: NaN, ±Inf, ±1, 0. */
@@ -66,7 +68,7 @@ export function addNumeric(a: Numeric, b: Numeric): Numeric {
 
 export function negateNumeric(a: Numeric): Numeric {
   const u = a.unscaled
-  return u === 0 || u !== u ? a : new Numeric(-u, a.scale)
+  return u === 0 || Number.isNaN(u as number) ? a : new Numeric(-u, a.scale)
 }
 
 export function subNumeric(a: Numeric, b: Numeric): Numeric {
@@ -426,7 +428,7 @@ function expToScale(a: Numeric, scale: number, cancel: CancelToken | null): Nume
 
 export function expNumeric(a: Numeric, cancel: CancelToken | null = null): Numeric {
   if (isSpecial(a)) return isNaNumeric(a) ? a : signOf(a) > 0 ? a : NUMERIC_ZERO
-  const value = Math.max(-MAX_RESULT_SCALE, Math.min(MAX_RESULT_SCALE, numericToNumber(a) * 0.434294481903252))
+  const value = Math.max(-MAX_RESULT_SCALE, Math.min(MAX_RESULT_SCALE, numericToNumber(a) * LOG10_E))
   return expToScale(a, clampScale(Math.max(MIN_SIG_DIGITS - Math.trunc(value), a.scale)), cancel)
 }
 
@@ -452,7 +454,7 @@ export function powerNumeric(base: Numeric, exponent: Numeric, cancel: CancelTok
     if (value > 0) throw overflow()
     return new Numeric(0, MAX_DISPLAY_SCALE)
   }
-  value *= 0.434294481903252
+  value *= LOG10_E
   const scale = clampScale(Math.max(MIN_SIG_DIGITS - Math.trunc(value), base.scale, exponent.scale))
   const digits = scale + Math.max(0, Math.trunc(value)) + digitCount(exponent.unscaled) + 20
   const ln = new Numeric(lnFixed(positive, digits, cancel), digits)

@@ -54,7 +54,7 @@ export function overflow(): PgError {
   return new PgError(SQLSTATE.numericValueOutOfRange, 'value overflows numeric format')
 }
 
-export const isNaNumeric = (a: Numeric): boolean => typeof a.unscaled === 'number' && a.unscaled !== a.unscaled
+export const isNaNumeric = (a: Numeric): boolean => typeof a.unscaled === 'number' && Number.isNaN(a.unscaled)
 export const isInfNumeric = (a: Numeric): boolean => a.unscaled === Number.POSITIVE_INFINITY || a.unscaled === Number.NEGATIVE_INFINITY
 export const isSpecial = (a: Numeric): boolean => typeof a.unscaled === 'number' && !Number.isFinite(a.unscaled)
 export const isZero = (a: Numeric): boolean => a.unscaled === 0
@@ -211,11 +211,11 @@ export function compareNumeric(a: Numeric, b: Numeric): number {
     if (x < y) return -1
     if (x > y) return 1
     if (x === y) return 0
-    return x !== x ? (y !== y ? 0 : 1) : -1
+    return Number.isNaN(x) ? (Number.isNaN(y) ? 0 : 1) : -1
   }
   if (typeof x === 'number' && !Number.isFinite(x)) {
-    if (x !== x) return isNaNumeric(b) ? 0 : 1
-    if (typeof y === 'number' && !Number.isFinite(y)) return y !== y ? -1 : x < y ? -1 : x > y ? 1 : 0
+    if (Number.isNaN(x)) return isNaNumeric(b) ? 0 : 1
+    if (typeof y === 'number' && !Number.isFinite(y)) return Number.isNaN(y) ? -1 : x < y ? -1 : x > y ? 1 : 0
     return x < 0 ? -1 : 1
   }
   if (typeof y === 'number' && !Number.isFinite(y)) return y < 0 ? 1 : -1
@@ -235,7 +235,7 @@ export function compareNumeric(a: Numeric, b: Numeric): number {
 
 export function formatNumeric(a: Numeric): string {
   const u = a.unscaled
-  if (typeof u === 'number' && !Number.isFinite(u)) return u !== u ? 'NaN' : u > 0 ? 'Infinity' : '-Infinity'
+  if (typeof u === 'number' && !Number.isFinite(u)) return Number.isNaN(u) ? 'NaN' : u > 0 ? 'Infinity' : '-Infinity'
   if (a.scale === 0) return String(u)
   const negative = u < 0
   let digits = String(u)
@@ -353,7 +353,7 @@ export function numericToNumber(a: Numeric): number {
 
 /** float8_numeric / float4_numeric: the shortest decimal of `digits` significant digits (15 or 6). */
 export function numericFromFloat(value: number, digits: number): Numeric {
-  if (value !== value) return NUMERIC_NAN
+  if (Number.isNaN(value)) return NUMERIC_NAN
   if (value === Number.POSITIVE_INFINITY) return NUMERIC_INF
   if (value === Number.NEGATIVE_INFINITY) return NUMERIC_NEG_INF
   if (Number.isSafeInteger(value) && Math.abs(value) < (digits === 15 ? 1e15 : 1e6)) return new Numeric(value === 0 ? 0 : value, 0)

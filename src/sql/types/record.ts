@@ -7,6 +7,7 @@ import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { defineType } from './define.ts'
 import type { EvalContext, IoSettings } from './eval-context.ts'
+import type { TypeFamily } from './registry.ts'
 import type { Present, TypeSupport } from './type.ts'
 import { readVarint, readVarintSize, writeVarint } from './varint.ts'
 
@@ -299,7 +300,7 @@ function recordKey(rowType: RowType) {
 }
 
 /** The pseudo-type record: values print and compare by what they carry; nothing can be read without knowing the fields. */
-export const recordTypeSupport: TypeSupport = defineType<RecordDatum>({
+const record: TypeSupport = defineType<RecordDatum>({
   input() {
     throw new PgError(SQLSTATE.featureNotSupported, 'input of anonymous composite types is not implemented')
   },
@@ -319,3 +320,5 @@ export const recordTypeSupport: TypeSupport = defineType<RecordDatum>({
   },
   key: null,
 })
+
+export const recordTypes: TypeFamily = { record }

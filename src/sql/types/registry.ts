@@ -7,18 +7,20 @@ import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { PgTypeRow } from '../builtin/data/rows.ts'
 import { typeByOid } from '../builtin/pg-type.ts'
+import { arrayTypeSupport } from './array-type.ts'
 import { boolTypes } from './bool.ts'
+import { datetimeTypes } from './datetime-types.ts'
 import { floatTypes } from './float.ts'
 import { intTypes } from './int.ts'
+import { jsonTypes } from './json-types.ts'
+import { numericTypes } from './numeric-type.ts'
+import { recordTypes } from './record.ts'
 import type { TypeSupport } from './type.ts'
 
 /** By typname. Each family exports one such table. */
 export type TypeFamily = Readonly<Record<string, TypeSupport>>
 
-const FAMILIES: readonly TypeFamily[] = [boolTypes, intTypes, floatTypes]
-
-/** Composes an array type; null until the array family is there. */
-const arrayOf: ((element: TypeSupport, elementType: Oid, delimiter: string) => TypeSupport) | null = null
+const FAMILIES: readonly TypeFamily[] = [boolTypes, intTypes, floatTypes, numericTypes, datetimeTypes, jsonTypes, recordTypes]
 
 let byName: Map<string, TypeSupport> | null = null
 const cache = new Map<Oid, TypeSupport | null>()
@@ -33,9 +35,9 @@ function build(oid: Oid): TypeSupport | null {
   byName ??= new Map(FAMILIES.flatMap((family) => Object.entries(family)))
   const own = byName.get(row.typname)
   if (own !== undefined) return own
-  if (isArray(row) && arrayOf !== null) {
+  if (isArray(row)) {
     const element = findBuiltinType(row.typelem)
-    if (element !== null) return arrayOf(element, row.typelem, row.typdelim)
+    if (element !== null) return arrayTypeSupport(element, row.typelem, row.typdelim)
   }
   if (row.typtype === 'd') return findBuiltinType(row.typbasetype)
   return null
