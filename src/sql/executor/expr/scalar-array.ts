@@ -1,0 +1,101 @@
+// scalar op ANY|ALL (array), IN lists included: a hashed set where the operator is the type's equality and the array stays the same from
+// row to row, a walk otherwise. // hot
+
+import type { Datum } from '../../../base/datum.ts'
+import { PgArray } from '../../types/array-value.ts'
+import { type HashKey, hashKeyOf } from '../comparison.ts'
+import type { CompileContext } from '../compile-context.ts'
+import { type Call, directCall, procOf } from './call.ts'
+import { type Compiled, eager, eagerWaiting, evaluator, sync } from './compiled.ts'
+
+/** Shorter lists are walked. */
+const HASH_FROM = 5
+
+function elementsOf(array: Datum): readonly Datum[] {
+  return array instanceof PgArray ? array.elements : (array as readonly Datum[])
+}
+
+interface HashedArray {
+  array: Datum
+  keys: Set<unknown>
+  hasNull: boolean
+}
+
+function hashArray(array: Datum, hash: HashKey | null): HashedArray {
+  const keys = new Set<unknown>()
+  let hasNull = false
+  for (const element of elementsOf(array)) {
+    if (element === null) hasNull = true
+    else keys.add(hash === null ? element : hash(element))
+  }
+  return { array, keys, hasNull }
+}
+
+const EQUALITY = /^(?!.*(?:like|regex)).*eq$/
+const INEQUALITY = /^(?!.*(?:like|regex)).*ne$/
+
+/** Whether membership in a set answers `op ANY` (=) or `op ALL` (<>): both sides of one hashable type, by its own equality. */
+function hashable(cx: CompileContext, call: Call, useOr: boolean): HashKey | null | undefined {
+  const proc = procOf(cx, call.funcId)
+  if (!(useOr ? EQUALITY : INEQUALITY).test(proc.prosrc)) return undefined
+  const [left, right] = proc.proargtypes as [number, number]
+  const integers = [20, 21, 23]
+  if (left !== right && !(integers.includes(left) && integers.includes(right))) return undefined
+  const concrete = call.argTypes[0]!
+  try {
+    return hashKeyOf(cx, concrete)
+  } catch {
+    return undefined
+  }
+}
+
+export function compileScalarArray(cx: CompileContext, call: Call, scalar: Compiled, array: Compiled, useOr: boolean): Compiled {
+  const proc = procOf(cx, call.funcId)
+  const hash = hashable(cx, call, useOr)
+  const apply = directCall(cx, call)
+  const walk = (value: Datum, elements: readonly Datum[]): Datum => {
+    if (value === null && proc.proisstrict && elements.length > 0) return null
+    let unknown = false
+    for (let i = 0; i < elements.length; i++) {
+      const element = elements[i]!
+      const answer = proc.proisstrict && (element === null || value === null) ? null : (apply([value, element]) as Datum)
+      if (answer === useOr) return useOr
+      if (answer === null) unknown = true
+    }
+    return unknown ? null : !useOr
+  }
+  if (hash === undefined) {
+    const step = ([value, list]: Datum[]): Datum => (list === null ? null : walk(value!, elementsOf(list!)))
+    return eager([scalar, array], step)
+  }
+  let known: HashedArray | null = null
+  let last: Datum = null
+  const probe = (value: Datum, list: Datum): Datum => {
+    if (list === null) return null
+    if (known === null || known.array !== list) {
+      const elements = elementsOf(list)
+      // A set pays from the second row with the same array on.
+      if (elements.length < HASH_FROM || (!array.constant && last !== list)) {
+        last = list
+        return walk(value, elements)
+      }
+      known = hashArray(list, hash)
+    }
+    if (value === null) return known.keys.size > 0 || known.hasNull ? null : !useOr
+    if (known.keys.has(hash === null ? value : hash(value))) return useOr
+    return known.hasNull ? null : !useOr
+  }
+  if (scalar.async || array.async) return eagerWaiting([scalar, array], ([value, list]) => probe(value!, list!))
+  const f = evaluator(scalar)
+  const g = evaluator(array)
+  if (array.constant && array.value !== null && elementsOf(array.value).length >= HASH_FROM) {
+    const { keys, hasNull } = hashArray(array.value, hash)
+    const missing = hasNull ? null : !useOr
+    return sync((row) => {
+      const value = f(row)
+      if (value === null) return null
+      return keys.has(hash === null ? value : hash(value)) ? useOr : missing
+    })
+  }
+  return sync((row) => probe(f(row), g(row)))
+}

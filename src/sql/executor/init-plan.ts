@@ -1,0 +1,293 @@
+// Subqueries that run once: InitPlans, whose result is an exec param computed when it is first asked for, and CTEs, whose rows several scans
+// share. What they computed stands until the statement runs anew or an exec param they read has changed.
+
+import type { Datum, Row } from '../../base/datum.ts'
+import { PgError } from '../../base/errors.ts'
+import type { Oid } from '../../base/ids.ts'
+import { LIMITS } from '../../base/limits.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
+import { then } from '../../base/maybe-promise.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import type { Plan, SubPlan } from '../planner/plan.ts'
+import { arrayOf } from '../types/array-value.ts'
+import type { CompileContext } from './compile-context.ts'
+import type { Operator } from './operator.ts'
+import type { TupleReader, TupleSource } from './tuple-source.ts'
+import { TupleStore } from './tuple-store.ts'
+
+export interface InitPlan {
+  /** Runs the subquery if its result is not known, then answers the param's value. */
+  value(param: number): MaybePromise<Datum>
+}
+
+/** Visits every node of a plan tree and its expressions (plain data). */
+export function walkPlan(node: unknown, visit: (node: { readonly kind: string }) => void): void {
+  if (node === null || typeof node !== 'object') return
+  if (Array.isArray(node)) {
+    for (const item of node) walkPlan(item, visit)
+    return
+  }
+  const { kind } = node as { kind?: unknown }
+  if (typeof kind === 'string') {
+    visit(node as { readonly kind: string })
+    if (kind === 'Const') return
+  }
+  for (const child of Object.values(node)) if (typeof child === 'object') walkPlan(child, visit)
+}
+
+/** Exec params a plan reads but nothing inside it sets. */
+export function freeParams(plan: Plan): number[] {
+  const read = new Set<number>()
+  const set = new Set<number>()
+  walkPlan(plan, (node) => {
+    const n = node as unknown as Record<string, unknown>
+    if (node.kind === 'Param' && n['paramKind'] === 'exec') read.add(n['id'] as number)
+    if (node.kind === 'NestLoop') for (const param of n['params'] as { id: number }[]) set.add(param.id)
+    const subPlans = [...((n['initPlans'] as SubPlan[] | undefined) ?? []), ...(node.kind === 'SubPlanExpr' ? [n['plan'] as SubPlan] : [])]
+    for (const sub of subPlans) for (const id of [...sub.setParams, ...sub.columns, ...sub.params.map((p) => p.id)]) set.add(id)
+  })
+  return [...read].filter((id) => !set.has(id))
+}
+
+export function tooManyRows(): PgError {
+  return new PgError(SQLSTATE.cardinalityViolation, 'more than one row returned by a subquery used as an expression')
+}
+
+/** Pulls rows until `take` answers false or the end; leaves the operator closed. */
+export function forEachRow(op: Operator, take: (row: Row) => MaybePromise<boolean>): MaybePromise<void> {
+  const rowsFrom = (rows: readonly Row[], count: number, from: number): MaybePromise<boolean> => {
+    for (let i = from; i < count; i++) {
+      const more = take(rows[i]!)
+      if (more instanceof Promise) {
+        const kept = rows.slice(0, count)
+        return more.then((go) => (go ? rowsFrom(kept, count, i + 1) : false))
+      }
+      if (!more) return false
+    }
+    return true
+  }
+  const pull = (): MaybePromise<void> => {
+    for (;;) {
+      const batch = op.next()
+      if (batch instanceof Promise) {
+        return batch.then((b) => (b === null ? undefined : then(rowsFrom(b.rows, b.count, 0), (go) => (go ? pull() : undefined))))
+      }
+      if (batch === null) return undefined
+      const more = rowsFrom(batch.rows, batch.count, 0)
+      if (more instanceof Promise) return more.then((go) => (go ? pull() : undefined))
+      if (!more) return undefined
+    }
+  }
+  const run = then(op.open(), pull)
+  if (run instanceof Promise) return run.finally(() => op.close())
+  op.close()
+  return run
+}
+
+/** What was true when a result was computed. */
+interface Validity {
+  run: number
+  values: Datum[]
+}
+
+function validityOf(cx: CompileContext, free: readonly number[]): Validity {
+  return { run: cx.run, values: free.map((id) => cx.state.exec[id]!) }
+}
+
+function stillValid(cx: CompileContext, free: readonly number[], known: Validity | null): boolean {
+  if (known === null || known.run !== cx.run) return false
+  for (let i = 0; i < free.length; i++) if (cx.state.exec[free[i]!] !== known.values[i]) return false
+  return true
+}
+
+/** What a node's InitPlans need at its `open`. */
+interface Resettable {
+  reset(): void
+  close(): void
+}
+
+function makeInitPlan(sub: SubPlan, cx: CompileContext): InitPlan & Resettable {
+  const { state } = cx
+  const free = freeParams(sub.plan)
+  const elementType: Oid = sub.plan.targetList[0]?.expr.type ?? 0
+  let op: Operator | null = null
+  let known: Validity | null = null
+  const run = (): MaybePromise<void> => {
+    op ??= cx.compilePlan(sub.plan, cx)
+    const before = validityOf(cx, free)
+    let row: Row | null = null
+    const list: Datum[] = []
+    const rows = forEachRow(op, (r) => {
+      if (sub.kind === 'array') {
+        list.push(r[0]!)
+        return true
+      }
+      if (row !== null) throw tooManyRows()
+      row = r
+      return sub.kind !== 'exists'
+    })
+    return then(rows, () => {
+      known = before
+      if (sub.kind === 'exists') state.exec[sub.setParams[0]!] = row !== null
+      else if (sub.kind === 'array') state.exec[sub.setParams[0]!] = arrayOf(elementType, list)
+      else for (let i = 0; i < sub.setParams.length; i++) state.exec[sub.setParams[i]!] = row === null ? null : (row as Row)[i]!
+    })
+  }
+  return {
+    value(param) {
+      if (stillValid(cx, free, known)) return state.exec[param]!
+      return then(run(), () => state.exec[param]!)
+    },
+    reset() {
+      if (stillValid(cx, free, known)) return
+      known = null
+      for (const id of sub.setParams) state.exec[id] = undefined as unknown as Datum
+    },
+    close() {
+      op?.close()
+    },
+  }
+}
+
+/** Rows of a CTE, fetched as far as the furthest reader got. */
+class CteSource implements TupleSource, Resettable {
+  readonly #cx: CompileContext
+  readonly #plan: Plan
+  readonly #free: readonly number[]
+  readonly #store: TupleStore
+  #op: Operator | null = null
+  #known: Validity | null = null
+  #done = false
+  #pulling: Promise<void> | null = null
+
+  constructor(plan: Plan, cx: CompileContext) {
+    this.#cx = cx
+    this.#plan = plan
+    this.#free = freeParams(plan)
+    this.#store = new TupleStore(
+      cx,
+      plan.targetList.map((entry) => entry.expr.type),
+    )
+  }
+
+  reset(): void {
+    if (stillValid(this.#cx, this.#free, this.#known)) return
+    this.close()
+  }
+
+  close(): void {
+    this.#op?.close()
+    this.#store.clear()
+    this.#known = null
+    this.#done = false
+  }
+
+  /** Fetches one more batch; several readers may wait for the same one. */
+  #pull(): MaybePromise<void> {
+    if (this.#pulling !== null) return this.#pulling
+    const step = then(this.#started(), (op) =>
+      then(op.next(), (batch) => {
+        if (batch !== null) this.#store.addAll(batch.rows, batch.count)
+        else {
+          this.#done = true
+          op.close()
+        }
+      }),
+    )
+    if (!(step instanceof Promise)) return undefined
+    this.#pulling = step.finally(() => {
+      this.#pulling = null
+    })
+    return this.#pulling
+  }
+
+  #started(): MaybePromise<Operator> {
+    this.#op ??= this.#cx.compilePlan(this.#plan, this.#cx)
+    const op = this.#op
+    if (this.#known !== null) return op
+    this.#known = validityOf(this.#cx, this.#free)
+    return then(op.open(), () => op)
+  }
+
+  reader(): TupleReader {
+    let at = 0
+    let size: number = LIMITS.firstBatchRows
+    const batch = { rows: [] as Row[], count: 0 }
+    const next = (): MaybePromise<typeof batch | null> => {
+      const store = this.#store
+      if (at >= store.count) {
+        if (this.#done) return null
+        const pulled = this.#pull()
+        return pulled instanceof Promise ? pulled.then(next) : next()
+      }
+      const count = Math.min(size, store.count - at)
+      for (let i = 0; i < count; i++) batch.rows[i] = store.get(at + i)
+      batch.count = count
+      at += count
+      if (size < LIMITS.batchRows) size *= 2
+      return batch
+    }
+    return {
+      next,
+      rewind() {
+        at = 0
+        size = LIMITS.firstBatchRows
+      },
+      close() {},
+    }
+  }
+
+  drain(): MaybePromise<void> {
+    while (!this.#done) {
+      const pulled = this.#pull()
+      if (pulled instanceof Promise) return pulled.then(() => this.drain())
+    }
+    return undefined
+  }
+}
+
+/**
+ * Makes the node's InitPlans and CTEs known to what is compiled next: its expressions, its inputs, and later InitPlans of the same list.
+ * Call before compiling them; wrap the finished operator with the function answered.
+ */
+export function registerInitPlans(initPlans: readonly SubPlan[], cx: CompileContext): (op: Operator) => Operator {
+  if (initPlans.length === 0) return (op) => op
+  const made: Resettable[] = []
+  for (const sub of initPlans) {
+    if (sub.kind === 'cte') {
+      const source = new CteSource(sub.plan, cx)
+      cx.ctes.set(sub.id, source)
+      made.push(source)
+    } else {
+      const init = makeInitPlan(sub, cx)
+      for (const id of sub.setParams) cx.initParams.set(id, init)
+      made.push(init)
+    }
+  }
+  return (op) => ({
+    open() {
+      for (const item of made) item.reset()
+      return op.open()
+    },
+    next: () => op.next(),
+    close() {
+      op.close()
+      for (const item of made) item.close()
+    },
+  })
+}
+
+/** The top of a statement's tree: each `open` is a new run. */
+export function rootOperator(op: Operator, cx: CompileContext): Operator {
+  return {
+    open() {
+      cx.run++
+      return op.open()
+    },
+    next: () => op.next(),
+    close() {
+      op.close()
+      for (const owned of cx.owned) owned.close()
+    },
+  }
+}

@@ -1,0 +1,38 @@
+// Keeps one statement from holding the event loop: an operator that works through batches of its own (sorting, hashing, filtering without
+// output) asks after each whether it must give way. // hot
+
+import { LIMITS } from '../../base/limits.ts'
+import type { ExecState } from './operator.ts'
+
+/** When the loop last turned on behalf of any statement here: several operators of one pipeline share the slice. */
+let lastTurn = 0
+
+const turned = (): void => {
+  lastTurn = performance.now()
+}
+
+export interface Slicer {
+  /** A new run: the slice starts now. */
+  start(): void
+  /** Call once per batch: checks for cancellation, and answers a promise when the slice is over, else null. */
+  pause(): Promise<void> | null
+}
+
+export function makeSlicer(state: ExecState): Slicer {
+  let started = 0
+  return {
+    start() {
+      started = performance.now()
+    },
+    pause() {
+      state.cancel.check()
+      const now = performance.now()
+      if (now - started < LIMITS.sliceMs || now - lastTurn < LIMITS.sliceMs) return null
+      return new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
+        turned()
+        started = lastTurn
+        state.cancel.check()
+      })
+    },
+  }
+}
