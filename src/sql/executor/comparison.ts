@@ -9,7 +9,7 @@ import { ACCESS_METHOD, amopsByOperator, amproc, opfamilyByOid, pgOpclasses } fr
 import { operatorByOid } from '../builtin/pg-operator.ts'
 import { findBuiltinType } from '../types/registry.ts'
 import type { Present, TypeSupport } from '../types/type.ts'
-import type { CompileContext } from './compile-context.ts'
+import type { Compilation } from './compilation.ts'
 import { directCall } from './expr/call.ts'
 
 export type Comparator = (a: Datum, b: Datum) => number
@@ -19,7 +19,7 @@ export type PresentCompare = (a: Present, b: Present) => number
 export type KeyOf = (row: Row) => unknown
 
 /** Support of any type, the tenant's own included. */
-export function supportOf(cx: CompileContext, type: Oid): TypeSupport {
+export function supportOf(cx: Compilation, type: Oid): TypeSupport {
   return findBuiltinType(type) ?? cx.state.ctx.catalog.typeSupport(type)
 }
 
@@ -48,7 +48,7 @@ function isDefault(op: Oid): boolean {
 }
 
 /** Ascending order of present values. Throws 42883 as PostgreSQL does when the type has none. */
-export function presentCompare(cx: CompileContext, op: Oid, type: Oid, collation: Oid): PresentCompare {
+export function presentCompare(cx: Compilation, op: Oid, type: Oid, collation: Oid): PresentCompare {
   if (NUMERIC_ORDER.has(type)) return plainCompare
   if (op === 0 || isDefault(op)) {
     const compare = supportOf(cx, type).compare
@@ -58,7 +58,7 @@ export function presentCompare(cx: CompileContext, op: Oid, type: Oid, collation
 }
 
 /** The comparison function of the operator's btree family for these two types. */
-export function crossCompare(cx: CompileContext, op: Oid, left: Oid, right: Oid, collation: Oid): PresentCompare {
+export function crossCompare(cx: Compilation, op: Oid, left: Oid, right: Oid, collation: Oid): PresentCompare {
   if (NUMERIC_ORDER.has(left) && left !== 16 && right !== 16 && integerLike(left) && integerLike(right)) return plainCompare
   for (const row of amopsByOperator(op)) {
     if (row.amopmethod !== ACCESS_METHOD.btree || opfamilyByOid(row.amopfamily) === undefined) continue
@@ -85,7 +85,7 @@ export interface OrderSpec {
 }
 
 /** Order with NULLs in their place. */
-export function comparator(cx: CompileContext, key: OrderSpec): Comparator {
+export function comparator(cx: Compilation, key: OrderSpec): Comparator {
   const compare = presentCompare(cx, key.sortOp, key.type, key.collation)
   const nulls = key.nullsFirst ? -1 : 1
   if (key.descending) {
@@ -95,7 +95,7 @@ export function comparator(cx: CompileContext, key: OrderSpec): Comparator {
 }
 
 /** Order of rows by several columns. */
-export function rowComparator(cx: CompileContext, keys: readonly (OrderSpec & { readonly slot: number })[]): RowComparator {
+export function rowComparator(cx: Compilation, keys: readonly (OrderSpec & { readonly slot: number })[]): RowComparator {
   const slots = keys.map((key) => key.slot - 1)
   const compares = keys.map((key) => comparator(cx, key))
   if (keys.length === 1) {
@@ -115,7 +115,7 @@ export function rowComparator(cx: CompileContext, keys: readonly (OrderSpec & { 
 }
 
 /** Equality of present values by an equality operator. */
-export function presentEqual(cx: CompileContext, eqOp: Oid, type: Oid, collation: Oid): (a: Present, b: Present) => boolean {
+export function presentEqual(cx: Compilation, eqOp: Oid, type: Oid, collation: Oid): (a: Present, b: Present) => boolean {
   if (IDENTITY.has(type) && type !== 700 && type !== 701) return (a, b) => a === b
   if (isDefault(eqOp) || eqOp === 0) {
     const compare = supportOf(cx, type).compare
@@ -137,7 +137,7 @@ export interface EqualSpec {
 }
 
 /** "Not distinct" over the columns: NULLs are equal. */
-export function rowsEqual(cx: CompileContext, keys: readonly EqualSpec[]): (a: Row, b: Row) => boolean {
+export function rowsEqual(cx: Compilation, keys: readonly EqualSpec[]): (a: Row, b: Row) => boolean {
   const slots = keys.map((key) => key.slot - 1)
   const equals = keys.map((key) => presentEqual(cx, key.eqOp, key.type, key.collation))
   const n = keys.length
@@ -156,7 +156,7 @@ export function rowsEqual(cx: CompileContext, keys: readonly EqualSpec[]): (a: R
 export type HashKey = (value: Present) => string | number | bigint | boolean
 
 /** Null: the form itself is the key. */
-export function hashKeyOf(cx: CompileContext, type: Oid): HashKey | null {
+export function hashKeyOf(cx: Compilation, type: Oid): HashKey | null {
   if (IDENTITY.has(type)) return null
   const { hashKey } = supportOf(cx, type)
   if (hashKey === null) throw new PgError(SQLSTATE.undefinedFunction, `could not identify a hash function for type ${type}`)
@@ -188,7 +188,7 @@ export function combineKeys(keys: readonly unknown[]): unknown {
 }
 
 /** Map key of a row's columns; NULL is `null` (equal to itself, as GROUP BY wants). */
-export function rowKey(cx: CompileContext, columns: readonly { readonly slot: number; readonly type: Oid }[]): KeyOf {
+export function rowKey(cx: Compilation, columns: readonly { readonly slot: number; readonly type: Oid }[]): KeyOf {
   const slots = columns.map((column) => column.slot - 1)
   const hashes = columns.map((column) => hashKeyOf(cx, column.type))
   const n = columns.length

@@ -1,18 +1,57 @@
-// What compiling a plan needs, shared by every node's compile function: the run's state and the rows' layout for expressions.
+// What compiling a plan needs besides the plan: the state its closures capture, the catalogue it was made under, and the places that nodes
+// of one statement share (InitPlans, CTEs, work tables).
 
+import type { Datum } from '../../base/datum.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
+import type { StoredNode } from '../../catalog/descriptors.ts'
+import type { CatalogSnapshot } from '../../catalog/snapshot.ts'
+import type { Expr } from '../analyzer/expr.ts'
+import type { PgProcRow } from '../builtin/data/rows.ts'
 import type { Plan } from '../planner/plan.ts'
+import type { CallInfo } from '../types/procs.ts'
+import type { InitPlan } from './init-plan.ts'
 import type { ExecState, Operator } from './operator.ts'
+import type { TupleSource } from './tuple-source.ts'
 
-/** Where the columns of Vars stand in the row an expression is evaluated over: index into the row, resolved once at compile time. */
-export type RowScope = (varno: number, attno: number) => number
+/** One call site of a function written in SQL. `args` as pg_proc declares them, NULLs included (strictness was applied by the caller). */
+export interface SqlFunctionCall {
+  /** The scalar result (for a set: its first row's), composites as RecordDatum. */
+  call(args: readonly Datum[], state: ExecState): MaybePromise<Datum>
+  /** The rows of a set-returning call: datums, or RecordDatums for composite results. */
+  callSet(args: readonly Datum[], state: ExecState): MaybePromise<Iterable<Datum>>
+}
+
+/** Runs functions whose body is SQL text or a stored query. Declared here, implemented where statements are analysed and planned. */
+export interface SqlFunctionRunner {
+  prepare(proc: PgProcRow, call: CallInfo, catalog: CatalogSnapshot): SqlFunctionCall
+}
+
+/** What higher rooms lend to the compiler; all optional. */
+export interface CompileOptions {
+  /** EXPLAIN ANALYZE: called with each node's operator, answers the operator to use. */
+  readonly instrument?: ((plan: Plan, operator: Operator) => Operator) | null
+  readonly sqlFunctions?: SqlFunctionRunner | null
+  /** Reads a stored expression (a domain's checks). */
+  readonly readStored?: ((node: StoredNode) => Expr) | null
+}
 
 export interface Compilation {
   /** The operators' closures capture this object; its fields are filled anew for each run. */
   readonly state: ExecState
-  /** Compiles an input. Memoised for nothing: each call makes an operator. */
-  compile(plan: Plan): Operator
-  /** Shared results by SubPlan id (CTEs) and work table number; filled by the nodes that own them. */
-  readonly shared: Map<string, object>
-  /** EXPLAIN ANALYZE: called with each node's operator, answers the operator to use. Null otherwise. */
-  readonly instrument: ((plan: Plan, operator: Operator) => Operator) | null
+  /** The catalogue of the compilation. */
+  readonly catalog: CatalogSnapshot
+  /** Compiles an input or a subquery. Memoised for nothing: each call makes an operator. */
+  readonly compile: (plan: Plan) => Operator
+  /** By exec param id: the InitPlan that sets it. */
+  readonly initParams: Map<number, InitPlan>
+  /** By SubPlan id: the shared result of a CTE. */
+  readonly ctes: Map<number, TupleSource>
+  /** By work table number: the working table of a recursive union in progress. */
+  readonly workTables: Map<number, TupleSource>
+  readonly sqlFunctions: SqlFunctionRunner | null
+  readonly readStored: ((node: StoredNode) => Expr) | null
+  /** Operators of SubPlans, which hang in no tree: closed with the root. */
+  readonly owned: Operator[]
+  /** Grows with each run of the whole statement: what InitPlans and CTEs kept from an earlier run is stale. */
+  run: number
 }

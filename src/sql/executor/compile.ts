@@ -3,10 +3,11 @@
 import { unreachable } from '../../base/assert.ts'
 import { notSupported } from '../../base/errors.ts'
 import type { Plan } from '../planner/plan.ts'
-import type { Compilation } from './compilation.ts'
+import type { Compilation, CompileOptions } from './compilation.ts'
+import { registerInitPlans, rootOperator } from './init-plan.ts'
 import type { ExecState, Operator } from './operator.ts'
 
-function compileNode(plan: Plan, _c: Compilation): Operator {
+function compileNode(plan: Plan, _cx: Compilation): Operator {
   switch (plan.kind) {
     case 'SeqScan':
     case 'IndexScan':
@@ -41,16 +42,30 @@ function compileNode(plan: Plan, _c: Compilation): Operator {
   }
 }
 
-/** An operator tree over `state`, which may be run again and again. */
-export function compilePlan(plan: Plan, state: ExecState, instrument: Compilation['instrument'] = null): Operator {
-  const compilation: Compilation = {
+/** A compilation over `state`, whose `catalog` must be set: for plans and for single expressions. */
+export function makeCompilation(state: ExecState, options: CompileOptions = {}): Compilation {
+  const { instrument = null, sqlFunctions = null, readStored = null } = options
+  const cx: Compilation = {
     state,
-    shared: new Map(),
-    instrument,
-    compile: (input) => {
-      const operator = compileNode(input, compilation)
-      return instrument === null ? operator : instrument(input, operator)
+    catalog: state.catalog,
+    compile: (plan) => {
+      const wrap = registerInitPlans(plan.initPlans, cx)
+      const operator = wrap(compileNode(plan, cx))
+      return instrument === null ? operator : instrument(plan, operator)
     },
+    initParams: new Map(),
+    ctes: new Map(),
+    workTables: new Map(),
+    sqlFunctions,
+    readStored,
+    owned: [],
+    run: 0,
   }
-  return compilation.compile(plan)
+  return cx
+}
+
+/** An operator tree over `state`, which may be run again and again. */
+export function compilePlan(plan: Plan, state: ExecState, options: CompileOptions = {}): Operator {
+  const cx = makeCompilation(state, options)
+  return rootOperator(cx.compile(plan), cx)
 }

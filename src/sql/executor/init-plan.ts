@@ -6,11 +6,11 @@ import { PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { LIMITS } from '../../base/limits.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
-import { then } from '../../base/maybe-promise.ts'
+import { andThen } from '../../base/maybe-promise.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { Plan, SubPlan } from '../planner/plan.ts'
-import { arrayOf } from '../types/array-value.ts'
-import type { CompileContext } from './compile-context.ts'
+import { makeArray } from '../types/array.ts'
+import type { Compilation } from './compilation.ts'
 import type { Operator } from './operator.ts'
 import type { TupleReader, TupleSource } from './tuple-source.ts'
 import { TupleStore } from './tuple-store.ts'
@@ -70,7 +70,7 @@ export function forEachRow(op: Operator, take: (row: Row) => MaybePromise<boolea
     for (;;) {
       const batch = op.next()
       if (batch instanceof Promise) {
-        return batch.then((b) => (b === null ? undefined : then(rowsFrom(b.rows, b.count, 0), (go) => (go ? pull() : undefined))))
+        return batch.then((b) => (b === null ? undefined : andThen(rowsFrom(b.rows, b.count, 0), (go) => (go ? pull() : undefined))))
       }
       if (batch === null) return undefined
       const more = rowsFrom(batch.rows, batch.count, 0)
@@ -78,7 +78,7 @@ export function forEachRow(op: Operator, take: (row: Row) => MaybePromise<boolea
       if (!more) return undefined
     }
   }
-  const run = then(op.open(), pull)
+  const run = andThen(op.open(), pull)
   if (run instanceof Promise) return run.finally(() => op.close())
   op.close()
   return run
@@ -90,11 +90,11 @@ interface Validity {
   values: Datum[]
 }
 
-function validityOf(cx: CompileContext, free: readonly number[]): Validity {
+function validityOf(cx: Compilation, free: readonly number[]): Validity {
   return { run: cx.run, values: free.map((id) => cx.state.exec[id]!) }
 }
 
-function stillValid(cx: CompileContext, free: readonly number[], known: Validity | null): boolean {
+function stillValid(cx: Compilation, free: readonly number[], known: Validity | null): boolean {
   if (known === null || known.run !== cx.run) return false
   for (let i = 0; i < free.length; i++) if (cx.state.exec[free[i]!] !== known.values[i]) return false
   return true
@@ -106,14 +106,14 @@ interface Resettable {
   close(): void
 }
 
-function makeInitPlan(sub: SubPlan, cx: CompileContext): InitPlan & Resettable {
+function makeInitPlan(sub: SubPlan, cx: Compilation): InitPlan & Resettable {
   const { state } = cx
   const free = freeParams(sub.plan)
   const elementType: Oid = sub.plan.targetList[0]?.expr.type ?? 0
   let op: Operator | null = null
   let known: Validity | null = null
   const run = (): MaybePromise<void> => {
-    op ??= cx.compilePlan(sub.plan, cx)
+    op ??= cx.compile(sub.plan)
     const before = validityOf(cx, free)
     let row: Row | null = null
     const list: Datum[] = []
@@ -126,17 +126,17 @@ function makeInitPlan(sub: SubPlan, cx: CompileContext): InitPlan & Resettable {
       row = r
       return sub.kind !== 'exists'
     })
-    return then(rows, () => {
+    return andThen(rows, () => {
       known = before
       if (sub.kind === 'exists') state.exec[sub.setParams[0]!] = row !== null
-      else if (sub.kind === 'array') state.exec[sub.setParams[0]!] = arrayOf(elementType, list)
+      else if (sub.kind === 'array') state.exec[sub.setParams[0]!] = makeArray(elementType, list)
       else for (let i = 0; i < sub.setParams.length; i++) state.exec[sub.setParams[i]!] = row === null ? null : (row as Row)[i]!
     })
   }
   return {
     value(param) {
       if (stillValid(cx, free, known)) return state.exec[param]!
-      return then(run(), () => state.exec[param]!)
+      return andThen(run(), () => state.exec[param]!)
     },
     reset() {
       if (stillValid(cx, free, known)) return
@@ -151,7 +151,7 @@ function makeInitPlan(sub: SubPlan, cx: CompileContext): InitPlan & Resettable {
 
 /** Rows of a CTE, fetched as far as the furthest reader got. */
 class CteSource implements TupleSource, Resettable {
-  readonly #cx: CompileContext
+  readonly #cx: Compilation
   readonly #plan: Plan
   readonly #free: readonly number[]
   readonly #store: TupleStore
@@ -160,7 +160,7 @@ class CteSource implements TupleSource, Resettable {
   #done = false
   #pulling: Promise<void> | null = null
 
-  constructor(plan: Plan, cx: CompileContext) {
+  constructor(plan: Plan, cx: Compilation) {
     this.#cx = cx
     this.#plan = plan
     this.#free = freeParams(plan)
@@ -185,8 +185,8 @@ class CteSource implements TupleSource, Resettable {
   /** Fetches one more batch; several readers may wait for the same one. */
   #pull(): MaybePromise<void> {
     if (this.#pulling !== null) return this.#pulling
-    const step = then(this.#started(), (op) =>
-      then(op.next(), (batch) => {
+    const step = andThen(this.#started(), (op) =>
+      andThen(op.next(), (batch) => {
         if (batch !== null) this.#store.addAll(batch.rows, batch.count)
         else {
           this.#done = true
@@ -202,11 +202,11 @@ class CteSource implements TupleSource, Resettable {
   }
 
   #started(): MaybePromise<Operator> {
-    this.#op ??= this.#cx.compilePlan(this.#plan, this.#cx)
+    this.#op ??= this.#cx.compile(this.#plan)
     const op = this.#op
     if (this.#known !== null) return op
     this.#known = validityOf(this.#cx, this.#free)
-    return then(op.open(), () => op)
+    return andThen(op.open(), () => op)
   }
 
   reader(): TupleReader {
@@ -250,7 +250,7 @@ class CteSource implements TupleSource, Resettable {
  * Makes the node's InitPlans and CTEs known to what is compiled next: its expressions, its inputs, and later InitPlans of the same list.
  * Call before compiling them; wrap the finished operator with the function answered.
  */
-export function registerInitPlans(initPlans: readonly SubPlan[], cx: CompileContext): (op: Operator) => Operator {
+export function registerInitPlans(initPlans: readonly SubPlan[], cx: Compilation): (op: Operator) => Operator {
   if (initPlans.length === 0) return (op) => op
   const made: Resettable[] = []
   for (const sub of initPlans) {
@@ -278,7 +278,7 @@ export function registerInitPlans(initPlans: readonly SubPlan[], cx: CompileCont
 }
 
 /** The top of a statement's tree: each `open` is a new run. */
-export function rootOperator(op: Operator, cx: CompileContext): Operator {
+export function rootOperator(op: Operator, cx: Compilation): Operator {
   return {
     open() {
       cx.run++

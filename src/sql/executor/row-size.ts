@@ -1,8 +1,8 @@
 // Estimated bytes a row holds, for memory accounts. // hot
 
 import type { Datum, Row } from '../../base/datum.ts'
-import { PgArray } from '../types/array-value.ts'
-import { PgRecord } from '../types/record-value.ts'
+import { ArrayDatum } from '../types/array.ts'
+import { RecordDatum } from '../types/record.ts'
 
 export function datumSize(value: Datum): number {
   switch (typeof value) {
@@ -16,8 +16,8 @@ export function datumSize(value: Datum): number {
     default:
       if (value === null) return 8
       if (value instanceof Uint8Array) return 112 + value.length
-      if (value instanceof PgArray) return 96 + listSize(value.elements)
-      if (value instanceof PgRecord) return 48 + listSize(value.values)
+      if (value instanceof ArrayDatum) return 96 + listSize(value.elements)
+      if (value instanceof RecordDatum) return 48 + listSize(value.values)
       return 64
   }
 }

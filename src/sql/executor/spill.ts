@@ -11,8 +11,8 @@ import type { Datum, Row } from '../../base/datum.ts'
 import { PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
-import { PgArray } from '../types/array-value.ts'
-import { PgRecord, type RecordShape } from '../types/record-value.ts'
+import { ArrayDatum } from '../types/array.ts'
+import { RecordDatum, type RowType } from '../types/record.ts'
 import type { TypeSupport } from '../types/type.ts'
 
 const PREFIX = 'spill-'
@@ -122,7 +122,7 @@ const TAG = {
 export class RowCodec {
   readonly #types: readonly Oid[]
   readonly #supportOf: (type: Oid) => TypeSupport
-  readonly #shapes: RecordShape[] = []
+  readonly #shapes: RowType[] = []
   #at = 0
 
   constructor(types: readonly Oid[], supportOf: (type: Oid) => TypeSupport) {
@@ -183,7 +183,7 @@ export class RowCodec {
       out.u8(TAG.bytes)
       out.u32(value.length)
       out.bytes(value)
-    } else if (value instanceof PgArray) {
+    } else if (value instanceof ArrayDatum) {
       out.u8(TAG.array)
       out.u32(value.elementType)
       out.u8(value.dims.length)
@@ -192,12 +192,12 @@ export class RowCodec {
         out.i32(value.lowerBounds[i]!)
       }
       this.#writeList(value.elements, () => value.elementType, out)
-    } else if (value instanceof PgRecord) {
-      let shape = this.#shapes.indexOf(value.shape)
-      if (shape < 0) shape = this.#shapes.push(value.shape) - 1
+    } else if (value instanceof RecordDatum) {
+      let shape = this.#shapes.indexOf(value.rowType)
+      if (shape < 0) shape = this.#shapes.push(value.rowType) - 1
       out.u8(TAG.record)
       out.u32(shape)
-      this.#writeList(value.values, (i) => value.shape.types[i]!, out)
+      this.#writeList(value.values, (i) => value.rowType.fields[i]?.type ?? 0, out)
     } else if (Array.isArray(value)) {
       out.u8(TAG.list)
       this.#writeList(value as Datum[], () => 0, out)
@@ -274,11 +274,11 @@ export class RowCodec {
         dims.push(this.#i32(buffer))
         lowerBounds.push(this.#i32(buffer))
       }
-      return new PgArray(elementType, this.#readList(buffer), dims, lowerBounds)
+      return new ArrayDatum(elementType, dims, lowerBounds, this.#readList(buffer))
     }
     if (tag === TAG.record) {
       const shape = this.#shapes[this.#u32(buffer)]!
-      return new PgRecord(shape, this.#readList(buffer))
+      return new RecordDatum(shape, this.#readList(buffer))
     }
     if (tag === TAG.list) return this.#readList(buffer)
     const type = tag === TAG.object ? this.#u32(buffer) : 0

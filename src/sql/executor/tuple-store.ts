@@ -5,7 +5,7 @@ import { ByteWriter } from '../../base/bytes.ts'
 import type { Row } from '../../base/datum.ts'
 import type { Oid } from '../../base/ids.ts'
 import { supportOf } from './comparison.ts'
-import type { CompileContext } from './compile-context.ts'
+import type { Compilation } from './compilation.ts'
 import { rowSize } from './row-size.ts'
 import { RowCodec, SpillFile } from './spill.ts'
 
@@ -13,7 +13,7 @@ const BLOCK_ROWS = 256
 const CACHED_BLOCKS = 8
 
 export class TupleStore {
-  readonly #cx: CompileContext
+  readonly #cx: Compilation
   readonly #types: readonly Oid[]
   /** All rows; once spilled, those of the unfinished last block. */
   #rows: Row[] = []
@@ -22,7 +22,7 @@ export class TupleStore {
   #out: ByteWriter | null = null
   count = 0
 
-  constructor(cx: CompileContext, types: readonly Oid[]) {
+  constructor(cx: Compilation, types: readonly Oid[]) {
     this.#cx = cx
     this.#types = types
   }

@@ -6,9 +6,9 @@ import type { Oid } from '../../../base/ids.ts'
 import { SQLSTATE } from '../../../base/sqlstate.ts'
 import type { ArrayExpr, SubscriptingRef } from '../../analyzer/expr.ts'
 import { bodyOf } from '../../functions/registry.ts'
-import { arrayOf, PgArray } from '../../types/array-value.ts'
+import { ArrayDatum, makeArray } from '../../types/array.ts'
 import type { CallInfo } from '../../types/procs.ts'
-import type { CompileContext } from '../compile-context.ts'
+import type { Compilation } from '../compilation.ts'
 import { type Compiled, constant, eager, eagerWaiting, evaluator } from './compiled.ts'
 import { type TestCell, unary } from './logic.ts'
 
@@ -23,20 +23,20 @@ export function compileArray(e: ArrayExpr, elements: readonly Compiled[]): Compi
   if (!e.multidims) {
     if (elements.every((element) => element.constant))
       return constant(
-        arrayOf(
+        makeArray(
           elementType,
           elements.map((element) => element.value),
         ),
       )
-    return eager(elements, (values) => arrayOf(elementType, values))
+    return eager(elements, (values) => makeArray(elementType, values))
   }
   return eager(elements, (values) => nest(elementType, values))
 }
 
 /** ARRAY[[…],[…]]: sub-arrays of equal shape become one more dimension; empty and NULL ones count as empty. */
 function nest(elementType: Oid, values: readonly Datum[]): Datum {
-  const parts = values.filter((value): value is PgArray => value instanceof PgArray && value.dims.length > 0)
-  if (parts.length === 0) return arrayOf(elementType, [])
+  const parts = values.filter((value): value is ArrayDatum => value instanceof ArrayDatum && value.dims.length > 0)
+  if (parts.length === 0) return makeArray(elementType, [])
   const first = parts[0]!
   const same =
     parts.length === values.length &&
@@ -52,11 +52,11 @@ function nest(elementType: Oid, values: readonly Datum[]): Datum {
       `number of array dimensions (${first.dims.length + 1}) exceeds the maximum allowed (${MAX_DIMS})`,
     )
   }
-  return new PgArray(
+  return new ArrayDatum(
     elementType,
-    parts.flatMap((part) => part.elements),
     [values.length, ...first.dims],
     [1, ...first.lowerBounds],
+    parts.flatMap((part) => part.elements),
   )
 }
 
@@ -71,7 +71,7 @@ export function compileArrayCoerce(arg: Compiled, element: Compiled, cell: TestC
         cell.value = item
         return cast([])
       }
-      return new PgArray(elementType, source.elements.map(cast1), source.dims, source.lowerBounds)
+      return new ArrayDatum(elementType, source.dims, source.lowerBounds, source.elements.map(cast1))
     })
   }
   return eagerWaiting([arg], async ([value]) => {
@@ -82,19 +82,19 @@ export function compileArrayCoerce(arg: Compiled, element: Compiled, cell: TestC
       cell.value = item
       elements.push(await element.eval([]))
     }
-    return new PgArray(elementType, elements, source.dims, source.lowerBounds)
+    return new ArrayDatum(elementType, source.dims, source.lowerBounds, elements)
   })
 }
 
 /** int2vector and oidvector are plain lists that count from 0. */
-function asArray(value: Datum, elementType: Oid): PgArray {
-  if (value instanceof PgArray) return value
+function asArray(value: Datum, elementType: Oid): ArrayDatum {
+  if (value instanceof ArrayDatum) return value
   const list = value as readonly Datum[]
-  return new PgArray(elementType, list, [list.length], [0])
+  return new ArrayDatum(elementType, [list.length], [0], list)
 }
 
 /** Position of one element, or -1 outside the array. */
-function offsetOf(array: PgArray, subscripts: readonly number[]): number {
+function offsetOf(array: ArrayDatum, subscripts: readonly number[]): number {
   if (subscripts.length !== array.dims.length) return -1
   let offset = 0
   for (let d = 0; d < subscripts.length; d++) {
@@ -111,7 +111,7 @@ interface Bounds {
 }
 
 /** Offsets of a box of elements, row-major. */
-function boxOffsets(array: PgArray, from: readonly number[], lengths: readonly number[]): number[] {
+function boxOffsets(array: ArrayDatum, from: readonly number[], lengths: readonly number[]): number[] {
   let offsets = [0]
   for (let d = 0; d < array.dims.length; d++) {
     const next: number[] = []
@@ -122,8 +122,8 @@ function boxOffsets(array: PgArray, from: readonly number[], lengths: readonly n
   return offsets
 }
 
-function slice(array: PgArray, bounds: Bounds): PgArray {
-  const empty = arrayOf(array.elementType, [])
+function slice(array: ArrayDatum, bounds: Bounds): ArrayDatum {
+  const empty = makeArray(array.elementType, [])
   const dims = array.dims.length
   if (dims === 0 || bounds.upper.length > dims) return empty
   const from: number[] = []
@@ -138,22 +138,22 @@ function slice(array: PgArray, bounds: Bounds): PgArray {
     lengths.push(hi - lo + 1)
   }
   const elements = boxOffsets(array, from, lengths).map((offset) => array.elements[offset]!)
-  return new PgArray(
+  return new ArrayDatum(
     array.elementType,
-    elements,
     lengths,
     lengths.map(() => 1),
+    elements,
   )
 }
 
-function assignElement(array: PgArray, subscripts: readonly number[], value: Datum): PgArray {
+function assignElement(array: ArrayDatum, subscripts: readonly number[], value: Datum): ArrayDatum {
   const dims = array.dims.length
   if (dims === 0) {
-    return new PgArray(
+    return new ArrayDatum(
       array.elementType,
-      [value],
       subscripts.map(() => 1),
       subscripts,
+      [value],
     )
   }
   if (dims !== subscripts.length) throw subscriptError('wrong number of array subscripts')
@@ -162,11 +162,11 @@ function assignElement(array: PgArray, subscripts: readonly number[], value: Dat
   if (offset < 0) throw subscriptError('array subscript out of range')
   const elements = [...array.elements]
   elements[offset] = value
-  return new PgArray(array.elementType, elements, array.dims, array.lowerBounds)
+  return new ArrayDatum(array.elementType, array.dims, array.lowerBounds, elements)
 }
 
 /** One dimension: grows at either end, gaps are NULL. */
-function assignRange(array: PgArray, at: number, values: readonly Datum[]): PgArray {
+function assignRange(array: ArrayDatum, at: number, values: readonly Datum[]): ArrayDatum {
   const lb = array.dims.length === 0 ? at : array.lowerBounds[0]!
   const newLb = Math.min(lb, at)
   const end = Math.max(lb + array.elements.length, at + values.length)
@@ -174,10 +174,10 @@ function assignRange(array: PgArray, at: number, values: readonly Datum[]): PgAr
   const elements = new Array<Datum>(end - newLb).fill(null)
   for (let i = 0; i < array.elements.length; i++) elements[lb - newLb + i] = array.elements[i]!
   for (let i = 0; i < values.length; i++) elements[at - newLb + i] = values[i]!
-  return new PgArray(array.elementType, elements, [elements.length], [newLb])
+  return new ArrayDatum(array.elementType, [elements.length], [newLb], elements)
 }
 
-function assignSlice(array: PgArray, bounds: Bounds, value: Datum): PgArray {
+function assignSlice(array: ArrayDatum, bounds: Bounds, value: Datum): ArrayDatum {
   if (value === null) return array
   const source = asArray(value, array.elementType).elements
   const dims = array.dims.length
@@ -196,11 +196,11 @@ function assignSlice(array: PgArray, bounds: Bounds, value: Datum): PgArray {
     const total = lengths.reduce((a, b) => a * b, 1)
     if (source.length < total) throw subscriptError('source array too small')
     if (total === 0) return array
-    return new PgArray(
+    return new ArrayDatum(
       array.elementType,
-      source.slice(0, total),
       lengths,
       bounds.lower.map((lo) => lo!),
+      source.slice(0, total),
     )
   }
   if (given > dims) throw subscriptError('wrong number of array subscripts')
@@ -223,16 +223,16 @@ function assignSlice(array: PgArray, bounds: Bounds, value: Datum): PgArray {
   boxOffsets(array, from, lengths).forEach((offset, i) => {
     elements[offset] = source[i]!
   })
-  return new PgArray(array.elementType, elements, array.dims, array.lowerBounds)
+  return new ArrayDatum(array.elementType, array.dims, array.lowerBounds, elements)
 }
 
-function jsonbSubscript(cx: CompileContext, container: Compiled, subscripts: readonly Compiled[], assign: Compiled | null): Compiled {
+function jsonbSubscript(cx: Compilation, container: Compiled, subscripts: readonly Compiled[], assign: Compiled | null): Compiled {
   const prosrc = assign === null ? 'jsonb_extract_path' : 'jsonb_set'
   const body = bodyOf(prosrc)
   if (body === undefined) throw notSupported('subscripting jsonb is not implemented')
   const info: CallInfo = { argTypes: [JSONB, 1009], resultType: JSONB, resultTypmod: -1, collation: 0, variadicElementType: 0 }
-  const path = (values: readonly Datum[]): PgArray =>
-    arrayOf(
+  const path = (values: readonly Datum[]): ArrayDatum =>
+    makeArray(
       TEXT,
       values.map((value) => String(value)),
     )
@@ -250,7 +250,7 @@ function jsonbSubscript(cx: CompileContext, container: Compiled, subscripts: rea
 }
 
 export function compileSubscripting(
-  cx: CompileContext,
+  cx: Compilation,
   e: SubscriptingRef,
   container: Compiled,
   upper: readonly (Compiled | null)[],
@@ -288,7 +288,7 @@ export function compileSubscripting(
   return eager(parts, (values) => {
     const bounds = boundsOf(values)
     if (bounds === null) throw new PgError(SQLSTATE.nullValueNotAllowed, 'array subscript in assignment must not be null')
-    const array = values[0] === null ? arrayOf(e.elementType, []) : asArray(values[0]!, e.elementType)
+    const array = values[0] === null ? makeArray(e.elementType, []) : asArray(values[0]!, e.elementType)
     const value = values.at(-1)!
     return e.isSlice ? assignSlice(array, bounds, value) : assignElement(array, bounds.upper as number[], value)
   })

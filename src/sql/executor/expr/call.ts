@@ -8,9 +8,9 @@ import { SQLSTATE } from '../../../base/sqlstate.ts'
 import type { PgProcRow } from '../../builtin/data/rows.ts'
 import { LANGUAGE } from '../../builtin/pg-proc.ts'
 import { findBody, procBody } from '../../functions/registry.ts'
-import type { PgArray } from '../../types/array-value.ts'
+import type { ArrayDatum } from '../../types/array.ts'
 import type { CallInfo, ProcBody } from '../../types/procs.ts'
-import type { CompileContext } from '../compile-context.ts'
+import type { Compilation } from '../compilation.ts'
 import type { Evaluator, ExecState } from '../operator.ts'
 import { anyAsync, type Compiled, eager, eagerWaiting, evaluator, sync } from './compiled.ts'
 import { compileArithmetic } from './fast-arith.ts'
@@ -45,7 +45,7 @@ export interface Call {
   readonly variadic: boolean
 }
 
-export function procOf(cx: CompileContext, funcId: Oid): PgProcRow {
+export function procOf(cx: Compilation, funcId: Oid): PgProcRow {
   const proc = cx.catalog.proc(funcId)
   if (proc === null) throw new PgError(SQLSTATE.internalError, `cache lookup failed for function ${funcId}`)
   return proc
@@ -65,7 +65,7 @@ export function callInfo(call: Call, proc: PgProcRow, elementType: Oid): CallInf
 export type DirectCall = (values: readonly Datum[]) => MaybePromise<Datum>
 
 /** A function of PostgreSQL or a user as a call over values (no strictness applied), e.g. a comparison function, a cast, an in_range. */
-export function directCall(cx: CompileContext, call: Call): DirectCall {
+export function directCall(cx: Compilation, call: Call): DirectCall {
   const proc = procOf(cx, call.funcId)
   const { state } = cx
   const info = callInfo(call, proc, 0)
@@ -79,7 +79,7 @@ export function directCall(cx: CompileContext, call: Call): DirectCall {
   return (v) => body(...v, state.ctx, info) as Datum
 }
 
-export function sqlFunction(cx: CompileContext, proc: PgProcRow, info: CallInfo) {
+export function sqlFunction(cx: Compilation, proc: PgProcRow, info: CallInfo) {
   if (cx.sqlFunctions === null) throw notSupported(`function ${proc.proname} is not implemented`)
   return cx.sqlFunctions.prepare(proc, info, cx.catalog)
 }
@@ -177,13 +177,13 @@ export function packVariadicAny(proc: PgProcRow, values: readonly Datum[], expli
   const packed: unknown[] = values.slice(0, fixed)
   if (!explicit) packed.push(values.slice(fixed))
   else {
-    const array = values[fixed] as PgArray | null
+    const array = values[fixed] as ArrayDatum | null
     packed.push(array === null ? null : array.elements)
   }
   return packed
 }
 
-export function compileCall(cx: CompileContext, call: Call, args: readonly Compiled[]): Compiled {
+export function compileCall(cx: Compilation, call: Call, args: readonly Compiled[]): Compiled {
   const proc = procOf(cx, call.funcId)
   const { state } = cx
   const strict = proc.proisstrict

@@ -5,11 +5,11 @@ import type { Oid } from '../../../base/ids.ts'
 import { SQLSTATE } from '../../../base/sqlstate.ts'
 import type { Present, TypeSupport } from '../../types/type.ts'
 import { supportOf } from '../comparison.ts'
-import type { CompileContext } from '../compile-context.ts'
+import type { Compilation } from '../compilation.ts'
 import { type Compiled, eager } from './compiled.ts'
 import { type TestCell, unary } from './logic.ts'
 
-export function compileCoerceViaIO(cx: CompileContext, source: Oid, target: Oid, arg: Compiled): Compiled {
+export function compileCoerceViaIO(cx: Compilation, source: Oid, target: Oid, arg: Compiled): Compiled {
   const { state } = cx
   let from: TypeSupport | null = null
   let to: TypeSupport | null = null

@@ -7,9 +7,9 @@ import { notSupported } from '../../../base/errors.ts'
 import type { Oid } from '../../../base/ids.ts'
 import type { CaseExpr, Expr, FuncExpr, MinMaxExpr, OpExpr, Var } from '../../analyzer/expr.ts'
 import type { PlannedExpr } from '../../planner/plan.ts'
-import { PgRecord } from '../../types/record-value.ts'
+import { RecordDatum } from '../../types/record.ts'
 import { presentCompare } from '../comparison.ts'
-import type { CompileContext } from '../compile-context.ts'
+import type { Compilation } from '../compilation.ts'
 import { compileArray, compileArrayCoerce, compileSubscripting } from './array.ts'
 import { type Call, compileCall, directCall } from './call.ts'
 import { compileCoerceToDomain, compileCoerceViaIO, type DomainRules } from './coerce.ts'
@@ -40,12 +40,12 @@ interface Cells {
 
 const NO_CELLS: Cells = { test: null, domain: null }
 
-export function compileExpr(expr: PlannedExpr, scope: ExprScope, cx: CompileContext): Compiled {
+export function compileExpr(expr: PlannedExpr, scope: ExprScope, cx: Compilation): Compiled {
   return compileNode(expr as Expr, scope, cx, NO_CELLS)
 }
 
 /** For a domain's CHECK: VALUE is read from `cell`. */
-export function compileDomainCheck(expr: Expr, scope: ExprScope, cx: CompileContext, cell: TestCell): Compiled {
+export function compileDomainCheck(expr: Expr, scope: ExprScope, cx: Compilation, cell: TestCell): Compiled {
   return compileNode(expr, scope, cx, { test: null, domain: cell })
 }
 
@@ -62,7 +62,7 @@ function compileVar(e: Var, scope: ExprScope): Compiled {
         return value
       })
       // The row that an outer join fills in is all NULL: as a whole it is NULL too.
-      return allNull && slots.length > 0 && row.length > 0 && holder !== undefined ? null : new PgRecord(shape, values)
+      return allNull && slots.length > 0 && row.length > 0 && holder !== undefined ? null : new RecordDatum(shape, values)
     }
     return holder === undefined ? sync(read) : sync(() => read(holder.row))
   }
@@ -72,7 +72,7 @@ function compileVar(e: Var, scope: ExprScope): Compiled {
   return { async: false, eval: (row) => row[slot]!, slot, constant: false, value: null }
 }
 
-function compileParam(kind: 'extern' | 'exec', id: number, cx: CompileContext): Compiled {
+function compileParam(kind: 'extern' | 'exec', id: number, cx: Compilation): Compiled {
   const { state } = cx
   if (kind === 'extern') return sync(() => state.params[id - 1] ?? null)
   const init = cx.initParams.get(id)
@@ -83,7 +83,7 @@ function compileParam(kind: 'extern' | 'exec', id: number, cx: CompileContext): 
   })
 }
 
-function compileMinMax(e: MinMaxExpr, cx: CompileContext, args: readonly Compiled[]): Compiled {
+function compileMinMax(e: MinMaxExpr, cx: Compilation, args: readonly Compiled[]): Compiled {
   const compare = presentCompare(cx, 0, e.type, e.inputCollation)
   const sign = e.op === 'greatest' ? 1 : -1
   return eager(args, (values) => {
@@ -108,7 +108,7 @@ function compileCaseExpr(e: CaseExpr, compile: (e: Expr, cells?: Partial<Cells>)
 }
 
 /** information_schema's domains come from catalogue data that already meets their checks. */
-function domainRules(type: Oid, cx: CompileContext, compile: (e: Expr, cells?: Partial<Cells>) => Compiled, cell: TestCell): DomainRules {
+function domainRules(type: Oid, cx: Compilation, compile: (e: Expr, cells?: Partial<Cells>) => Compiled, cell: TestCell): DomainRules {
   const definition = cx.catalog.userType(type)?.definition
   const name = cx.catalog.type(type)?.typname ?? String(type)
   if (definition === undefined || definition.kind !== 'domain') return { name, notNull: false, checks: [] }
@@ -121,7 +121,7 @@ function domainRules(type: Oid, cx: CompileContext, compile: (e: Expr, cells?: P
   }
 }
 
-function compileNode(e: Expr, scope: ExprScope, cx: CompileContext, cells: Cells): Compiled {
+function compileNode(e: Expr, scope: ExprScope, cx: Compilation, cells: Cells): Compiled {
   const compile = (part: Expr, changed?: Partial<Cells>): Compiled =>
     compileNode(part, scope, cx, changed === undefined ? cells : { ...cells, ...changed })
   const all = (parts: readonly Expr[]): Compiled[] => parts.map((part) => compile(part))

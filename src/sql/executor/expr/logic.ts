@@ -3,9 +3,9 @@
 
 import type { Datum, Row } from '../../../base/datum.ts'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
-import { then } from '../../../base/maybe-promise.ts'
+import { andThen } from '../../../base/maybe-promise.ts'
 import type { BooleanTest } from '../../analyzer/expr.ts'
-import { PgRecord } from '../../types/record-value.ts'
+import { RecordDatum } from '../../types/record.ts'
 import type { AsyncEvaluator } from '../operator.ts'
 import { anyAsync, type Compiled, evaluator, sync, waiting } from './compiled.ts'
 
@@ -53,7 +53,7 @@ export function compileAndOr(args: readonly Compiled[], stop: boolean): Compiled
 
 /** A step over one argument, in both forms. */
 export function unary(arg: Compiled, step: (value: Datum) => Datum): Compiled {
-  if (arg.async) return waiting((row) => then(arg.eval(row), step))
+  if (arg.async) return waiting((row) => andThen(arg.eval(row), step))
   const f = evaluator(arg)
   return sync((row) => step(f(row)))
 }
@@ -71,7 +71,7 @@ export function compileNot(arg: Compiled): Compiled {
 function rowTest(isNull: boolean): (value: Datum) => boolean {
   return (value) => {
     if (value === null) return isNull
-    if (!(value instanceof PgRecord)) return !isNull
+    if (!(value instanceof RecordDatum)) return !isNull
     for (const field of value.values) if ((field === null) !== isNull) return false
     return true
   }
@@ -139,7 +139,7 @@ export function compileCase(
     if (operand === null) return waiting((row) => chooseFrom(c, r, last, row, 0))
     const { arg, cell } = operand
     return waiting((row) =>
-      then(arg.eval(row), (value) => {
+      andThen(arg.eval(row), (value) => {
         cell.value = value
         return chooseFrom(c, r, last, row, 0)
       }),

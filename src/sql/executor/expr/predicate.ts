@@ -5,7 +5,7 @@ import type { Datum, Row } from '../../../base/datum.ts'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
 import type { Expr, TargetEntry } from '../../analyzer/expr.ts'
 import type { PlannedExpr } from '../../planner/plan.ts'
-import type { CompileContext } from '../compile-context.ts'
+import type { Compilation } from '../compilation.ts'
 import type { AsyncEvaluator, Evaluator } from '../operator.ts'
 import { compileExpr } from './compile.ts'
 import { anyAsync, type Compiled, evaluator } from './compiled.ts'
@@ -32,7 +32,7 @@ function testFrom(evals: readonly AsyncEvaluator[], row: Row, from: number): May
 }
 
 /** Null when there is nothing to check. */
-export function compileQuals(quals: readonly Expr[], scope: ExprScope, cx: CompileContext): Predicate | null {
+export function compileQuals(quals: readonly Expr[], scope: ExprScope, cx: Compilation): Predicate | null {
   const parts = flatten(quals).map((qual) => compileExpr(qual, scope, cx))
   if (parts.length === 0) return null
   if (anyAsync(parts)) {
@@ -150,14 +150,14 @@ export function projectorOf(parts: readonly Compiled[], inputWidth: number): Pro
 }
 
 /** `inputWidth`: slots of the argument row, to recognise a projection that changes nothing; -1 = always make a new row. */
-export function compileProjection(targetList: readonly TargetEntry[], scope: ExprScope, cx: CompileContext, inputWidth = -1): Projector {
+export function compileProjection(targetList: readonly TargetEntry[], scope: ExprScope, cx: Compilation, inputWidth = -1): Projector {
   return projectorOf(
     targetList.map((entry) => compileExpr(entry.expr, scope, cx)),
     inputWidth,
   )
 }
 
-export function compileList(exprs: readonly PlannedExpr[], scope: ExprScope, cx: CompileContext): Compiled[] {
+export function compileList(exprs: readonly PlannedExpr[], scope: ExprScope, cx: Compilation): Compiled[] {
   return exprs.map((expr) => compileExpr(expr, scope, cx))
 }
 

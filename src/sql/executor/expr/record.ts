@@ -5,66 +5,65 @@ import { PgError } from '../../../base/errors.ts'
 import type { Oid } from '../../../base/ids.ts'
 import { SQLSTATE } from '../../../base/sqlstate.ts'
 import type { FieldSelect, FieldStore, RowCompareExpr, RowExpr } from '../../analyzer/expr.ts'
-import { PgRecord, type RecordShape } from '../../types/record-value.ts'
-import { crossCompare } from '../comparison.ts'
-import type { CompileContext } from '../compile-context.ts'
+import { RecordDatum, type RowType } from '../../types/record.ts'
+import { crossCompare, supportOf } from '../comparison.ts'
+import type { Compilation } from '../compilation.ts'
 import { type Compiled, eager } from './compiled.ts'
 import { unary } from './logic.ts'
 
 export const RECORD = 2249
 
 /** The shape of a named composite type, asked for when it is first needed. */
-export function compositeShape(cx: CompileContext, type: Oid): () => RecordShape {
-  let shape: RecordShape | null = null
+export function compositeShape(cx: Compilation, type: Oid): () => RowType {
+  let shape: RowType | null = null
   return () => {
     if (shape === null) {
       const columns = cx.state.ctx.catalog.compositeColumns(type)
-      shape = {
-        type,
-        names: columns.map((column) => column.name),
-        types: columns.map((column) => column.type),
-        typmods: columns.map((column) => column.typmod),
-      }
+      shape = { type, fields: columns.map((column) => ({ ...column, support: supportOf(cx, column.type) })) }
     }
     return shape
   }
 }
 
-export function compileRow(cx: CompileContext, e: RowExpr, args: readonly Compiled[]): Compiled {
+export function compileRow(cx: Compilation, e: RowExpr, args: readonly Compiled[]): Compiled {
   if (e.type !== RECORD) {
     const shape = compositeShape(cx, e.type)
-    return eager(args, (values) => new PgRecord(shape(), values))
+    return eager(args, (values) => new RecordDatum(shape(), values))
   }
-  const shape: RecordShape = {
+  let shape: RowType | null = null
+  const anonymous = (): RowType => ({
     type: RECORD,
-    names: e.colNames ?? e.args.map((_, i) => `f${i + 1}`),
-    types: e.args.map((arg) => arg.type),
-    typmods: e.args.map((arg) => arg.typmod),
-  }
-  return eager(args, (values) => new PgRecord(shape, values))
+    fields: e.args.map((arg, i) => ({
+      name: e.colNames?.[i] ?? `f${i + 1}`,
+      type: arg.type,
+      typmod: arg.typmod,
+      support: supportOf(cx, arg.type),
+    })),
+  })
+  return eager(args, (values) => new RecordDatum((shape ??= anonymous()), values))
 }
 
 export function compileFieldSelect(e: FieldSelect, arg: Compiled): Compiled {
   const i = e.fieldNum - 1
   return unary(arg, (value) => {
     if (value === null) return null
-    const record = value as PgRecord
+    const record = value as RecordDatum
     if (i >= record.values.length) throw new PgError(SQLSTATE.datatypeMismatch, `attribute ${e.fieldNum} of type record does not exist`)
     return record.values[i]!
   })
 }
 
-export function compileFieldStore(cx: CompileContext, e: FieldStore, arg: Compiled, newValues: readonly Compiled[]): Compiled {
+export function compileFieldStore(cx: Compilation, e: FieldStore, arg: Compiled, newValues: readonly Compiled[]): Compiled {
   const shape = compositeShape(cx, e.type)
   return eager([arg, ...newValues], ([old, ...values]) => {
-    const fields: Datum[] = old === null ? shape().names.map(() => null) : [...(old as PgRecord).values]
+    const fields: Datum[] = old === null ? shape().fields.map(() => null) : [...(old as RecordDatum).values]
     for (let i = 0; i < values.length; i++) fields[e.fieldNums[i]! - 1] = values[i]!
-    return new PgRecord(shape(), fields)
+    return new RecordDatum(shape(), fields)
   })
 }
 
 /** (a, b) < (c, d): the first pair that differs decides; a NULL met before makes it unknown. */
-export function compileRowCompare(cx: CompileContext, e: RowCompareExpr, left: readonly Compiled[], right: readonly Compiled[]): Compiled {
+export function compileRowCompare(cx: Compilation, e: RowCompareExpr, left: readonly Compiled[], right: readonly Compiled[]): Compiled {
   const n = left.length
   const compares = e.opNos.map((op, i) => crossCompare(cx, op, e.largs[i]!.type, e.rargs[i]!.type, e.inputCollations[i] ?? 0))
   const decide: (order: number) => boolean =
@@ -82,15 +81,15 @@ export function compileRowCompare(cx: CompileContext, e: RowCompareExpr, left: r
 }
 
 /** A value of one composite type read as another: columns by name. */
-export function compileConvertRowtype(cx: CompileContext, type: Oid, arg: Compiled): Compiled {
+export function compileConvertRowtype(cx: Compilation, type: Oid, arg: Compiled): Compiled {
   const shape = compositeShape(cx, type)
   return unary(arg, (value) => {
     if (value === null) return null
-    const record = value as PgRecord
+    const record = value as RecordDatum
     const target = shape()
-    return new PgRecord(
+    return new RecordDatum(
       target,
-      target.names.map((name) => record.values[record.shape.names.indexOf(name)] ?? null),
+      target.fields.map(({ name }) => record.values[record.rowType.fields.findIndex((field) => field.name === name)] ?? null),
     )
   })
 }

@@ -2,9 +2,9 @@
 // row to row, a walk otherwise. // hot
 
 import type { Datum } from '../../../base/datum.ts'
-import { PgArray } from '../../types/array-value.ts'
+import { ArrayDatum } from '../../types/array.ts'
 import { type HashKey, hashKeyOf } from '../comparison.ts'
-import type { CompileContext } from '../compile-context.ts'
+import type { Compilation } from '../compilation.ts'
 import { type Call, directCall, procOf } from './call.ts'
 import { type Compiled, eager, eagerWaiting, evaluator, sync } from './compiled.ts'
 
@@ -12,7 +12,7 @@ import { type Compiled, eager, eagerWaiting, evaluator, sync } from './compiled.
 const HASH_FROM = 5
 
 function elementsOf(array: Datum): readonly Datum[] {
-  return array instanceof PgArray ? array.elements : (array as readonly Datum[])
+  return array instanceof ArrayDatum ? array.elements : (array as readonly Datum[])
 }
 
 interface HashedArray {
@@ -35,7 +35,7 @@ const EQUALITY = /^(?!.*(?:like|regex)).*eq$/
 const INEQUALITY = /^(?!.*(?:like|regex)).*ne$/
 
 /** Whether membership in a set answers `op ANY` (=) or `op ALL` (<>): both sides of one hashable type, by its own equality. */
-function hashable(cx: CompileContext, call: Call, useOr: boolean): HashKey | null | undefined {
+function hashable(cx: Compilation, call: Call, useOr: boolean): HashKey | null | undefined {
   const proc = procOf(cx, call.funcId)
   if (!(useOr ? EQUALITY : INEQUALITY).test(proc.prosrc)) return undefined
   const [left, right] = proc.proargtypes as [number, number]
@@ -49,7 +49,7 @@ function hashable(cx: CompileContext, call: Call, useOr: boolean): HashKey | nul
   }
 }
 
-export function compileScalarArray(cx: CompileContext, call: Call, scalar: Compiled, array: Compiled, useOr: boolean): Compiled {
+export function compileScalarArray(cx: Compilation, call: Call, scalar: Compiled, array: Compiled, useOr: boolean): Compiled {
   const proc = procOf(cx, call.funcId)
   const hash = hashable(cx, call, useOr)
   const apply = directCall(cx, call)

@@ -3,7 +3,7 @@
 
 import type { Row } from '../../../base/datum.ts'
 import type { Expr } from '../../analyzer/expr.ts'
-import type { RecordShape } from '../../types/record-value.ts'
+import type { RowType } from '../../types/record.ts'
 
 export interface RowHolder {
   row: Row
@@ -15,7 +15,7 @@ export interface ExprScope {
   /** Position in the row (from 0) of a Var; default attno - 1. System columns and scans that decode only some columns need their own. */
   readonly slotOf?: (varno: number, attno: number) => number
   /** For whole-row Vars: positions and shape of the row's record. */
-  readonly wholeRow?: (varno: number) => { readonly slots: readonly number[]; readonly shape: RecordShape }
+  readonly wholeRow?: (varno: number) => { readonly slots: readonly number[]; readonly shape: RowType }
   /** Values of nodes that only one operator can compute (Aggref, WindowFunc, GroupingFunc): where it put them. */
   readonly computed?: (expr: Expr) => { readonly holder: RowHolder; readonly slot: number } | undefined
 }

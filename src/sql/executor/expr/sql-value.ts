@@ -5,10 +5,10 @@ import { notSupported } from '../../../base/errors.ts'
 import type { SqlValueFunction } from '../../analyzer/expr.ts'
 import { bodyOf } from '../../functions/registry.ts'
 import type { CallInfo } from '../../types/procs.ts'
-import type { CompileContext } from '../compile-context.ts'
+import type { Compilation } from '../compilation.ts'
 import { type Compiled, sync } from './compiled.ts'
 
-export function compileSqlValue(cx: CompileContext, e: SqlValueFunction): Compiled {
+export function compileSqlValue(cx: Compilation, e: SqlValueFunction): Compiled {
   const { state } = cx
   const info: CallInfo = { argTypes: [1184, 23], resultType: e.type, resultTypmod: e.typmod, collation: 0, variadicElementType: 0 }
   const call = (prosrc: string, ...args: unknown[]): Datum => {

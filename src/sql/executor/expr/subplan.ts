@@ -4,12 +4,12 @@
 import type { Datum, Row } from '../../../base/datum.ts'
 import { LruMap } from '../../../base/lru.ts'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
-import { then } from '../../../base/maybe-promise.ts'
+import { andThen } from '../../../base/maybe-promise.ts'
 import type { Expr, OpExpr } from '../../analyzer/expr.ts'
 import type { SubPlan } from '../../planner/plan.ts'
-import { arrayOf } from '../../types/array-value.ts'
+import { makeArray } from '../../types/array.ts'
 import { combineKeys, type HashKey, hashKeyOf } from '../comparison.ts'
-import type { CompileContext } from '../compile-context.ts'
+import type { Compilation } from '../compilation.ts'
 import { forEachRow, freeParams, tooManyRows, walkPlan } from '../init-plan.ts'
 import type { Operator } from '../operator.ts'
 import { rowSize } from '../row-size.ts'
@@ -19,7 +19,7 @@ import { type Compiled, waiting } from './compiled.ts'
 /** Answers kept per subquery. */
 const CACHED_ANSWERS = 1000
 
-function isVolatile(cx: CompileContext, sub: SubPlan): boolean {
+function isVolatile(cx: Compilation, sub: SubPlan): boolean {
   let found = false
   walkPlan([sub.plan, sub.testExpr], (node) => {
     const { funcId, opFuncId } = node as { funcId?: number; opFuncId?: number }
@@ -67,7 +67,7 @@ interface HashedRows {
 
 /** `(a, b) = ANY (subquery)` against a set built once. */
 function hashedAny(
-  cx: CompileContext,
+  cx: Compilation,
   sub: SubPlan,
   operator: () => Operator,
   pairs: readonly { outer: Expr; inner: Expr }[],
@@ -104,7 +104,7 @@ function hashedAny(
       if (hasNull || n > 1) table.partial.push(keys)
       return true
     })
-    return then(rows, () => {
+    return andThen(rows, () => {
       built = table
       run = cx.run
       values = free.map((id) => state.exec[id]!)
@@ -126,23 +126,23 @@ function hashedAny(
     return maybe ? null : false
   }
   return (row) =>
-    then(build(), (table) => {
+    andThen(build(), (table) => {
       const keys = new Array<unknown>(n)
       const filled = inOrder(n, (i) =>
-        then(outers[i]!(row), (value) => {
+        andThen(outers[i]!(row), (value) => {
           keys[i] = keyOf(outerHash[i]!, value)
         }),
       )
-      return then(filled, () => answer(table, keys))
+      return andThen(filled, () => answer(table, keys))
     })
 }
 
-export function compileSubPlan(cx: CompileContext, sub: SubPlan, compile: (e: Expr) => Compiled): Compiled {
+export function compileSubPlan(cx: Compilation, sub: SubPlan, compile: (e: Expr) => Compiled): Compiled {
   const { state } = cx
   let op: Operator | null = null
   const operator = (): Operator => {
     if (op === null) {
-      op = cx.compilePlan(sub.plan, cx)
+      op = cx.compile(sub.plan)
       cx.owned.push(op)
     }
     return op
@@ -150,7 +150,7 @@ export function compileSubPlan(cx: CompileContext, sub: SubPlan, compile: (e: Ex
   const params = sub.params.map((param) => ({ id: param.id, eval: compile(param.expr).eval }))
   const bind = (row: Row): MaybePromise<void> =>
     inOrder(params.length, (i) =>
-      then(params[i]!.eval(row), (value) => {
+      andThen(params[i]!.eval(row), (value) => {
         state.exec[params[i]!.id] = value
       }),
     )
@@ -166,7 +166,7 @@ export function compileSubPlan(cx: CompileContext, sub: SubPlan, compile: (e: Ex
     let found: Row | null = null
     switch (sub.kind) {
       case 'exists':
-        return then(
+        return andThen(
           forEachRow(operator(), (r) => {
             found = r
             return false
@@ -175,21 +175,21 @@ export function compileSubPlan(cx: CompileContext, sub: SubPlan, compile: (e: Ex
         )
       case 'array': {
         const list: Datum[] = []
-        return then(
+        return andThen(
           forEachRow(operator(), (r) => {
             list.push(r[0]!)
             return true
           }),
-          () => arrayOf(elementType, list),
+          () => makeArray(elementType, list),
         )
       }
       case 'any':
       case 'all': {
         const stop = sub.kind === 'any'
         let answer: Datum = !stop
-        return then(
+        return andThen(
           forEachRow(operator(), (r) =>
-            then(testRow(row, r), (value) => {
+            andThen(testRow(row, r), (value) => {
               if (value === null) answer = null
               if (value !== stop) return true
               answer = stop
@@ -200,7 +200,7 @@ export function compileSubPlan(cx: CompileContext, sub: SubPlan, compile: (e: Ex
         )
       }
       default:
-        return then(
+        return andThen(
           forEachRow(operator(), (r) => {
             if (found !== null) throw tooManyRows()
             found = r
@@ -224,7 +224,7 @@ export function compileSubPlan(cx: CompileContext, sub: SubPlan, compile: (e: Ex
   }
 
   const cached = (sub.kind === 'expr' || sub.kind === 'exists' || sub.kind === 'array') && !isVolatile(cx, sub)
-  if (!cached) return waiting((row) => then(bind(row), () => run(row)))
+  if (!cached) return waiting((row) => andThen(bind(row), () => run(row)))
 
   const free = freeParams(sub.plan)
   const types = new Map(sub.params.map((param) => [param.id, param.expr.type]))
@@ -252,17 +252,17 @@ export function compileSubPlan(cx: CompileContext, sub: SubPlan, compile: (e: Ex
     const key = free.length === 0 ? '' : combineKeys(keys)
     const known = answers.get(key)
     if (known !== undefined) return known.value
-    return then(run(row), (value) => {
+    return andThen(run(row), (value) => {
       answers.set(key, { value })
       return value
     })
   }
   if (params.length === 0) return waiting(answer)
-  return waiting((row) => then(bind(row), () => answer(row)))
+  return waiting((row) => andThen(bind(row), () => answer(row)))
 }
 
 /** Undefined: values of this type cannot be keys. */
-function hashOrNone(cx: CompileContext, type: number): HashKey | null | undefined {
+function hashOrNone(cx: Compilation, type: number): HashKey | null | undefined {
   try {
     return hashKeyOf(cx, type)
   } catch {
