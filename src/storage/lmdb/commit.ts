@@ -1,7 +1,8 @@
 // A commit as a work item: judged, given its timestamp and written in one batch with whoever else commits now. // hot
 
+import { AssertionFailure } from '../../base/assert.ts'
 import { KvError } from '../kv-error.ts'
-import { HEADER, headerWord0, headerWord1, TOMBSTONE, VALUE } from './format.ts'
+import { headerWord0, headerWord1, TOMBSTONE, VALUE } from './format.ts'
 import type { WorkItem } from './pipeline.ts'
 import type { LmdbTransaction } from './transaction.ts'
 import type { WriteBatch } from './write-batch.ts'
@@ -64,16 +65,11 @@ export class CommitItem implements WorkItem {
     layers.read(entry.key)
     if (layers.size >= 0) {
       if (layers.intents !== 0 && layers.intents !== id && layers.owner?.state === 'active') {
-        // only a caller that writes without the lock gets here; its write would tear the other's
-        engine.options.log.warn('a write met an uncommitted one of another transaction', {})
-        return
-      }
-      if (entry.kind === TOMBSTONE && layers.plain !== VALUE && !layers.committedChange) {
-        if (layers.intents !== 0) layers.settle(entry.key, batch)
-        return
+        throw new AssertionFailure('a write without its lock met an uncommitted one of another transaction')
       }
       layers.moveAside(entry.key, batch)
-    } else if (entry.kind === TOMBSTONE) return
+    }
+    // a deletion leaves its version even where nothing was: holders of the key's lock can tell that it happened
     if (entry.kind === TOMBSTONE) {
       batch.tombstone(entry.key, TOMBSTONE, stamp)
       batch.noteTombstone(entry.key)
@@ -82,7 +78,7 @@ export class CommitItem implements WorkItem {
     const slab = entry.slab!
     slab.words[entry.at >> 2] = headerWord0(VALUE, stamp)
     slab.words[(entry.at >> 2) + 1] = headerWord1(stamp)
-    batch.put(entry.key, slab, entry.at, Math.max(entry.size, HEADER))
+    batch.put(entry.key, slab, entry.at, entry.size)
   }
 
   done(): void {

@@ -2,7 +2,6 @@
 // flushed the next ones gather. Invariant: a batch is built only when none is in flight, so that building reads exactly the state the batch
 // will be applied to; results are shown and acknowledged only after the flush.
 
-import type { KvError } from '../kv-error.ts'
 import { type Environment, lmdbFailure, shrinkValueBuffer } from './native.ts'
 import { WriteBatch } from './write-batch.ts'
 
@@ -14,8 +13,8 @@ const BATCH_ITEMS = 1024
 
 export interface WorkItem {
   /**
-   * Adds its instructions; false when the slice is over and there is more. Throwing refuses the item alone, and is allowed only before
-   * anything was added.
+   * Adds its instructions; false when the slice is over and there is more. Throwing before anything was added refuses the item alone, later
+   * the whole batch.
    */
   build(batch: WriteBatch, deadline: number): boolean
   /** The batch is durable. Called after the new state is visible. */
@@ -103,6 +102,7 @@ export class Pipeline {
         }
         item = this.#queue.shift()!
       }
+      const before = batch.instructions
       try {
         if (!item.build(batch, deadline)) {
           const rest = item
@@ -112,6 +112,11 @@ export class Pipeline {
         built.push(item)
       } catch (error) {
         item.failed(error as Error)
+        if (batch.instructions !== before || item === unfinished) {
+          batch.release()
+          this.#fail(built, error as Error)
+          return
+        }
       }
       item = null
     }
@@ -136,7 +141,7 @@ export class Pipeline {
     this.#start()
   }
 
-  #fail(built: WorkItem[], error: KvError): void {
+  #fail(built: WorkItem[], error: Error): void {
     this.#busy = false
     for (const item of built) item.failed(error)
     this.#start()

@@ -1,0 +1,83 @@
+// PostgreSQL's four row-lock modes over the store's two, by two keys per row: the row's own and its key lock.
+//
+//                     row key     key lock        conflicts, as in PostgreSQL:
+//   FOR KEY SHARE     –           S               UPDATE
+//   FOR SHARE         S           –               NO KEY UPDATE, UPDATE
+//   FOR NO KEY UPDATE X           –               SHARE, NO KEY UPDATE, UPDATE
+//   FOR UPDATE        X           X               all
+//
+// On a store without shared locks an S is an X: on the row key for SHARE, on one of a few stripes of the key lock for KEY SHARE, and UPDATE
+// takes all stripes; so that foreign-key checks under one hot parent meet only on the same stripe.
+
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
+import { LOCK_SKIPPED, LOCKED_CHANGED, type LockOptions, type LockResult, type StoreCapabilities, type Transaction } from '../store.ts'
+import { keyLockOf } from './keys.ts'
+
+export type RowLockMode = 'key share' | 'share' | 'no key update' | 'update'
+
+export interface RowLockOptions {
+  readonly wait: LockOptions['wait']
+  readonly timeoutMs: number
+  /** Also answer the rows' newest committed (or own) values; not with 'key share'. */
+  readonly returnValues?: boolean
+}
+
+/** Stripes of a key lock on stores without shared locks. */
+const STRIPES = 8
+let nextStripe = 0
+
+function stripe(key: Buffer, n: number): Buffer {
+  return Buffer.concat([key, Buffer.from([n])])
+}
+
+/**
+ * Locks rows. Status 1 (changed since the snapshot) of a 'key share' means that the row's key was deleted or changed: read again at a new
+ * snapshot. LockResult is by row.
+ */
+export function lockRows(
+  txn: Transaction,
+  capabilities: StoreCapabilities,
+  rowKeys: readonly Buffer[],
+  mode: RowLockMode,
+  options: RowLockOptions,
+): MaybePromise<LockResult> {
+  const shared = capabilities.sharedLocks
+  const exclusive: LockOptions = { mode: 'exclusive', ...options }
+  switch (mode) {
+    case 'no key update':
+      return txn.lockKeys(rowKeys, exclusive)
+    case 'share':
+      return txn.lockKeys(rowKeys, shared ? { ...exclusive, mode: 'shared' } : exclusive)
+    case 'key share': {
+      if (shared) return txn.lockKeys(rowKeys.map(keyLockOf), { ...exclusive, mode: 'shared', returnValues: false })
+      const n = nextStripe++ % STRIPES
+      return txn.lockKeys(
+        rowKeys.map((key) => stripe(keyLockOf(key), n)),
+        { ...exclusive, returnValues: false },
+      )
+    }
+    case 'update':
+      return andThen(txn.lockKeys(rowKeys, exclusive), (rows) => {
+        const kept = rowKeys.filter((_, i) => rows.status[i] !== LOCK_SKIPPED)
+        const locks = kept.flatMap((key) => {
+          const lock = keyLockOf(key)
+          return shared ? [lock] : Array.from({ length: STRIPES }, (_, n) => stripe(lock, n))
+        })
+        const perRow = shared ? 1 : STRIPES
+        return andThen(txn.lockKeys(locks, { ...exclusive, returnValues: false }), (keys) => {
+          let at = 0
+          for (let i = 0; i < rowKeys.length; i++) {
+            if (rows.status[i] === LOCK_SKIPPED) continue
+            for (let n = 0; n < perRow; n++) {
+              const status = keys.status[at++]!
+              if (status === LOCK_SKIPPED) {
+                rows.status[i] = LOCK_SKIPPED
+                if (rows.values !== null) rows.values[i] = null
+              } else if (status === LOCKED_CHANGED && rows.status[i] !== LOCK_SKIPPED) rows.status[i] = LOCKED_CHANGED
+            }
+          }
+          return rows
+        })
+      })
+  }
+}

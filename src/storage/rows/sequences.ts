@@ -1,0 +1,213 @@
+// Sequences: numbers that nobody gets twice, crash or not. State lies under one key per sequence; values are taken in blocks by a transaction
+// of its own, so a crash (or a lost block) leaves a gap, as PostgreSQL's log-ahead of 32 does. Blocks grow while they are used up quickly.
+
+import { PgError } from '../../base/errors.ts'
+import type { TableId } from '../../base/ids.ts'
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import type { Keyspace, Transaction } from '../store.ts'
+import { rowIdKey, sequenceKey } from './keys.ts'
+
+export interface SequenceParameters {
+  /** For messages. */
+  readonly name: string
+  readonly start: bigint
+  readonly increment: bigint
+  readonly min: bigint
+  readonly max: bigint
+  readonly cycle: boolean
+}
+
+export interface SequenceState {
+  readonly lastValue: bigint
+  readonly isCalled: boolean
+}
+
+const FIRST_BLOCK = 32
+const LARGEST_BLOCK = 4096
+/** A block used up within this time makes the next one larger. */
+const QUICK_MS = 1000
+const LOCK_TIMEOUT_MS = 10_000
+/** Sequences whose blocks are kept in memory per keyspace. */
+const MAX_BLOCKS = 10_000
+
+/** Values taken from the store and not given out yet. */
+interface Block {
+  next: bigint
+  left: number
+  size: number
+  takenAt: number
+  last: bigint | null
+  refill: Promise<void> | null
+}
+
+const encodeState = (state: SequenceState): Buffer => {
+  const out = Buffer.alloc(10)
+  out[0] = 1
+  out[1] = state.isCalled ? 1 : 0
+  out.writeBigInt64BE(state.lastValue, 2)
+  return out
+}
+const decodeState = (bytes: Buffer): SequenceState => ({ isCalled: bytes[1] === 1, lastValue: bytes.readBigInt64BE(2) })
+
+const SAFE = BigInt(Number.MAX_SAFE_INTEGER)
+const int8 = (value: bigint): number | bigint => (value <= SAFE && value >= -SAFE ? Number(value) : value)
+
+export class Sequences {
+  readonly #keyspace: Keyspace
+  readonly #blocks = new Map<string, Block>()
+
+  constructor(keyspace: Keyspace) {
+    this.#keyspace = keyspace
+  }
+
+  /** The next value, as int8's datum form. 2200H when the sequence is used up. */
+  nextval(id: number, parameters: SequenceParameters): MaybePromise<number | bigint> {
+    return andThen(this.#next(sequenceKey(id), parameters), int8)
+  }
+
+  /** `count` values in ascending call order; for COPY and INSERT of many rows. */
+  nextvals(id: number, parameters: SequenceParameters, count: number): MaybePromise<(number | bigint)[]> {
+    const key = sequenceKey(id)
+    const values: (number | bigint)[] = []
+    const more = (): MaybePromise<(number | bigint)[]> => {
+      while (values.length < count) {
+        const value = this.#next(key, parameters)
+        if (value instanceof Promise) {
+          return value.then((v) => {
+            values.push(int8(v))
+            return more()
+          })
+        }
+        values.push(int8(value))
+      }
+      return values
+    }
+    return more()
+  }
+
+  /** Hidden row ids for a table without a primary key. */
+  rowIds(table: TableId, count: number): MaybePromise<number[]> {
+    const key = rowIdKey(table)
+    const ids: number[] = []
+    const more = (): MaybePromise<number[]> => {
+      while (ids.length < count) {
+        const value = this.#next(key, ROW_IDS)
+        if (value instanceof Promise) {
+          return value.then((v) => {
+            ids.push(Number(v))
+            return more()
+          })
+        }
+        ids.push(Number(value))
+      }
+      return ids
+    }
+    return more()
+  }
+
+  #next(key: Buffer, parameters: SequenceParameters): MaybePromise<bigint> {
+    const name = key.latin1Slice()
+    let block = this.#blocks.get(name)
+    if (block === undefined) {
+      if (this.#blocks.size >= MAX_BLOCKS) this.#blocks.clear()
+      block = { next: 0n, left: 0, size: FIRST_BLOCK, takenAt: 0, last: null, refill: null }
+      this.#blocks.set(name, block)
+    }
+    if (block.left > 0) return take(block, parameters.increment)
+    const mine = block
+    mine.refill ??= this.#refill(key, mine, parameters).finally(() => {
+      mine.refill = null
+    })
+    return mine.refill.then(() => this.#next(key, parameters))
+  }
+
+  async #refill(key: Buffer, block: Block, parameters: SequenceParameters): Promise<void> {
+    const now = performance.now()
+    if (block.takenAt > 0) block.size = now - block.takenAt < QUICK_MS ? Math.min(block.size * 2, LARGEST_BLOCK) : FIRST_BLOCK
+    await this.#change(key, async (txn, stored) => {
+      const { increment, min, max } = parameters
+      let first: bigint
+      if (stored === null || !stored.isCalled) first = stored === null ? parameters.start : stored.lastValue
+      else first = stored.lastValue + increment
+      if (first > max || first < min) {
+        if (!parameters.cycle) throw exhausted(parameters, increment > 0n)
+        first = increment > 0n ? min : max
+      }
+      const room = increment > 0n ? (max - first) / increment : (first - min) / -increment
+      const count = room + 1n < BigInt(block.size) ? Number(room + 1n) : block.size
+      await txn.put(key, encodeState({ lastValue: first + BigInt(count - 1) * increment, isCalled: true }))
+      return () => {
+        block.next = first
+        block.left = count
+        block.takenAt = now
+      }
+    })
+  }
+
+  /** Runs a change of the state in a transaction of its own; what it answers is applied after the commit. */
+  async #change(key: Buffer, change: (txn: Transaction, stored: SequenceState | null) => Promise<() => void>): Promise<void> {
+    const txn = this.#keyspace.begin({ isolation: 'read committed' })
+    let apply: () => void
+    try {
+      const locked = await txn.lockKeys([key], { mode: 'exclusive', wait: 'block', timeoutMs: LOCK_TIMEOUT_MS, returnValues: true })
+      const bytes = locked.values![0] ?? null
+      apply = await change(txn, bytes === null ? null : decodeState(bytes))
+      await txn.commit()
+    } catch (error) {
+      await txn.rollback()
+      throw error
+    }
+    apply()
+  }
+
+  /** setval: takes effect at once and stays, whatever becomes of the caller's transaction. */
+  async setval(id: number, parameters: SequenceParameters, value: bigint, isCalled: boolean): Promise<void> {
+    if (value < parameters.min || value > parameters.max) {
+      throw new PgError(
+        SQLSTATE.numericValueOutOfRange,
+        `setval: value ${value} is out of bounds for sequence "${parameters.name}" (${parameters.min}..${parameters.max})`,
+      )
+    }
+    const key = sequenceKey(id)
+    const block = this.#blocks.get(key.latin1Slice())
+    await block?.refill
+    await this.#change(key, async (txn) => {
+      await txn.put(key, encodeState({ lastValue: value, isCalled }))
+      return () => this.forget(id)
+    })
+  }
+
+  /** What `SELECT last_value, is_called FROM seq` shows. */
+  state(id: number, parameters: SequenceParameters): MaybePromise<SequenceState> {
+    const key = sequenceKey(id)
+    const block = this.#blocks.get(key.latin1Slice())
+    if (block !== undefined && block.last !== null) return { lastValue: block.last, isCalled: true }
+    const txn = this.#keyspace.begin({ isolation: 'read committed', readOnly: true, latest: true })
+    return andThen(txn.get(key), (bytes) =>
+      andThen(txn.rollback(), () => (bytes === null ? { lastValue: parameters.start, isCalled: false } : decodeState(bytes))),
+    )
+  }
+
+  /** After the sequence was altered or dropped: unused values of its block are given up. */
+  forget(id: number): void {
+    this.#blocks.delete(sequenceKey(id).latin1Slice())
+  }
+}
+
+const ROW_IDS: SequenceParameters = { name: 'row id', start: 1n, increment: 1n, min: 1n, max: 2n ** 48n - 1n, cycle: false }
+
+function take(block: Block, increment: bigint): bigint {
+  const value = block.next
+  block.next += increment
+  block.left--
+  block.last = value
+  return value
+}
+
+function exhausted(parameters: SequenceParameters, ascending: boolean): PgError {
+  const bound = ascending
+    ? `maximum value of sequence "${parameters.name}" (${parameters.max})`
+    : `minimum value of sequence "${parameters.name}" (${parameters.min})`
+  return new PgError(SQLSTATE.sequenceGeneratorLimitExceeded, `nextval: reached ${bound}`)
+}
