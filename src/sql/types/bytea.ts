@@ -1,0 +1,197 @@
+// bytea: byte strings.
+
+import { PgError } from '../../base/errors.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import { checkFieldSize } from './chars.ts'
+import { bytesKeyCodec, bytesValueCodec, normalInt8, writeAscii } from './codecs.ts'
+import { defineType, invalidInput } from './define.ts'
+import type { Int8 } from './forms.ts'
+import { hashBytes, hashBytesExtended } from './hash.ts'
+import { like } from './like.ts'
+import type { Procs } from './procs.ts'
+
+const asBuffer = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+const invalid = (message: string): PgError => new PgError(SQLSTATE.invalidParameterValue, message)
+
+/** Hexadecimal digits, blanks between pairs ignored. */
+export function decodeHex(text: string): Buffer {
+  if (/^(?:[0-9a-fA-F]{2})*$/.test(text)) return Buffer.from(text, 'hex')
+  const bytes: number[] = []
+  for (let i = 0; i < text.length; i++) {
+    if (/[ \n\t\r]/.test(text[i]!)) continue
+    for (let digit = i; digit < i + 2; digit++) {
+      if (digit >= text.length) throw invalid('invalid hexadecimal data: odd number of digits')
+      if (!/[0-9a-fA-F]/.test(text[digit]!)) {
+        const char = String.fromCodePoint(text.codePointAt(digit)!)
+        throw invalid(`invalid hexadecimal digit: "${char}"`)
+      }
+    }
+    bytes.push(Number.parseInt(text.slice(i, i + 2), 16))
+    i++
+  }
+  return Buffer.from(bytes)
+}
+
+/** The traditional form: \\ and \ooo. */
+export function decodeEscape(text: string, fail: () => PgError): Buffer {
+  if (!text.includes('\\')) return Buffer.from(text)
+  const parts: Buffer[] = []
+  let from = 0
+  for (let i = text.indexOf('\\'); i >= 0; i = text.indexOf('\\', from)) {
+    parts.push(Buffer.from(text.slice(from, i)))
+    if (text[i + 1] === '\\') {
+      parts.push(Buffer.from('\\'))
+      from = i + 2
+    } else {
+      const octal = text.slice(i + 1, i + 4)
+      if (!/^[0-3][0-7][0-7]$/.test(octal)) throw fail()
+      parts.push(Buffer.from([Number.parseInt(octal, 8)]))
+      from = i + 4
+    }
+  }
+  parts.push(Buffer.from(text.slice(from)))
+  return Buffer.concat(parts)
+}
+
+function outputEscape(bytes: Uint8Array): string {
+  let result = ''
+  for (const byte of bytes)
+    result += byte === 0x5c ? '\\\\' : byte < 0x20 || byte > 0x7e ? `\\${byte.toString(8).padStart(3, '0')}` : String.fromCharCode(byte)
+  return result
+}
+
+const compare = (a: Uint8Array, b: Uint8Array): number => Buffer.compare(a, b)
+
+export const byteaTypes = {
+  bytea: defineType<Uint8Array>({
+    input: (text) => (text.startsWith('\\x') ? decodeHex(text.slice(2)) : decodeEscape(text, () => invalidInput('bytea', text))),
+    output: (value, io) => (io.byteaOutput === 'hex' ? `\\x${asBuffer(value).toString('hex')}` : outputEscape(value)),
+    writeText(value, out, io) {
+      if (io.byteaOutput === 'escape') writeAscii(outputEscape(value), out)
+      else {
+        out.reserve(2 + value.length * 2)
+        writeAscii('\\x', out)
+        out.length += out.buffer.write(asBuffer(value).toString('hex'), out.length, 'latin1')
+      }
+    },
+    receive: (buffer, start, end) => Buffer.from(buffer.subarray(start, end)),
+    send: (value, out) => out.bytes(value),
+    compare,
+    hashKey: (value) => asBuffer(value).latin1Slice(),
+    size: (value) => 96 + value.length,
+    value: bytesValueCodec,
+    key: bytesKeyCodec,
+  }),
+}
+
+const substringError = (): PgError => new PgError(SQLSTATE.substringError, 'negative substring length not allowed')
+
+function substring(bytes: Uint8Array, start: number, count: number | null): Uint8Array {
+  if (count === null) return bytes.slice(Math.max(start - 1, 0))
+  if (count < 0) throw substringError()
+  return bytes.slice(Math.max(start - 1, 0), Math.max(start - 1 + count, 0))
+}
+
+function overlay(bytes: Uint8Array, placed: Uint8Array, start: number, count: number): Uint8Array {
+  if (start <= 0) throw substringError()
+  return Buffer.concat([bytes.subarray(0, start - 1), placed, bytes.subarray(Math.max(start + count - 1, 0))])
+}
+
+function trim(bytes: Uint8Array, set: Uint8Array, left: boolean, right: boolean): Uint8Array {
+  let from = 0
+  let to = bytes.length
+  if (left) while (from < to && set.includes(bytes[from]!)) from++
+  if (right) while (to > from && set.includes(bytes[to - 1]!)) to--
+  return bytes.slice(from, to)
+}
+
+function checkIndex(index: Int8, count: number): number {
+  if (index < 0 || index >= count)
+    throw new PgError(SQLSTATE.arraySubscriptError, `index ${index} out of valid range, 0..${count - 1}`)
+  return Number(index)
+}
+
+function toInteger(bytes: Uint8Array, width: number, type: string): bigint {
+  if (bytes.length > width) throw new PgError(SQLSTATE.numericValueOutOfRange, `${type} out of range`)
+  let value = 0n
+  for (const byte of bytes) value = (value << 8n) | BigInt(byte)
+  return bytes.length === width ? BigInt.asIntN(width * 8, value) : value
+}
+
+const latin1 = (bytes: Uint8Array): string => asBuffer(bytes).latin1Slice()
+
+export const byteaProcs = {
+  byteaeq: (a, b) => compare(a, b) === 0,
+  byteane: (a, b) => compare(a, b) !== 0,
+  bytealt: (a, b) => compare(a, b) < 0,
+  byteale: (a, b) => compare(a, b) <= 0,
+  byteagt: (a, b) => compare(a, b) > 0,
+  byteage: (a, b) => compare(a, b) >= 0,
+  byteacmp: compare,
+  bytea_larger: (a, b) => (compare(a, b) > 0 ? a : b),
+  bytea_smaller: (a, b) => (compare(a, b) < 0 ? a : b),
+  hashbytea: (a) => hashBytes(a),
+  hashbyteaextended: (a, seed) => hashBytesExtended(a, seed),
+  byteacat(a, b) {
+    checkFieldSize(a.length + b.length)
+    return Buffer.concat([a, b])
+  },
+  byteaoctetlen: (a) => a.length,
+  bytea_substr: substring,
+  bytea_substr_no_len: (bytes, start) => substring(bytes, start, null),
+  byteaoverlay: overlay,
+  byteaoverlay_no_len: (bytes, placed, start) => overlay(bytes, placed, start, placed.length),
+  byteapos: (bytes, part) => asBuffer(bytes).indexOf(part) + 1,
+  byteatrim: (bytes, set) => trim(bytes, set, true, true),
+  bytealtrim: (bytes, set) => trim(bytes, set, true, false),
+  byteartrim: (bytes, set) => trim(bytes, set, false, true),
+  bytealike: (bytes, pattern) => like(latin1(bytes), latin1(pattern)),
+  byteanlike: (bytes, pattern) => !like(latin1(bytes), latin1(pattern)),
+  like_escape_bytea(pattern, escape) {
+    if (escape.length > 1)
+      throw new PgError(SQLSTATE.invalidEscapeSequence, 'invalid escape string', { hint: 'Escape string must be empty or one character.' })
+    const out: number[] = []
+    let escaped = false
+    for (const byte of pattern) {
+      if (escape.length === 1 && byte === escape[0] && !escaped && byte !== 0x5c) {
+        out.push(0x5c)
+        escaped = true
+      } else {
+        if (byte === 0x5c && !escaped && escape[0] !== 0x5c) out.push(0x5c)
+        out.push(byte)
+        escaped = false
+      }
+    }
+    return Buffer.from(out)
+  },
+  bytea_reverse: (bytes) => Uint8Array.from(bytes).reverse(),
+  bytea_bit_count(bytes) {
+    let count = 0
+    for (let byte of bytes) for (; byte !== 0; byte &= byte - 1) count++
+    return count
+  },
+  byteaGetByte: (bytes, n) => bytes[checkIndex(n, bytes.length)]!,
+  byteaGetBit(bytes, n) {
+    const bit = checkIndex(n, bytes.length * 8)
+    return (bytes[bit >> 3]! >> (bit & 7)) & 1
+  },
+  byteaSetByte(bytes, n, value) {
+    const index = checkIndex(n, bytes.length)
+    const result = Uint8Array.from(bytes)
+    result[index] = value & 0xff
+    return result
+  },
+  byteaSetBit(bytes, n, value) {
+    const bit = checkIndex(n, bytes.length * 8)
+    if (value !== 0 && value !== 1) throw invalid('new bit must be 0 or 1')
+    const result = Uint8Array.from(bytes)
+    const mask = 1 << (bit & 7)
+    result[bit >> 3] = value === 1 ? result[bit >> 3]! | mask : result[bit >> 3]! & ~mask
+    return result
+  },
+  bytea_int2: (bytes) => Number(toInteger(bytes, 2, 'smallint')),
+  bytea_int4: (bytes) => Number(toInteger(bytes, 4, 'integer')),
+  bytea_int8: (bytes) => normalInt8(toInteger(bytes, 8, 'bigint')),
+} satisfies Procs

@@ -1,0 +1,134 @@
+// Characters of a JavaScript string as PostgreSQL counts them: code points, ordered by code point (C.UTF-8), not UTF-16 units. Nearly all
+// text has no surrogates; each helper asks that first and then works on units. // hot
+
+import { PgError } from '../../base/errors.ts'
+import { LIMITS } from '../../base/limits.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
+
+const HIGH = /[\ud800-\udbff]/
+
+/** Whether the text has characters beyond the basic plane, so that units are not characters. */
+export function hasSurrogates(text: string): boolean {
+  return HIGH.test(text)
+}
+
+/** Code point order: as the UTF-8 bytes compare. */
+export function compareText(a: string, b: string): number {
+  if (a === b) return 0
+  const length = Math.min(a.length, b.length)
+  for (let i = 0; i < length; i++) {
+    const x = a.charCodeAt(i)
+    const y = b.charCodeAt(i)
+    if (x !== y) {
+      // A surrogate stands for a character above every unit from U+E000 on.
+      if (x >= 0xd800 && y >= 0xd800) {
+        const xs = x < 0xe000
+        if (xs !== y < 0xe000) return xs ? 1 : -1
+      }
+      return x < y ? -1 : 1
+    }
+  }
+  return a.length < b.length ? -1 : 1
+}
+
+export function charLength(text: string): number {
+  if (!HIGH.test(text)) return text.length
+  let pairs = 0
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    if (unit >= 0xd800 && unit < 0xdc00) pairs++
+  }
+  return text.length - pairs
+}
+
+/** The unit offset of character `index` (from 0), at most the length. */
+export function unitOffset(text: string, index: number): number {
+  if (index <= 0) return 0
+  if (!HIGH.test(text)) return Math.min(index, text.length)
+  let at = 0
+  for (let left = index; left > 0 && at < text.length; left--) {
+    const unit = text.charCodeAt(at)
+    at += unit >= 0xd800 && unit < 0xdc00 ? 2 : 1
+  }
+  return at
+}
+
+/** Characters [from, to). */
+export function sliceChars(text: string, from: number, to: number): string {
+  if (to <= from) return ''
+  if (!HIGH.test(text)) return text.slice(Math.max(from, 0), to)
+  return text.slice(unitOffset(text, from), unitOffset(text, to))
+}
+
+/** The characters, one string each. */
+export function chars(text: string): string[] {
+  return HIGH.test(text) ? Array.from(text) : text.split('')
+}
+
+const BEYOND_ASCII = /[\u0080-\uffff]/
+
+export function isAscii(text: string): boolean {
+  return !BEYOND_ASCII.test(text)
+}
+
+/** Case mapping one character to one character, as C.UTF-8 does: what would become several stays. */
+function mapSimple(text: string, map: (char: string) => string): string {
+  let result = ''
+  for (const char of text) {
+    const mapped = map(char)
+    result += mapped.length === 1 || (mapped.length === 2 && HIGH.test(mapped)) ? mapped : char
+  }
+  return result
+}
+const toUpper = (char: string): string => char.toUpperCase()
+const toLower = (char: string): string => char.toLowerCase()
+
+export function upper(text: string): string {
+  return !BEYOND_ASCII.test(text) ? text.toUpperCase() : mapSimple(text, toUpper)
+}
+
+export function lower(text: string): string {
+  return !BEYOND_ASCII.test(text) ? text.toLowerCase() : mapSimple(text, toLower)
+}
+
+const WORD = /[\p{L}\p{N}]/u
+
+export function initcap(text: string): string {
+  let result = ''
+  let inside = false
+  for (const char of text) {
+    result += inside ? lower(char) : upper(char)
+    inside = WORD.test(char)
+  }
+  return result
+}
+
+/** UTF-8 length without encoding. */
+export function utf8Length(text: string): number {
+  return Buffer.byteLength(text)
+}
+
+/** 54000 before a string is built that no field may hold. */
+export function checkFieldSize(bytes: number): void {
+  if (bytes > LIMITS.maxFieldBytes) throw new PgError(SQLSTATE.programLimitExceeded, 'requested length too large')
+}
+
+/** At most `limit` bytes of UTF-8, never splitting a character. */
+export function clipBytes(text: string, limit: number): string {
+  if (text.length * 3 <= limit || Buffer.byteLength(text) <= limit) return text
+  let used = 0
+  let end = 0
+  for (const char of text) {
+    used += Buffer.byteLength(char)
+    if (used > limit) break
+    end += char.length
+  }
+  return text.slice(0, end)
+}
+
+/** Without trailing blanks: what bpchar compares and hashes by. */
+export function trimBlanks(text: string): string {
+  let end = text.length
+  while (end > 0 && text.charCodeAt(end - 1) === 0x20) end--
+  return end === text.length ? text : text.slice(0, end)
+}

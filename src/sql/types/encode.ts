@@ -1,0 +1,194 @@
+// encode/decode, digests, checksums, and conversion between encodings.
+
+import { createHash } from 'node:crypto'
+import { notSupported, PgError } from '../../base/errors.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import { decodeEscape, decodeHex } from './bytea.ts'
+import { invalidInput } from './define.ts'
+import { utf8Bytes } from './hash.ts'
+import type { Procs } from './procs.ts'
+
+const invalid = (message: string, hint?: string): PgError =>
+  new PgError(SQLSTATE.invalidParameterValue, message, hint === undefined ? {} : { hint })
+
+const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+/** Base64 in lines of 76. */
+function encodeBase64(bytes: Uint8Array): string {
+  return asBuffer(bytes)
+    .toString('base64')
+    .replace(/.{76}(?=.)/g, '$&\n')
+}
+
+function decodeBase64(text: string): Buffer {
+  const compact = text.replace(/[ \t\n\r]/g, '')
+  const bad = /[^A-Za-z0-9+/=]/u.exec(compact)
+  if (bad !== null) throw invalid(`invalid symbol "${bad[0]}" found while decoding base64 sequence`)
+  const padding = compact.indexOf('=')
+  if (padding >= 0 && (padding % 4 < 2 || !/^={1,2}$/.test(compact.slice(padding))))
+    throw invalid(padding % 4 < 2 || /^=+$/.test(compact.slice(padding)) ? 'unexpected "=" while decoding base64 sequence' : 'invalid base64 end sequence', 'Input data is missing padding, is truncated, or is otherwise corrupted.')
+  if (compact.length % 4 !== 0)
+    throw invalid('invalid base64 end sequence', 'Input data is missing padding, is truncated, or is otherwise corrupted.')
+  return Buffer.from(compact, 'base64')
+}
+
+/** Zero bytes and bytes beyond ASCII as \ooo, backslashes doubled. */
+function encodeEscape(bytes: Uint8Array): string {
+  let result = ''
+  for (const byte of bytes)
+    result += byte === 0x5c ? '\\\\' : byte === 0 || byte > 0x7f ? `\\${byte.toString(8).padStart(3, '0')}` : String.fromCharCode(byte)
+  return result
+}
+
+function encode(bytes: Uint8Array, format: string): string {
+  switch (format.toLowerCase()) {
+    case 'hex':
+      return asBuffer(bytes).toString('hex')
+    case 'base64':
+      return encodeBase64(bytes)
+    case 'escape':
+      return encodeEscape(bytes)
+    default:
+      throw invalid(`unrecognized encoding: "${format}"`)
+  }
+}
+
+function decode(text: string, format: string): Uint8Array {
+  switch (format.toLowerCase()) {
+    case 'hex':
+      return decodeHex(text)
+    case 'base64':
+      return decodeBase64(text)
+    case 'escape':
+      return decodeEscape(text, () => invalidInput('bytea', text))
+    default:
+      throw invalid(`unrecognized encoding: "${format}"`)
+  }
+}
+
+const digest = (algorithm: string, bytes: Uint8Array): Buffer => createHash(algorithm).update(bytes).digest()
+const md5 = (bytes: Uint8Array): string => createHash('md5').update(bytes).digest('hex')
+
+function crcTable(polynomial: number): Uint32Array {
+  return Uint32Array.from({ length: 256 }, (_, n) => {
+    let c = n
+    for (let k = 0; k < 8; k++) c = c & 1 ? (c >>> 1) ^ polynomial : c >>> 1
+    return c >>> 0
+  })
+}
+const CRC32 = crcTable(0xedb88320)
+const CRC32C = crcTable(0x82f63b78)
+function crc(table: Uint32Array, bytes: Uint8Array): number {
+  let c = 0xffffffff
+  for (const byte of bytes) c = table[(c ^ byte) & 0xff]! ^ (c >>> 8)
+  return (c ^ 0xffffffff) >>> 0
+}
+
+/** PostgreSQL's encoding ids; the ones this server converts to and from are UTF8, LATIN1 and SQL_ASCII. */
+// biome-ignore format: a list
+const ENCODINGS = ['SQL_ASCII', 'EUC_JP', 'EUC_CN', 'EUC_KR', 'EUC_TW', 'EUC_JIS_2004', 'UTF8', 'MULE_INTERNAL', 'LATIN1', 'LATIN2', 'LATIN3',
+  'LATIN4', 'LATIN5', 'LATIN6', 'LATIN7', 'LATIN8', 'LATIN9', 'LATIN10', 'WIN1256', 'WIN1258', 'WIN866', 'WIN874', 'KOI8R', 'WIN1251',
+  'WIN1252', 'ISO_8859_5', 'ISO_8859_6', 'ISO_8859_7', 'ISO_8859_8', 'WIN1250', 'WIN1253', 'WIN1254', 'WIN1255', 'WIN1257', 'KOI8U',
+  'SJIS', 'BIG5', 'GBK', 'UHC', 'GB18030', 'JOHAB', 'SHIFT_JIS_2004'] as const
+const ALIASES: Readonly<Record<string, string>> = { unicode: 'UTF8', iso88591: 'LATIN1' }
+
+function encodingName(name: string): string | undefined {
+  const plain = name.toLowerCase().replace(/[^a-z0-9]/g, '')
+  return ALIASES[plain] ?? ENCODINGS.find((known) => known.toLowerCase().replaceAll('_', '') === plain)
+}
+
+function required(name: string, which: string): string {
+  const found = encodingName(name)
+  if (found === undefined) throw invalid(`invalid ${which} encoding name "${name}"`)
+  return found
+}
+
+const DECODER = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** 22021 with the offending bytes, as PostgreSQL reports them. */
+export function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    const text = DECODER.decode(bytes)
+    if (!text.includes('\0')) return text
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+  }
+  const at = firstInvalid(bytes)
+  const lead = bytes[at.offset]!
+  const length = Math.min(lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1, bytes.length - at.offset)
+  const list = Array.from(bytes.subarray(at.offset, at.offset + length), (byte) => `0x${byte.toString(16).padStart(2, '0')}`)
+  throw new PgError(SQLSTATE.characterNotInRepertoire, `invalid byte sequence for encoding "UTF8": ${list.join(' ')}`)
+}
+
+function firstInvalid(bytes: Uint8Array): { offset: number } {
+  let i = 0
+  while (i < bytes.length) {
+    const lead = bytes[i]!
+    const length = lead === 0 ? 0 : lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0
+    if (length === 0 || i + length > bytes.length) break
+    const second = bytes[i + 1] ?? 0
+    let good = true
+    for (let k = 1; k < length; k++) if ((bytes[i + k]! & 0xc0) !== 0x80) good = false
+    if ((lead === 0xe0 && second < 0xa0) || (lead === 0xed && second > 0x9f) || (lead === 0xf0 && second < 0x90) || (lead === 0xf4 && second > 0x8f)) good = false
+    if (!good) break
+    i += length
+  }
+  return { offset: i }
+}
+
+function fromEncoding(bytes: Uint8Array, name: string, which: string): string {
+  const encoding = required(name, which)
+  switch (encoding) {
+    case 'UTF8':
+    case 'SQL_ASCII':
+      return decodeUtf8(bytes)
+    case 'LATIN1':
+      return asBuffer(bytes).toString('latin1')
+    default:
+      throw notSupported(`conversion from ${encoding} is not implemented`)
+  }
+}
+
+function toEncoding(text: string, name: string): Uint8Array {
+  const encoding = required(name, 'destination')
+  switch (encoding) {
+    case 'UTF8':
+    case 'SQL_ASCII':
+      return Buffer.from(text)
+    case 'LATIN1': {
+      for (const char of text)
+        if (char.codePointAt(0)! > 0xff) {
+          const list = Array.from(Buffer.from(char), (byte) => `0x${byte.toString(16)}`)
+          throw new PgError(
+            SQLSTATE.untranslatableCharacter,
+            `character with byte sequence ${list.join(' ')} in encoding "UTF8" has no equivalent in encoding "LATIN1"`,
+          )
+        }
+      return Buffer.from(text, 'latin1')
+    }
+    default:
+      throw notSupported(`conversion to ${encoding} is not implemented`)
+  }
+}
+
+export const encodeProcs = {
+  binary_encode: encode,
+  binary_decode: decode,
+  md5_text: (a) => md5(utf8Bytes(a)),
+  md5_bytea: md5,
+  sha224_bytea: (a) => digest('sha224', a),
+  sha256_bytea: (a) => digest('sha256', a),
+  sha384_bytea: (a) => digest('sha384', a),
+  sha512_bytea: (a) => digest('sha512', a),
+  crc32_bytea: (a) => crc(CRC32, a),
+  crc32c_bytea: (a) => crc(CRC32C, a),
+  PG_char_to_encoding(name) {
+    const found = encodingName(name)
+    return found === undefined ? -1 : ENCODINGS.indexOf(found as (typeof ENCODINGS)[number])
+  },
+  PG_encoding_to_char: (id) => ENCODINGS[id] ?? '',
+  pg_convert_from: (bytes, name) => fromEncoding(bytes, name, 'source'),
+  pg_convert_to: toEncoding,
+  pg_convert: (bytes, from, to) => toEncoding(fromEncoding(bytes, from, 'source'), to),
+  length_in_encoding: (bytes, name) => Array.from(fromEncoding(bytes, name, 'source')).length,
+} satisfies Procs
