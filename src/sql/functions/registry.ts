@@ -6,19 +6,44 @@ import type { Oid } from '../../base/ids.ts'
 import { LANGUAGE, pgProcs } from '../builtin/pg-proc.ts'
 import { pgTypes } from '../builtin/pg-type.ts'
 import { boolProcs } from '../types/bool.ts'
+import { byteaProcs } from '../types/bytea.ts'
+import { encodeProcs } from '../types/encode.ts'
 import type { EvalContext } from '../types/eval-context.ts'
 import { floatProcs } from '../types/float.ts'
 import { floatMathProcs } from '../types/float-math.ts'
 import { intProcs } from '../types/int.ts'
+import { likeProcs } from '../types/like.ts'
+import { oidProcs } from '../types/oid.ts'
 import type { CallInfo, ProcBody, Procs } from '../types/procs.ts'
+import { regProcs } from '../types/reg.ts'
 import { findBuiltinType } from '../types/registry.ts'
+import { stringProcs, stringSqlBodies } from '../types/string.ts'
+import { textProcs } from '../types/text.ts'
+import { uuidProcs } from '../types/uuid.ts'
+import { formatProcs, formatSqlBodies } from './format.ts'
 import { ioProcs } from './io-procs.ts'
+import { systemProcs } from './system.ts'
 
 /** Every family's bodies. */
-const TABLES: readonly Procs[] = [boolProcs, intProcs, floatProcs, floatMathProcs]
+const TABLES: readonly Procs[] = [
+  boolProcs,
+  intProcs,
+  floatProcs,
+  floatMathProcs,
+  textProcs,
+  stringProcs,
+  likeProcs,
+  byteaProcs,
+  encodeProcs,
+  uuidProcs,
+  oidProcs,
+  regProcs,
+  formatProcs,
+  systemProcs,
+]
 
 /** Bodies of the builtin functions that PostgreSQL itself writes in SQL, by OID. */
-const SQL_BODIES: Readonly<Record<Oid, ProcBody>> = {}
+const SQL_BODIES: Readonly<Record<Oid, ProcBody>> = { ...stringSqlBodies, ...formatSqlBodies } as unknown as Record<Oid, ProcBody>
 
 /** The columns of pg_proc a body is found by. */
 export interface ProcKey {
@@ -54,7 +79,9 @@ export function bodyOf(prosrc: string): ProcBody | undefined {
 export function procBody(proc: ProcKey): ProcBody {
   const body = findBody(proc)
   if (body !== undefined) return body
-  const { prosrc, proname, pronargs } = proc
+  const { proname, pronargs } = proc
+  // Functions PostgreSQL writes in SQL have no symbol: their name stands for it.
+  const prosrc = proc.prosrc === '' || proc.prolang === LANGUAGE.sql ? proname : proc.prosrc
   return (...args: unknown[]) => {
     const system = (args[pronargs] as EvalContext).system(prosrc)
     if (system === undefined) throw notSupported(`function ${proname} is not implemented`)

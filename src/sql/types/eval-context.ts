@@ -18,6 +18,8 @@ export interface IoSettings {
   readonly byteaOutput: 'hex' | 'escape'
   readonly xmlBinary: 'base64' | 'hex'
   readonly standardConformingStrings: boolean
+  /** Who names what the reg* types print; without it they print OIDs. */
+  readonly catalog?: CatalogLookup
 }
 
 /** Microseconds since 2000-01-01 UTC; number while safe, else bigint (see base/datum.ts). */

@@ -65,8 +65,8 @@ export interface DatumForms {
   interval: Interval
   jsonb: Jsonb
   money: Int8
-  oidvector: readonly number[]
-  int2vector: readonly number[]
+  oidvector: ArrayDatum
+  int2vector: ArrayDatum
   void: ''
   any: Any
   anyelement: Any

@@ -9,18 +9,38 @@ import type { PgTypeRow } from '../builtin/data/rows.ts'
 import { typeByOid } from '../builtin/pg-type.ts'
 import { arrayTypeSupport } from './array-type.ts'
 import { boolTypes } from './bool.ts'
+import { byteaTypes } from './bytea.ts'
 import { datetimeTypes } from './datetime-types.ts'
 import { floatTypes } from './float.ts'
 import { intTypes } from './int.ts'
 import { jsonTypes } from './json-types.ts'
 import { numericTypes } from './numeric-type.ts'
+import { oidTypes } from './oid.ts'
+import { pseudoTypes } from './pseudo.ts'
 import { recordTypes } from './record.ts'
+import { regTypes } from './reg.ts'
+import { textTypes } from './text.ts'
 import type { TypeSupport } from './type.ts'
+import { uuidTypes } from './uuid.ts'
 
 /** By typname. Each family exports one such table. */
 export type TypeFamily = Readonly<Record<string, TypeSupport>>
 
-const FAMILIES: readonly TypeFamily[] = [boolTypes, intTypes, floatTypes, numericTypes, datetimeTypes, jsonTypes, recordTypes]
+const FAMILIES: readonly TypeFamily[] = [
+  boolTypes,
+  intTypes,
+  floatTypes,
+  textTypes,
+  byteaTypes,
+  uuidTypes,
+  oidTypes,
+  regTypes,
+  pseudoTypes,
+  numericTypes,
+  datetimeTypes,
+  jsonTypes,
+  recordTypes,
+]
 
 let byName: Map<string, TypeSupport> | null = null
 const cache = new Map<Oid, TypeSupport | null>()
