@@ -108,8 +108,7 @@ function trim(bytes: Uint8Array, set: Uint8Array, left: boolean, right: boolean)
 }
 
 function checkIndex(index: Int8, count: number): number {
-  if (index < 0 || index >= count)
-    throw new PgError(SQLSTATE.arraySubscriptError, `index ${index} out of valid range, 0..${count - 1}`)
+  if (index < 0 || index >= count) throw new PgError(SQLSTATE.arraySubscriptError, `index ${index} out of valid range, 0..${count - 1}`)
   return Number(index)
 }
 

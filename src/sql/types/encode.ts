@@ -26,7 +26,12 @@ function decodeBase64(text: string): Buffer {
   if (bad !== null) throw invalid(`invalid symbol "${bad[0]}" found while decoding base64 sequence`)
   const padding = compact.indexOf('=')
   if (padding >= 0 && (padding % 4 < 2 || !/^={1,2}$/.test(compact.slice(padding))))
-    throw invalid(padding % 4 < 2 || /^=+$/.test(compact.slice(padding)) ? 'unexpected "=" while decoding base64 sequence' : 'invalid base64 end sequence', 'Input data is missing padding, is truncated, or is otherwise corrupted.')
+    throw invalid(
+      padding % 4 < 2 || /^=+$/.test(compact.slice(padding))
+        ? 'unexpected "=" while decoding base64 sequence'
+        : 'invalid base64 end sequence',
+      'Input data is missing padding, is truncated, or is otherwise corrupted.',
+    )
   if (compact.length % 4 !== 0)
     throw invalid('invalid base64 end sequence', 'Input data is missing padding, is truncated, or is otherwise corrupted.')
   return Buffer.from(compact, 'base64')
@@ -129,7 +134,13 @@ function firstInvalid(bytes: Uint8Array): { offset: number } {
     const second = bytes[i + 1] ?? 0
     let good = true
     for (let k = 1; k < length; k++) if ((bytes[i + k]! & 0xc0) !== 0x80) good = false
-    if ((lead === 0xe0 && second < 0xa0) || (lead === 0xed && second > 0x9f) || (lead === 0xf0 && second < 0x90) || (lead === 0xf4 && second > 0x8f)) good = false
+    if (
+      (lead === 0xe0 && second < 0xa0) ||
+      (lead === 0xed && second > 0x9f) ||
+      (lead === 0xf0 && second < 0x90) ||
+      (lead === 0xf4 && second > 0x8f)
+    )
+      good = false
     if (!good) break
     i += length
   }

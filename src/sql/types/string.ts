@@ -203,4 +203,3 @@ export const stringSqlBodies = {
   1811: (text: string) => Buffer.byteLength(text) * 8,
   1810: (bytes: Uint8Array) => bytes.length * 8,
 }
-

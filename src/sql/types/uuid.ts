@@ -1,11 +1,11 @@
 // uuid: canonical lower case text, so that text order is its order.
 
 import { randomBytes, randomUUID } from 'node:crypto'
+import type { ByteWriter } from '../../base/bytes.ts'
+import { writeAscii } from './codecs.ts'
 import { binaryLength, defineType, invalidInput } from './define.ts'
 import { hashBytes, hashBytesExtended } from './hash.ts'
 import type { Procs } from './procs.ts'
-import { writeAscii } from './codecs.ts'
-import type { ByteWriter } from '../../base/bytes.ts'
 
 const CANONICAL = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 /** Groups of four digits, each but the last optionally followed by a hyphen; braces around all. */
