@@ -184,7 +184,7 @@ export class Conversation implements Phase, Client {
           break
         }
         if (!this.#next()) break
-        if (link.congested) this.#block(CONGESTION, link.relieve())
+        if (!this.busy && link.congested) this.#block(CONGESTION, link.relieve())
       }
     } finally {
       this.#inTurn = false

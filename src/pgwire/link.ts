@@ -2,6 +2,7 @@
 // Invariant: `head` from `pos` on, then `more`, is what came and was not read yet; an idle link keeps nothing but an unfinished message. // hot
 
 import type { Socket } from 'node:net'
+import { assert } from '../base/assert.ts'
 import type { ByteWriter } from '../base/bytes.ts'
 import { PgError } from '../base/errors.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
@@ -221,6 +222,7 @@ export class Link implements OutputOwner {
 
   #waitForDrain(): Promise<void> {
     if (this.closed) return Promise.reject(new PgError(SQLSTATE.connectionFailure, 'connection to client lost', { severity: 'FATAL' }))
+    assert(this.#drain === null, 'two producers wait for one client')
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.destroy(), this.limits.stallTimeoutMs).unref()
       this.#drain = { resolve, reject, timer }

@@ -252,6 +252,7 @@ export class StubSession implements Session {
 
   async #copyIn(sink: ResultSink, failAfter: number): Promise<void> {
     const source = sink.copyIn(0, 2)
+    this.received = 0
     for (;;) {
       const piece = await source.read()
       if (piece === null) break
