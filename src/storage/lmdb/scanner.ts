@@ -29,7 +29,7 @@ const pool: Room[] = []
 const POOLED = 32
 
 function newRoom(bytes: number, entries: number): Room {
-  const data = Buffer.allocUnsafeSlow(bytes)
+  const data = Buffer.allocUnsafeSlow((bytes + 7) & ~7)
   return { data, words: new Uint32Array(data.buffer), bounds: new Uint32Array(entries * 4) }
 }
 
@@ -163,7 +163,8 @@ export class LmdbScanner implements Scanner {
       for (let i = ENTRY_KEY_AT >> 2, n = i + ((size + 3) >> 2); i < n; i++) out[to++] = entryKeyWords[i]!
       lastKeyAt = keyAt + 1
       lastKeyEnd = keyAt + size
-      this.#used = (keyAt + size + 7) & ~7
+      const behindKey = (keyAt + size + 7) & ~7
+      this.#used = behindKey
 
       if (this.#own !== null) {
         const outcome = this.#ownBefore(keyAt + 1, keyAt + size, wanted)
@@ -171,7 +172,7 @@ export class LmdbScanner implements Scanner {
           size = environment.next()
           continue
         }
-        if (outcome === FULL) {
+        if (outcome === FULL || this.#count >= wanted) {
           resumeHere = true
           break
         }
@@ -186,7 +187,7 @@ export class LmdbScanner implements Scanner {
         const visible = reader.select(key, valueSize, snapshot, self)
         if (serializable !== null && reader.newestStamp > snapshot) transaction.sawNewer(keyString(key))
         if (!visible) {
-          this.#used = keyAt
+          if (this.#used === behindKey) this.#used = keyAt
           size = environment.next()
           continue
         }
@@ -194,7 +195,7 @@ export class LmdbScanner implements Scanner {
         end = reader.end
         this.#reserve(end - from + 16)
       } else if (kind !== VALUE) {
-        this.#used = keyAt
+        if (this.#used === behindKey) this.#used = keyAt
         size = environment.next()
         continue
       }
