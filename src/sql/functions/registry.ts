@@ -7,12 +7,14 @@ import { LANGUAGE, pgProcs } from '../builtin/pg-proc.ts'
 import { pgTypes } from '../builtin/pg-type.ts'
 import { boolProcs } from '../types/bool.ts'
 import { byteaProcs } from '../types/bytea.ts'
+import { datetimeProcs, datetimeSqlBodies } from '../types/datetime-procs.ts'
 import { encodeProcs } from '../types/encode.ts'
 import type { EvalContext } from '../types/eval-context.ts'
 import { floatProcs } from '../types/float.ts'
 import { floatMathProcs } from '../types/float-math.ts'
 import { intProcs } from '../types/int.ts'
 import { likeProcs } from '../types/like.ts'
+import { numericProcs, numericSqlBodies } from '../types/numeric-procs.ts'
 import { oidProcs } from '../types/oid.ts'
 import type { CallInfo, ProcBody, Procs } from '../types/procs.ts'
 import { regProcs } from '../types/reg.ts'
@@ -40,10 +42,15 @@ const TABLES: readonly Procs[] = [
   regProcs,
   formatProcs,
   systemProcs,
+  numericProcs,
+  datetimeProcs,
 ]
 
 /** Bodies of the builtin functions that PostgreSQL itself writes in SQL, by OID. */
-const SQL_BODIES: Readonly<Record<Oid, ProcBody>> = { ...stringSqlBodies, ...formatSqlBodies } as unknown as Record<Oid, ProcBody>
+const SQL_BODIES: Readonly<Record<Oid, ProcBody>> = { ...numericSqlBodies, ...stringSqlBodies, ...formatSqlBodies } as unknown as Record<
+  Oid,
+  ProcBody
+>
 
 /** The columns of pg_proc a body is found by. */
 export interface ProcKey {

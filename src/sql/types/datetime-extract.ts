@@ -9,7 +9,7 @@ import {
   EPOCH_DAYS,
   isoWeek,
   POSTGRES_JDATE,
-  TimeTz,
+  type TimeTz,
   timestampDays,
   timestampTime,
   USECS_PER_DAY,
@@ -83,7 +83,8 @@ function timeField(field: Field, micros: number): Numeric | null {
   }
 }
 
-const century = (year: number, span: number): number => (year > 0 ? Math.floor((year + span - 1) / span) : -Math.floor((span - 1 - (year - 1)) / span))
+const century = (year: number, span: number): number =>
+  year > 0 ? Math.floor((year + span - 1) / span) : -Math.floor((span - 1 - (year - 1)) / span)
 
 function dateField(field: Field, days: number): Numeric | null {
   const ymd = civilFromDays(days)

@@ -6,14 +6,14 @@ import {
   addMicros,
   checkTimestamp,
   civilFromDays,
+  dateOutOfRange,
+  dayOfWeek,
   daysFromCivil,
   daysInMonth,
-  dayOfWeek,
-  EPOCH_DAYS,
   END_TIMESTAMP_DAYS,
+  EPOCH_DAYS,
   isFiniteMicros,
   isValidDate,
-  dateOutOfRange,
   makeTimestamp,
   normalizeMicros,
   type Tm,
@@ -28,7 +28,16 @@ import {
 } from './datetime.ts'
 import { localParts, offsetOf } from './datetime-format.ts'
 import type { Micros } from './eval-context.ts'
-import { Interval, INTERVAL_INF, INTERVAL_NEG_INF, intervalOutOfRange, isInfInterval, justifyHours, makeInterval, negateInterval } from './interval.ts'
+import {
+  INTERVAL_INF,
+  INTERVAL_NEG_INF,
+  type Interval,
+  intervalOutOfRange,
+  isInfInterval,
+  justifyHours,
+  makeInterval,
+  negateInterval,
+} from './interval.ts'
 import { formatInterval } from './interval-text.ts'
 import { findZone, fixedZone, offsetAtLocal, type TimeZone, zoneAbbreviation } from './timezone.ts'
 
@@ -51,7 +60,10 @@ export function zoneByName(name: string): TimeZone {
 export function zoneByInterval(a: Interval): TimeZone {
   if (isInfInterval(a)) throw new PgError(SQLSTATE.invalidParameterValue, `interval time zone must be finite`)
   if (a.months !== 0 || a.days !== 0) {
-    throw new PgError(SQLSTATE.invalidParameterValue, `interval time zone "${formatInterval(a, 'postgres')}" must not include months or days`)
+    throw new PgError(
+      SQLSTATE.invalidParameterValue,
+      `interval time zone "${formatInterval(a, 'postgres')}" must not include months or days`,
+    )
   }
   return fixedZone('', Math.trunc(Number(a.micros) / USECS_PER_SEC))
 }

@@ -20,7 +20,15 @@ import {
   USECS_PER_DAY,
   USECS_PER_SEC,
 } from './datetime.ts'
-import { extractDate, extractInterval, extractTime, extractTimestamp, extractTimeTz, truncateInterval, truncUnit } from './datetime-extract.ts'
+import {
+  extractDate,
+  extractInterval,
+  extractTime,
+  extractTimestamp,
+  extractTimeTz,
+  truncateInterval,
+  truncUnit,
+} from './datetime-extract.ts'
 import { formatTimeOfDay, localParts, offsetOf } from './datetime-format.ts'
 import {
   addDays,
@@ -46,14 +54,14 @@ import {
   compareInterval,
   divInterval,
   FULL_RANGE,
-  Interval,
+  type Interval,
   intervalSign,
   isInfInterval,
   justifyDays,
   justifyHours,
   justifyInterval,
-  makeInterval,
   MASK,
+  makeInterval,
   mulInterval,
   negateInterval,
   rint,
@@ -91,7 +99,10 @@ const wrapDay = (micros: number): number => {
 /** What an interval adds to a time of day. */
 function timeOffset(span: Interval, sign: number, type: string): number {
   if (isInfInterval(span)) {
-    throw new PgError(SQLSTATE.datetimeValueOutOfRange, `cannot ${sign > 0 ? 'add' : 'subtract'} infinite interval ${sign > 0 ? 'to' : 'from'} ${type}`)
+    throw new PgError(
+      SQLSTATE.datetimeValueOutOfRange,
+      `cannot ${sign > 0 ? 'add' : 'subtract'} infinite interval ${sign > 0 ? 'to' : 'from'} ${type}`,
+    )
   }
   return sign * Number(typeof span.micros === 'bigint' ? span.micros % 86_400_000_000n : span.micros % USECS_PER_DAY)
 }
@@ -149,14 +160,24 @@ function makeDays(year: number, month: number, day: number, fail: () => PgError)
 function makeTime(hour: number, minute: number, second: number, fail: () => PgError): number {
   const micros = rint(second * USECS_PER_SEC)
   const total = (hour * 60 + minute) * 60 * USECS_PER_SEC + micros
-  if (Number.isNaN(second) || hour < 0 || hour > 24 || minute < 0 || minute > 59 || second < 0 || second > 60 || total > USECS_PER_DAY) throw fail()
+  if (Number.isNaN(second) || hour < 0 || hour > 24 || minute < 0 || minute > 59 || second < 0 || second > 60 || total > USECS_PER_DAY)
+    throw fail()
   return total
 }
 
-function makeTimestampParts(year: number, month: number, day: number, hour: number, minute: number, second: number): { days: number; time: number } {
+function makeTimestampParts(
+  year: number,
+  month: number,
+  day: number,
+  hour: number,
+  minute: number,
+  second: number,
+): { days: number; time: number } {
   const two = (n: number): string => String(n).padStart(2, '0')
   const days = makeDays(year, month, day, () => fieldError(`date field value out of range: ${year}-${two(month)}-${two(day)}`))
-  const time = makeTime(hour, minute, second, () => fieldError(`time field value out of range: ${hour}:${two(minute)}:${secondText(second)}`))
+  const time = makeTime(hour, minute, second, () =>
+    fieldError(`time field value out of range: ${hour}:${two(minute)}:${secondText(second)}`),
+  )
   if (!isValidDate(days)) throw fieldError(`date out of range: ${year}-${two(month)}-${two(day)}`)
   return { days, time }
 }
@@ -339,7 +360,9 @@ export const datetimeProcs = {
     return new TimeTz(wrapDay(a.micros + (a.zone + offset) * USECS_PER_SEC), -offset)
   },
   make_time: (hour, minute, second) =>
-    makeTime(hour, minute, second, () => fieldError(`time field value out of range: ${hour}:${String(minute).padStart(2, '0')}:${secondText(second)}`)),
+    makeTime(hour, minute, second, () =>
+      fieldError(`time field value out of range: ${hour}:${String(minute).padStart(2, '0')}:${secondText(second)}`),
+    ),
 
   // timestamp, timestamptz
   timestamp_cmp: order,
@@ -527,10 +550,12 @@ export const datetimeSqlBodies: Readonly<Record<number, (...args: never[]) => un
     overlaps(a, b, c, plus(c, d, zoneOf(ctx)), order),
   1307: (a: Micros | null, b: Interval | null, c: Micros | null, d: Micros | null, ctx: EvalContext) =>
     overlaps(a, plus(a, b, zoneOf(ctx)), c, d, order),
-  2042: (a: Micros | null, b: Interval | null, c: Micros | null, d: Interval | null) => overlaps(a, plus(a, b, null), c, plus(c, d, null), order),
+  2042: (a: Micros | null, b: Interval | null, c: Micros | null, d: Interval | null) =>
+    overlaps(a, plus(a, b, null), c, plus(c, d, null), order),
   2043: (a: Micros | null, b: Micros | null, c: Micros | null, d: Interval | null) => overlaps(a, b, c, plus(c, d, null), order),
   2044: (a: Micros | null, b: Interval | null, c: Micros | null, d: Micros | null) => overlaps(a, plus(a, b, null), c, d, order),
-  1309: (a: number | null, b: Interval | null, c: number | null, d: Interval | null) => overlaps(a, plusTime(a, b), c, plusTime(c, d), order),
+  1309: (a: number | null, b: Interval | null, c: number | null, d: Interval | null) =>
+    overlaps(a, plusTime(a, b), c, plusTime(c, d), order),
   1310: (a: number | null, b: number | null, c: number | null, d: Interval | null) => overlaps(a, b, c, plusTime(c, d), order),
   1311: (a: number | null, b: Interval | null, c: number | null, d: number | null) => overlaps(a, plusTime(a, b), c, d, order),
 }
@@ -540,4 +565,3 @@ const plus = (a: Micros | null, span: Interval | null, zone: TimeZone | null): M
   a === null || span === null ? null : addInterval(a, span, zone)
 const plusTime = (a: number | null, span: Interval | null): number | null =>
   a === null || span === null ? null : wrapDay(a + timeOffset(span, 1, 'time'))
-

@@ -178,7 +178,6 @@ export const numericProcs = {
   },
 } satisfies Procs
 
-
 /** Bodies of the functions that PostgreSQL writes in SQL, by OID: log, log10, round, trunc of one numeric. */
 export const numericSqlBodies: Readonly<Record<number, (...args: never[]) => unknown>> = {
   1741: (a: Numeric, ctx: EvalContext) => logNumeric(NUMERIC_TEN, a, ctx.cancel),
