@@ -25,6 +25,8 @@ import { uuidProcs } from '../types/uuid.ts'
 import { formatProcs, formatSqlBodies } from './format.ts'
 import { ioProcs } from './io-procs.ts'
 import { systemProcs } from './system.ts'
+import { aggregateProcs } from './aggregates.ts'
+import { orderedSetProcs } from './ordered-set.ts'
 
 /** Every family's bodies. */
 const TABLES: readonly Procs[] = [
@@ -44,6 +46,8 @@ const TABLES: readonly Procs[] = [
   systemProcs,
   numericProcs,
   datetimeProcs,
+  aggregateProcs,
+  orderedSetProcs,
 ]
 
 /** Bodies of the builtin functions that PostgreSQL itself writes in SQL, by OID. */
