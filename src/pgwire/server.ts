@@ -15,6 +15,12 @@ import { MessageReader, ParameterSlots } from './read.ts'
 import { Startup, type StartupHost } from './startup.ts'
 import type { TlsSettings } from './tls.ts'
 
+// What a user of the package alone needs besides this file.
+export { PgError } from '../base/errors.ts'
+export { SQLSTATE } from '../base/sqlstate.ts'
+export type * from './backend.ts'
+export { createTlsSettings } from './tls.ts'
+
 /** Told what happens; for logs and metrics. */
 export interface WireObserver {
   accepted?(): void

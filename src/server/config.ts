@@ -13,7 +13,7 @@ export class ConfigError extends Error {
   }
 }
 
-const text = v.pipe(v.string(), v.nonEmpty('must not be empty'))
+const text = v.pipe(v.string('must be text'), v.nonEmpty('must not be empty'))
 const optionalText = v.nullable(text)
 const number = v.pipe(
   v.union([v.number(), v.pipe(v.string(), v.regex(/^\d+$/), v.transform(Number))], 'must be a whole number'),
@@ -35,7 +35,7 @@ const boolean = v.union(
   'must be true or false',
 )
 const endpoints = v.pipe(
-  v.string(),
+  v.string('must be text'),
   v.transform((list) => list.split(',').map((one) => one.trim().replace(/^https?:\/\//, ''))),
   v.array(v.pipe(v.string(), v.regex(/^(\[[0-9a-fA-F:]+\]|[^:\s/]+):\d{1,5}$/, 'must be host:port[,host:port…]'))),
 )
@@ -94,6 +94,8 @@ export interface ConfigSources {
 }
 
 const NAMES = Object.keys(schema.entries) as SettingName[]
+/** Their values stand in no message. */
+const SECRETS: ReadonlySet<SettingName> = new Set(['BOOTSTRAP_PASSWORD', 'OPERATOR_PASSWORD'])
 const DEFAULTS_FILE = new URL('../../config/default.json', import.meta.url)
 
 /** Throws ConfigError. */
@@ -121,7 +123,7 @@ export function loadConfig(sources: ConfigSources): Config {
   if (!parsed.success) {
     const issue = parsed.issues[0]!
     const name = String(issue.path?.[0]?.key) as SettingName
-    const shown = name.endsWith('PASSWORD') ? '' : `, not ${JSON.stringify(values.get(name))}`
+    const shown = SECRETS.has(name) ? '' : `, not ${JSON.stringify(values.get(name))}`
     throw new ConfigError(`setting ${name} (from ${origins.get(name)}) ${issue.message}${shown}`)
   }
   return toConfig(parsed.output)
