@@ -1,0 +1,84 @@
+// WITH: each query that was not inlined is planned once, as a shared result; a recursive one as a RecursiveUnion over its working table.
+
+import { notSupported } from '../../base/errors.ts'
+import type { CommonTableExpr, Query } from '../analyzer/query.ts'
+import { makeRoot, type PlannedCte, type Root } from './context.ts'
+import { clampRows, DEFAULTS } from './cost.ts'
+import { common, passThrough } from './paths/path.ts'
+import type { Plan, SubPlan } from './plan.ts'
+import type { PlannedLevel } from './plan-level.ts'
+
+type PlanQuery = (query: Query, parent: Root, fetch: number | null) => PlannedLevel
+export type PlanModify = (query: Query, parent: Root) => Plan
+
+/** Plans INSERT, UPDATE, DELETE and MERGE in WITH; set by planner.ts, which knows both sides. */
+export const modifying: { plan: PlanModify | null } = { plan: null }
+
+export function planCtes(root: Root, planQuery: PlanQuery): void {
+  for (const cte of root.query.cteList) {
+    const entry: PlannedCte = { cte, subPlan: null, rows: 0, width: 8, workTable: 0 }
+    root.ctes.push(entry)
+    const plan = cte.query.commandType !== 'select' ? modifying.plan!(cte.query, root) : selectPlan(cte, entry, root, planQuery)
+    const subPlan: SubPlan = {
+      id: root.glob.subPlanIds++,
+      kind: 'cte',
+      plan,
+      setParams: [],
+      params: [],
+      testExpr: null,
+      columns: [],
+      useHash: false,
+    }
+    entry.subPlan = subPlan
+    entry.rows = plan.rows
+    root.initPlans.push(subPlan)
+    if (cte.query.commandType !== 'select') root.glob.modifyingCtes.push(subPlan)
+  }
+}
+
+function finish(planned: PlannedLevel): Plan {
+  const plan = planned.path.build(planned.columns)
+  return planned.root.initPlans.length === 0 ? plan : { ...plan, initPlans: [...plan.initPlans, ...planned.root.initPlans] }
+}
+
+function selectPlan(cte: CommonTableExpr, entry: PlannedCte, root: Root, planQuery: PlanQuery): Plan {
+  if (!cte.recursive) return finish(planQuery(cte.query, root, null))
+  if (cte.search !== null || cte.cycle !== null) throw notSupported('SEARCH and CYCLE clauses are not implemented')
+  const operation = cte.query.setOperations
+  if (operation === null || operation.op !== 'union') return finish(planQuery(cte.query, root, null))
+  const side = (node: typeof operation.left): Query => {
+    if (node.kind !== 'RangeTblRef') throw notSupported('nested set operations in a recursive term are not implemented')
+    const rte = cte.query.rtable[node.rtindex - 1]!
+    if (rte.kind !== 'subquery') throw new Error('a side of a set operation is no subquery')
+    return rte.subquery
+  }
+  // The CTE's own query is a level of its own between its terms and its WITH.
+  const middle = makeRoot(root.glob, cte.query, root)
+  planCtes(middle, planQuery)
+  const left = finish(planQuery(side(operation.left), middle, null))
+  entry.workTable = ++root.glob.workTables
+  entry.rows = Math.max(1, left.rows)
+  const right = finish(planQuery(side(operation.right), middle, null))
+  const rows = clampRows(left.rows + right.rows * DEFAULTS.cteRecursionFactor)
+  const total = left.totalCost + right.totalCost * DEFAULTS.cteRecursionFactor
+  const columns = left.targetList.slice(0, operation.columns.length).map((target) => target.expr)
+  const keys = operation.groupClauses.map((clause, i) => ({
+    slot: clause.tleSortGroupRef,
+    sortOp: clause.sortOp,
+    eqOp: clause.eqOp,
+    collation: operation.columns[i]?.collation ?? 0,
+    type: operation.columns[i]?.type ?? 0,
+    descending: clause.descending,
+    nullsFirst: clause.nullsFirst,
+  }))
+  const plan: Plan = {
+    kind: 'RecursiveUnion',
+    ...common(passThrough(columns), [], rows, left.startupCost, total),
+    left,
+    right,
+    workTable: entry.workTable,
+    all: operation.all,
+    keys,
+  }
+  return middle.initPlans.length === 0 ? plan : { ...plan, initPlans: middle.initPlans }
+}

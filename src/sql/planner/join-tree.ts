@@ -1,0 +1,80 @@
+// The planner's own join tree: FROM and inner joins as lists, right joins turned round, semi- and anti-joins as nodes.
+
+import type { Expr } from '../analyzer/expr.ts'
+import type { JoinTreeNode } from '../analyzer/query.ts'
+import { splitAnd } from './expr-tree.ts'
+
+export interface TreeRel {
+  readonly kind: 'rel'
+  readonly rti: number
+}
+/** Items joined by inner joins under `quals`; without items: one row. */
+export interface TreeFrom {
+  readonly kind: 'from'
+  readonly items: readonly TreeNode[]
+  readonly quals: readonly Expr[]
+}
+export interface TreeJoin {
+  readonly kind: 'join'
+  readonly type: 'left' | 'full' | 'semi' | 'anti'
+  readonly left: TreeNode
+  readonly right: TreeNode
+  readonly quals: readonly Expr[]
+}
+export type TreeNode = TreeRel | TreeFrom | TreeJoin
+
+export function toTree(node: JoinTreeNode): TreeNode {
+  switch (node.kind) {
+    case 'RangeTblRef':
+      return { kind: 'rel', rti: node.rtindex }
+    case 'FromExpr':
+      return { kind: 'from', items: node.fromlist.map(toTree), quals: splitAnd(node.quals) }
+    case 'JoinExpr': {
+      const left = toTree(node.left)
+      const right = toTree(node.right)
+      const quals = splitAnd(node.quals)
+      if (node.joinType === 'inner') return { kind: 'from', items: [left, right], quals }
+      if (node.joinType === 'right') return { kind: 'join', type: 'left', left: right, right: left, quals }
+      return { kind: 'join', type: node.joinType, left, right, quals }
+    }
+  }
+}
+
+export function toFrom(node: TreeNode): TreeFrom {
+  return node.kind === 'from' ? node : { kind: 'from', items: [node], quals: [] }
+}
+
+/** Every condition of the tree rewritten. */
+export function mapTree<T extends TreeNode>(node: T, fn: (expr: Expr) => Expr): T {
+  switch (node.kind) {
+    case 'rel':
+      return node
+    case 'from':
+      return { ...node, items: node.items.map((item) => mapTree(item, fn)), quals: node.quals.map(fn) }
+    case 'join':
+      return { ...node, left: mapTree(node.left, fn), right: mapTree(node.right, fn), quals: node.quals.map(fn) }
+  }
+}
+
+/** Range table indexes below `node`. */
+export function treeRels(node: TreeNode, into: Set<number> = new Set()): Set<number> {
+  if (node.kind === 'rel') into.add(node.rti)
+  else if (node.kind === 'from') for (const item of node.items) treeRels(item, into)
+  else {
+    treeRels(node.left, into)
+    treeRels(node.right, into)
+  }
+  return into
+}
+
+/** Relations an outer join below `node` may fill with NULLs. */
+export function nullableRels(node: TreeNode, into: Set<number> = new Set()): Set<number> {
+  if (node.kind === 'from') for (const item of node.items) nullableRels(item, into)
+  else if (node.kind === 'join') {
+    nullableRels(node.left, into)
+    nullableRels(node.right, into)
+    if (node.type === 'left' || node.type === 'full') treeRels(node.right, into)
+    if (node.type === 'full') treeRels(node.left, into)
+  }
+  return into
+}

@@ -1,0 +1,332 @@
+// The ways to join two sets of relations: hash, merge, nested loop and lookup joins, each as a costed path.
+
+import type { Expr } from '../../analyzer/expr.ts'
+import { operatorByOid, operatorByTypes } from '../../builtin/pg-operator.ts'
+import type { BaseRel, JoinProblem } from '../base-rel.ts'
+import { COST } from '../cost.ts'
+import { equalityFamily } from '../equivalence.ts'
+import { type IndexClause, indexClauses, indexUsable, matchIndex, predicateImplied } from '../paths/index-match.ts'
+import { collectAtoms, common, orderSatisfies, overInput, type Path, type PathKey, passThrough, Slots, targetList } from '../paths/path.ts'
+import { indexKeys, overScan } from '../paths/scan.ts'
+import { INNER_VAR, OUTER_VAR, type Plan, type PlanJoinType, type SortKey } from '../plan.ts'
+import { conjunction } from '../selectivity.ts'
+
+/** A set of joined relations. */
+export interface JoinRel {
+  readonly mask: number
+  rows: number
+  width: number
+  readonly paths: Path[]
+}
+
+/** One join to be done: what it is and which conditions belong to it. `left` is the outer side. */
+export interface JoinStep {
+  readonly type: PlanJoinType
+  readonly left: JoinRel
+  readonly right: JoinRel
+  /** Decide which rows match. */
+  readonly joinQuals: readonly Expr[]
+  /** Checked on the joined rows (above an outer join). */
+  readonly filterQuals: readonly Expr[]
+  readonly rows: number
+}
+
+interface KeyPair {
+  readonly left: Expr
+  readonly right: Expr
+  readonly operator: number
+  readonly qual: Expr
+  readonly type: number
+  readonly collation: number
+}
+
+/** The conditions that are equalities between the sides, left side first. */
+export function keyPairs(step: JoinStep, problem: JoinProblem): KeyPair[] {
+  const pairs: KeyPair[] = []
+  for (const qual of step.joinQuals) {
+    if (qual.kind !== 'OpExpr' || qual.args.length !== 2 || equalityFamily(qual.opNo) === 0) continue
+    const [a, b] = qual.args as [Expr, Expr]
+    const ra = problem.relids(a)
+    const rb = problem.relids(b)
+    if (ra === 0 || rb === 0) continue
+    const facts = { qual, type: a.type, collation: qual.inputCollation }
+    if ((ra & ~step.left.mask) === 0 && (rb & ~step.right.mask) === 0) pairs.push({ ...facts, left: a, right: b, operator: qual.opNo })
+    else if ((ra & ~step.right.mask) === 0 && (rb & ~step.left.mask) === 0) {
+      const commuted = operatorByOid(qual.opNo)?.oprcom ?? 0
+      if (commuted !== 0) pairs.push({ ...facts, left: b, right: a, operator: commuted })
+    }
+  }
+  return pairs
+}
+
+/** Splits what `exprs` need between the two inputs. */
+function inputSlots(exprs: readonly Expr[], step: JoinStep, problem: JoinProblem): { left: Slots; right: Slots } {
+  const all = new Slots()
+  collectAtoms(exprs, all)
+  const left = new Slots()
+  const right = new Slots()
+  for (const atom of all.exprs) ((problem.relids(atom) & step.right.mask) !== 0 ? right : left).push(atom)
+  return { left, right }
+}
+
+function overJoin(expr: Expr, left: Slots, right: Slots): Expr {
+  return overInput(overInput(expr, left, OUTER_VAR), right, INNER_VAR)
+}
+
+const outputMask = (type: PlanJoinType): 'both' | 'left' => (type === 'semi' || type === 'anti' ? 'left' : 'both')
+
+function joined(step: JoinStep, left: Path, right: Path): Pick<Path, 'rows' | 'width' | 'outer' | 'params' | 'single'> {
+  return {
+    rows: step.rows,
+    width: outputMask(step.type) === 'left' ? left.width : left.width + right.width,
+    outer: (left.outer | right.outer) & ~(step.left.mask | step.right.mask),
+    params: [...left.params, ...right.params],
+    single: left.single && right.single && step.type !== 'full',
+  }
+}
+
+const qualCost = (quals: readonly Expr[]): number => quals.length * COST.operator
+
+export function hashJoinPath(step: JoinStep, left: Path, right: Path, problem: JoinProblem): Path | null {
+  const pairs = keyPairs(step, problem).filter((pair) => operatorByOid(pair.operator)?.oprcanhash === true)
+  if (pairs.length === 0 || (right.outer & step.left.mask) !== 0 || (left.outer & step.right.mask) !== 0) return null
+  const keyed = new Set(pairs.map((pair) => pair.qual))
+  const rest = step.joinQuals.filter((qual) => !keyed.has(qual))
+  const startup = right.total + right.rows * COST.hashTuple
+  const total =
+    startup + left.total + left.rows * COST.hashTuple * 0.7 + step.rows * (COST.tuple + qualCost(rest) + qualCost(step.filterQuals))
+  return {
+    ...joined(step, left, right),
+    startup: startup + left.startup,
+    total,
+    order: [],
+    build: (targets) => {
+      const slots = inputSlots([...targets, ...step.joinQuals, ...step.filterQuals], step, problem)
+      const over = (expr: Expr) => overJoin(expr, slots.left, slots.right)
+      return {
+        kind: 'HashJoin',
+        ...common(targetList(targets.map(over)), step.filterQuals.map(over), step.rows, startup + left.startup, total),
+        joinType: step.type,
+        left: left.build(slots.left.exprs),
+        right: right.build(slots.right.exprs),
+        leftKeys: pairs.map((pair) => over(pair.left)),
+        rightKeys: pairs.map((pair) => over(pair.right)),
+        operators: pairs.map((pair) => pair.operator),
+        joinQuals: rest.map(over),
+        innerUnique: right.single,
+      }
+    },
+  }
+}
+
+/** Sorts `path` by `keys`, over an input column each. */
+export function sortedBy(
+  path: Path,
+  order: readonly PathKey[],
+  exprs: readonly Expr[],
+  sortKey: (i: number, slot: number) => SortKey,
+): Path {
+  if (orderSatisfies(path.order, order)) return path
+  const n = Math.max(path.rows, 2)
+  const startup = path.total + COST.sortCompare * n * Math.log2(n)
+  const total = startup + path.rows * COST.operator
+  return {
+    ...path,
+    startup,
+    total,
+    order,
+    build: (targets) => {
+      const slots = new Slots(targets)
+      const keys = exprs.map((expr, i) => sortKey(i, slots.add(expr)))
+      return {
+        kind: 'Sort',
+        ...common(passThrough(slots.exprs), [], path.rows, startup, total),
+        input: path.build(slots.exprs),
+        keys,
+        presorted: 0,
+        limit: null,
+      }
+    },
+  }
+}
+
+export function mergeJoinPath(step: JoinStep, left: Path, right: Path, problem: JoinProblem): Path | null {
+  const pairs = keyPairs(step, problem).filter((pair) => operatorByOid(pair.operator)?.oprcanmerge === true)
+  if (pairs.length === 0 || (right.outer & step.left.mask) !== 0 || (left.outer & step.right.mask) !== 0) return null
+  const keyed = new Set(pairs.map((pair) => pair.qual))
+  const rest = step.joinQuals.filter((qual) => !keyed.has(qual))
+  // A full join can only be checked by its keys.
+  const order = (exprs: readonly Expr[]): PathKey[] =>
+    exprs.map((expr) => ({ key: problem.ecs.orderKey(expr), descending: false, nullsFirst: false }))
+  const leftOrder = order(pairs.map((pair) => pair.left))
+  const rightOrder = order(pairs.map((pair) => pair.right))
+  const sortKey = (side: 'left' | 'right') => (i: number, slot: number) => mergeSortKey(pairs[i]!, pairs[i]![side], slot)
+  const sortedLeft = sortedBy(
+    left,
+    leftOrder,
+    pairs.map((pair) => pair.left),
+    sortKey('left'),
+  )
+  const sortedRight = sortedBy(
+    right,
+    rightOrder,
+    pairs.map((pair) => pair.right),
+    sortKey('right'),
+  )
+  const startup = sortedLeft.startup + sortedRight.startup
+  const total =
+    sortedLeft.total + sortedRight.total + (left.rows + right.rows) * COST.operator * 2 + step.rows * (COST.tuple + qualCost(rest))
+  return {
+    ...joined(step, left, right),
+    startup,
+    total,
+    order: step.type === 'full' || step.type === 'right' ? [] : leftOrder,
+    build: (targets) => {
+      const slots = inputSlots([...targets, ...step.joinQuals, ...step.filterQuals], step, problem)
+      const over = (expr: Expr) => overJoin(expr, slots.left, slots.right)
+      return {
+        kind: 'MergeJoin',
+        ...common(targetList(targets.map(over)), step.filterQuals.map(over), step.rows, startup, total),
+        joinType: step.type,
+        left: sortedLeft.build(slots.left.exprs),
+        right: sortedRight.build(slots.right.exprs),
+        leftKeys: pairs.map((pair) => over(pair.left)),
+        rightKeys: pairs.map((pair) => over(pair.right)),
+        operators: pairs.map((pair) => pair.operator),
+        descending: pairs.map(() => false),
+        nullsFirst: pairs.map(() => false),
+        joinQuals: rest.map(over),
+      }
+    },
+  }
+}
+
+function mergeSortKey(pair: KeyPair, expr: Expr, slot: number): SortKey {
+  const { sortOp, eqOp } = orderingOperators(expr.type, pair.operator)
+  return { slot, sortOp, eqOp, collation: pair.collation, type: expr.type, descending: false, nullsFirst: false }
+}
+
+/** `<` and `=` of a type within the family of `equality`. */
+function orderingOperators(type: number, equality: number): { sortOp: number; eqOp: number } {
+  const operator = operatorByOid(equality)
+  if (operator === undefined) return { sortOp: 0, eqOp: equality }
+  const less = lessThan(type) ?? lessThan(operator.oprleft)
+  return { sortOp: less ?? 0, eqOp: equality }
+}
+
+function lessThan(type: number): number | undefined {
+  return operatorByTypes('<', type, type)?.oid
+}
+
+export function nestLoopPath(step: JoinStep, left: Path, right: Path, problem: JoinProblem): Path | null {
+  if (step.type === 'full' || step.type === 'right' || (left.outer & step.right.mask) !== 0) return null
+  const supplied = right.params.filter((param) => (problem.relids(param.expr) & step.left.mask) !== 0)
+  const parameterised = (right.outer & step.left.mask) !== 0
+  const materialize = !parameterised && !right.single && left.rows > 1
+  const rescan = materialize ? right.rows * COST.operator : right.total
+  const loops = Math.max(1, left.rows)
+  const halved = step.type === 'semi' || step.type === 'anti' ? 0.5 : 1
+  const total =
+    left.total +
+    right.total +
+    (loops - 1) * rescan * halved +
+    loops * right.rows * halved * (COST.operator + qualCost(step.joinQuals)) +
+    step.rows * (COST.tuple + qualCost(step.filterQuals))
+  const startup = left.startup + right.startup
+  return {
+    ...joined(step, left, right),
+    params: [...left.params, ...right.params.filter((param) => !supplied.includes(param))],
+    startup,
+    total,
+    order: left.order,
+    build: (targets) => {
+      const slots = inputSlots([...targets, ...step.joinQuals, ...step.filterQuals, ...supplied.map((param) => param.expr)], step, problem)
+      const over = (expr: Expr) => overJoin(expr, slots.left, slots.right)
+      const inner = right.build(slots.right.exprs)
+      const plan: Plan = materialize
+        ? {
+            kind: 'Materialize',
+            ...common(passThrough(inner.targetList.map((entry) => entry.expr)), [], right.rows, right.startup, right.total, right.width),
+            input: inner,
+          }
+        : inner
+      return {
+        kind: 'NestLoop',
+        ...common(targetList(targets.map(over)), step.filterQuals.map(over), step.rows, startup, total),
+        joinType: step.type,
+        left: left.build(slots.left.exprs),
+        right: plan,
+        params: supplied.map((param) => ({ id: param.id, expr: over(param.expr) })),
+        joinQuals: step.joinQuals.map(over),
+        innerUnique: right.single,
+      }
+    },
+  }
+}
+
+/** The right side is one stored table, and join conditions give the leading columns of one of its indexes. */
+export function lookupJoinPaths(step: JoinStep, left: Path, rel: BaseRel, problem: JoinProblem): Path[] {
+  if (rel.table === null || step.type === 'full' || step.type === 'right') return []
+  const type = step.type
+  const paths: Path[] = []
+  const clauses: IndexClause[] = []
+  for (const qual of [...step.joinQuals, ...rel.quals]) {
+    for (const clause of indexClauses(qual, rel, problem, step.left.mask)) if (clause.op === '=') clauses.push(clause)
+  }
+  if (!clauses.some((clause) => problem.relids(clause.value!) !== 0)) return []
+  for (const index of rel.table.indexes) {
+    if (!indexUsable(index)) continue
+    if (index.predicate !== null && !predicateImplied(index.predicate, rel, problem, rel.quals)) continue
+    const match = matchIndex(index, indexKeys(index, rel, problem), clauses)
+    if (match.equalColumns === 0 || !match.conditions.some((condition) => problem.relids(condition.value!) !== 0)) continue
+    const conditions = match.conditions.slice(0, match.equalColumns)
+    if (conditions.some((condition) => condition.op !== '=')) continue
+    const unique = index.unique && conditions.length === index.columns.length
+    const perKey = unique
+      ? 1
+      : Math.max(
+          1,
+          rel.tuples *
+            conjunction(
+              match.used.filter((qual) => qual.kind === 'OpExpr'),
+              problem,
+              rel.tuples,
+            ),
+        )
+    const answered = new Set([...match.answered])
+    const joinQuals = step.joinQuals.filter((qual) => !answered.has(qual))
+    const scanQuals = rel.quals.filter((qual) => !answered.has(qual))
+    const fetch = (index.primary ? COST.get : COST.indexTuple + COST.get) * perKey + (unique ? 0 : COST.request * 0.3)
+    const total = left.total + COST.request + left.rows * (fetch + COST.tuple) + step.rows * (COST.tuple + qualCost(joinQuals))
+    paths.push({
+      rows: step.rows,
+      width: left.width + (type === 'inner' || type === 'left' ? rel.width : 0),
+      outer: left.outer,
+      params: left.params,
+      single: left.single && unique,
+      startup: left.startup,
+      total,
+      order: left.order,
+      build: (targets) => {
+        const keys = conditions.map((condition) => condition.value!)
+        const slots = inputSlots([...targets, ...joinQuals, ...step.filterQuals], step, problem)
+        collectAtoms(keys, slots.left)
+        const over = (expr: Expr) => overJoin(expr, slots.left, slots.right)
+        const scanTargets = slots.right.exprs.map((expr) => overScan(expr, rel))
+        return {
+          kind: 'LookupJoin',
+          ...common(targetList(targets.map(over)), step.filterQuals.map(over), step.rows, left.startup, total),
+          joinType: type,
+          left: left.build(slots.left.exprs),
+          relation: rel.info!.oid,
+          index: index.oid,
+          keys: keys.map((key) => overInput(key, slots.left)),
+          scanQuals: scanQuals.map((qual) => overScan(qual, rel)),
+          scanTargetList: targetList(scanTargets),
+          joinQuals: joinQuals.map(over),
+        }
+      },
+    })
+  }
+  return paths
+}

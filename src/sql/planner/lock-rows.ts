@@ -1,0 +1,67 @@
+// FOR UPDATE and its kin: the rows below carry their keys and whole old versions up to LockRows; the output is computed above it, from what
+// was locked.
+
+import type { Expr } from '../analyzer/expr.ts'
+import { makeVar } from './expr-tree.ts'
+import { collectAtoms, common, overInput, type Path, passThrough, project, Slots } from './paths/path.ts'
+import { type LockRows, ROW_KEY_ATTNO } from './plan.ts'
+import type { JoinedLevel } from './plan-level.ts'
+
+const BYTEA = 17
+
+export function rowKey(rti: number): Expr {
+  return makeVar(rti, ROW_KEY_ATTNO, { type: BYTEA, typmod: -1, collation: 0 })
+}
+
+/** The columns of a stored relation as Vars. */
+export function columnVars(joined: Pick<JoinedLevel, 'root' | 'query'>, rti: number): (Expr & { kind: 'Var' })[] {
+  const rte = joined.query.rtable[rti - 1]!
+  const info = rte.kind === 'relation' ? joined.root.catalog.relation(rte.relation) : null
+  return (info?.columns ?? []).filter((column) => !column.dropped).map((column) => makeVar(rti, column.attnum, column))
+}
+
+/** Conditions that a changed row of the relations in `bits` has to meet anew. */
+export function recheckQuals(joined: JoinedLevel, bits: number): Expr[] {
+  return joined.quals.filter((qual) => (joined.problem.relids(qual) & bits) !== 0)
+}
+
+export function lockRowsPath(path: Path, joined: JoinedLevel): Path {
+  const { query, problem, root } = joined
+  const marks = query.rowMarks.filter((mark) => {
+    const rte = query.rtable[mark.rti - 1]
+    return rte?.kind === 'relation' && problem.bitOf.has(mark.rti) && root.catalog.relation(rte.relation)?.descriptor?.table != null
+  })
+  if (marks.length === 0) return path
+  root.glob.hasRowMarks = true
+  const quals = recheckQuals(
+    joined,
+    marks.reduce((set, mark) => set | problem.bitOf.get(mark.rti)!, 0),
+  )
+  return {
+    ...path,
+    build: (targets) => {
+      const slots = new Slots()
+      collectAtoms([...targets, ...quals], slots)
+      const locked: LockRows['marks'][number][] = marks.map((mark) => {
+        const rte = query.rtable[mark.rti - 1]!
+        return {
+          relation: rte.kind === 'relation' ? rte.relation : 0,
+          strength: mark.strength,
+          wait: mark.wait,
+          keySlot: slots.add(rowKey(mark.rti)),
+          rowSlots: slots.exprs.flatMap((e, i) =>
+            e.kind === 'Var' && e.varno === mark.rti && e.attno > 0 ? [{ attnum: e.attno, slot: i + 1 }] : [],
+          ),
+        }
+      })
+      const plan: LockRows = {
+        kind: 'LockRows',
+        ...common(passThrough(slots.exprs), [], path.rows, path.startup, path.total, path.width),
+        input: path.build(slots.exprs),
+        marks: locked,
+        recheck: quals.map((qual) => overInput(qual, slots)),
+      }
+      return project(plan, slots, targets)
+    },
+  }
+}

@@ -1,0 +1,187 @@
+// Access paths of what is no stored table: virtual catalogue relations, functions, VALUES, CTEs and subqueries.
+
+import type { Expr } from '../../analyzer/expr.ts'
+import type { BaseRel, JoinProblem } from '../base-rel.ts'
+import type { Root } from '../context.ts'
+import { COST, clampRows, DEFAULTS } from '../cost.ts'
+import { exprKey, stripRelabel } from '../expr-tree.ts'
+import type { Plan } from '../plan.ts'
+import { correlateExpr, outerParams } from '../rewrite/correlate.ts'
+import { conjunction } from '../selectivity.ts'
+import { indexClauses } from './index-match.ts'
+import { addPath, common, type Path, type PathKey, targetList } from './path.ts'
+import { overScan } from './scan.ts'
+
+const FREE = { startup: 0, order: [] as readonly PathKey[], outer: 0, params: [], single: false }
+
+export function virtualPaths(rel: BaseRel, problem: JoinProblem): void {
+  const quals = rel.quals.map((qual) => overScan(qual, rel))
+  const total = rel.tuples * COST.tuple
+  const hints: { attnum: number; value: Expr }[] = []
+  for (const qual of rel.quals) {
+    for (const clause of indexClauses(qual, rel, problem, 0)) {
+      const key = qual.kind === 'OpExpr' ? qual.args.map(stripRelabel).find((arg) => exprKey(arg) === clause.key) : undefined
+      if (clause.op === '=' && key?.kind === 'Var') hints.push({ attnum: key.attno, value: clause.value! })
+    }
+  }
+  addPath(rel.paths, {
+    ...FREE,
+    rows: rel.rows,
+    total,
+    width: rel.width,
+    build: (targets) => ({
+      kind: 'VirtualScan',
+      ...common(targetList(targets.map((t) => overScan(t, rel))), quals, rel.rows, 0, total, rel.width),
+      relation: rel.info!.oid,
+      hints,
+    }),
+  })
+}
+
+export function functionPaths(rel: BaseRel, problem: JoinProblem): void {
+  const { rte } = rel
+  if (rte.kind !== 'function') return
+  const quals = rel.quals.map((qual) => overScan(qual, rel))
+  const { functions, outer, params } = lateralExprs(
+    rel,
+    problem,
+    rte.functions.map((call) => call.expr),
+  )
+  const total = rel.tuples * COST.tuple
+  addPath(rel.paths, {
+    ...FREE,
+    rows: rel.rows,
+    total,
+    width: rel.width,
+    outer,
+    params,
+    build: (targets) => ({
+      kind: 'FunctionScan',
+      ...common(targetList(targets.map((t) => overScan(t, rel))), quals, rel.rows, 0, total, rel.width),
+      functions: rte.functions.map((call, i) => ({
+        expr: functions[i]!,
+        columnCount: call.columns.length,
+        columnTypes: call.columns.map((column) => column.type),
+      })),
+      ordinality: rte.ordinality,
+    }),
+  })
+}
+
+function lateralExprs(rel: BaseRel, problem: JoinProblem, exprs: readonly Expr[]) {
+  const found = outerParams()
+  const functions = exprs.map((expr) => correlateExpr(expr, problem.root.glob, found))
+  const outer = found.list.reduce((set, param) => set | problem.relids(param.expr), 0) & ~rel.bit
+  return { functions, outer, params: found.list }
+}
+
+export function valuesPaths(rel: BaseRel, problem: JoinProblem): void {
+  const { rte } = rel
+  if (rte.kind !== 'values') return
+  const width = rte.columns.length
+  const quals = rel.quals.map((qual) => overScan(qual, rel))
+  const { functions, outer, params } = lateralExprs(rel, problem, rte.lists.flat())
+  const lists = rte.lists.map((_, i) => functions.slice(i * width, (i + 1) * width))
+  const total = rel.tuples * COST.tuple
+  addPath(rel.paths, {
+    ...FREE,
+    rows: rel.rows,
+    total,
+    width: rel.width,
+    outer,
+    params,
+    single: lists.length === 1,
+    build: (targets) => ({
+      kind: 'ValuesScan',
+      ...common(targetList(targets.map((t) => overScan(t, rel))), quals, rel.rows, 0, total, rel.width),
+      lists,
+    }),
+  })
+}
+
+/** A CTE's shared result, or, inside its own recursive term, the working table. */
+export function ctePaths(rel: BaseRel, root: Root): void {
+  const { rte } = rel
+  if (rte.kind !== 'cte') return
+  const planned = findCte(root, rte.cteName, rte.levelsUp)
+  const quals = rel.quals.map((qual) => overScan(qual, rel))
+  const total = rel.tuples * COST.tuple
+  const workTable = planned.subPlan === null
+  addPath(rel.paths, {
+    ...FREE,
+    rows: rel.rows,
+    total,
+    width: rel.width,
+    build: (targets): Plan => {
+      const fields = common(targetList(targets.map((t) => overScan(t, rel))), quals, rel.rows, 0, total, rel.width)
+      return workTable
+        ? { kind: 'WorkTableScan', ...fields, workTable: planned.workTable }
+        : { kind: 'CteScan', ...fields, subPlan: planned.subPlan!.id }
+    },
+  })
+}
+
+export function findCte(root: Root, name: string, levelsUp: number) {
+  let level: Root | null = root
+  for (let i = 0; i < levelsUp && level !== null; i++) level = level.parent
+  const planned = level?.ctes.find((cte) => cte.cte.name === name)
+  if (planned === undefined) throw new Error(`WITH query "${name}" was not planned`)
+  return planned
+}
+
+/** A subquery's result as a relation. `path.build` takes the subquery's own columns; `columns` are they. */
+export function subqueryPaths(
+  rel: BaseRel,
+  path: Path,
+  columns: readonly Expr[],
+  finish: (plan: Plan) => Plan,
+  order: readonly PathKey[],
+  outer: number,
+  params: Path['params'],
+): void {
+  const quals = rel.quals.map((qual) => overScan(qual, rel))
+  const total = path.total + path.rows * COST.operator * (1 + quals.length)
+  addPath(rel.paths, {
+    rows: rel.rows,
+    startup: path.startup,
+    total,
+    width: rel.width,
+    order,
+    outer,
+    params,
+    single: path.single,
+    build: (targets) => {
+      const input = finish(path.build(columns))
+      const identity = targets.every((t, i) => t.kind === 'Var' && t.varno === rel.rti && t.attno === i + 1 && t.levelsUp === 0)
+      if (identity && quals.length === 0) return input
+      return {
+        kind: 'SubqueryScan',
+        ...common(targetList(targets.map((t) => overScan(t, rel))), quals, rel.rows, path.startup, total, rel.width),
+        input,
+      }
+    },
+  })
+}
+
+/** Rows a relation is taken to have before its restrictions. */
+export function functionRows(exprs: readonly Expr[], root: Root): number {
+  let most = 1
+  for (const expr of exprs) {
+    if (expr.kind !== 'FuncExpr' || !expr.retset) continue
+    const proc = root.catalog.proc(expr.funcId)
+    let rows = proc?.prorows ?? DEFAULTS.functionRows
+    if (proc?.proname === 'generate_series' && expr.args.length >= 2) {
+      const [from, to, step] = expr.args
+      if (from?.kind === 'Const' && to?.kind === 'Const' && typeof from.value === 'number' && typeof to.value === 'number') {
+        const by = step?.kind === 'Const' && typeof step.value === 'number' && step.value !== 0 ? step.value : 1
+        rows = Math.max(1, Math.floor((to.value - from.value) / by) + 1)
+      }
+    } else if (proc?.proname === 'unnest') rows = DEFAULTS.arrayRows
+    most = Math.max(most, rows)
+  }
+  return most
+}
+
+export function restrict(rel: BaseRel, problem: JoinProblem): void {
+  rel.rows = clampRows(rel.tuples * conjunction(rel.quals, problem, rel.tuples))
+}

@@ -1,0 +1,192 @@
+// Access paths of one stored table: sequential scan (in primary key order), index ranges, point gets; and what later joins need to look
+// rows up by key.
+
+import type { IndexDescriptor } from '../../../catalog/descriptors.ts'
+import type { Expr } from '../../analyzer/expr.ts'
+import { builtinTypeSupport } from '../../types/registry.ts'
+import type { BaseRel, JoinProblem } from '../base-rel.ts'
+import { COST, clampRows } from '../cost.ts'
+import { exprKey, makeVar, replace } from '../expr-tree.ts'
+import { type Plan, ROW_KEY_ATTNO, SCAN_VAR } from '../plan.ts'
+import { arrayLength, conjunction } from '../selectivity.ts'
+import { type IndexClause, indexClauses, indexColumnExpr, indexUsable, matchIndex, predicateImplied } from './index-match.ts'
+import { addPath, common, type Path, type PathKey, targetList } from './path.ts'
+
+/** Expressions of this relation as a scan sees them; a whole-row Var becomes the row of its columns. */
+export function overScan(expr: Expr, rel: BaseRel): Expr {
+  return replace(expr, (e) => {
+    if (e.kind !== 'Var' || e.varno !== rel.rti || e.levelsUp !== 0) return undefined
+    if (e.attno !== 0) return makeVar(SCAN_VAR, e.attno, e)
+    return wholeRow(rel, e)
+  })
+}
+
+function wholeRow(rel: BaseRel, like: Expr): Expr {
+  const columns = rel.info === null ? rteColumns(rel) : rel.info.columns.filter((column) => !column.dropped)
+  return {
+    kind: 'RowExpr',
+    args: columns.map((column) => makeVar(SCAN_VAR, column.attnum, column)),
+    colNames: rel.info === null ? columns.map((column) => column.name) : null,
+    format: 'implicit',
+    type: like.type,
+    typmod: like.typmod,
+    collation: like.collation,
+    location: -1,
+  }
+}
+
+function rteColumns(rel: BaseRel): { attnum: number; name: string; type: number; typmod: number; collation: number }[] {
+  const { rte } = rel
+  const typed =
+    rte.kind === 'subquery'
+      ? rte.subquery.targetList.filter((entry) => !entry.resjunk).map((entry) => entry.expr)
+      : rte.kind === 'function'
+        ? rte.functions.flatMap((call) => call.columns)
+        : rte.kind === 'values' || rte.kind === 'cte'
+          ? rte.columns
+          : []
+  const columns = typed.map((column, i) => ({
+    attnum: i + 1,
+    name: rte.colNames[i] ?? '',
+    type: column.type,
+    typmod: column.typmod,
+    collation: column.collation,
+  }))
+  if (rte.kind === 'function' && rte.ordinality) {
+    columns.push({ attnum: columns.length + 1, name: rte.colNames[columns.length] ?? 'ordinality', type: 20, typmod: -1, collation: 0 })
+  }
+  return columns
+}
+
+export function indexKeys(index: IndexDescriptor, rel: BaseRel, problem: JoinProblem): string[] {
+  return index.columns.map((_, column) => exprKey(indexColumnExpr(index, column, rel, problem)))
+}
+
+/** The order of an index's entries from column `from` on. */
+export function indexOrder(index: IndexDescriptor, rel: BaseRel, problem: JoinProblem, from: number, backward: boolean): PathKey[] {
+  const order: PathKey[] = []
+  for (let i = from; i < index.columns.length; i++) {
+    const column = index.columns[i]!
+    const key = problem.ecs.orderKey(indexColumnExpr(index, i, rel, problem))
+    order.push({ key, descending: column.descending !== backward, nullsFirst: column.nullsFirst !== backward })
+  }
+  return order
+}
+
+export function primaryIndex(rel: BaseRel): IndexDescriptor | null {
+  const { table } = rel
+  if (table === null || table.primaryKey === 0) return null
+  return table.indexes.find((index) => index.oid === table.primaryKey) ?? null
+}
+
+/** The entries hold every needed column, in a form that gives the value back. */
+export function coversNeeded(index: IndexDescriptor, rel: BaseRel): boolean {
+  if (index.primary) return false
+  const held = new Set<number>(index.include)
+  const keyed = [...index.columns, ...(primaryIndex(rel)?.columns ?? [])]
+  for (const column of keyed) {
+    if (column.attnum > 0 && (builtinTypeSupport(column.type).key?.lossless ?? false)) held.add(column.attnum)
+  }
+  for (const attno of rel.needed) if (attno !== ROW_KEY_ATTNO && !held.has(attno)) return false
+  return true
+}
+
+/** All paths of a stored table. */
+export function tablePaths(rel: BaseRel, problem: JoinProblem): void {
+  const quals = rel.quals
+  const qualCost = quals.length * COST.operator
+  const primary = primaryIndex(rel)
+  const scanQuals = quals.map((qual) => overScan(qual, rel))
+  const seqTotal = COST.request + rel.tuples * (COST.scanTuple + qualCost)
+  for (const backward of primary === null ? [false] : [false, true]) {
+    const path: Path = {
+      rows: rel.rows,
+      startup: 0,
+      total: seqTotal + (backward ? 0.01 : 0),
+      width: rel.width,
+      order: primary === null ? [] : indexOrder(primary, rel, problem, 0, backward),
+      outer: 0,
+      params: [],
+      single: false,
+      build: (targets) => ({
+        kind: 'SeqScan',
+        ...common(targetList(targets.map((t) => overScan(t, rel))), scanQuals, rel.rows, 0, seqTotal, rel.width),
+        relation: rel.info!.oid,
+        backward,
+      }),
+    }
+    addPath(rel.paths, path)
+  }
+  const clauses = quals.flatMap((qual) => indexClauses(qual, rel, problem, 0))
+  for (const index of rel.table!.indexes) {
+    if (!indexUsable(index)) continue
+    if (index.predicate !== null && !predicateImplied(index.predicate, rel, problem, quals)) continue
+    indexPaths(index, rel, problem, clauses)
+  }
+}
+
+function indexPaths(index: IndexDescriptor, rel: BaseRel, problem: JoinProblem, clauses: readonly IndexClause[]): void {
+  const keys = indexKeys(index, rel, problem)
+  const match = matchIndex(index, keys, clauses)
+  const covered = coversNeeded(index, rel)
+  if (match.conditions.length === 0 && index.primary) return
+  const rest = rel.quals.filter((qual) => !match.answered.has(qual))
+  const scanRest = rest.map((qual) => overScan(qual, rel))
+  if (match.allEqual && index.unique) {
+    pointGet(
+      index,
+      rel,
+      match.conditions.map((condition) => condition.value!),
+      scanRest,
+    )
+    return
+  }
+  const fraction = conjunction(match.used, problem, rel.tuples)
+  const predicate = index.predicate === null ? 1 : 0.5
+  const entries = clampRows(rel.tuples * fraction * predicate)
+  const ranges = match.conditions.reduce((n, condition) => (condition.op === 'any' ? n * arrayLength(condition.value!) : n), 1)
+  const perRow = (covered ? COST.indexTuple : index.primary ? COST.scanTuple : COST.indexTuple + COST.get) + rest.length * COST.operator
+  const total = COST.request * Math.min(ranges, 100) + entries * perRow
+  for (const backward of [false, true]) {
+    addPath(rel.paths, {
+      rows: rel.rows,
+      startup: COST.request,
+      total: total + (backward ? 0.01 : 0),
+      width: rel.width,
+      order: indexOrder(index, rel, problem, match.equalColumns, backward),
+      outer: 0,
+      params: [],
+      single: false,
+      build: (targets): Plan => ({
+        kind: 'IndexScan',
+        ...common(targetList(targets.map((t) => overScan(t, rel))), scanRest, rel.rows, COST.request, total, rel.width),
+        relation: rel.info!.oid,
+        index: index.oid,
+        conditions: match.conditions,
+        backward,
+        indexOnly: covered,
+      }),
+    })
+  }
+}
+
+function pointGet(index: IndexDescriptor, rel: BaseRel, key: readonly Expr[], quals: readonly Expr[]): void {
+  const total = index.primary ? COST.get : 2 * COST.get
+  addPath(rel.paths, {
+    rows: 1,
+    startup: 0,
+    total,
+    width: rel.width,
+    order: [],
+    outer: 0,
+    params: [],
+    single: true,
+    build: (targets) => ({
+      kind: 'PointGet',
+      ...common(targetList(targets.map((t) => overScan(t, rel))), quals, 1, 0, total, rel.width),
+      relation: rel.info!.oid,
+      index: index.oid,
+      key,
+    }),
+  })
+}

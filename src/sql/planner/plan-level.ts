@@ -1,0 +1,484 @@
+// One query level: rewrites, join search, then the stages above the join. Answers a path, so that whoever stands above (a subquery scan, a
+// set operation, ModifyTable) asks it for the columns it needs.
+
+import type { Expr } from '../analyzer/expr.ts'
+import type { Query, RangeTblEntry } from '../analyzer/query.ts'
+import type { BaseRel, JoinProblem } from './base-rel.ts'
+import { distinctValues } from './base-rel.ts'
+import { makeRoot, type Root } from './context.ts'
+import { COST, clampRows, DEFAULTS } from './cost.ts'
+import { planCtes } from './ctes.ts'
+import { Equivalences } from './equivalence.ts'
+import { exprKey, makeAnd, mapExprDeep, mapTargets, type QueryMapper, some, splitAnd } from './expr-tree.ts'
+import { mapTree, type TreeFrom, treeRels } from './join-tree.ts'
+import { type Deconstructed, deconstruct, type Qual, type SpecialJoin } from './joins/deconstruct.ts'
+import { JoinSearch } from './joins/join-order.ts'
+import { lockRowsPath } from './lock-rows.ts'
+import { minMaxPath } from './min-max.ts'
+import { ctePaths, findCte, functionPaths, functionRows, restrict, subqueryPaths, valuesPaths, virtualPaths } from './paths/other-scans.ts'
+import { cheapest, common, fractionalCost, type Path, passThrough, targetList } from './paths/path.ts'
+import { tablePaths } from './paths/scan.ts'
+import type { Plan } from './plan.ts'
+import { correlateQuery, outerParams } from './rewrite/correlate.ts'
+import { foldConstants } from './rewrite/fold-constants.ts'
+import { inlineCtes } from './rewrite/inline-ctes.ts'
+import type { Level } from './rewrite/level.ts'
+import { prepareLevel } from './rewrite/prepare.ts'
+import { pushIntoSubquery } from './rewrite/push-into-subquery.ts'
+import { reduceOuterJoins } from './rewrite/reduce-outer-joins.ts'
+import { setOperationPath } from './set-operations.ts'
+import {
+  aggPaths,
+  distinctPaths,
+  limitPath,
+  orderItems,
+  projectSetPath,
+  type StageContext,
+  significant,
+  sortPath,
+  windowPath,
+} from './stages.ts'
+import { type PlanSubquery, planSubLinks } from './sublinks.ts'
+import { isVolatile, returnsSet } from './volatility.ts'
+
+export interface PlannedLevel {
+  readonly path: Path
+  /** The output columns (junk left out), in terms of `path`. */
+  readonly columns: readonly Expr[]
+  readonly root: Root
+  readonly query: Query
+  readonly ecs: Equivalences
+}
+
+/** Puts the level's InitPlans on its top node. */
+export function finishLevel(plan: Plan, root: Root): Plan {
+  return root.initPlans.length === 0 ? plan : { ...plan, initPlans: [...plan.initPlans, ...root.initPlans] }
+}
+
+export const planSubquery: PlanSubquery = (query, parent, fetch) => {
+  const planned = planQuery(query, parent, fetch)
+  return { plan: finishLevel(planned.path.build(planned.columns), planned.root), columns: planned.columns }
+}
+
+/** Plans a SELECT. `fetch`: only so many rows will be asked for; null = all. */
+export function planQuery(
+  source: Query,
+  parent: Root | null,
+  fetch: number | null,
+  root: Root = makeRoot(parent!.glob, source, parent),
+): PlannedLevel {
+  root.query = inlineCtes(source, root.catalog)
+  planCtes(root, planQuery)
+  if (root.query.setOperations !== null) return setOperationPath(root, fetch, planQuery)
+  const joined = planJoinTree(root)
+  const columns = joined.query.targetList.filter((entry) => !entry.resjunk).map((entry) => entry.expr)
+  return { path: stagesAbove(joined, fetch), columns, root, query: joined.query, ecs: joined.problem.ecs }
+}
+
+export interface JoinedLevel {
+  readonly root: Root
+  readonly query: Query
+  readonly problem: JoinProblem
+  /** Alternatives for FROM and WHERE, not yet compared. */
+  readonly paths: readonly Path[]
+  /** Conditions on inner-joined rows, as written, over base Vars: what a row must meet to be in the result. */
+  readonly quals: readonly Expr[]
+  readonly having: readonly Expr[]
+  /** Outer, semi- and anti-joins. */
+  readonly special: readonly SpecialJoin[]
+  readonly substitute: QueryMapper | null
+}
+
+/** Everything up to the join: shared by SELECT and by the data-modifying statements. */
+export function planJoinTree(root: Root, extraTargets: readonly Expr[] = []): JoinedLevel {
+  const { glob, catalog } = root
+  const level = prepareLevel(root.query, glob)
+  const multi = new Map<number, Expr & { kind: 'SubLink' }>()
+  for (const entry of level.query.targetList) {
+    if (entry.expr.kind === 'SubLink' && entry.expr.linkType === 'multiexpr') multi.set(entry.expr.subLinkId, entry.expr)
+  }
+  const hasSubLinks = level.query.hasSubLinks
+  const prepare = (expr: Expr): Expr => {
+    const folded = foldConstants(expr, glob)
+    return hasSubLinks ? planSubLinks(folded, root, planSubquery, multi) : folded
+  }
+  const having = level.query.havingQual === null ? [] : splitAnd(prepare(level.query.havingQual))
+  const targets = mapTargets(level.query.targetList, prepare)
+  const limitCount = level.query.limitCount === null ? null : prepare(level.query.limitCount)
+  const limitOffset = level.query.limitOffset === null ? null : prepare(level.query.limitOffset)
+  const windowClause = level.query.windowClause.map((window) => ({
+    ...window,
+    frameStart: 'offset' in window.frameStart ? { ...window.frameStart, offset: prepare(window.frameStart.offset) } : window.frameStart,
+    frameEnd: 'offset' in window.frameEnd ? { ...window.frameEnd, offset: prepare(window.frameEnd.offset) } : window.frameEnd,
+  }))
+  const query: Query = { ...level.query, targetList: targets, limitCount, limitOffset, windowClause }
+  root.query = query
+  let tree = mapTree(level.tree, (expr) => (hasSubLinks ? planSubLinks(expr, root, planSubquery, multi) : expr))
+  // A HAVING without aggregates filters the rows before they are grouped.
+  const kept: Expr[] = []
+  for (const qual of having) {
+    const movable =
+      query.groupClause.length > 0 &&
+      query.groupingSets.length === 0 &&
+      !isVolatile(qual, catalog) &&
+      !some(qual, (e) => e.kind === 'Aggref' || e.kind === 'GroupingFunc')
+    if (movable) tree = { ...tree, quals: [...tree.quals, qual] }
+    else kept.push(qual)
+  }
+  const reduced = reduceOuterJoins(tree, catalog)
+  return searchJoins(root, query, level, reduced as TreeFrom, kept, extraTargets)
+}
+
+function searchJoins(
+  root: Root,
+  query: Query,
+  level: Level,
+  tree: TreeFrom,
+  having: readonly Expr[],
+  extraTargets: readonly Expr[],
+): JoinedLevel {
+  const rtis = [...treeRels(tree)]
+  if (rtis.length > 30) throw new Error(`${rtis.length} relations in one FROM clause`)
+  const bitOf = new Map(rtis.map((rti, i) => [rti, 1 << i]))
+  const cache = new WeakMap<Expr, number>()
+  const relids = (expr: Expr): number => {
+    const known = cache.get(expr)
+    if (known !== undefined) return known
+    let set = 0
+    some(expr, (e) => {
+      if (e.kind === 'Var' && e.levelsUp === 0) set |= bitOf.get(e.varno) ?? 0
+      return false
+    })
+    cache.set(expr, set)
+    return set
+  }
+  const ecs = new Equivalences(root.catalog)
+  const parts = deconstruct(tree, bitOf, relids)
+  const exprs = [...query.targetList.map((entry) => entry.expr), ...having, ...parts.quals.map((qual) => qual.expr)]
+  const outside = level.substitute === null ? extraTargets : extraTargets.map((expr) => mapExprDeep(expr, 0, level.substitute!))
+  const needed = neededColumns([...exprs, ...outside, ...parts.joins.flatMap((join) => join.quals)], level)
+  const rels: BaseRel[] = []
+  const problem: JoinProblem = { root, rels, bitOf, ecs, relids }
+  const single = rtis.length === 0
+  // Below an outer join a condition on nothing still belongs to its side.
+  const oneTime = parts.quals
+    .filter((qual) => relids(qual.expr) === 0 && qual.everywhere && !isVolatile(qual.expr, root.catalog))
+    .map((qual) => qual.expr)
+  if (single) {
+    return {
+      root,
+      query,
+      problem,
+      paths: [resultPath(parts.quals.map((qual) => qual.expr))],
+      quals: [],
+      having,
+      special: [],
+      substitute: level.substitute,
+    }
+  }
+  const quals = equivalent(parts, problem)
+  for (const rti of rtis) {
+    rels.push(makeRel(root, level.rtable[rti - 1]!, rti, bitOf.get(rti)!, needed.get(rti) ?? new Set()))
+  }
+  const search: Deconstructed = {
+    joins: parts.joins,
+    quals: distribute(
+      quals.filter((qual) => !oneTime.includes(qual.expr)),
+      rels,
+    ),
+  }
+  for (const rel of rels) relPaths(rel, root, problem)
+  const solved = new JoinSearch(problem, search).solve()
+  const paths = oneTime.length === 0 ? solved.paths : solved.paths.map((path) => oneTimeFilter(path, oneTime))
+  return {
+    root,
+    query,
+    problem,
+    paths,
+    quals: parts.quals.map((qual) => qual.expr),
+    having,
+    special: parts.joins,
+    substitute: level.substitute,
+  }
+}
+
+/** attnos by range table index that any expression uses, sub-selects and lateral references included. */
+function neededColumns(exprs: readonly Expr[], level: Level): Map<number, Set<number>> {
+  const needed = new Map<number, Set<number>>()
+  const note = (e: Expr): boolean => {
+    if (e.kind === 'Var' && e.levelsUp === 0) {
+      const set = needed.get(e.varno)
+      if (set === undefined) needed.set(e.varno, new Set([e.attno]))
+      else set.add(e.attno)
+    }
+    if (e.kind === 'Aggref') for (const arg of e.args) some(arg.expr, note)
+    return false
+  }
+  for (const expr of exprs) some(expr, note)
+  for (const rte of level.rtable) {
+    if (!rte.lateral) continue
+    const found = outerParams()
+    const glob = { execParams: 0 } as Root['glob']
+    if (rte.kind === 'subquery') correlateQuery(rte.subquery, glob, found)
+    else if (rte.kind === 'function') for (const call of rte.functions) some(call.expr, note)
+    else if (rte.kind === 'values') for (const list of rte.lists) for (const expr of list) some(expr, note)
+    for (const param of found.list) some(param.expr, note)
+  }
+  return needed
+}
+
+/** Takes equalities into the classes and gives back the other conditions, constants spread over each class. */
+function equivalent(parts: Deconstructed, problem: JoinProblem): Qual[] {
+  const rest: Qual[] = []
+  const taken: { qual: Qual; expr: Expr & { kind: 'OpExpr' } }[] = []
+  for (const qual of parts.quals) {
+    const { expr } = qual
+    const [left, right] = expr.kind === 'OpExpr' ? expr.args : []
+    if (!qual.everywhere || expr.kind !== 'OpExpr' || left === undefined || right === undefined || isVolatile(expr, problem.root.catalog)) {
+      rest.push(qual)
+      continue
+    }
+    const l = { expr: left, relids: problem.relids(left) }
+    const r = { expr: right, relids: problem.relids(right) }
+    // Between different relations, or with a constant.
+    const usable = (l.relids !== 0 || r.relids !== 0) && (l.relids & r.relids) === 0
+    if (usable && problem.ecs.add(expr, l, r)) taken.push({ qual, expr })
+    else rest.push(qual)
+  }
+  const done = new Set<unknown>()
+  for (const { qual, expr } of taken) {
+    const ec = problem.ecs.classOf(expr.args[0]!)!
+    const constant = ec.members.find((member) => member.relids === 0)
+    if (constant === undefined) {
+      // Its join clauses are made from the class; what compares columns of one relation, or of several together, stays as it is.
+      const simple = ec.members.every((member) => (member.relids & (member.relids - 1)) === 0)
+      const distinct = new Set(ec.members.map((member) => member.relids)).size === ec.members.length
+      if (!simple || !distinct) {
+        rest.push(qual)
+        problem.ecs.dissolve(ec)
+      }
+      continue
+    }
+    if (done.has(ec)) continue
+    done.add(ec)
+    const derived: Qual[] = []
+    let complete = true
+    for (const member of ec.members) {
+      if (member === constant) continue
+      const clause = problem.ecs.clause(ec, member.expr, constant.expr)
+      if (clause === null) complete = false
+      else derived.push({ expr: clause, required: member.relids === 0 ? 1 : member.relids, everywhere: true })
+    }
+    if (complete) rest.push(...derived)
+    else rest.push(...taken.filter((t) => problem.ecs.classOf(t.expr.args[0]!) === ec).map((t) => t.qual))
+  }
+  // Dissolved classes gave up clauses taken before: they are conditions again.
+  for (const { qual, expr } of taken) {
+    if (problem.ecs.classOf(expr.args[0]!) === undefined && !rest.includes(qual)) rest.push(qual)
+  }
+  return rest
+}
+
+/** Conditions on one relation go to it; the others wait for their joins. */
+function distribute(quals: readonly Qual[], rels: readonly BaseRel[]): Qual[] {
+  const byBit = new Map(rels.map((rel) => [rel.bit, rel]))
+  return quals.filter((qual) => {
+    const rel = byBit.get(qual.required)
+    rel?.quals.push(qual.expr)
+    return rel === undefined
+  })
+}
+
+function makeRel(root: Root, rte: RangeTblEntry, rti: number, bit: number, needed: ReadonlySet<number>): BaseRel {
+  const info = rte.kind === 'relation' ? root.catalog.relation(rte.relation) : null
+  const table = info?.descriptor?.table ?? null
+  const tuples = table === null ? DEFAULTS.relTuples : table.relTuples < 0 ? DEFAULTS.relTuples : Math.max(1, table.relTuples)
+  const width = Math.max(1, needed.size) * 8
+  return { bit, rti, rte, info, table, tuples, quals: [], needed, rows: tuples, width, paths: [] }
+}
+
+function relPaths(rel: BaseRel, root: Root, problem: JoinProblem): void {
+  const { rte } = rel
+  const sized = rel as { -readonly [K in keyof BaseRel]: BaseRel[K] }
+  switch (rte.kind) {
+    case 'relation':
+      restrict(rel, problem)
+      if (rel.table !== null) tablePaths(rel, problem)
+      else virtualPaths(rel, problem)
+      return
+    case 'function':
+      sized.tuples = functionRows(
+        rte.functions.map((call) => call.expr),
+        root,
+      )
+      restrict(rel, problem)
+      functionPaths(rel, problem)
+      return
+    case 'values':
+      sized.tuples = Math.max(1, rte.lists.length)
+      restrict(rel, problem)
+      valuesPaths(rel, problem)
+      return
+    case 'cte': {
+      sized.tuples = Math.max(1, findCte(root, rte.cteName, rte.levelsUp).rows)
+      restrict(rel, problem)
+      ctePaths(rel, root)
+      return
+    }
+    case 'subquery':
+      subqueryRel(rel, root, problem)
+      return
+    case 'result':
+      sized.tuples = 1
+      rel.rows = 1
+      rel.paths.push({ ...resultPath(rel.quals), width: rel.width })
+      return
+    default:
+      throw new Error(`unexpected ${rte.kind} in a join tree`)
+  }
+}
+
+function subqueryRel(rel: BaseRel, root: Root, problem: JoinProblem): void {
+  const { rte } = rel
+  if (rte.kind !== 'subquery') return
+  let subquery = rte.subquery
+  if (!rte.securityBarrier) {
+    for (let i = 0; i < rel.quals.length; ) {
+      const pushed = pushIntoSubquery(subquery, rel.quals[i]!, rel.rti, root.catalog)
+      if (pushed === null) i++
+      else {
+        subquery = pushed
+        rel.quals.splice(i, 1)
+      }
+    }
+  }
+  const params = outerParams()
+  const lateral = rte.lateral ? correlateQuery(subquery, root.glob, params) : subquery
+  const outer = params.list.reduce((set, param) => set | problem.relids(param.expr), 0) & ~rel.bit
+  const planned = planQuery(lateral, root, null)
+  const { path, columns } = planned
+  ;(rel as { tuples: number }).tuples = Math.max(1, path.rows)
+  restrict(rel, problem)
+  // The subquery's order, by its output columns.
+  const byKey = new Map(columns.map((column, i) => [planned.ecs.orderKey(column), i + 1]))
+  const order = []
+  for (const key of path.order) {
+    const attno = byKey.get(key.key)
+    const column = attno === undefined ? undefined : columns[attno - 1]
+    if (attno === undefined || column === undefined) break
+    const { type, typmod, collation } = column
+    const outside: Expr = { kind: 'Var', varno: rel.rti, attno, levelsUp: 0, type, typmod, collation, location: -1 }
+    order.push({ key: problem.ecs.orderKey(outside), descending: key.descending, nullsFirst: key.nullsFirst })
+  }
+  subqueryPaths(rel, path, columns, (plan) => finishLevel(plan, planned.root), order, outer, params.list)
+}
+
+/** FROM-less: one row, if the conditions hold. */
+function resultPath(quals: readonly Expr[]): Path {
+  return {
+    rows: 1,
+    startup: 0,
+    total: COST.tuple,
+    width: 0,
+    order: [],
+    outer: 0,
+    params: [],
+    single: true,
+    build: (targets) => ({
+      kind: 'Result',
+      ...common(targetList(targets), quals, 1, 0, COST.tuple),
+      input: null,
+      oneTimeFilter: null,
+    }),
+  }
+}
+
+/** Conditions on no relation: checked once, before anything is read. */
+function oneTimeFilter(path: Path, quals: readonly Expr[]): Path {
+  return {
+    ...path,
+    build: (targets) => ({
+      kind: 'Result',
+      ...common(passThrough(targets), [], path.rows, path.startup, path.total, path.width),
+      input: path.build(targets),
+      oneTimeFilter: makeAnd(quals),
+    }),
+  }
+}
+
+// --- above the join ---------------------------------------------------------------------------------------------------
+
+function constantNumber(expr: Expr | null): number | null {
+  return expr?.kind === 'Const' && expr.value !== null ? Number(expr.value) : null
+}
+
+function stagesAbove(joined: JoinedLevel, fetch: number | null): Path {
+  const { root, query, problem, having } = joined
+  const ctx: StageContext = { root, query, ecs: problem.ecs }
+  const { ecs } = problem
+  const grouped = query.hasAggs || query.groupClause.length > 0 || query.groupingSets.length > 0 || query.havingQual !== null
+  let paths: readonly Path[] = joined.paths.filter((path) => path.outer === 0)
+  if (paths.length === 0) paths = joined.paths
+  let whole: Set<string> | null = null
+  if (grouped) {
+    const minMax = minMaxPath(joined, planSubquery)
+    if (minMax !== null) paths = [minMax]
+    else {
+      const groups = groupCount(joined)
+      paths = paths.flatMap((path) => aggPaths(path, having, groups, ctx))
+    }
+    whole = new Set(orderItems(query.groupClause, query.targetList, ecs).map((item) => exprKey(item.expr)))
+  }
+  if (query.hasWindowFuncs) paths = paths.map((path) => windowPath(path, ctx, whole))
+  const order = orderItems(query.sortClause, query.targetList, ecs)
+  const sets = query.hasTargetSRFs && query.targetList.some((entry) => returnsSet(entry.expr))
+  const setsFirst = sets && (query.distinctClause.length > 0 || order.some((item) => returnsSet(item.expr)))
+  const perRow = sets
+    ? functionRows(
+        query.targetList.map((entry) => entry.expr),
+        root,
+      )
+    : 1
+  if (setsFirst) paths = paths.map((path) => projectSetPath(path, perRow))
+  if (query.distinctClause.length > 0) paths = paths.flatMap((path) => distinctPaths(path, ctx))
+  const count = constantNumber(query.limitCount)
+  const offset = query.limitOffset === null ? 0 : constantNumber(query.limitOffset)
+  const wanted = count !== null && offset !== null ? count + offset : query.limitCount !== null ? null : fetch
+  const lateSets = sets && !setsFirst
+  const topN = topNLimit(query, wanted, lateSets)
+  if (order.length > 0) paths = paths.map((path) => sortPath(path, order, topN, ctx))
+  if (lateSets) paths = paths.map((path) => projectSetPath(path, perRow))
+  const unknownLimit = query.limitCount !== null && wanted === null
+  const best = paths.reduce((a, b) => {
+    const limit = unknownLimit ? Math.max(1, a.rows * 0.1) : wanted
+    return fractionalCost(b, limit) < fractionalCost(a, limit) ? b : a
+  })
+  let result = best
+  if (query.rowMarks.length > 0) result = lockRowsPath(result, joined)
+  if (query.limitCount !== null || query.limitOffset !== null) {
+    const ties = query.limitOption === 'with ties' ? significant(order, ecs) : null
+    result = limitPath(result, query.limitCount, query.limitOffset, ties)
+  }
+  return result
+}
+
+/** What a sort may keep: nothing between it and the LIMIT drops or adds rows. */
+function topNLimit(query: Query, rows: number | null, lateSets: boolean): { rows: number | null; expr: Expr } | null {
+  const { limitCount, limitOffset } = query
+  if (limitCount === null || query.limitOption === 'with ties' || query.rowMarks.length > 0 || lateSets) return null
+  if (limitOffset === null) return { rows, expr: limitCount }
+  if (limitCount.kind !== 'Const' || limitOffset.kind !== 'Const' || limitCount.value === null || limitOffset.value === null) return null
+  return { rows, expr: { ...limitCount, value: Number(limitCount.value) + Number(limitOffset.value) } }
+}
+
+function groupCount(joined: JoinedLevel): number {
+  const { query, problem } = joined
+  const rows = cheapest(joined.paths).rows
+  let groups = 1
+  for (const item of orderItems(query.groupClause, query.targetList, problem.ecs)) {
+    const bit = problem.relids(item.expr)
+    const rel = problem.rels.find((r) => r.bit === bit)
+    groups *= distinctValues(problem, item.expr, rel?.tuples ?? rows)
+  }
+  return clampRows(Math.min(rows, groups))
+}

@@ -1,0 +1,93 @@
+// planStatement: a bound statement becomes a plan. Parameters stay parameters: a plan holds for all their values and may be cached as long
+// as the descriptors it rests on stand.
+
+import type { Oid } from '../../base/ids.ts'
+import type { CatalogSnapshot } from '../../catalog/snapshot.ts'
+import type { TargetEntry } from '../analyzer/expr.ts'
+import type { PermissionInfo, Query } from '../analyzer/query.ts'
+import { type Glob, makeRoot, type PlannerContext } from './context.ts'
+import { modifying } from './ctes.ts'
+import { mapQuery } from './expr-tree.ts'
+import { planModify } from './modify.ts'
+import type { Plan, PlannedStatement } from './plan.ts'
+import { finishLevel, planQuery } from './plan-level.ts'
+
+modifying.plan = planModify
+
+/** Calls `visit` on the query and on every query inside it. */
+function visitQueries(query: Query, visit: (query: Query) => void): void {
+  visit(query)
+  for (const rte of query.rtable) if (rte.kind === 'subquery') visitQueries(rte.subquery, visit)
+  for (const cte of query.cteList) visitQueries(cte.query, visit)
+  if (!query.hasSubLinks) return
+  mapQuery({ ...query, rtable: query.rtable.filter((rte) => rte.kind !== 'subquery'), cteList: [] }, 0, {
+    expr(expr) {
+      if (expr.kind === 'SubLink') visitQueries(expr.subselect, visit)
+      return undefined
+    },
+  })
+}
+
+function dependencies(
+  query: Query,
+  catalog: CatalogSnapshot,
+): { permissions: PermissionInfo[]; dependsOn: { oid: Oid; version: number }[] } {
+  const permissions: PermissionInfo[] = []
+  const versions = new Map<Oid, number>()
+  const depend = (oid: Oid): void => {
+    const descriptor = oid === 0 ? null : (catalog.relation(oid)?.descriptor ?? null)
+    if (descriptor !== null) versions.set(oid, descriptor.version)
+  }
+  visitQueries(query, (q) => {
+    permissions.push(...q.permissions)
+    for (const rte of q.rtable) {
+      if (rte.kind === 'relation') depend(rte.relation)
+      else if (rte.kind === 'subquery') depend(rte.view)
+    }
+  })
+  return { permissions, dependsOn: [...versions].map(([oid, version]) => ({ oid, version })) }
+}
+
+/** One get by primary key and nothing else that reads. */
+function isPointRead(plan: Plan, catalog: CatalogSnapshot): boolean {
+  switch (plan.kind) {
+    case 'PointGet':
+      return catalog.relation(plan.relation)?.descriptor?.table?.primaryKey === plan.index
+    case 'Result':
+      return plan.input !== null && isPointRead(plan.input, catalog)
+    case 'Limit':
+    case 'Sort':
+      return isPointRead(plan.input, catalog)
+    default:
+      return false
+  }
+}
+
+export function planStatement(query: Query, context: PlannerContext): PlannedStatement {
+  const glob: Glob = { ...context, execParams: 0, subPlanIds: 1, workTables: 0, modifyingCtes: [], hasRowMarks: false }
+  const { permissions, dependsOn } = dependencies(query, context.catalog)
+  const root = makeRoot(glob, query, null)
+  let plan: Plan
+  let output: readonly TargetEntry[]
+  if (query.commandType === 'select') {
+    const planned = planQuery(query, null, null, root)
+    plan = finishLevel(planned.path.build(planned.columns), root)
+    output = query.targetList.filter((entry) => !entry.resjunk)
+  } else {
+    plan = planModify(query, null, root)
+    output = query.returningList.filter((entry) => !entry.resjunk)
+  }
+  return {
+    command: query.commandType,
+    plan,
+    permissions,
+    output,
+    subPlans: glob.modifyingCtes,
+    execParamCount: glob.execParams,
+    pointRead: query.commandType === 'select' && glob.execParams === 0 && !glob.hasRowMarks && isPointRead(plan, context.catalog),
+    hasModifyingCte: glob.modifyingCtes.length > 0,
+    hasRowMarks: glob.hasRowMarks,
+    hasReturning: query.returningList.length > 0,
+    dependsOn,
+  }
+}

@@ -1,0 +1,183 @@
+// Constant folding: immutable functions of constants, strict functions of NULL, and the logic of AND, OR, NOT, CASE and COALESCE.
+
+import type { CatalogSnapshot } from '../../../catalog/snapshot.ts'
+import type { Const, Expr } from '../../analyzer/expr.ts'
+import type { PlannerContext } from '../context.ts'
+import { BOOL, boolConst, exprKey, makeBool, mapChildren } from '../expr-tree.ts'
+
+export function foldConstants(expr: Expr, ctx: PlannerContext): Expr {
+  switch (expr.kind) {
+    case 'Var':
+    case 'Const':
+    case 'Param':
+      return expr
+    case 'CaseExpr':
+      return foldCase(mapWith(expr, ctx) as typeof expr)
+    case 'BoolExpr':
+      return foldBool(mapWith(expr, ctx) as typeof expr)
+    case 'CoalesceExpr': {
+      const folded = mapWith(expr, ctx) as typeof expr
+      const args: Expr[] = []
+      for (const arg of folded.args) {
+        if (isNull(arg)) continue
+        args.push(arg)
+        if (arg.kind === 'Const') break
+      }
+      if (args.length === 0) return folded.args[0] ?? folded
+      return args.length === 1 ? args[0]! : args.length === folded.args.length ? folded : { ...folded, args }
+    }
+    case 'NullTest': {
+      const folded = mapWith(expr, ctx) as typeof expr
+      if (folded.arg.kind === 'Const' && !folded.argIsRow) return boolConst((folded.arg.value === null) === folded.isNull)
+      return folded
+    }
+    case 'RelabelType': {
+      const folded = mapWith(expr, ctx) as typeof expr
+      if (folded.arg.kind !== 'Const') return folded
+      return { ...folded.arg, type: folded.type, typmod: folded.typmod, collation: folded.collation }
+    }
+    case 'FuncExpr':
+      return foldCall(mapWith(expr, ctx), expr.funcId, expr.retset, ctx)
+    case 'OpExpr':
+      return foldCall(mapWith(expr, ctx), expr.opFuncId, expr.retset, ctx)
+    case 'ScalarArrayOpExpr':
+      return foldCall(mapWith(expr, ctx), expr.opFuncId, false, ctx)
+    case 'ArrayExpr':
+      return tryEvaluate(mapWith(expr, ctx), (folded) => (folded as typeof expr).elements, ctx)
+    default:
+      return mapWith(expr, ctx)
+  }
+}
+
+function mapWith(expr: Expr, ctx: PlannerContext): Expr {
+  return mapChildren(expr, (child) => foldConstants(child, ctx))
+}
+
+function isNull(expr: Expr): boolean {
+  return expr.kind === 'Const' && expr.value === null
+}
+
+function callArgs(expr: Expr): readonly Expr[] {
+  return (expr as { args?: readonly Expr[] }).args ?? []
+}
+
+function foldCall(expr: Expr, funcId: number, retset: boolean, ctx: PlannerContext): Expr {
+  if (retset) return expr
+  const proc = ctx.catalog.proc(funcId)
+  if (proc === null) return expr
+  const args = callArgs(expr)
+  const scalarArray = expr.kind === 'ScalarArrayOpExpr'
+  if (proc.proisstrict && args.some(isNull) && (!scalarArray || isNull(args[1]!)) && !(proc.provariadic === 2276)) {
+    return { kind: 'Const', value: null, type: expr.type, typmod: expr.typmod, collation: expr.collation, location: expr.location }
+  }
+  if (proc.provolatile !== 'i' || args.length === 0) return expr
+  return tryEvaluate(expr, callArgs, ctx)
+}
+
+function tryEvaluate(expr: Expr, argsOf: (expr: Expr) => readonly Expr[], ctx: PlannerContext): Expr {
+  if (ctx.evaluate === null || !argsOf(expr).every((arg) => arg.kind === 'Const')) return expr
+  let value: ReturnType<NonNullable<PlannerContext['evaluate']>>
+  try {
+    value = ctx.evaluate(expr)
+  } catch {
+    // The statement may never reach it (CASE, LIMIT 0): the error belongs to run time.
+    return expr
+  }
+  if (value === undefined) return expr
+  const folded: Const = { kind: 'Const', value, type: expr.type, typmod: expr.typmod, collation: expr.collation, location: expr.location }
+  return folded
+}
+
+function foldBool(expr: Expr & { kind: 'BoolExpr' }): Expr {
+  if (expr.op === 'not') {
+    const arg = expr.args[0]!
+    if (arg.kind === 'Const') return boolConst(arg.value === null ? null : arg.value !== true)
+    if (arg.kind === 'BoolExpr' && arg.op === 'not') return arg.args[0]!
+    return expr
+  }
+  // The value that decides alone: true for OR, false for AND.
+  const deciding = expr.op === 'or'
+  const args: Expr[] = []
+  const seen = new Set<string>()
+  let changed = false
+  for (const arg of expr.args) {
+    if (arg.kind === 'Const' && arg.value === deciding) return boolConst(deciding)
+    if (arg.kind === 'Const' && arg.value === !deciding) {
+      changed = true
+      continue
+    }
+    const nested = arg.kind === 'BoolExpr' && arg.op === expr.op ? arg.args : [arg]
+    if (nested.length !== 1) changed = true
+    for (const one of nested) {
+      const key = exprKey(one)
+      if (one.kind !== 'FuncExpr' && seen.has(key)) {
+        changed = true
+        continue
+      }
+      seen.add(key)
+      args.push(one)
+    }
+  }
+  if (args.length === 0) return boolConst(!deciding)
+  if (args.length === 1) return args[0]!
+  return changed ? makeBool(expr.op, args) : expr
+}
+
+function foldCase(expr: Expr & { kind: 'CaseExpr' }): Expr {
+  if (expr.arg !== null) return expr
+  const whens: { condition: Expr; result: Expr }[] = []
+  for (const when of expr.whens) {
+    if (when.condition.kind !== 'Const') {
+      whens.push(when)
+      continue
+    }
+    if (when.condition.value !== true) continue
+    if (whens.length === 0) return when.result
+    return { ...expr, whens, defaultResult: when.result }
+  }
+  if (whens.length === 0) return expr.defaultResult
+  return whens.length === expr.whens.length ? expr : { ...expr, whens }
+}
+
+/** `a = 1 OR a = 2` as `a = ANY`: one index condition instead of a filter. Only constants, so that nothing moves. */
+export function orToAny(expr: Expr, catalog: CatalogSnapshot): Expr {
+  if (expr.kind !== 'BoolExpr' || expr.op !== 'or' || expr.args.length < 2) return expr
+  let left: Expr | null = null
+  let opNo = 0
+  const elements: Expr[] = []
+  for (const arg of expr.args) {
+    if (arg.kind !== 'OpExpr' || arg.args.length !== 2) return expr
+    const value = arg.args[1]!
+    if ((value.kind !== 'Const' && !(value.kind === 'Param' && value.paramKind === 'extern')) || arg.args[0]!.kind !== 'Var') return expr
+    if (left !== null && (exprKey(left) !== exprKey(arg.args[0]!) || arg.opNo !== opNo || value.type !== elements[0]!.type)) return expr
+    left = arg.args[0]!
+    opNo = arg.opNo
+    elements.push(value)
+  }
+  const operator = catalog.operator(opNo)
+  const arrayType = catalog.type(elements[0]!.type)?.typarray ?? 0
+  if (left === null || operator?.oprname !== '=' || arrayType === 0) return expr
+  const first = expr.args[0] as Expr & { kind: 'OpExpr' }
+  const array: Expr = {
+    kind: 'ArrayExpr',
+    elementType: elements[0]!.type,
+    elements,
+    multidims: false,
+    type: arrayType,
+    typmod: -1,
+    collation: elements[0]!.collation,
+    location: -1,
+  }
+  return {
+    kind: 'ScalarArrayOpExpr',
+    opNo,
+    opFuncId: first.opFuncId,
+    useOr: true,
+    args: [left, array],
+    inputCollation: first.inputCollation,
+    type: BOOL,
+    typmod: -1,
+    collation: 0,
+    location: first.location,
+  }
+}

@@ -1,0 +1,83 @@
+// Sub-selects in expressions that no rewrite turned into joins: uncorrelated ones become InitPlans, run once; the others SubPlans, run per row.
+
+import type { Expr } from '../analyzer/expr.ts'
+import type { Query } from '../analyzer/query.ts'
+import { operatorByOid } from '../builtin/pg-operator.ts'
+import { execParam, type Root } from './context.ts'
+import { replace, subPlanExpr } from './expr-tree.ts'
+import type { Plan, SubPlan } from './plan.ts'
+import { correlateQuery, outerParams } from './rewrite/correlate.ts'
+
+/** Plans a query below `parent` (plan-level.ts; handed down because the two need each other). */
+export type PlanSubquery = (query: Query, parent: Root, fetch: number | null) => { plan: Plan; columns: readonly Expr[] }
+
+type SubLinkExpr = Expr & { kind: 'SubLink' }
+
+/** `expr` with its sub-links planned. */
+export function planSubLinks(expr: Expr, root: Root, planSubquery: PlanSubquery, multi: ReadonlyMap<number, SubLinkExpr>): Expr {
+  return replace(expr, (e) => {
+    if (e.kind === 'SubLinkColumn' && e.subLinkId !== 0 && multi.has(e.subLinkId)) {
+      // One column of a multi-column assignment: its sub-select reduced to that column.
+      const link = multi.get(e.subLinkId)!
+      const column = link.subselect.targetList.filter((entry) => !entry.resjunk)[e.column - 1]!
+      const others = link.subselect.targetList.map((entry) => (entry === column || entry.resjunk ? entry : { ...entry, resjunk: true }))
+      const subselect: Query = { ...link.subselect, targetList: others }
+      return planOne(
+        { ...link, linkType: 'expr', subselect, type: e.type, typmod: e.typmod, collation: e.collation },
+        root,
+        planSubquery,
+        multi,
+      )
+    }
+    return e.kind === 'SubLink' ? planOne(e, root, planSubquery, multi) : undefined
+  })
+}
+
+function planOne(link: SubLinkExpr, root: Root, planSubquery: PlanSubquery, multi: ReadonlyMap<number, SubLinkExpr>): Expr {
+  const { glob } = root
+  const params = outerParams()
+  const query = correlateQuery(link.subselect, glob, params)
+  const exists = link.linkType === 'exists'
+  const { plan, columns } = planSubquery(exists ? { ...query, sortClause: [] } : query, root, exists || link.linkType === 'expr' ? 1 : null)
+  const correlated = params.list.length > 0
+  const id = glob.subPlanIds++
+  const base = {
+    id,
+    plan,
+    params: params.list.map((param) => ({ id: param.id, expr: planSubLinks(param.expr, root, planSubquery, multi) })),
+  }
+  switch (link.linkType) {
+    case 'exists':
+    case 'expr':
+    case 'array': {
+      const kind = link.linkType
+      if (correlated) return subPlanExpr({ ...base, kind, setParams: [], testExpr: null, columns: [], useHash: false }, link)
+      const result = execParam(glob, link)
+      root.initPlans.push({ ...base, kind, setParams: [result.id], testExpr: null, columns: [], useHash: false })
+      return result
+    }
+    case 'multiexpr':
+      return { kind: 'Const', value: null, type: link.type, typmod: -1, collation: 0, location: -1 }
+    default: {
+      const own = columns.map((column) => execParam(glob, column))
+      const testExpr =
+        link.testExpr === null
+          ? null
+          : replace(planSubLinks(link.testExpr, root, planSubquery, multi), (e) =>
+              e.kind === 'SubLinkColumn' ? own[e.column - 1] : undefined,
+            )
+      const useHash = link.linkType === 'any' && !correlated && testExpr !== null && hashable(testExpr, new Set(own.map((p) => p.id)))
+      const subPlan: SubPlan = { ...base, kind: link.linkType, setParams: [], testExpr, columns: own.map((param) => param.id), useHash }
+      return subPlanExpr(subPlan, link)
+    }
+  }
+}
+
+/** Every part compares the outer side with one column by an equality that can be hashed. */
+function hashable(test: Expr, columns: ReadonlySet<number>): boolean {
+  if (test.kind === 'BoolExpr' && test.op === 'and') return test.args.every((arg) => hashable(arg, columns))
+  if (test.kind !== 'OpExpr' || operatorByOid(test.opNo)?.oprcanhash !== true) return false
+  const right = test.args[1]
+  const bare = right?.kind === 'RelabelType' ? right.arg : right
+  return bare?.kind === 'Param' && bare.paramKind === 'exec' && columns.has(bare.id)
+}
