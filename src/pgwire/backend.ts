@@ -159,6 +159,8 @@ export interface CopySource {
    * a cancel what it was cancelled with.
    */
   read(): MaybePromise<Buffer | null>
+  /** The session ends its own statement (a time-out): a read that waits, and every later one, throws `reason`. */
+  abort(reason: PgError): void
 }
 
 /** COPY data to the client. Write one message's bytes between begin and end. */

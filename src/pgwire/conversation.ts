@@ -49,8 +49,8 @@ export class Conversation implements Phase, Client {
   #session: Session | null = null
   /** After an error in the extended protocol: everything up to Sync is dropped. */
   #skipping = false
-  /** A statement runs (or a call that may be cancelled). */
-  #running = false
+  /** The message whose call is under way; 0 when none is. */
+  #waitingFor = 0
   /** Inside run(): what is written leaves when it ends. */
   #inTurn = false
   /** Bytes still to come of a message that is dropped. */
@@ -99,8 +99,7 @@ export class Conversation implements Phase, Client {
   notice(notice: Notice): void {
     if (this.#silent) return
     noticeResponse(this.#link.out(), notice)
-    this.#sink.urgent = true
-    if (!this.#inTurn) this.#link.flushSoon()
+    this.#link.flushSoon()
   }
 
   parameterStatus(name: string, value: string): void {
@@ -139,7 +138,8 @@ export class Conversation implements Phase, Client {
 
   /** A CancelRequest with our key. */
   cancel(): void {
-    if (this.#running) this.#interrupt(new PgError(SQLSTATE.queryCanceled, 'canceling statement due to user request'))
+    if (this.#waitingFor === 0 || this.#waitingFor === FRONTEND.sync) return
+    this.#interrupt(new PgError(SQLSTATE.queryCanceled, 'canceling statement due to user request'))
   }
 
   get #silent(): boolean {
@@ -189,11 +189,7 @@ export class Conversation implements Phase, Client {
     } finally {
       this.#inTurn = false
     }
-    if (this.busy) {
-      if (this.#sink.urgent) link.flush()
-      return
-    }
-    this.#sink.urgent = false
+    if (this.busy) return
     link.flush()
     if (this.#over) return
     link.settle()
@@ -311,7 +307,6 @@ export class Conversation implements Phase, Client {
         reader.done()
         this.#reading = false
         this.#sink.describeRows = false
-        this.#running = true
         return session.execute(portal, Math.max(maxRows, 0), this.#sink)
       }
       case FRONTEND.sync:
@@ -328,7 +323,6 @@ export class Conversation implements Phase, Client {
         const types = parameterTypes(reader)
         reader.done()
         this.#reading = false
-        this.#running = true
         return session.parse(name, text, types)
       }
       case FRONTEND.query: {
@@ -336,7 +330,6 @@ export class Conversation implements Phase, Client {
         reader.done()
         this.#reading = false
         this.#sink.describeRows = true
-        this.#running = true
         return session.query(text, this.#sink)
       }
       case FRONTEND.flush:
@@ -369,6 +362,7 @@ export class Conversation implements Phase, Client {
   #block(type: number, result: Promise<unknown> | undefined): void {
     if (result === undefined) return
     this.busy = true
+    this.#waitingFor = type
     result.then(
       (value) => this.#unblock(type, value, false),
       (error: unknown) => this.#unblock(type, error, true),
@@ -377,6 +371,7 @@ export class Conversation implements Phase, Client {
 
   #unblock(type: number, value: unknown, failed: boolean): void {
     this.busy = false
+    this.#waitingFor = 0
     if (this.#link.closed) {
       this.#finish()
       return
@@ -407,7 +402,6 @@ export class Conversation implements Phase, Client {
         readyForQuery(out, this.#session!.transactionStatus)
         return
       case FRONTEND.parse:
-        this.#running = false
         empty(out, BACKEND.parseComplete)
         return
       case FRONTEND.close:
@@ -430,7 +424,6 @@ export class Conversation implements Phase, Client {
   }
 
   #endStatement(): void {
-    this.#running = false
     this.#discard = this.#sink.reset()
   }
 
@@ -444,7 +437,7 @@ export class Conversation implements Phase, Client {
       return
     }
     errorResponse(this.#link.out(), pgError)
-    this.#sink.urgent = true
+    this.#link.flushSoon()
     if (type === FRONTEND.query || type === FRONTEND.functionCall || type === FRONTEND.sync) {
       readyForQuery(this.#link.out(), this.#session!.transactionStatus)
     } else {

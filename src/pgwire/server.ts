@@ -133,6 +133,7 @@ export function createWireServer<Identity>(options: WireServerOptions<Identity>)
         server.once('error', reject)
         server.listen({ host: address, port, backlog }, () => {
           server.off('error', reject)
+          server.on('error', (error) => observer.defect(error, null))
           resolve(server.address() as AddressInfo)
         })
       })

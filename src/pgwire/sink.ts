@@ -16,8 +16,6 @@ export class Sink implements ResultSink {
   describeRows = false
   /** A COPY FROM STDIN that the statement reads. */
   copy: CopyIn | null = null
-  /** Something was said that the client should see even if the rest takes long. */
-  urgent = false
   readonly #link: Link
   #shape: RowShape | null = null
 
@@ -59,7 +57,7 @@ export class Sink implements ResultSink {
 
   notice(notice: Notice): void {
     noticeResponse(this.#link.out(), notice)
-    this.urgent = true
+    this.#link.flushSoon()
   }
 
   copyIn(format: 0 | 1, columnCount: number): CopySource {
