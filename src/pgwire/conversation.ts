@@ -429,6 +429,7 @@ export class Conversation implements Phase, Client {
 
   /** `own`: found by pgwire, and the session does not know yet. */
   #failed(type: number, error: unknown, own: boolean): void {
+    const lost = this.#sink.copy?.lost === true
     this.#endStatement()
     const pgError = error instanceof PgError ? error : this.#defect(error)
     if (own) this.#session!.fail(pgError)
@@ -438,6 +439,10 @@ export class Conversation implements Phase, Client {
     }
     errorResponse(this.#link.out(), pgError)
     this.#link.flushSoon()
+    if (lost) {
+      this.#endWith(fatal('terminating connection because protocol synchronization was lost'))
+      return
+    }
     if (type === FRONTEND.query || type === FRONTEND.functionCall || type === FRONTEND.sync) {
       readyForQuery(this.#link.out(), this.#session!.transactionStatus)
     } else {

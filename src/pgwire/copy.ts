@@ -14,6 +14,8 @@ import { BACKEND, FRONTEND } from './protocol.ts'
 export class CopyIn implements CopySource {
   /** Bytes of the CopyData message being read that were not handed out yet. */
   remaining = 0
+  /** A message came that has no place here: what follows cannot be told from data any more. */
+  lost = false
   readonly #link: Link
   #over = false
   #aborted: PgError | null = null
@@ -92,7 +94,8 @@ export class CopyIn implements CopySource {
   }
 
   #broken(message: string): PgError {
-    return new PgError(SQLSTATE.protocolViolation, message, { severity: 'FATAL' })
+    this.lost = true
+    return new PgError(SQLSTATE.protocolViolation, message)
   }
 
   #wait(): Promise<Buffer | null> {

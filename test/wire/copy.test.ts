@@ -91,7 +91,8 @@ test('another message inside COPY ends the connection: the stream is lost', asyn
   client.send(msg.query('copyin'), msg.copyData('1'), msg.query('select 1'))
   expect(await client.untilEnd()).toEqual([
     'CopyInResponse 0 2',
-    'ErrorResponse FATAL 08P01 unexpected message type 0x51 during COPY from stdin',
+    'ErrorResponse ERROR 08P01 unexpected message type 0x51 during COPY from stdin',
+    'ErrorResponse FATAL 08P01 terminating connection because protocol synchronization was lost',
   ])
   expect(sessions[0]!.closed).toBe(true)
 })
