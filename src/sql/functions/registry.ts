@@ -27,6 +27,8 @@ import { ioProcs } from './io-procs.ts'
 import { systemProcs } from './system.ts'
 import { aggregateProcs } from './aggregates.ts'
 import { orderedSetProcs } from './ordered-set.ts'
+import { arrayProcs } from '../types/array-procs.ts'
+import { recordProcs } from '../types/record-procs.ts'
 
 /** Every family's bodies. */
 const TABLES: readonly Procs[] = [
@@ -48,6 +50,8 @@ const TABLES: readonly Procs[] = [
   datetimeProcs,
   aggregateProcs,
   orderedSetProcs,
+  arrayProcs,
+  recordProcs,
 ]
 
 /** Bodies of the builtin functions that PostgreSQL itself writes in SQL, by OID. */
