@@ -5,6 +5,7 @@ import { notSupported } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { LANGUAGE, pgProcs } from '../builtin/pg-proc.ts'
 import { pgTypes } from '../builtin/pg-type.ts'
+import { arrayProcs } from '../types/array-procs.ts'
 import { boolProcs } from '../types/bool.ts'
 import { byteaProcs } from '../types/bytea.ts'
 import { datetimeProcs, datetimeSqlBodies } from '../types/datetime-procs.ts'
@@ -13,22 +14,23 @@ import type { EvalContext } from '../types/eval-context.ts'
 import { floatProcs } from '../types/float.ts'
 import { floatMathProcs } from '../types/float-math.ts'
 import { intProcs } from '../types/int.ts'
+import { jsonProcs } from '../types/json-procs.ts'
 import { likeProcs } from '../types/like.ts'
 import { numericProcs, numericSqlBodies } from '../types/numeric-procs.ts'
 import { oidProcs } from '../types/oid.ts'
 import type { CallInfo, ProcBody, Procs } from '../types/procs.ts'
+import { recordProcs } from '../types/record-procs.ts'
 import { regProcs } from '../types/reg.ts'
 import { findBuiltinType } from '../types/registry.ts'
 import { stringProcs, stringSqlBodies } from '../types/string.ts'
 import { textProcs } from '../types/text.ts'
 import { uuidProcs } from '../types/uuid.ts'
+import { aggregateProcs } from './aggregates.ts'
 import { formatProcs, formatSqlBodies } from './format.ts'
 import { ioProcs } from './io-procs.ts'
-import { systemProcs } from './system.ts'
-import { aggregateProcs } from './aggregates.ts'
+import { jsonAggregateProcs } from './json-aggregates.ts'
 import { orderedSetProcs } from './ordered-set.ts'
-import { arrayProcs } from '../types/array-procs.ts'
-import { recordProcs } from '../types/record-procs.ts'
+import { systemProcs } from './system.ts'
 
 /** Every family's bodies. */
 const TABLES: readonly Procs[] = [
@@ -52,6 +54,8 @@ const TABLES: readonly Procs[] = [
   orderedSetProcs,
   arrayProcs,
   recordProcs,
+  jsonProcs,
+  jsonAggregateProcs,
 ]
 
 /** Bodies of the builtin functions that PostgreSQL itself writes in SQL, by OID. */

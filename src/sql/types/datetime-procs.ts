@@ -72,6 +72,8 @@ import type { Procs } from './procs.ts'
 import { sessionZone, type TimeZone } from './timezone.ts'
 
 const order = (a: Micros, b: Micros): number => (a < b ? -1 : a > b ? 1 : 0)
+const later = <T extends Micros>(a: T, b: T): T => (order(a, b) > 0 ? a : b)
+const earlier = <T extends Micros>(a: T, b: T): T => (order(a, b) < 0 ? a : b)
 const zoneOf = (ctx: EvalContext): TimeZone => sessionZone(ctx.io.timeZone)
 const toFloat = (value: Numeric | null): number | null => (value === null ? null : numericToNumber(value))
 
@@ -253,8 +255,8 @@ export const datetimeProcs = {
   date_le: (a, b) => a <= b,
   date_gt: (a, b) => a > b,
   date_ge: (a, b) => a >= b,
-  date_larger: (a, b) => (a > b ? a : b),
-  date_smaller: (a, b) => (a < b ? a : b),
+  date_larger: later,
+  date_smaller: earlier,
   date_finite: (a) => Number.isFinite(a),
   date_mi(a, b) {
     if (!Number.isFinite(a) || !Number.isFinite(b)) throw new PgError(SQLSTATE.datetimeValueOutOfRange, 'cannot subtract infinite dates')
@@ -313,8 +315,8 @@ export const datetimeProcs = {
   time_le: (a, b) => a <= b,
   time_gt: (a, b) => a > b,
   time_ge: (a, b) => a >= b,
-  time_larger: (a, b) => (a > b ? a : b),
-  time_smaller: (a, b) => (a < b ? a : b),
+  time_larger: later,
+  time_smaller: earlier,
   time_interval: (a) => makeInterval(0, 0, a),
   time_mi_time: (a, b) => makeInterval(0, 0, a - b),
   time_pl_interval: (a, span) => wrapDay(a + timeOffset(span, 1, 'time')),
@@ -372,8 +374,8 @@ export const datetimeProcs = {
   timestamp_le: (a, b) => a <= b,
   timestamp_gt: (a, b) => a > b,
   timestamp_ge: (a, b) => a >= b,
-  timestamp_larger: (a, b) => (a > b ? a : b),
-  timestamp_smaller: (a, b) => (a < b ? a : b),
+  timestamp_larger: later,
+  timestamp_smaller: earlier,
   timestamp_finite: (a) => isFiniteMicros(a),
   timestamp_cmp_timestamptz: (a, b, ctx) => compareLocalTz(a, b, ctx),
   timestamp_eq_timestamptz: (a, b, ctx) => compareLocalTz(a, b, ctx) === 0,

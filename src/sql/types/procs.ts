@@ -7,6 +7,7 @@ import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Signatures } from '../builtin/data/signatures.ts'
 import type { EvalContext } from './eval-context.ts'
 import type { ArgForm, ResultForm } from './forms.ts'
+import type { RowType } from './record.ts'
 
 /** What was decided about one call when it was analysed; the same object for every row. */
 export interface CallInfo {
@@ -19,6 +20,8 @@ export interface CallInfo {
   readonly collation: Oid
   /** With VARIADIC array given to a VARIADIC "any" function: the element type of what was unpacked. Otherwise 0. */
   readonly variadicElementType: Oid
+  /** The fields of a composite result: the named type's, or those of a column definition list (`AS t(a int, …)`). */
+  readonly resultRow?: RowType
 }
 
 /** The type of argument `index`, also when a VARIADIC array was unpacked into more arguments than the call has. */

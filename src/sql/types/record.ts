@@ -200,9 +200,13 @@ function receiveRecord(buffer: Buffer, start: number, end: number, rowType: RowT
   return new RecordDatum(rowType, values)
 }
 
+const rowTypes = new WeakMap<TypeSupport, RowType>()
+/** The fields behind a composite type's support; undefined for other types. */
+export const rowTypeOf = (support: TypeSupport): RowType | undefined => rowTypes.get(support)
+
 /** Support of a named composite type: its fields come from the catalogue that composes it. */
 export function compositeTypeSupport(rowType: RowType): TypeSupport {
-  return defineType<RecordDatum>({
+  const support = defineType<RecordDatum>({
     input(text, _typmod, ctx) {
       const parts = splitRecord(text, rowType.fields.length)
       return new RecordDatum(
@@ -219,6 +223,8 @@ export function compositeTypeSupport(rowType: RowType): TypeSupport {
     value: { write: writeRecordValue, read: (buffer, start) => readRecordValue(buffer, start, rowType) },
     key: rowType.fields.every((field) => field.support.key !== null) ? recordKey(rowType) : null,
   })
+  rowTypes.set(support, rowType)
+  return support
 }
 
 function recordSize(record: RecordDatum): number {

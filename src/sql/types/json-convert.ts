@@ -1,0 +1,255 @@
+// SQL values as JSON (to_json, row_to_json, the aggregates) and JSON as SQL values (json_populate_record, json_to_record).
+
+import type { Datum } from '../../base/datum.ts'
+import { notSupported, PgError } from '../../base/errors.ts'
+import type { Oid } from '../../base/ids.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import { typeByOid } from '../builtin/pg-type.ts'
+import { ArrayDatum, emptyArray } from './array.ts'
+import { elementSupport } from './array-procs.ts'
+import { joinTimestamp } from './datetime.ts'
+import { formatDate, formatTimestamp, localParts, offsetOf } from './datetime-format.ts'
+import { TEXT_IO } from './define.ts'
+import type { EvalContext, Micros } from './eval-context.ts'
+import { quoteJson } from './json-quote.ts'
+import { parseJsonText } from './json-text.ts'
+import { formatJsonb, isArrayValue, isScalar, Jsonb, JsonbObject, type JsonbValue, jsonbAsText, makeObject } from './jsonb.ts'
+import { Numeric, parseNumeric } from './numeric.ts'
+import { RecordDatum, type RowType, rowTypeOf } from './record.ts'
+import { sessionZone } from './timezone.ts'
+import type { Present } from './type.ts'
+
+const BOOL = 16
+const JSON_TYPE = 114
+const JSONB = 3802
+const DATE = 1082
+const TIMESTAMP = 1114
+const TIMESTAMPTZ = 1184
+const NUMBERS: ReadonlySet<Oid> = new Set([20, 21, 23, 700, 701, 1700])
+
+export type JsonCategory = 'bool' | 'number' | 'date' | 'timestamp' | 'timestamptz' | 'json' | 'jsonb' | 'array' | 'composite' | 'other'
+
+/** How a type turns into JSON. The value helps where the catalogue is the tenant's. */
+export function jsonCategory(type: Oid, value: Datum): JsonCategory {
+  if (value instanceof ArrayDatum) return 'array'
+  if (value instanceof RecordDatum) return 'composite'
+  if (type === BOOL) return 'bool'
+  if (NUMBERS.has(type)) return 'number'
+  switch (type) {
+    case DATE:
+      return 'date'
+    case TIMESTAMP:
+      return 'timestamp'
+    case TIMESTAMPTZ:
+      return 'timestamptz'
+    case JSON_TYPE:
+      return 'json'
+    case JSONB:
+      return 'jsonb'
+    default: {
+      const row = typeByOid(type)
+      if (row !== undefined && row.typtype === 'd' && row.typbasetype !== 0) return jsonCategory(row.typbasetype, value)
+      return 'other'
+    }
+  }
+}
+
+/** `+05:30`: always with minutes, as XML Schema wants it. */
+function xsdOffset(offset: number): string {
+  const a = Math.abs(offset)
+  const two = (n: number): string => String(n).padStart(2, '0')
+  const s = a % 60
+  return `${offset < 0 ? '-' : '+'}${two(Math.floor(a / 3600))}:${two(Math.floor((a % 3600) / 60))}${s === 0 ? '' : `:${two(s)}`}`
+}
+
+function timestampText(value: Micros): string {
+  return formatTimestamp(value, TEXT_IO).replace(' ', 'T')
+}
+
+function datetimeText(category: JsonCategory, value: Present, ctx: EvalContext): string {
+  if (category === 'date') return formatDate(value as number, TEXT_IO)
+  const micros = value as Micros
+  if (category === 'timestamp' || micros === Infinity || micros === -Infinity) return timestampText(micros)
+  const offset = offsetOf(micros, sessionZone(ctx.io.timeZone))
+  const { days, time } = localParts(micros, offset)
+  const text = timestampText(joinTimestamp(days, time))
+  return text.endsWith(' BC') ? `${text.slice(0, -3)}${xsdOffset(offset)} BC` : text + xsdOffset(offset)
+}
+
+const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
+
+/** datum_to_json: the value as JSON text. `lineFeed` puts members of this level on lines of their own. */
+export function toJsonText(value: Datum, type: Oid, ctx: EvalContext, lineFeed = false): string {
+  if (value === null) return 'null'
+  const category = jsonCategory(type, value)
+  switch (category) {
+    case 'bool':
+      return value ? 'true' : 'false'
+    case 'number': {
+      const text = elementSupport(type, ctx).output(value, ctx.io)
+      return JSON_NUMBER.test(text) ? text : quoteJson(text)
+    }
+    case 'date':
+    case 'timestamp':
+    case 'timestamptz':
+      return quoteJson(datetimeText(category, value, ctx))
+    case 'json':
+      return value as string
+    case 'jsonb':
+      return formatJsonb((value as Jsonb).root)
+    case 'array':
+      return arrayText(value as ArrayDatum, ctx, lineFeed)
+    case 'composite':
+      return compositeText(value as RecordDatum, ctx, lineFeed)
+    default:
+      return quoteJson(elementSupport(type, ctx).output(value, ctx.io))
+  }
+}
+
+function arrayText(a: ArrayDatum, ctx: EvalContext, lineFeed: boolean): string {
+  if (a.elements.length === 0) return '[]'
+  const separator = lineFeed ? ',\n ' : ','
+  let next = 0
+  const level = (dim: number): string => {
+    const inner = dim === a.dims.length - 1
+    const parts: string[] = []
+    for (let i = 0; i < a.dims[dim]!; i++) parts.push(inner ? toJsonText(a.elements[next++]!, a.elementType, ctx) : level(dim + 1))
+    return `[${parts.join(dim === 0 ? separator : ',')}]`
+  }
+  return level(0)
+}
+
+function compositeText(record: RecordDatum, ctx: EvalContext, lineFeed: boolean): string {
+  const parts = record.rowType.fields.map((field, i) => `${quoteJson(field.name)}:${toJsonText(record.values[i]!, field.type, ctx)}`)
+  return `{${parts.join(lineFeed ? ',\n ' : ',')}}`
+}
+
+/** datum_to_jsonb */
+export function toJsonbValue(value: Datum, type: Oid, ctx: EvalContext): JsonbValue {
+  if (value === null) return null
+  const category = jsonCategory(type, value)
+  switch (category) {
+    case 'bool':
+      return value as boolean
+    case 'number': {
+      if (value instanceof Numeric)
+        return Number.isFinite(value.unscaled as number) || typeof value.unscaled === 'bigint' ? value : String(value)
+      const text = elementSupport(type, ctx).output(value, ctx.io)
+      return JSON_NUMBER.test(text) ? parseNumeric(text)! : text
+    }
+    case 'date':
+    case 'timestamp':
+    case 'timestamptz':
+      return datetimeText(category, value, ctx)
+    case 'json':
+      return parseJsonText(value as string, true)
+    case 'jsonb':
+      return (value as Jsonb).root
+    case 'array': {
+      const a = value as ArrayDatum
+      let next = 0
+      const level = (dim: number): JsonbValue => {
+        if (a.dims.length === 0) return []
+        const items: JsonbValue[] = []
+        for (let i = 0; i < a.dims[dim]!; i++) {
+          items.push(dim === a.dims.length - 1 ? toJsonbValue(a.elements[next++]!, a.elementType, ctx) : level(dim + 1))
+        }
+        return items
+      }
+      return level(0)
+    }
+    case 'composite': {
+      const record = value as RecordDatum
+      return makeObject(
+        record.rowType.fields.map((field) => field.name),
+        record.rowType.fields.map((field, i) => toJsonbValue(record.values[i]!, field.type, ctx)),
+      )
+    }
+    default:
+      return elementSupport(type, ctx).output(value, ctx.io)
+  }
+}
+
+/** An object's key from any scalar. */
+export function toJsonKey(value: Datum, type: Oid, ctx: EvalContext): string {
+  if (value === null) throw new PgError(SQLSTATE.nullValueNotAllowed, 'null value not allowed for object key')
+  const category = jsonCategory(type, value)
+  switch (category) {
+    case 'array':
+    case 'composite':
+    case 'json':
+    case 'jsonb':
+      throw new PgError(SQLSTATE.invalidParameterValue, 'key value must be scalar, not array, composite, or json')
+    case 'bool':
+      return value ? 'true' : 'false'
+    case 'date':
+    case 'timestamp':
+    case 'timestamptz':
+      return datetimeText(category, value, ctx)
+    default:
+      return elementSupport(type, ctx).output(value, ctx.io)
+  }
+}
+
+/** populate_record_field: a node as a value of `type`. */
+export function fromJson(node: JsonbValue | undefined, type: Oid, typmod: number, ctx: EvalContext): Datum {
+  if (node === undefined || node === null)
+    return type === JSONB && node === null ? new Jsonb(null) : type === JSON_TYPE && node === null ? 'null' : null
+  if (type === JSONB) return new Jsonb(node)
+  if (type === JSON_TYPE) return formatJsonb(node)
+  const row = typeByOid(type)
+  if (row !== undefined && row.typcategory === 'A' && row.typelem !== 0 && row.typlen === -1)
+    return arrayFromJson(node, row.typelem, typmod, ctx)
+  const support = elementSupport(type, ctx)
+  const rowType = rowTypeOf(support)
+  if (rowType !== undefined && node instanceof JsonbObject) return recordFromJson(node, rowType, null, ctx)
+  if (rowType === undefined && type === 2249) throw notSupported('a column of type record cannot be populated from JSON')
+  return support.input(typeof node === 'string' ? node : isScalar(node) ? jsonbAsText(node)! : formatJsonb(node), typmod, ctx)
+}
+
+function arrayFromJson(node: JsonbValue, elementType: Oid, typmod: number, ctx: EvalContext): Datum {
+  if (typeof node === 'string') {
+    const arrayType = typeByOid(elementType)!.typarray
+    return elementSupport(arrayType, ctx).input(node, typmod, ctx)
+  }
+  if (!isArrayValue(node)) throw new PgError(SQLSTATE.invalidTextRepresentation, 'expected JSON array')
+  const dims: number[] = []
+  for (let at: JsonbValue = node; isArrayValue(at); at = at[0]!) {
+    dims.push(at.length)
+    if (at.length === 0) break
+  }
+  if (dims[dims.length - 1] === 0) return emptyArray(elementType)
+  const elements: Datum[] = []
+  const walk = (item: JsonbValue, depth: number): void => {
+    if (depth === dims.length) {
+      elements.push(fromJson(item, elementType, typmod, ctx))
+      return
+    }
+    if (!isArrayValue(item) || item.length !== dims[depth]) {
+      throw new PgError(SQLSTATE.invalidTextRepresentation, 'malformed JSON array', {
+        detail: 'Multidimensional arrays must have sub-arrays with matching dimensions.',
+      })
+    }
+    for (const child of item) walk(child, depth + 1)
+  }
+  walk(node, 0)
+  return new ArrayDatum(
+    elementType,
+    dims,
+    dims.map(() => 1),
+    elements,
+  )
+}
+
+/** An object as a row; members that are absent keep the base's value. */
+export function recordFromJson(node: JsonbValue, rowType: RowType, base: RecordDatum | null, ctx: EvalContext): RecordDatum {
+  if (!(node instanceof JsonbObject)) {
+    throw new PgError(SQLSTATE.invalidParameterValue, `cannot call populate_composite on ${isArrayValue(node) ? 'an array' : 'a scalar'}`)
+  }
+  const values = rowType.fields.map((field, i) => {
+    const at = node.keys.indexOf(field.name)
+    if (at < 0 && base !== null) return base.values[i]!
+    return at < 0 ? null : fromJson(node.values[at]!, field.type, field.typmod, ctx)
+  })
+  return new RecordDatum(rowType, values)
+}

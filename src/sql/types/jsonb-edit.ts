@@ -1,0 +1,133 @@
+// Changing jsonb: concatenation, deletion, setting and inserting at a path. Every change builds the nodes along the path anew.
+
+import { PgError } from '../../base/errors.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import type { ArrayDatum } from './array.ts'
+import { isArrayValue, isScalar, JsonbObject, type JsonbValue, keyIndex, makeObject } from './jsonb.ts'
+
+const bad = (message: string, hint?: string): PgError =>
+  new PgError(SQLSTATE.invalidParameterValue, message, hint === undefined ? {} : { hint })
+
+export function concatJsonb(a: JsonbValue, b: JsonbValue): JsonbValue {
+  if (a instanceof JsonbObject && b instanceof JsonbObject) return makeObject([...a.keys, ...b.keys], [...a.values, ...b.values])
+  const items = (v: JsonbValue): readonly JsonbValue[] => (isArrayValue(v) ? v : [v])
+  return [...items(a), ...items(b)]
+}
+
+function withoutKey(object: JsonbObject, key: string): JsonbObject {
+  const i = keyIndex(object, key)
+  return i < 0 ? object : new JsonbObject(object.keys.toSpliced(i, 1), object.values.toSpliced(i, 1))
+}
+
+function withKey(object: JsonbObject, key: string, value: JsonbValue): JsonbObject {
+  const i = keyIndex(object, key)
+  if (i >= 0) return new JsonbObject(object.keys, object.values.with(i, value))
+  return makeObject([...object.keys, key], [...object.values, value])
+}
+
+/** jsonb - text: the key of an object, or all equal strings of an array. */
+export function deleteKeys(a: JsonbValue, keys: readonly (string | null)[]): JsonbValue {
+  if (isScalar(a)) throw bad('cannot delete from scalar')
+  const gone = new Set(keys)
+  if (isArrayValue(a)) return a.filter((item) => typeof item !== 'string' || !gone.has(item))
+  let result: JsonbObject = a
+  for (const key of gone) if (key !== null) result = withoutKey(result, key)
+  return result
+}
+
+export function deleteIndex(a: JsonbValue, index: number): JsonbValue {
+  if (isScalar(a)) throw bad('cannot delete from scalar')
+  if (!isArrayValue(a)) throw bad('cannot delete from object using integer index')
+  const i = index < 0 ? a.length + index : index
+  return i < 0 || i >= a.length ? a : a.toSpliced(i, 1)
+}
+
+export type PathChange = 'set' | 'setOrCreate' | 'insertBefore' | 'insertAfter' | 'delete'
+
+function pathIndex(text: string, level: number): number {
+  if (!/^\s*[+-]?\d+\s*$/.test(text) || Math.abs(Number(text)) > 2147483647) {
+    throw new PgError(SQLSTATE.invalidTextRepresentation, `path element at position ${level + 1} is not an integer: "${text}"`)
+  }
+  return Number(text)
+}
+
+function pathOf(path: ArrayDatum): readonly (string | null)[] {
+  if (path.dims.length > 1) throw new PgError(SQLSTATE.arraySubscriptError, 'wrong number of array subscripts')
+  return path.elements as readonly (string | null)[]
+}
+
+/** jsonb_set, jsonb_insert, #-: the document changed at `path`; unchanged when the path leads nowhere. */
+export function changePath(root: JsonbValue, path: ArrayDatum, value: JsonbValue, change: PathChange): JsonbValue {
+  const steps = pathOf(path)
+  if (isScalar(root)) throw bad(change === 'delete' ? 'cannot delete path in scalar' : 'cannot set path in scalar')
+  if (steps.length === 0) return root
+  const walk = (node: JsonbValue, level: number): JsonbValue => {
+    const step = steps[level]!
+    if (step === null) throw new PgError(SQLSTATE.nullValueNotAllowed, `path element at position ${level + 1} is null`)
+    const last = level === steps.length - 1
+    if (node instanceof JsonbObject) {
+      const i = keyIndex(node, step)
+      if (!last) return i < 0 ? node : new JsonbObject(node.keys, node.values.with(i, walk(node.values[i]!, level + 1)))
+      if (change === 'delete') return withoutKey(node, step)
+      if (i >= 0) {
+        if (change === 'insertBefore' || change === 'insertAfter') {
+          throw bad('cannot replace existing key', 'Try using the function jsonb_set to replace key value.')
+        }
+        return withKey(node, step, value)
+      }
+      return change === 'set' ? node : withKey(node, step, value)
+    }
+    if (isArrayValue(node)) {
+      let i = pathIndex(step, level)
+      const n = node.length
+      if (i < 0) i = n + i
+      if (i >= 0 && i < n) {
+        if (!last) return node.with(i, walk(node[i]!, level + 1))
+        if (change === 'delete') return node.toSpliced(i, 1)
+        if (change === 'insertBefore') return node.toSpliced(i, 0, value)
+        if (change === 'insertAfter') return node.toSpliced(i + 1, 0, value)
+        return node.with(i, value)
+      }
+      if (!last || change === 'set' || change === 'delete') return node
+      return i < 0 ? [value, ...node] : [...node, value]
+    }
+    return node
+  }
+  return walk(root, 0)
+}
+
+/** Without members that are null; with `arrays` without null elements too. */
+export function stripNulls(node: JsonbValue, arrays: boolean): JsonbValue {
+  if (isArrayValue(node)) {
+    const kept = arrays ? node.filter((item) => item !== null) : node
+    return kept.map((item) => stripNulls(item, arrays))
+  }
+  if (node instanceof JsonbObject) {
+    const keys: string[] = []
+    const values: JsonbValue[] = []
+    for (let i = 0; i < node.keys.length; i++) {
+      if (node.values[i] === null) continue
+      keys.push(node.keys[i]!)
+      values.push(stripNulls(node.values[i]!, arrays))
+    }
+    return new JsonbObject(keys, values)
+  }
+  return node
+}
+
+/** #> : along keys and indexes; undefined when it leads nowhere. */
+export function extractPath(root: JsonbValue, path: ArrayDatum): JsonbValue | undefined {
+  let node: JsonbValue | undefined = root
+  for (const step of path.elements as readonly (string | null)[]) {
+    if (step === null || node === undefined) return undefined
+    if (node instanceof JsonbObject) {
+      const i = keyIndex(node, step)
+      node = i < 0 ? undefined : node.values[i]!
+    } else if (isArrayValue(node)) {
+      if (!/^\s*[+-]?\d+$/.test(step)) return undefined
+      const index = Number(step)
+      node = node[index < 0 ? node.length + index : index]
+    } else return undefined
+  }
+  return node
+}
