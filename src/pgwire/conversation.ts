@@ -163,6 +163,15 @@ export class Conversation implements Phase, Client {
     if (!this.busy) this.#finish()
   }
 
+  overwhelmed(): void {
+    this.#endWith(
+      new PgError(SQLSTATE.outOfMemory, 'out of memory', {
+        severity: 'FATAL',
+        detail: 'Too much unfinished input on all connections together.',
+      }),
+    )
+  }
+
   closed(): void {
     if (this.busy) {
       this.#interrupt(new PgError(SQLSTATE.connectionFailure, 'connection to client lost', { severity: 'FATAL' }))
@@ -372,7 +381,7 @@ export class Conversation implements Phase, Client {
   #unblock(type: number, value: unknown, failed: boolean): void {
     this.busy = false
     this.#waitingFor = 0
-    if (this.#link.closed) {
+    if (this.#link.closed || this.#over) {
       this.#finish()
       return
     }

@@ -6,9 +6,9 @@ import { assert } from '../base/assert.ts'
 import type { ByteWriter } from '../base/bytes.ts'
 import { PgError } from '../base/errors.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
-import type { OutputOwner, SharedOutput } from './output.ts'
-import { FLUSH_AT } from './output.ts'
 import type { WireLimits } from './protocol.ts'
+import type { OutputOwner, SharedBuffers } from './shared-buffers.ts'
+import { FLUSH_AT } from './shared-buffers.ts'
 
 const EMPTY = Buffer.alloc(0)
 
@@ -20,11 +20,13 @@ export interface Phase {
   input(): void
   /** The client will send no more (it may still read). What it sent was given to input() before. */
   inputEnded(): void
+  /** All connections together keep too much input, and this one more than its share. */
+  overwhelmed(): void
   /** The socket is gone. Called once. */
   closed(): void
 }
 
-const NO_PHASE: Phase = { busy: true, input() {}, inputEnded() {}, closed() {} }
+const NO_PHASE: Phase = { busy: true, input() {}, inputEnded() {}, overwhelmed() {}, closed() {} }
 
 const ignore = (): void => {}
 
@@ -38,7 +40,7 @@ export class Link implements OutputOwner {
   socket: Socket
   encrypted = false
   phase: Phase = NO_PHASE
-  readonly output: SharedOutput
+  readonly output: SharedBuffers
   readonly limits: WireLimits
   head: Buffer = EMPTY
   pos = 0
@@ -55,7 +57,7 @@ export class Link implements OutputOwner {
   #drain: DrainWaiter | null = null
   #unlisten: () => void = ignore
 
-  constructor(socket: Socket, output: SharedOutput, limits: WireLimits) {
+  constructor(socket: Socket, output: SharedBuffers, limits: WireLimits) {
     this.socket = socket
     this.output = output
     this.limits = limits
@@ -105,7 +107,7 @@ export class Link implements OutputOwner {
     let have = here
     while (have < size) {
       const chunk = this.#more.shift()!
-      this.#moreBytes -= chunk.length
+      this.#keep(-chunk.length)
       have += chunk.length
       parts.push(chunk)
     }
@@ -141,6 +143,11 @@ export class Link implements OutputOwner {
     this.socket.resume()
   }
 
+  #keep(bytes: number): void {
+    this.#moreBytes += bytes
+    this.output.pendingInput += bytes
+  }
+
   #data(chunk: Buffer): void {
     this.bytesReceived += chunk.length
     if (this.pos === this.head.length && this.#moreBytes === 0) {
@@ -148,7 +155,11 @@ export class Link implements OutputOwner {
       this.pos = 0
     } else {
       this.#more.push(chunk)
-      this.#moreBytes += chunk.length
+      this.#keep(chunk.length)
+      if (this.output.pendingInput > this.limits.maxPendingInputBytesOfAll && this.#moreBytes > this.limits.maxPendingInputBytes) {
+        this.phase.overwhelmed()
+        return
+      }
     }
     this.phase.input()
     if (!this.#paused && this.phase.busy && this.#moreBytes > this.limits.maxPendingInputBytes) {
@@ -165,6 +176,8 @@ export class Link implements OutputOwner {
   #close(): void {
     this.closed = true
     this.inputOver = true
+    this.#more = []
+    this.#keep(-this.#moreBytes)
     if (this.output.owner === this) this.output.reset()
     this.#failDrain(new PgError(SQLSTATE.connectionFailure, 'connection to client lost', { severity: 'FATAL' }))
     const { phase } = this
@@ -270,7 +283,7 @@ export class Link implements OutputOwner {
     this.head = EMPTY
     this.pos = 0
     this.#more = []
-    this.#moreBytes = 0
+    this.#keep(-this.#moreBytes)
     this.socket.removeAllListeners('data')
     this.socket.on('data', ignore)
     this.#paused = false

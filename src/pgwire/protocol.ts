@@ -77,6 +77,8 @@ export interface WireLimits {
   readonly maxSmallMessageBytes: number
   /** Input kept while a call is under way; then the socket is paused. */
   readonly maxPendingInputBytes: number
+  /** Input kept by all connections together; whoever keeps more than the above then is ended with 53200. */
+  readonly maxPendingInputBytesOfAll: number
   /** Output the kernel has not taken; then the producer waits. */
   readonly maxPendingOutputBytes: number
   /** Longest wait for a client that does not read, ms; then it is gone. */
@@ -94,6 +96,7 @@ export const DEFAULT_WIRE_LIMITS: WireLimits = {
   maxCopyDataBytes: 0x3fffffff,
   maxSmallMessageBytes: 10_000,
   maxPendingInputBytes: 256 * 1024,
+  maxPendingInputBytesOfAll: 1024 * 1024 * 1024,
   maxPendingOutputBytes: 128 * 1024,
   stallTimeoutMs: 3_600_000,
   lingerMs: 5_000,

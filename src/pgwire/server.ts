@@ -9,9 +9,9 @@ import type { Authenticator, Backend, Client, StartupRequest, TlsFacts } from '.
 import { type CancelKeys, createCancelKeys } from './cancel-keys.ts'
 import type { Conversation } from './conversation.ts'
 import { Link } from './link.ts'
-import { SharedOutput } from './output.ts'
 import { DEFAULT_WIRE_LIMITS, type WireLimits } from './protocol.ts'
 import { MessageReader, ParameterSlots } from './read.ts'
+import { SharedBuffers } from './shared-buffers.ts'
 import { Startup, type StartupHost } from './startup.ts'
 import type { TlsSettings } from './tls.ts'
 
@@ -62,7 +62,7 @@ const EXTRA_SOCKETS = 100
 export function createWireServer<Identity>(options: WireServerOptions<Identity>): WireServer {
   const limits: WireLimits = { ...DEFAULT_WIRE_LIMITS, ...options.limits }
   const observer: WireObserver = options.observer ?? { defect: reportToStderr }
-  const output = new SharedOutput()
+  const output = new SharedBuffers()
   const cancelKeys = options.cancelKeys ?? createCancelKeys()
   const tls = options.tls ?? null
   const conversations = new Set<Conversation>()

@@ -8,8 +8,8 @@ import type { CopySource, CopyTarget, ResultSink, RowShape } from './backend.ts'
 import { CopyIn, CopyOut } from './copy.ts'
 import type { Link } from './link.ts'
 import { commandComplete, copyResponse, dataRow, empty, noticeResponse, rowDescription } from './messages.ts'
-import { FLUSH_AT } from './output.ts'
 import { BACKEND } from './protocol.ts'
+import { FLUSH_AT } from './shared-buffers.ts'
 
 export class Sink implements ResultSink {
   /** Query is answered with RowDescription, Execute without. */

@@ -73,6 +73,10 @@ export class Startup<Identity> implements Phase {
     if (!this.busy) this.#abandon()
   }
 
+  overwhelmed(): void {
+    this.#vanish()
+  }
+
   closed(): void {
     if (!this.busy) this.#abandon()
   }

@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { createAuthenticator } from '../auth/authenticator.ts'
 import type { RoleStore } from '../auth/role-store.ts'
+import { SQLSTATE } from '../base/sqlstate.ts'
 import type { Logger } from '../observability/log.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { Backend } from '../pgwire/backend.ts'
@@ -48,7 +49,11 @@ export async function startListener<Identity>(config: Config, engine: Engine<Ide
     cancelKeys: engine.cancelKeys ?? createCancelKeys(),
     observer: {
       accepted: () => metrics.connectionAccepted(),
-      refused: (error) => metrics.connectionRefused(error?.code ?? null),
+      refused(error, request) {
+        metrics.connectionRefused(error?.code ?? null)
+        if (error === null || error.code === SQLSTATE.invalidPassword) return
+        log.info({ sqlstate: error.code, reason: error.message, address: request?.remoteAddress ?? null }, 'connection refused')
+      },
       defect(error, client) {
         const id = randomUUID()
         metrics.defect()

@@ -395,3 +395,19 @@ test('a pipeline that is not read stops being served', async () => {
   expect(sessions[0]!.client.bytesSent).toBeLessThan(16 * 1024 * 1024)
   client.end()
 })
+
+test('input kept by all connections together is bounded: who keeps too much of it is ended, the others go on', async () => {
+  const { port, server } = await startStub({ limits: { maxPendingInputBytesOfAll: 1_000_000, maxPendingInputBytes: 100_000 } }, running)
+  const [small, greedy] = [await WireClient.session(port), await WireClient.session(port)]
+  const length = Buffer.from([0x51, 0x01, 0, 0, 0])
+  small.send(length, Buffer.alloc(50_000))
+  greedy.send(length, Buffer.alloc(2_000_000))
+  expect(await greedy.untilEnd()).toEqual(['ErrorResponse FATAL 53200 out of memory'])
+  expect(small.pending).toBe(0)
+  await expect.poll(() => server.sessionCount).toBe(1)
+  const other = await WireClient.session(port)
+  other.send(msg.query(`select 1 ${'x'.repeat(500_000)}`))
+  expect((await other.answer()).at(-1)).toBe('ReadyForQuery I')
+  small.end()
+  other.end()
+})

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Client } from 'pg'
+import postgres from 'postgres'
 import { afterAll, afterEach, expect, test } from 'vitest'
 import { createAuthenticator } from '../../src/auth/authenticator.ts'
 import type { LoginCandidate, RoleStore } from '../../src/auth/role-store.ts'
@@ -108,6 +109,14 @@ test('node-postgres logs in with SCRAM; the log says what was read and who came 
     user: 'admin',
   })
   expect(lines.join()).not.toContain('secret')
+})
+
+test('postgres.js logs in and runs a prepared statement', async () => {
+  const { port } = await startStub({ authenticator: authenticator() }, running)
+  const sql = postgres({ host: '127.0.0.1', port, user: 'tenant_a.admin', password: 'secret', database: 'x', fetch_types: false, max: 1 })
+  expect([...(await sql`select 5`)]).toEqual([{ abalance: 5 }])
+  expect([...(await sql`select 5`)]).toEqual([{ abalance: 5 }])
+  await sql.end()
 })
 
 test('all failures are one: same bytes but for the names, same exchange, not before the deadline; state only after the password', async () => {

@@ -1,5 +1,6 @@
-// The one output buffer all connections of a server share. Whoever writes owns it until its turn ends or another wants it; an idle connection
-// therefore holds none. Invariant: it holds whole messages of its owner only, except while one message is being appended. // hot
+// What all connections of a server share: one output buffer, and the count of input they keep. Whoever writes owns the buffer until its turn
+// ends or another wants it; an idle connection therefore holds none. Invariant: it holds whole messages of its owner only, except while one
+// message is being appended. // hot
 
 import { ByteWriter } from '../base/bytes.ts'
 
@@ -14,7 +15,9 @@ export interface OutputOwner {
   flush(): void
 }
 
-export class SharedOutput {
+export class SharedBuffers {
+  /** Bytes of unfinished messages and of input behind a running call, of all connections together. */
+  pendingInput = 0
   readonly writer = new ByteWriter(CAPACITY)
   owner: OutputOwner | null = null
 
