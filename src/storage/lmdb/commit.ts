@@ -19,6 +19,7 @@ export function statusRecord(state: number, stamp: number): Buffer {
 }
 
 export class CommitItem implements WorkItem {
+  readonly alone = false
   readonly #transaction: LmdbTransaction
   readonly #limit: number
   readonly #committed: (stamp: number) => void

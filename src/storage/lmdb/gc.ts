@@ -10,6 +10,7 @@ const PAUSE_MS = 50
 const RETRY_MS = 1000
 
 export class GarbageCollector implements WorkItem {
+  readonly alone = true
   readonly #engine: Engine
   #timer: NodeJS.Timeout | null = null
   #queued = false

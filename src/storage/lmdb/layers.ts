@@ -16,7 +16,7 @@ import {
   TOMBSTONE,
   VALUE,
 } from './format.ts'
-import { type Environment, value, words } from './native.ts'
+import { type Environment, Gap, value, words } from './native.ts'
 import { allocate, offset, type Slab, slab } from './slab.ts'
 import type { IntentOwner, VersionReader } from './versions.ts'
 import type { WriteBatch } from './write-batch.ts'
@@ -25,6 +25,7 @@ import type { WriteBatch } from './write-batch.ts'
 export class Layers {
   readonly #environment: Environment
   readonly #owners: VersionReader['owners']
+  readonly #gap = new Gap()
   size = -1
   /** The transaction id of the intents on top, 0 when there are none. */
   intents = 0
@@ -50,7 +51,7 @@ export class Layers {
   }
 
   read(key: string): void {
-    const size = this.#environment.loadString(NEWEST, key)
+    const size = this.#environment.absent(key, this.#gap) ? -1 : this.#environment.loadString(NEWEST, key)
     this.size = size
     this.intents = 0
     this.owner = null

@@ -115,8 +115,23 @@ export function lmdbFailure(code: number, what: string): KvError {
   return new KvError('unavailable', `${what}: LMDB code ${code}`)
 }
 
+/** What is known to be empty: keys between `low` and `high` ('' = no bound), as long as nothing was written since. */
+export class Gap {
+  low = ''
+  high = ''
+  version = -1
+  last = ''
+  skip = 0
+  misses = 0
+}
+
+const GAP_PREFIX = 1
+const MOST_SKIPPED = 1024
+
 export class Environment {
   readonly path: string
+  /** Counts write transactions. */
+  version = 0
   readonly #env: NativeEnv
   readonly #dbi: NativeDbi
   readonly #txn: NativeTxn
@@ -199,6 +214,37 @@ export class Environment {
     this.#retryHead.set(key.subarray(0, 11), 1)
   }
 
+  /**
+   * True when nothing lies at `key` (newest versions' part). Learns gaps from keys that come in ascending order, so that a bulk load looks
+   * once per batch instead of once per key; false means only that it is not known.
+   */
+  absent(key: string, gap: Gap): boolean {
+    if (gap.version === this.version && key > gap.low && (gap.high === '' || key < gap.high)) {
+      gap.last = key
+      return true
+    }
+    const ascending = key > gap.last
+    gap.last = key
+    if (!ascending) return false
+    if (gap.skip > 0) {
+      gap.skip--
+      return false
+    }
+    keyBytes[0] = GAP_PREFIX
+    const size = this.seek(keyBytes.latin1Write(key, 1) + 1)
+    const found = size > 0 && keyBytes[ENTRY_KEY] === GAP_PREFIX ? keyBytes.latin1Slice(ENTRY_KEY + 1, ENTRY_KEY + size) : ''
+    if (found === key) {
+      gap.misses = Math.min(MOST_SKIPPED, gap.misses * 2 + 1)
+      gap.skip = gap.misses
+      return false
+    }
+    gap.misses = 0
+    gap.low = key
+    gap.high = found
+    gap.version = this.version
+    return true
+  }
+
   /** Sets where the scan ends; for `seek` and `first` alike. */
   setEnd(prefix: number, key: Uint8Array): void {
     endKeyWords[0] = key.length + 1
@@ -267,6 +313,7 @@ export class Environment {
     this.#writing = true
     this.#env.startWriting(address, (status) => {
       this.#writing = false
+      this.version++
       this.renew()
       done(status)
     })

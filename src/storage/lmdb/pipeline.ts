@@ -13,6 +13,11 @@ const BATCH_ITEMS = 1024
 
 export interface WorkItem {
   /**
+   * Reads keys that others may write without asking for their locks (background work): it must not share a batch, because building reads the
+   * environment, not what the batch has gathered so far.
+   */
+  readonly alone: boolean
+  /**
    * Adds its instructions; false when the slice is over and there is more. Throwing before anything was added refuses the item alone, later
    * the whole batch.
    */
@@ -96,6 +101,7 @@ export class Pipeline {
     for (;;) {
       if (item === null) {
         if (this.#queue.length === 0 || batch.bytes > BATCH_BYTES || built.length >= BATCH_ITEMS) break
+        if (built.length > 0 && (this.#queue[0]!.alone || built[0]!.alone)) break
         if (this.#monotonic() > deadline) {
           setImmediate(() => this.#build(batch, built, null))
           return

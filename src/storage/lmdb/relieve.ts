@@ -26,6 +26,7 @@ import type { WriteBatch } from './write-batch.ts'
 import type { WriteEntry } from './write-buffer.ts'
 
 export class RelieveItem implements WorkItem {
+  readonly alone = false
   readonly #transaction: LmdbTransaction
   readonly #resolve: () => void
   readonly #reject: (error: Error) => void
@@ -71,7 +72,8 @@ export class RelieveItem implements WorkItem {
       engine.reader.owners.set(transaction.id, transaction)
       batch.putStatus(transaction.id, statusRecord(STATUS_PENDING, 0))
     }
-    const entries = [...(transaction.writes?.entries.values() ?? [])]
+    const frozen = transaction.writes?.freeze()
+    const entries = frozen === undefined ? [] : [...frozen.values()]
     this.#entries = entries
     this.#position = transaction.position
     this.#logged = transaction.log.length
@@ -83,7 +85,7 @@ export class RelieveItem implements WorkItem {
     }
     if (transaction.heldKeys.length > entries.length) {
       for (const key of transaction.heldKeys) {
-        if (transaction.writes?.entries.has(key) !== true && engine.locks.held(key, transaction) === 'exclusive') this.#locks.push(key)
+        if (frozen?.has(key) !== true && engine.locks.held(key, transaction) === 'exclusive') this.#locks.push(key)
       }
     }
   }
@@ -207,19 +209,10 @@ export class RelieveItem implements WorkItem {
 
   done(): void {
     const transaction = this.#transaction
-    const writes = transaction.writes
-    const gone = new Set<string>(this.#locks)
-    if (writes !== null) {
-      for (const entry of this.#entries!) {
-        if (writes.entries.get(entry.key) === entry) {
-          writes.remove(entry.key)
-          gone.add(entry.key)
-        }
-      }
-      writes.unsort()
-    }
+    const relieved: ReadonlyMap<string, WriteEntry> = transaction.writes?.frozen ?? new Map()
     transaction.forgetLog(this.#logged)
-    transaction.dropLocks(gone)
+    transaction.dropLocks(relieved, new Set(this.#locks))
+    transaction.writes?.drop()
     this.#resolve()
   }
 
@@ -230,6 +223,7 @@ export class RelieveItem implements WorkItem {
 
 /** Rolls the intents of a live transaction back to a savepoint. */
 export class RestoreItem implements WorkItem {
+  readonly alone = false
   readonly #transaction: LmdbTransaction
   readonly #position: number
   readonly #resolve: () => void

@@ -9,11 +9,14 @@ import type { IntentOwner } from './versions.ts'
 import type { WriteBatch } from './write-batch.ts'
 
 const RETRY_MS = 1000
+/** Rest between slices, in units of the time the last slice took: the background yields to the foreground. */
+const REST = 2
 
 /** Packs keys for the list of intents of a transaction; parts of this many bytes. */
 export const INTENT_LIST_BYTES = 32 * 1024
 
 export class IntentResolver implements WorkItem {
+  readonly alone = true
   readonly #engine: Engine
   readonly #pending: IntentOwner[] = []
   #queued = false
@@ -23,6 +26,7 @@ export class IntentResolver implements WorkItem {
   #list: Buffer | null = null
   #listAt = 0
   #listPart = 0
+  #startedAt = 0
 
   constructor(engine: Engine) {
     this.#engine = engine
@@ -51,6 +55,7 @@ export class IntentResolver implements WorkItem {
   /** One list of keys per batch, so that commits get their turn between. */
   build(batch: WriteBatch, deadline: number): boolean {
     const owner = this.#pending[0]!
+    if (this.#startedAt === 0) this.#startedAt = this.#engine.options.clock.monotonic()
     if (this.#list === null) {
       this.#finished = null
       keyBytes[0] = INTENT_KEYS
@@ -87,7 +92,9 @@ export class IntentResolver implements WorkItem {
       this.#pending.shift()
       this.#finished = null
     }
-    if (this.#pending.length > 0) this.#schedule(0)
+    const took = this.#engine.options.clock.monotonic() - this.#startedAt
+    this.#startedAt = 0
+    if (this.#pending.length > 0) this.#schedule(took * REST)
     this.#engine.gc.nudge()
   }
 
@@ -95,6 +102,7 @@ export class IntentResolver implements WorkItem {
     this.#queued = false
     this.#list = null
     this.#finished = null
+    this.#startedAt = 0
     this.#engine.options.log.warn('settling intents failed', { error: error.message })
     this.#schedule(RETRY_MS)
   }

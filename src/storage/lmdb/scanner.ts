@@ -3,7 +3,7 @@
 
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { KeyRange, KvBatch, Scanner, ScanOptions } from '../store.ts'
-import { HEADER, INTENT_PUT, keyString, NEWEST, VALUE } from './format.ts'
+import { HEADER, INTENT_HEADER, INTENT_PUT, keyString, NEWEST, VALUE } from './format.ts'
 import { ENTRY_KEY_AT, entryKeyWords, keyBytes, value, words } from './native.ts'
 import type { LmdbTransaction } from './transaction.ts'
 import { lowerBound } from './write-buffer.ts'
@@ -65,7 +65,7 @@ export class LmdbScanner implements Scanner {
     this.#fromExclusive = this.#reverse
     this.#own = null
     const writes = transaction.writes
-    if (writes !== null && writes.entries.size > 0) {
+    if (writes !== null && !writes.empty) {
       const sorted = writes.sorted()
       this.#ownAt = lowerBound(sorted, keyString(range.start))
       this.#ownEnd = lowerBound(sorted, keyString(range.end))
@@ -110,7 +110,7 @@ export class LmdbScanner implements Scanner {
   }
 
   #addOwn(key: string): void {
-    const entry = this.#transaction.writes!.entries.get(key)
+    const entry = this.#transaction.writes?.get(key)
     if (entry === undefined || entry.kind !== VALUE) return
     const size = this.#keysOnly ? 0 : entry.size - HEADER
     this.#reserve(key.length + size + 16)
@@ -182,7 +182,10 @@ export class LmdbScanner implements Scanner {
       const kind = word0 & 0xff
       let from = HEADER
       let end = valueSize
-      if (kind >= INTENT_PUT || (word0 >>> 8) * TWO_32 + all[1]! > snapshot) {
+      if (kind === INTENT_PUT && all[2] === 0 && reader.committedBefore(word0, all[1]!, snapshot)) {
+        // a large transaction's insertion that is not settled yet
+        from = INTENT_HEADER
+      } else if (kind >= INTENT_PUT || (word0 >>> 8) * TWO_32 + all[1]! > snapshot) {
         const key = room.data.subarray(keyAt + 1, keyAt + size)
         const visible = reader.select(key, valueSize, snapshot, self)
         if (serializable !== null && reader.newestStamp > snapshot) transaction.sawNewer(keyString(key))
@@ -253,7 +256,7 @@ export class LmdbScanner implements Scanner {
       if (this.#count >= wanted) return FULL
       this.#ownAt++
       // without an entry it was rolled back to a savepoint, or relieved into the environment, since
-      const present = this.#transaction.writes!.entries.has(next)
+      const present = this.#transaction.writes?.get(next) !== undefined
       if (present) this.#addOwn(next)
       if (next === key) return present ? OWN : NOT_OWN
     }

@@ -23,6 +23,7 @@ import { CommitItem } from './commit.ts'
 import type { Engine } from './engine.ts'
 import { HEADER, keyString, TOMBSTONE, VALUE } from './format.ts'
 import type { LockOwner, Waiter } from './locks.ts'
+import { Gap } from './native.ts'
 import { RelieveItem, RestoreItem } from './relieve.ts'
 import { LmdbScanner } from './scanner.ts'
 import type { SerializableTransaction } from './serializable.ts'
@@ -75,6 +76,7 @@ export class LmdbTransaction implements Transaction, LockOwner, SnapshotHolder, 
   /** The highest position in each list of intents written; lists are numbered from 0. */
   readonly intentParts: number[] = []
   #ended = false
+  #gap: Gap | null = null
   #dirty = false
   #relieving: Promise<void> | null = null
   #relieveFailed: Error | null = null
@@ -128,8 +130,8 @@ export class LmdbTransaction implements Transaction, LockOwner, SnapshotHolder, 
 
   get(key: Uint8Array): Buffer | null {
     const snapshot = this.scanSnapshot()
-    if (this.writes !== null && this.writes.entries.size > 0) {
-      const own = this.writes.entries.get(keyString(key))
+    if (this.writes !== null && !this.writes.empty) {
+      const own = this.writes.get(keyString(key))
       if (own !== undefined) return ownValue(own)
     }
     const { reader } = this.engine
@@ -279,7 +281,7 @@ export class LmdbTransaction implements Transaction, LockOwner, SnapshotHolder, 
       result.status[i] = LOCKED_CHANGED
     } else result.status[i] = LOCKED
     if (result.values === null) return
-    const own = this.writes?.entries.get(name)
+    const own = this.writes?.get(name)
     result.values[i] = own !== undefined ? ownValue(own) : found ? reader.copy() : null
   }
 
@@ -309,16 +311,14 @@ export class LmdbTransaction implements Transaction, LockOwner, SnapshotHolder, 
       entry = { key: name, kind: VALUE, slab, at: offset, size, position }
     }
     const writes = (this.writes ??= new WriteBuffer())
-    if (this.#log !== null) this.#log.push({ key: name, before: writes.entries.get(name) })
+    if (this.#log !== null) this.#log.push({ key: name, before: writes.get(name) })
     writes.set(entry)
     if (this.serializable !== null) this.serializable.writes.add(name)
   }
 
   #afterWrite(): MaybePromise<void> {
     const writes = this.writes!
-    // while one move is under way the buffer may fill once more
-    const times = this.#relieving === null ? 1 : 2
-    if (writes.entries.size < RELIEVE_ENTRIES * times && writes.bytes < RELIEVE_BYTES * times) return undefined
+    if (writes.entries.size < RELIEVE_ENTRIES && writes.bytes < RELIEVE_BYTES) return undefined
     return this.#relieve()
   }
 
@@ -362,19 +362,22 @@ export class LmdbTransaction implements Transaction, LockOwner, SnapshotHolder, 
       const value = values[i]!
       const snapshot = this.#writable(key, value.length)
       const name = keyString(key)
-      const own = this.writes?.entries.get(name)
+      const own = this.writes?.get(name)
       if (own !== undefined) {
         if (own.kind === VALUE) throw exists(key)
       } else {
         if (!this.engine.locks.tryLock(name, this, 'exclusive')) return this.#insertLater(i, name, keys, values)
-        const { reader } = this.engine
-        const found = reader.read(key, ANY, this.id)
-        if (reader.foreign !== null) {
-          this.#tryLock(name, 'exclusive')
-          return this.#insertLater(i, name, keys, values)
-        }
-        if (this.serializable !== null) this.#noteRead(key, reader.newestStamp, snapshot, false)
-        if (found) throw exists(key)
+        this.#gap ??= new Gap()
+        if (!this.engine.environment.absent(name, this.#gap)) {
+          const { reader } = this.engine
+          const found = reader.read(key, ANY, this.id)
+          if (reader.foreign !== null) {
+            this.#tryLock(name, 'exclusive')
+            return this.#insertLater(i, name, keys, values)
+          }
+          if (this.serializable !== null) this.#noteRead(key, reader.newestStamp, snapshot, false)
+          if (found) throw exists(key)
+        } else if (this.serializable !== null) this.serializable.reads.add(name)
       }
       this.#write(name, value)
       const relieved = this.#afterWrite()
@@ -428,7 +431,7 @@ export class LmdbTransaction implements Transaction, LockOwner, SnapshotHolder, 
   }
 
   /** Lock keys whose locks now lie in the environment. */
-  dropLocks(gone: Set<string>): void {
+  dropLocks(gone: { has(key: string): boolean }, locksToo: ReadonlySet<string>): void {
     const { locks } = this.engine
     let kept = 0
     let savepoint = 0
@@ -438,7 +441,7 @@ export class LmdbTransaction implements Transaction, LockOwner, SnapshotHolder, 
       while (savepoint < savepoints.length && savepoints[savepoint]!.held <= i) savepoints[savepoint++]!.held = kept
       if (i === held.length) break
       const key = held[i]!
-      if (gone.has(key) && !locks.waitedFor(key)) locks.release(key, this)
+      if ((gone.has(key) || locksToo.has(key)) && !locks.waitedFor(key)) locks.release(key, this)
       else held[kept++] = key
     }
     held.length = kept
@@ -496,7 +499,7 @@ export class LmdbTransaction implements Transaction, LockOwner, SnapshotHolder, 
   commit(options?: { maxCommitTs?: Timestamp; relaxed?: boolean }): MaybePromise<Timestamp | null> {
     this.#alive()
     if (this.#relieving !== null) return this.#relieving.then(() => this.commit(options))
-    if (this.id === 0 && (this.writes === null || this.writes.entries.size === 0)) {
+    if (this.id === 0 && (this.writes === null || this.writes.empty)) {
       try {
         if (this.serializable !== null) {
           this.engine.serializable.finishReadOnly(this.serializable, this.engine.pipeline.lastStamp)

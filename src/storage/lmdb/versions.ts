@@ -51,6 +51,12 @@ export class VersionReader {
     return this.select(key, size, snapshot, self)
   }
 
+  /** Whether the transaction an intent's header names has committed at or before the snapshot. */
+  committedBefore(word0: number, word1: number, snapshot: number): boolean {
+    const owner = this.owners.get((word0 >>> 8) * TWO_32 + word1)
+    return owner !== undefined && owner.state === 'committed' && owner.commitStamp <= snapshot
+  }
+
   /** As read, for an entry whose stored value (of `size` bytes) is in the value buffer. */
   select(key: Uint8Array, size: number, snapshot: number, self: number): boolean {
     this.newestStamp = 0

@@ -18,10 +18,22 @@ export interface WriteEntry {
 const SPLICE_AT_MOST = 8
 
 export class WriteBuffer {
-  readonly entries = new Map<string, WriteEntry>()
+  entries = new Map<string, WriteEntry>()
+  /** Those on their way into the environment; what `entries` says goes first. */
+  frozen: Map<string, WriteEntry> | null = null
+  /** Estimate of what `entries` holds. */
   bytes = 0
   #sorted: string[] | null = null
   #unsorted: string[] = []
+
+  get empty(): boolean {
+    return this.entries.size === 0 && this.frozen === null
+  }
+
+  get(key: string): WriteEntry | undefined {
+    const entry = this.entries.get(key)
+    return entry !== undefined || this.frozen === null ? entry : this.frozen.get(key)
+  }
 
   set(entry: WriteEntry): void {
     const before = this.entries.get(entry.key)
@@ -40,10 +52,27 @@ export class WriteBuffer {
     // the sorted view may keep names that are gone: readers look entries up
   }
 
+  /** Sets all entries aside and begins anew. */
+  freeze(): Map<string, WriteEntry> {
+    this.frozen = this.entries
+    this.entries = new Map()
+    this.bytes = 0
+    return this.frozen
+  }
+
+  /** The frozen entries are in the environment now. */
+  drop(): void {
+    this.frozen = null
+    this.#sorted = null
+    this.#unsorted = []
+  }
+
   /** Keys in order; some may have no entry any more. The array changes only when the buffer does. */
   sorted(): readonly string[] {
     if (this.#sorted === null) {
-      this.#sorted = [...this.entries.keys()].sort()
+      const keys = [...this.entries.keys()]
+      if (this.frozen !== null) for (const key of this.frozen.keys()) if (!this.entries.has(key)) keys.push(key)
+      this.#sorted = keys.sort()
       return this.#sorted
     }
     const fresh = this.#unsorted
@@ -67,12 +96,6 @@ export class WriteBuffer {
     }
     this.#sorted = merged
     return merged
-  }
-
-  /** Forgets the sorted view: after many removals. */
-  unsort(): void {
-    this.#sorted = null
-    this.#unsorted = []
   }
 }
 

@@ -1,0 +1,215 @@
+// Durability of the embedded store. Random committed work in a child process that is killed with SIGKILL at random moments: nothing
+// acknowledged may be missing, nothing may be there by half, indexes agree with rows. And, as a page cache outlives a kill: the system calls
+// of a child show that every acknowledgement comes after a flush.
+
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openLmdbStore } from '../../src/storage/lmdb/store.ts'
+import type { Transaction } from '../../src/storage/store.ts'
+import { compileProgram } from '../support/compile.ts'
+import { drain, wholeTable } from './conformance.ts'
+import { random } from './model.ts'
+
+const CYCLES = process.env['LONG'] === '1' ? 60 : 5
+const GROUPS = 6
+const KEYS_PER_GROUP = 8
+const LARGE_KEYS = 40_000
+
+let program: ReturnType<typeof compileProgram>
+beforeAll(() => {
+  program = compileProgram('test/kv/crash-worker.ts')
+})
+afterAll(() => program.dispose())
+
+/** Runs the worker for a while and kills it; answers what it said. */
+function runAndKill(dataDir: string, seed: number, afterMs: number): Promise<string[]> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [program.file, dataDir, String(GROUPS), String(seed)], { stdio: ['ignore', 'pipe', 'inherit'] })
+    let output = ''
+    let timer: NodeJS.Timeout | null = null
+    child.stdout.on('data', (chunk: Buffer) => {
+      output += chunk.toString()
+      if (timer === null && output.includes('ready')) timer = setTimeout(() => child.kill('SIGKILL'), afterMs)
+    })
+    child.on('error', reject)
+    child.on('close', (code) => {
+      if (code !== null) reject(new Error(`the worker ended by itself with code ${code}`))
+      // a last line without its end was not written whole
+      else resolve(output.slice(0, output.lastIndexOf('\n')).split('\n'))
+    })
+  })
+}
+
+describe('kill -9', () => {
+  test(`${CYCLES} cycles`, { timeout: 120_000 + CYCLES * 20_000 }, async () => {
+    const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
+    console.log(`crash seed ${seed}`)
+    const pick = random(seed)
+    const dataDir = mkdtempSync(join(tmpdir(), 'pgks-crash-'))
+    const acknowledged = new Map<string, number>()
+    const tried = new Map<string, number>()
+    let total = 0
+    for (let cycle = 0; cycle < CYCLES; cycle++) {
+      for (const line of await runAndKill(dataDir, pick(1_000_000), 20 + pick(700))) {
+        const [what, group, stamp] = line.split(' ')
+        if (what === 'try') tried.set(group!, Number(stamp))
+        if (what === 'ack') {
+          acknowledged.set(group!, Number(stamp))
+          total++
+        }
+      }
+      const context = `seed ${seed}, cycle ${cycle}`
+      const store = await openLmdbStore({ dataDir, versionRetentionMs: 0 })
+      try {
+        const meta = await store.keyspaces.load('crash')
+        if (meta === null) continue
+        const txn = (await store.open(meta)).begin({ isolation: 'repeatable read' })
+        await check(txn, acknowledged, tried, context)
+        await txn.rollback()
+      } finally {
+        await store.close()
+      }
+    }
+    rmSync(dataDir, { recursive: true, force: true })
+    console.log(`${total} acknowledged commits over ${CYCLES} kills, none lost`)
+    expect(total).toBeGreaterThan(CYCLES)
+  })
+})
+
+async function check(txn: Transaction, acknowledged: Map<string, number>, tried: Map<string, number>, context: string): Promise<void> {
+  const entries = await drain(txn, wholeTable)
+  const groups = new Map<string, string[]>()
+  const rows = new Map<string, string>()
+  const indexed = new Map<string, string>()
+  const large: string[] = []
+  let money = 0
+  let accounts = 0
+  for (const [name, value] of entries) {
+    if (name.startsWith('tr')) {
+      const group = String(Number(name.slice(2, 8)))
+      groups.set(group, [...(groups.get(group) ?? []), value])
+      rows.set(name.slice(2), value)
+    } else if (name.startsWith('ti')) {
+      const [stamp, row] = name.slice(2).split(':') as [string, string]
+      expect(indexed.has(row), `${context}: two index entries for ${row}`).toBe(false)
+      indexed.set(row, stamp)
+    } else if (name.startsWith('ta')) {
+      money += Number(value)
+      accounts++
+    } else large.push(value)
+  }
+  expect(indexed, `${context}: index and rows`).toEqual(rows)
+  expect(money, `${context}: money`).toBe(accounts * 1000)
+  const within = (group: string, stamps: readonly string[], size: number): void => {
+    expect(new Set(stamps).size, `${context}: group ${group} is torn`).toBe(1)
+    expect(stamps.length, `${context}: group ${group} is not whole`).toBe(size)
+    expect(Number(stamps[0]), `${context}: group ${group} lost an acknowledged commit`).toBeGreaterThanOrEqual(acknowledged.get(group) ?? 0)
+    expect(Number(stamps[0]), `${context}: group ${group} has a commit nobody asked for`).toBeLessThanOrEqual(tried.get(group) ?? 0)
+  }
+  for (const [group, stamps] of groups) within(group, stamps, KEYS_PER_GROUP)
+  for (const group of acknowledged.keys()) if (group !== 'large') expect(groups.has(group), `${context}: group ${group}`).toBe(true)
+  if (large.length > 0) within('large', large, LARGE_KEYS)
+  else expect(acknowledged.get('large') ?? 0, `${context}: the large group`).toBe(0)
+}
+
+describe('system calls', () => {
+  const strace = spawnSync('strace', ['-V']).status === 0
+  test('every acknowledgement comes after a flush', { timeout: 120_000 }, async (context) => {
+    if (!strace) {
+      console.log('skipped: strace is not installed, so the order of flush and acknowledgement was not traced')
+      context.skip('strace is not installed')
+    }
+    const dataDir = mkdtempSync(join(tmpdir(), 'pgks-trace-'))
+    const trace = join(dataDir, 'trace.txt')
+    const commits = 20
+    const run = spawnSync(
+      'strace',
+      ['-f', '-y', '-s', '32', '-e', 'trace=openat,write,pwrite64,pwritev,writev,fdatasync,fsync,msync', '-o', trace].concat([
+        process.execPath,
+        program.file,
+        join(dataDir, 'data'),
+        '1',
+        '7',
+        String(commits),
+      ]),
+      { encoding: 'utf8' },
+    )
+    if (run.status !== 0 && /ptrace|Operation not permitted/.test(run.stderr)) {
+      console.log('skipped: strace may not trace here, so the order of flush and acknowledgement was not traced')
+      rmSync(dataDir, { recursive: true, force: true })
+      context.skip('ptrace is not permitted')
+    }
+    expect(run.status, run.stderr).toBe(0)
+    const events = parseTrace(readFileSync(trace, 'utf8'))
+    rmSync(dataDir, { recursive: true, force: true })
+    expect(flushedBeforeAcknowledged(events)).toBeGreaterThan(commits / 2)
+    // the checker itself must be able to fail
+    const unflushed = events.filter((event) => event.what !== 'flush')
+    expect(() => flushedBeforeAcknowledged(unflushed)).toThrow(/without a flush/)
+    const unpublished = events.filter((event) => event.what !== 'meta')
+    expect(() => flushedBeforeAcknowledged(unpublished)).toThrow(/not published/)
+  })
+})
+
+interface TraceEvent {
+  /** data: pages into data.mdb; meta: through a descriptor opened with O_DSYNC, which publishes them; what the worker says. */
+  readonly what: 'data' | 'meta' | 'flush' | 'try' | 'ack'
+}
+
+/** Completed calls in order of their completion; data.mdb of the keyspace only. */
+function parseTrace(text: string): TraceEvent[] {
+  const events: TraceEvent[] = []
+  const started = new Map<string, string>()
+  const synchronous = new Set<string>()
+  for (const line of text.split('\n')) {
+    const match = /^(\d+)\s+(.*)$/.exec(line)
+    if (match === null) continue
+    const [, pid, rest] = match as unknown as [string, string, string]
+    let call = rest
+    if (rest.includes('<unfinished ...>')) {
+      started.set(pid, rest.replace('<unfinished ...>', ''))
+      continue
+    }
+    const resumed = /^<\.\.\. \w+ resumed>(.*)$/.exec(rest)
+    if (resumed !== null) call = (started.get(pid) ?? '') + resumed[1]!
+    const opened = /^openat\(.*keyspaces\/\d+\/data\.mdb".*O_DSYNC.*= (\d+)/.exec(call)
+    if (opened !== null) synchronous.add(opened[1]!)
+    const written = /^p?writev?(?:64)?\((\d+)<[^>]*keyspaces\/\d+\/data\.mdb>.*= (\d+)/.exec(call)
+    if (written !== null) events.push({ what: synchronous.has(written[1]!) ? 'meta' : 'data' })
+    else if (/^(?:fdatasync|fsync)\(\d+<[^>]*keyspaces\/\d+\/data\.mdb>\s*\)\s*= 0/.test(call)) events.push({ what: 'flush' })
+    else if (/^write\(1<[^>]*>, "ack /.test(call)) events.push({ what: 'ack' })
+    else if (/^write\(1<[^>]*>, "try /.test(call)) events.push({ what: 'try' })
+  }
+  return events
+}
+
+/**
+ * Counts acknowledgements. Throws for one before which no write transaction that began after its "try" was written, flushed and then
+ * published (other transactions, such as garbage collection, may be under way meanwhile).
+ */
+function flushedBeforeAcknowledged(events: readonly TraceEvent[]): number {
+  let began = -1
+  let flushed = true
+  let tried = -1
+  let published = -1
+  let acknowledgements = 0
+  events.forEach(({ what }, at) => {
+    if (what === 'try') tried = at
+    else if (what === 'data') {
+      if (began < 0) began = at
+      flushed = false
+    } else if (what === 'flush') flushed = true
+    else if (what === 'meta') {
+      if (!flushed) throw new Error('published without a flush')
+      published = began
+      began = -1
+    } else {
+      if (published < tried) throw new Error('acknowledged, but not published')
+      acknowledgements++
+    }
+  })
+  return acknowledgements
+}
