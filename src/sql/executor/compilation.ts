@@ -54,4 +54,6 @@ export interface Compilation {
   readonly owned: Operator[]
   /** Grows with each run of the whole statement: what InitPlans and CTEs kept from an earlier run is stale. */
   run: number
+  /** The whole statement is being closed: what is kept between opens of one run goes too. */
+  closing: boolean
 }

@@ -60,6 +60,7 @@ export function makeCompilation(state: ExecState, options: CompileOptions = {}):
     readStored,
     owned: [],
     run: 0,
+    closing: false,
   }
   return cx
 }

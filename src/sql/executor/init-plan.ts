@@ -85,16 +85,16 @@ export function forEachRow(op: Operator, take: (row: Row) => MaybePromise<boolea
 }
 
 /** What was true when a result was computed. */
-interface Validity {
+export interface Validity {
   run: number
   values: Datum[]
 }
 
-function validityOf(cx: Compilation, free: readonly number[]): Validity {
+export function validityOf(cx: Compilation, free: readonly number[]): Validity {
   return { run: cx.run, values: free.map((id) => cx.state.exec[id]!) }
 }
 
-function stillValid(cx: Compilation, free: readonly number[], known: Validity | null): boolean {
+export function stillValid(cx: Compilation, free: readonly number[], known: Validity | null): boolean {
   if (known === null || known.run !== cx.run) return false
   for (let i = 0; i < free.length; i++) if (cx.state.exec[free[i]!] !== known.values[i]) return false
   return true
@@ -286,8 +286,10 @@ export function rootOperator(op: Operator, cx: Compilation): Operator {
     },
     next: () => op.next(),
     close() {
+      cx.closing = true
       op.close()
       for (const owned of cx.owned) owned.close()
+      cx.closing = false
     },
   }
 }

@@ -1,0 +1,46 @@
+// ValuesScan: the rows of a VALUES list, evaluated as they are asked for.
+
+import type { Row } from '../../../base/datum.ts'
+import type { MaybePromise } from '../../../base/maybe-promise.ts'
+import type { ValuesScan } from '../../planner/plan.ts'
+import type { Compilation } from '../compilation.ts'
+import { compileList, projectorOf } from '../expr/predicate.ts'
+import { ROW_SCOPE } from '../expr/scope.ts'
+import type { Batch, Operator } from '../operator.ts'
+import { done, makeOutput, refill, restart } from './batches.ts'
+import { filterProject } from './filter-project.ts'
+
+const NO_ROW: Row = []
+
+export function compileValuesScan(plan: ValuesScan, cx: Compilation): Operator {
+  const lists = plan.lists.map((list) => projectorOf(compileList(list, ROW_SCOPE, cx), -1))
+  const out = makeOutput()
+  let at = 0
+  const fill = (): MaybePromise<Batch | null> => {
+    while (out.count < out.size && at < lists.length) {
+      const row = lists[at++]!.project(NO_ROW)
+      if (row instanceof Promise) {
+        return row.then((r) => {
+          out.rows[out.count++] = r
+          return fill()
+        })
+      }
+      out.rows[out.count++] = row
+    }
+    return done(out)
+  }
+  const scan: Operator = {
+    open() {
+      restart(out)
+      at = 0
+    },
+    next() {
+      refill(out)
+      return fill()
+    },
+    close() {
+      at = lists.length
+    },
+  }
+  return filterProject(scan, plan.quals, plan.targetList, ROW_SCOPE, cx, plan.lists[0]?.length ?? 0)
+}
