@@ -5,35 +5,71 @@ import { notSupported } from '../../base/errors.ts'
 import type { Plan } from '../planner/plan.ts'
 import type { Compilation, CompileOptions } from './compilation.ts'
 import { registerInitPlans, rootOperator } from './init-plan.ts'
+import { compileAgg } from './nodes/agg.ts'
+import { compileAppend } from './nodes/append.ts'
+import { compileFunctionScan } from './nodes/function-scan.ts'
+import { compileHashJoin } from './nodes/hash-join.ts'
+import { compileLimit } from './nodes/limit.ts'
+import { compileMaterialize } from './nodes/materialize.ts'
+import { compileMergeJoin } from './nodes/merge-join.ts'
+import { compileNestLoop } from './nodes/nest-loop.ts'
+import { compileProjectSet } from './nodes/project-set.ts'
+import { compileRecursiveUnion } from './nodes/recursive-union.ts'
+import { compileResult } from './nodes/result.ts'
+import { compileSetOp } from './nodes/set-op.ts'
+import { compileCteScan, compileWorkTableScan } from './nodes/shared-scan.ts'
+import { compileSort } from './nodes/sort.ts'
+import { compileSubqueryScan } from './nodes/subquery-scan.ts'
+import { compileHashDistinct, compileUnique } from './nodes/unique.ts'
+import { compileValuesScan } from './nodes/values-scan.ts'
 import type { ExecState, Operator } from './operator.ts'
 
-function compileNode(plan: Plan, _cx: Compilation): Operator {
+function compileNode(plan: Plan, cx: Compilation): Operator {
   switch (plan.kind) {
+    case 'FunctionScan':
+      return compileFunctionScan(plan, cx)
+    case 'ValuesScan':
+      return compileValuesScan(plan, cx)
+    case 'SubqueryScan':
+      return compileSubqueryScan(plan, cx)
+    case 'Result':
+      return compileResult(plan, cx)
+    case 'ProjectSet':
+      return compileProjectSet(plan, cx)
+    case 'NestLoop':
+      return compileNestLoop(plan, cx)
+    case 'HashJoin':
+      return compileHashJoin(plan, cx)
+    case 'MergeJoin':
+      return compileMergeJoin(plan, cx)
+    case 'Sort':
+      return compileSort(plan, cx)
+    case 'Agg':
+      return compileAgg(plan, cx)
+    case 'SetOp':
+      return compileSetOp(plan, cx)
+    case 'RecursiveUnion':
+      return compileRecursiveUnion(plan, cx)
+    case 'Limit':
+      return compileLimit(plan, cx)
+    case 'Materialize':
+      return compileMaterialize(plan, cx)
+    case 'Append':
+      return compileAppend(plan, cx)
+    case 'CteScan':
+      return compileCteScan(plan, cx)
+    case 'WorkTableScan':
+      return compileWorkTableScan(plan, cx)
+    case 'Unique':
+      return compileUnique(plan, cx)
+    case 'HashDistinct':
+      return compileHashDistinct(plan, cx)
     case 'SeqScan':
     case 'IndexScan':
     case 'PointGet':
     case 'VirtualScan':
-    case 'FunctionScan':
-    case 'ValuesScan':
-    case 'CteScan':
-    case 'WorkTableScan':
-    case 'SubqueryScan':
-    case 'Result':
-    case 'ProjectSet':
-    case 'NestLoop':
     case 'LookupJoin':
-    case 'HashJoin':
-    case 'MergeJoin':
-    case 'Sort':
-    case 'Agg':
     case 'WindowAgg':
-    case 'Unique':
-    case 'HashDistinct':
-    case 'Append':
-    case 'SetOp':
-    case 'RecursiveUnion':
-    case 'Limit':
-    case 'Materialize':
     case 'LockRows':
     case 'ModifyTable':
       throw notSupported(`${plan.kind} is not implemented`)
