@@ -340,7 +340,7 @@ export function compileAgg(plan: Agg, cx: Compilation): Operator {
       if (phase === 'emit') {
         const result = asyncOutput ? emitWaiting() : emitNow()
         if (result instanceof Promise) return result.then((full) => (full ? out : afterEmit()))
-        if (result) return out
+        if (result === true) return out
         const pause = slicer.pause()
         if (pause !== null) return pause.then(afterEmit)
         return afterEmit()
