@@ -1,0 +1,102 @@
+// What a utility statement runs with: the transaction, its catalogue, the session's facts, and ports to what stands above or beside
+// (password verifiers, running queries, building and checking table contents). The session makes one per statement.
+
+import type { Datum, Row } from '../../base/datum.ts'
+import type { Oid } from '../../base/ids.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
+import type { ReaderSnapshot } from '../../catalog/catalog-snapshot.ts'
+import type { ConstraintDescriptor, IndexDescriptor, RelationDescriptor, StoredNode } from '../../catalog/descriptors.ts'
+import type { ObjectAddress } from '../../catalog/keys.ts'
+import type { RelationLockMode } from '../../catalog/object-locks.ts'
+import type { RelationColumn } from '../../catalog/snapshot.ts'
+import type { CatalogTransaction } from '../../catalog/transaction.ts'
+import type { CatalogWriter } from '../../catalog/writer.ts'
+import type { Transaction } from '../../storage/store.ts'
+import type { Expr } from '../analyzer/expr.ts'
+import type { Query } from '../analyzer/query.ts'
+import type { Node, TypeName } from '../parser/nodes.ts'
+import type { EvalContext } from '../types/eval-context.ts'
+
+/** What an expression of a definition may refer to and what it is for (PostgreSQL's error texts differ). */
+export interface ExpressionScope {
+  readonly purpose: 'default' | 'generated' | 'check' | 'index' | 'index predicate' | 'using' | 'domain check'
+  /** The relation whose columns may be named; null = none. */
+  readonly relation: { readonly oid: Oid; readonly name: string; readonly columns: readonly RelationColumn[] } | null
+  /** Assignment-coerced to this column's type (default, generated, using). */
+  readonly target: { readonly column: string; readonly type: Oid; readonly typmod: number } | null
+  /** Parameter types of the statement (none in DDL but CREATE TABLE AS in PREPARE). */
+  readonly domain?: { readonly type: Oid; readonly typmod: number }
+}
+
+/** The analyzer as DDL uses it. Implemented over sql/analyzer in analysis.ts; synchronous ones may throw CatalogMiss inside. */
+export interface Analysis {
+  typeName(node: TypeName): Promise<{ type: Oid; typmod: number; collation: Oid }>
+  collation(names: readonly string[]): Promise<Oid>
+  expression(node: Node, scope: ExpressionScope): Promise<Expr>
+  query(node: Node): Promise<Query>
+  store(tree: Expr | Query): StoredNode
+  loadExpression(stored: StoredNode): Expr
+  /** Objects the tree refers to: relations and their columns, functions, types, collations, sequences of nextval('…'::regclass). */
+  dependencies(tree: Expr | Query): ObjectAddress[]
+  /** The expression's text, for error messages and names (`lower(name)`). */
+  deparse(stored: StoredNode, relation: Oid): string
+}
+
+/** Work on rows, done by the executor inside the same transaction. Descriptors given are the new ones. */
+export interface DataPort {
+  /** Enters every row of the table into a new index; 23505 when unique and violated. */
+  buildIndex(table: RelationDescriptor, index: IndexDescriptor): Promise<void>
+  /** Copies all rows of `from` into `to` (a new table id) with new column values; null = the column as it is. Checks and indexes included. */
+  rewriteTable(from: RelationDescriptor, to: RelationDescriptor, values: readonly (Expr | null)[]): Promise<void>
+  /** 23514, 23502 or 23503 in ALTER TABLE's words when an existing row violates it. */
+  validateCheck(table: RelationDescriptor, constraint: ConstraintDescriptor): Promise<void>
+  validateNotNull(table: RelationDescriptor, attnums: readonly number[]): Promise<void>
+  validateForeignKey(table: RelationDescriptor, constraint: ConstraintDescriptor): Promise<void>
+  /** A constant expression's value in type's text output form, for rows written before ADD COLUMN; undefined when it is not constant. */
+  missingValue(expr: Expr): Promise<{ text: string | null } | undefined>
+  /** Runs the query into the table; answers rows. */
+  insertQuery(query: Query, into: RelationDescriptor): Promise<number>
+  isEmpty(table: RelationDescriptor): Promise<boolean>
+  countRows(table: RelationDescriptor): Promise<{ rows: number; bytes: number }>
+  /** First value of a new or restarted sequence's counter (transactional: a fresh counter id). */
+  resetSequence(counterId: number, lastValue: string, isCalled: boolean): Promise<void>
+  /** Where the sequence stands, null = never used. */
+  sequenceState(counterId: number): Promise<{ lastValue: string; isCalled: boolean } | null>
+}
+
+export interface CommandPorts {
+  readonly data: DataPort
+  /** A SCRAM verifier of a plain password, or the same text when it is a verifier already. */
+  makeVerifier(password: string): MaybePromise<string>
+  /** Runs DDL made of other statements (CREATE SCHEMA's elements) in the same context. */
+  readonly maxIdentifierBytes?: number
+}
+
+export interface CommandContext {
+  readonly catalog: CatalogTransaction
+  readonly snapshot: ReaderSnapshot
+  readonly writer: CatalogWriter
+  readonly txn: Transaction
+  readonly ctx: EvalContext
+  readonly analysis: Analysis
+  readonly ports: CommandPorts
+  /** Inside BEGIN … COMMIT (25001 for what may not be there). */
+  readonly inTransactionBlock: boolean
+  /** The statement's source: deparsed types and defaults never come from it, positions do. */
+  readonly source: string
+  /** Takes the relation's lock for this transaction: now or later; then the catalogue is read anew. */
+  lock(oid: Oid, mode: RelationLockMode, name: string, wait?: boolean): MaybePromise<void>
+}
+
+export interface ResultColumn {
+  readonly name: string
+  readonly type: Oid
+}
+export interface CommandResult {
+  /** Command tag, as CommandComplete sends it. */
+  readonly tag: string
+  readonly columns?: readonly ResultColumn[]
+  readonly rows?: readonly Row[]
+}
+
+export type { Datum }

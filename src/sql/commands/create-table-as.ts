@@ -1,0 +1,57 @@
+// CREATE TABLE AS and SELECT INTO: a table with a query's columns, filled by the query.
+
+import { notSupported, PgError } from '../../base/errors.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import { type CreateTableAsStmt, type Node, nodeAs } from '../parser/nodes.ts'
+import type { CommandContext, CommandResult } from './context.ts'
+import { checkedOptions, nameTaken, newTable, refuseUnsupported } from './create-table.ts'
+import { defElems } from './def-elem.ts'
+import { creationNamespace, load, partsOf, rangeVarParts, splitName } from './names.ts'
+import { columnTypeDependency } from './table-builder.ts'
+import { queryColumns } from './view.ts'
+
+export async function createTableAs(c: CommandContext, stmt: CreateTableAsStmt): Promise<CommandResult> {
+  if (stmt.objtype === 'OBJECT_MATVIEW') throw notSupported('materialized views are not supported')
+  if (nodeAs(stmt.query, 'ExecuteStmt') !== undefined) throw notSupported('CREATE TABLE AS EXECUTE is not supported')
+  const into = stmt.into!
+  refuseUnsupported({
+    relation: into.rel!,
+    ...(into.accessMethod === undefined ? {} : { accessMethod: into.accessMethod }),
+    ...(into.tableSpaceName === undefined ? {} : { tablespacename: into.tableSpaceName }),
+  })
+  const tag = stmt.is_select_into ? 'SELECT' : 'CREATE TABLE AS'
+  const { schema, name } = splitName(c, rangeVarParts(into.rel!))
+  const namespace = await load(() => creationNamespace(c, schema))
+  if (await nameTaken(c, namespace.oid, name, stmt.if_not_exists ?? false)) return { tag: 'CREATE TABLE AS' }
+  const query = await c.analysis.query(withoutInto(stmt.query!))
+  const columns = await queryColumns(c, query, partsOf(into.colNames), 'table')
+  for (const column of columns)
+    if (column.type === 0) throw new PgError(SQLSTATE.invalidTableDefinition, `column "${column.name}" has pseudo-type unknown`)
+  const frame = await newTable(c, namespace.oid, name, into.rel!.relpersistence === 'u' ? 'u' : 'p', checkedOptions(defElems(into.options)))
+  const relation = { ...frame, columns }
+  await c.writer.createRelation(relation)
+  for (const column of columns) {
+    const dependency = columnTypeDependency(relation.oid, column)
+    for (const to of dependency?.to ?? []) await c.writer.addDependency(dependency!.from, to.to, to.type)
+  }
+  if (into.skipData) return { tag: 'CREATE TABLE AS' }
+  const rows = await c.ports.data.insertQuery(query, relation)
+  return { tag: tag === 'SELECT' || !stmt.is_select_into ? `SELECT ${rows}` : tag }
+}
+
+/** SELECT INTO's query without its INTO. */
+function withoutInto(node: Node): Node {
+  const select = nodeAs(node, 'SelectStmt')
+  if (select?.intoClause === undefined) return node
+  const { intoClause: _, ...rest } = select
+  return { SelectStmt: rest } as Node
+}
+
+/** SELECT … INTO as the statement it stands for; null when there is no INTO. */
+export function selectInto(node: Node): CreateTableAsStmt | null {
+  let select = nodeAs(node, 'SelectStmt')
+  // the INTO of a UNION stands in its leftmost SELECT
+  while (select !== undefined && select.intoClause === undefined && select.larg !== undefined) select = select.larg
+  if (select?.intoClause === undefined) return null
+  return { query: node, into: select.intoClause, objtype: 'OBJECT_TABLE', is_select_into: true }
+}

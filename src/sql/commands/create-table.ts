@@ -1,0 +1,643 @@
+// CREATE TABLE: columns and constraints into one descriptor, sequences of SERIAL and IDENTITY beside it, dependencies last.
+
+import { notSupported, PgError } from '../../base/errors.ts'
+import { type Oid, tableId } from '../../base/ids.ts'
+import { LIMITS } from '../../base/limits.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import { ACL } from '../../catalog/acl.ts'
+import type { ColumnDescriptor, RelationDescriptor } from '../../catalog/descriptors.ts'
+import { CLASS, commentPrefix, parseAddress } from '../../catalog/keys.ts'
+import { LOCK } from '../../catalog/object-locks.ts'
+import { permissionDenied, relationMask, relkindWord } from '../../catalog/privileges.ts'
+import {
+  type ColumnDef,
+  type Constraint,
+  type CreateStmt,
+  type DefElem,
+  type Node,
+  nodeAs,
+  stringOf,
+  type TableLikeClause,
+  type TypeName,
+} from '../parser/nodes.ts'
+import type { CommandContext, CommandResult } from './context.ts'
+import { defElems, relationOptions } from './def-elem.ts'
+import { defaultAclFor } from './default-privileges.ts'
+import { nextvalExpr } from './expr-build.ts'
+import {
+  chooseRelationName,
+  columnNamed,
+  creationNamespace,
+  load,
+  lockNamed,
+  partsOf,
+  positionOf,
+  rangeVarParts,
+  splitName,
+} from './names.ts'
+import { createSequenceObject } from './sequence.ts'
+import {
+  addCheck,
+  addForeignKey,
+  addIndex,
+  addKeyConstraint,
+  alterTable,
+  analyzeDefault,
+  checkConstraintName,
+  columnTypeDependency,
+  type Draft,
+  noteInbound,
+  plainColumn,
+  replaceColumn,
+  typeText,
+  withDefault,
+  withNotNull,
+  writeDependencies,
+} from './table-builder.ts'
+
+const SERIAL: Readonly<Record<string, { type: Oid; name: string }>> = {
+  smallserial: { type: 21, name: 'int2' },
+  serial2: { type: 21, name: 'int2' },
+  serial: { type: 23, name: 'int4' },
+  serial4: { type: 23, name: 'int4' },
+  bigserial: { type: 20, name: 'int8' },
+  serial8: { type: 20, name: 'int8' },
+}
+
+/** The integer type of SERIAL and its sizes, or null. */
+export function serialType(type: TypeName): Oid | null {
+  const names = partsOf(type.names)
+  const serial = names.length === 1 ? SERIAL[names[0]!] : undefined
+  if (serial === undefined) return null
+  if ((type.arrayBounds ?? []).length > 0) throw notSupported('array of serial is not implemented')
+  return serial.type
+}
+
+/** What a column definition asks for beyond the column itself. */
+export interface ColumnPlan {
+  readonly def: ColumnDef
+  column: ColumnDescriptor
+  readonly serial: boolean
+  readonly constraints: Constraint[]
+  identity: { options: readonly DefElem[]; kind: 'a' | 'd'; location: number | undefined } | null
+  defaultExpr: Node | null
+  generated: '' | 's' | 'v'
+  notNull: { name: string | null; noInherit: boolean } | null
+  saysNull: boolean
+}
+
+/** Column constraints sorted by what they are; contradictions refused (transformColumnDefinition). */
+export async function planColumn(c: CommandContext, relationName: string, def: ColumnDef, attnum: number): Promise<ColumnPlan> {
+  const name = def.colname!
+  const serial = serialType(def.typeName!)
+  const type = serial !== null ? { type: serial, typmod: -1, collation: 0 } : await c.analysis.typeName(def.typeName!)
+  let collation = type.collation
+  if (def.collClause !== undefined) {
+    if (type.collation === 0)
+      throw new PgError(
+        SQLSTATE.datatypeMismatch,
+        `collations are not supported by type ${typeText(c, type.type)}`,
+        positionOf(c, def.collClause.location),
+      )
+    collation = await c.analysis.collation(partsOf(def.collClause.collname))
+  }
+  const plan: ColumnPlan = {
+    def,
+    column: await plainColumn(c, attnum, name, { ...type, collation }),
+    serial: serial !== null,
+    constraints: [],
+    identity: null,
+    defaultExpr: def.raw_default ?? null,
+    generated: '',
+    notNull: null,
+    saysNull: false,
+  }
+  const fail = (message: string, constraint: Constraint): never => {
+    throw new PgError(SQLSTATE.syntaxError, message, positionOf(c, constraint.location))
+  }
+  let last: Constraint | null = null
+  for (const node of def.constraints ?? []) {
+    const constraint = nodeAs(node, 'Constraint')!
+    switch (constraint.contype) {
+      case 'CONSTR_NULL':
+        if (plan.notNull !== null || plan.serial)
+          fail(`conflicting NULL/NOT NULL declarations for column "${name}" of table "${relationName}"`, constraint)
+        plan.saysNull = true
+        break
+      case 'CONSTR_NOTNULL':
+        if (plan.saysNull) fail(`conflicting NULL/NOT NULL declarations for column "${name}" of table "${relationName}"`, constraint)
+        plan.notNull = { name: constraint.conname ?? plan.notNull?.name ?? null, noInherit: constraint.is_no_inherit ?? false }
+        break
+      case 'CONSTR_DEFAULT':
+        if (plan.defaultExpr !== null || plan.serial)
+          fail(`multiple default values specified for column "${name}" of table "${relationName}"`, constraint)
+        plan.defaultExpr = constraint.raw_expr!
+        break
+      case 'CONSTR_IDENTITY':
+        if (plan.identity !== null) fail(`multiple identity specifications for column "${name}" of table "${relationName}"`, constraint)
+        if (plan.saysNull) fail(`conflicting NULL/NOT NULL declarations for column "${name}" of table "${relationName}"`, constraint)
+        plan.identity = {
+          options: defElems(constraint.options),
+          kind: constraint.generated_when === 'a' ? 'a' : 'd',
+          location: constraint.location,
+        }
+        plan.notNull ??= { name: null, noInherit: false }
+        break
+      case 'CONSTR_GENERATED':
+        if (plan.generated !== '') fail(`multiple generation clauses specified for column "${name}" of table "${relationName}"`, constraint)
+        plan.generated = constraint.generated_kind === 'v' ? 'v' : 's'
+        plan.defaultExpr = constraint.raw_expr!
+        break
+      case 'CONSTR_ATTR_DEFERRABLE':
+      case 'CONSTR_ATTR_NOT_DEFERRABLE':
+      case 'CONSTR_ATTR_DEFERRED':
+      case 'CONSTR_ATTR_IMMEDIATE':
+      case 'CONSTR_ATTR_ENFORCED':
+      case 'CONSTR_ATTR_NOT_ENFORCED': {
+        if (last === null) fail('misplaced constraint attribute', constraint)
+        plan.constraints.push(withAttribute(plan.constraints.pop()!, constraint))
+        break
+      }
+      case 'CONSTR_EXCLUSION':
+        throw notSupported('exclusion constraints are not supported')
+      default:
+        last = constraint
+        plan.constraints.push(
+          constraint.contype === 'CONSTR_PRIMARY' || constraint.contype === 'CONSTR_UNIQUE'
+            ? { ...constraint, keys: [{ String: { sval: name } }] }
+            : constraint.contype === 'CONSTR_FOREIGN'
+              ? { ...constraint, fk_attrs: [{ String: { sval: name } }] }
+              : constraint,
+        )
+    }
+    const at = constraint.location
+    if (plan.defaultExpr !== null && plan.generated === '' && plan.identity !== null)
+      throw new PgError(
+        SQLSTATE.syntaxError,
+        `both default and identity specified for column "${name}" of table "${relationName}"`,
+        positionOf(c, at),
+      )
+    if (plan.generated !== '' && plan.identity !== null)
+      throw new PgError(
+        SQLSTATE.syntaxError,
+        `both identity and generation expression specified for column "${name}" of table "${relationName}"`,
+        positionOf(c, at),
+      )
+  }
+  if (def.storage_name !== undefined && def.storage_name !== '') plan.column = { ...plan.column, storage: storageLetter(def.storage_name) }
+  if (def.compression !== undefined && def.compression !== '') throw notSupported('column compression is not supported')
+  if (plan.serial) plan.notNull ??= { name: null, noInherit: false }
+  return plan
+}
+
+export function storageLetter(name: string): string {
+  const letter = { plain: 'p', external: 'e', extended: 'x', main: 'm' }[name.toLowerCase()]
+  if (letter === undefined) throw new PgError(SQLSTATE.invalidParameterValue, `invalid storage type "${name}"`)
+  return letter
+}
+
+function withAttribute(constraint: Constraint, attribute: Constraint): Constraint {
+  switch (attribute.contype) {
+    case 'CONSTR_ATTR_DEFERRABLE':
+      return { ...constraint, deferrable: true }
+    case 'CONSTR_ATTR_NOT_DEFERRABLE':
+      return { ...constraint, deferrable: false }
+    case 'CONSTR_ATTR_DEFERRED':
+      return { ...constraint, deferrable: true, initdeferred: true }
+    case 'CONSTR_ATTR_IMMEDIATE':
+      return { ...constraint, initdeferred: false }
+    case 'CONSTR_ATTR_NOT_ENFORCED':
+      return { ...constraint, is_enforced: false }
+    default:
+      return { ...constraint, is_enforced: true }
+  }
+}
+
+export const EMPTY_TABLE = {
+  primaryKey: 0,
+  indexes: [],
+  constraints: [],
+  inboundForeignKeys: [],
+  nextIndexId: 1,
+  relTuples: -1,
+  relPages: 0,
+  rowSecurity: false,
+  forceRowSecurity: false,
+  replicaIdentity: 'd',
+} as const
+
+const OPTION_NAMES = new Set([
+  'fillfactor',
+  'parallel_workers',
+  'toast_tuple_target',
+  'user_catalog_table',
+  'vacuum_truncate',
+  'vacuum_index_cleanup',
+  'oids',
+])
+export function checkedOptions(options: readonly DefElem[]): string[] | null {
+  for (const option of options) {
+    if (option.defname === 'oids' && option.arg !== undefined && /true|on|1/i.test(relationOptions([option])![0]!.split('=')[1]!))
+      throw notSupported('tables declared WITH OIDS are not supported')
+    if (!OPTION_NAMES.has(option.defname!) && !option.defname!.startsWith('autovacuum_') && !option.defname!.startsWith('log_autovacuum'))
+      throw new PgError(SQLSTATE.invalidParameterValue, `unrecognized parameter "${option.defname}"`)
+  }
+  return relationOptions(options.filter((option) => option.defname !== 'oids'))
+}
+
+/** A new relation's frame: OIDs, names, owner; nothing in it yet. */
+export async function newTable(
+  c: CommandContext,
+  namespace: Oid,
+  name: string,
+  persistence: 'p' | 'u',
+  options: string[] | null,
+): Promise<RelationDescriptor> {
+  const owner = c.ctx.session.currentUser
+  const oid = await c.writer.newOid()
+  return {
+    oid,
+    name,
+    namespace,
+    owner,
+    kind: 'r',
+    persistence,
+    acl: await defaultAclFor(c, 'r', owner, namespace),
+    rowType: await c.writer.newOid(),
+    rowArrayType: await c.writer.newOid(),
+    columns: [],
+    options,
+    table: { ...EMPTY_TABLE, id: tableId(await c.writer.newOid()) },
+    sequence: null,
+    view: null,
+    version: 1,
+  }
+}
+
+export function refuseUnsupported(stmt: CreateStmt): void {
+  if (stmt.relation!.relpersistence === 't') throw notSupported('temporary tables are not supported')
+  if (stmt.partspec !== undefined || stmt.partbound !== undefined) throw notSupported('partitioned tables are not supported')
+  if ((stmt.inhRelations ?? []).length > 0) throw notSupported('table inheritance is not supported')
+  if (stmt.ofTypename !== undefined) throw notSupported('typed tables are not supported')
+  if (stmt.accessMethod !== undefined && stmt.accessMethod !== '' && stmt.accessMethod !== 'heap')
+    throw new PgError(SQLSTATE.undefinedObject, `access method "${stmt.accessMethod}" does not exist`)
+  if (stmt.tablespacename !== undefined && stmt.tablespacename !== '' && stmt.tablespacename !== 'pg_default')
+    throw new PgError(SQLSTATE.undefinedObject, `tablespace "${stmt.tablespacename}" does not exist`)
+}
+
+/** True when the name is taken and IF NOT EXISTS said so with a NOTICE. */
+export async function nameTaken(c: CommandContext, namespace: Oid, name: string, ifNotExists: boolean): Promise<boolean> {
+  if ((await load(() => c.snapshot.relationByName(namespace, name))) === null) return false
+  if (!ifNotExists) throw new PgError(SQLSTATE.duplicateTable, `relation "${name}" already exists`)
+  c.ctx.notice({ severity: 'NOTICE', code: SQLSTATE.duplicateTable, message: `relation "${name}" already exists, skipping` })
+  return true
+}
+
+export async function createTable(c: CommandContext, stmt: CreateStmt): Promise<CommandResult> {
+  refuseUnsupported(stmt)
+  const { schema, name } = splitName(c, rangeVarParts(stmt.relation!))
+  const namespace = await load(() => creationNamespace(c, schema))
+  if (await nameTaken(c, namespace.oid, name, stmt.if_not_exists ?? false)) return { tag: 'CREATE TABLE' }
+  const persistence = stmt.relation!.relpersistence === 'u' ? 'u' : 'p'
+  const draft: Draft = {
+    relation: await newTable(c, namespace.oid, name, persistence, checkedOptions(defElems(stmt.options))),
+    dependencies: [],
+    reserved: new Set([name]),
+  }
+  const plans: ColumnPlan[] = []
+  const tableConstraints: Constraint[] = []
+  const likes: { like: TableLikeClause; from: RelationDescriptor; map: Map<number, number> }[] = []
+  for (const element of stmt.tableElts ?? []) {
+    const def = nodeAs(element, 'ColumnDef')
+    const constraint = nodeAs(element, 'Constraint')
+    const like = nodeAs(element, 'TableLikeClause')
+    if (def !== undefined) plans.push(await planColumn(c, name, def, plans.length + 1))
+    else if (constraint !== undefined) tableConstraints.push(constraint)
+    else if (like !== undefined) likes.push(await likeColumns(c, draft, like, plans))
+  }
+  if (plans.length > LIMITS.maxTableColumns)
+    throw new PgError(SQLSTATE.tooManyColumns, `tables can have at most ${LIMITS.maxTableColumns} columns`)
+  const names = new Set<string>()
+  for (const plan of plans) {
+    if (names.has(plan.column.name)) throw new PgError(SQLSTATE.duplicateColumn, `column "${plan.column.name}" specified more than once`)
+    names.add(plan.column.name)
+  }
+  draft.relation = { ...draft.relation, columns: plans.map((plan) => plan.column) }
+  for (const plan of plans) {
+    const dependency = columnTypeDependency(draft.relation.oid, plan.column)
+    if (dependency !== null) draft.dependencies.push(dependency)
+  }
+  const sequences: (() => Promise<unknown>)[] = []
+  await finishColumns(c, draft, plans, sequences)
+  await addConstraints(c, draft, plans, tableConstraints)
+  for (const { like, from, map } of likes) await likeIndexes(c, draft, like, from, map)
+  await c.writer.createRelation(draft.relation)
+  for (const make of sequences) await make()
+  await writeDependencies(c, draft)
+  for (const constraint of draft.relation.table!.constraints)
+    if (constraint.type === 'f') await noteInbound(c, constraint.referencedTable, draft.relation.oid, constraint.oid)
+  for (const { like, from, map } of likes) await likeComments(c, draft, like, from, map)
+  return { tag: 'CREATE TABLE' }
+}
+
+/** NOT NULL, defaults, identity and serial of planned columns; what makes sequences is left in `after`, for when the table exists. */
+export async function finishColumns(
+  c: CommandContext,
+  draft: Draft,
+  plans: readonly ColumnPlan[],
+  after: (() => Promise<unknown>)[],
+): Promise<void> {
+  for (const plan of plans) {
+    const attnum = plan.column.attnum
+    if (plan.notNull !== null) draft.relation = await withNotNull(c, draft.relation, attnum, plan.notNull.name, plan.notNull.noInherit)
+    if (plan.serial || plan.identity !== null) await columnSequence(c, draft, plan, after)
+  }
+  for (const plan of plans) {
+    if (plan.defaultExpr === null) continue
+    const column = draft.relation.columns[plan.column.attnum - 1]!
+    const generated = plan.generated !== ''
+    const expr = await analyzeDefault(c, draft.relation, column, plan.defaultExpr, generated)
+    // DEFAULT NULL says nothing
+    if (!generated && expr.kind === 'Const' && expr.value === null) continue
+    await withDefault(c, draft, column.attnum, expr, plan.generated)
+  }
+}
+
+async function columnSequence(c: CommandContext, draft: Draft, plan: ColumnPlan, after: (() => Promise<unknown>)[]): Promise<void> {
+  const { relation } = draft
+  const column = relation.columns[plan.column.attnum - 1]!
+  if (plan.identity !== null && ![20, 21, 23].includes(column.type))
+    throw new PgError(SQLSTATE.invalidParameterValue, 'identity column type must be smallint, integer, or bigint')
+  const options = (plan.identity?.options ?? []).filter((option) => option.defname !== 'sequence_name')
+  const named = plan.identity?.options.find((option) => option.defname === 'sequence_name')
+  const name =
+    named !== undefined
+      ? stringOf(nodeAs(named.arg!, 'List')!.items!.at(-1)!)
+      : await chooseRelationName(c, relation.namespace, relation.name, column.name, 'seq', draft.reserved)
+  draft.reserved.add(name)
+  const made = await createSequenceObject(c, {
+    namespace: relation.namespace,
+    name,
+    owner: relation.owner,
+    options,
+    type: column.type,
+    ownedBy: { table: relation.oid, attnum: column.attnum, deptype: plan.identity === null ? 'a' : 'i' },
+    persistence: relation.persistence === 'u' ? 'u' : 'p',
+  })
+  if (plan.identity !== null)
+    draft.relation = replaceColumn(relation, { ...column, identity: plan.identity.kind, identitySequence: made.oid })
+  else {
+    const expr = nextvalExpr(made.oid, column.type)
+    const oid = await c.writer.newOid()
+    draft.relation = replaceColumn(relation, { ...column, default: { oid, expr: c.analysis.store(expr) } })
+    draft.dependencies.push({
+      from: { classId: CLASS.attrdef, objId: oid, subId: 0 },
+      to: [{ to: { classId: CLASS.relation, objId: made.oid, subId: 0 }, type: 'n' }],
+    })
+  }
+  after.push(async () => undefined)
+}
+
+/** Keys first (others refer to them), then checks, then foreign keys, each in the order written. */
+export async function addConstraints(
+  c: CommandContext,
+  draft: Draft,
+  plans: readonly ColumnPlan[],
+  tableConstraints: readonly Constraint[],
+): Promise<void> {
+  const columnConstraints = plans.flatMap((plan) => plan.constraints.map((constraint) => ({ constraint, column: plan.column.name })))
+  const all = [...columnConstraints, ...tableConstraints.map((constraint) => ({ constraint, column: null }))]
+  for (const { constraint } of all)
+    if (constraint.contype === 'CONSTR_NOTNULL') {
+      const column = columnNamed(draft.relation, stringOf(constraint.keys![0]!))
+      if (column === null)
+        throw new PgError(
+          SQLSTATE.undefinedColumn,
+          `column "${stringOf(constraint.keys![0]!)}" of relation "${draft.relation.name}" does not exist`,
+        )
+      draft.relation = await withNotNull(c, draft.relation, column.attnum, constraint.conname ?? null, constraint.is_no_inherit ?? false)
+    }
+  const keys = all.filter(({ constraint }) => constraint.contype === 'CONSTR_PRIMARY' || constraint.contype === 'CONSTR_UNIQUE')
+  keys.sort((a, b) => Number(b.constraint.contype === 'CONSTR_PRIMARY') - Number(a.constraint.contype === 'CONSTR_PRIMARY'))
+  const primaries = keys.filter(({ constraint }) => constraint.contype === 'CONSTR_PRIMARY')
+  if (primaries.length > 1)
+    throw new PgError(
+      SQLSTATE.invalidTableDefinition,
+      `multiple primary keys for table "${draft.relation.name}" are not allowed`,
+      positionOf(c, primaries[1]!.constraint.location),
+    )
+  for (const { constraint, column } of all) if (constraint.contype === 'CONSTR_CHECK') await addCheck(c, draft, constraint, column)
+  for (const { constraint } of keys) await addKeyConstraint(c, draft, constraint)
+  for (const { constraint } of all)
+    if (constraint.contype === 'CONSTR_FOREIGN') await addForeignKey(c, draft, { ...constraint, skip_validation: false })
+  for (const { constraint } of all)
+    if (constraint.contype === 'CONSTR_EXCLUSION') throw notSupported('exclusion constraints are not supported')
+}
+
+// --- LIKE --------------------------------------------------------------------------------------------------------------------------------
+
+const LIKE = {
+  comments: 1,
+  compression: 2,
+  constraints: 4,
+  defaults: 8,
+  generated: 16,
+  identity: 32,
+  indexes: 64,
+  statistics: 128,
+  storage: 256,
+}
+
+async function likeColumns(
+  c: CommandContext,
+  draft: Draft,
+  like: TableLikeClause,
+  plans: ColumnPlan[],
+): Promise<{ like: TableLikeClause; from: RelationDescriptor; map: Map<number, number> }> {
+  const parts = rangeVarParts(like.relation!)
+  const source = (await lockNamed(c, parts, LOCK.accessShare))!
+  if (source.descriptor === null || source.relkind === 'S')
+    throw new PgError(SQLSTATE.wrongObjectType, `relation "${source.name}" is invalid in LIKE clause`)
+  const role = c.ctx.session.currentUser
+  if ((await load(() => relationMask(c.snapshot, source, role, ACL.select))) === 0)
+    throw permissionDenied(relkindWord(source.relkind), source.name)
+  const from = source.descriptor
+  const options = like.options ?? 0
+  const map = new Map<number, number>()
+  for (const column of from.columns) {
+    if (column.dropped) continue
+    const attnum = plans.length + 1
+    map.set(column.attnum, attnum)
+    const def: ColumnDef = { colname: column.name }
+    const plan: ColumnPlan = {
+      def,
+      column: {
+        ...(await plainColumn(c, attnum, column.name, column)),
+        storage: (options & LIKE.storage) !== 0 ? column.storage : (await load(() => c.snapshot.type(column.type)))!.typstorage,
+      },
+      serial: false,
+      constraints: [],
+      identity: null,
+      defaultExpr: null,
+      generated: '',
+      notNull: column.notNull
+        ? { name: (options & LIKE.constraints) !== 0 ? (column.notNullConstraint?.name ?? null) : null, noInherit: false }
+        : null,
+      saysNull: false,
+    }
+    if (column.identity !== '' && (options & LIKE.identity) !== 0) {
+      const sequence = (await load(() => c.snapshot.relation(column.identitySequence)))!.descriptor!.sequence!
+      const numeric = (defname: string, value: string): DefElem => ({ defname, arg: { Float: { fval: value } } })
+      plan.identity = {
+        kind: column.identity,
+        location: undefined,
+        options: [
+          numeric('start', sequence.start),
+          numeric('increment', sequence.increment),
+          numeric('minvalue', sequence.min),
+          numeric('maxvalue', sequence.max),
+          numeric('cache', String(sequence.cache)),
+          ...(sequence.cycle ? [{ defname: 'cycle', arg: { Boolean: { boolval: true } } } as DefElem] : []),
+        ],
+      }
+    }
+    plans.push(plan)
+  }
+  // defaults refer to columns by number: they are copied once all columns have theirs
+  for (const column of from.columns) {
+    const wanted = column.generated !== '' ? LIKE.generated : LIKE.defaults
+    if (column.dropped || column.default === null || (options & wanted) === 0) continue
+    const plan = plans[map.get(column.attnum)! - 1]!
+    const expr = renumber(c.analysis.loadExpression(column.default.expr), map)
+    const oid = await c.writer.newOid()
+    plan.column = { ...plan.column, default: { oid, expr: c.analysis.store(expr) }, generated: column.generated }
+    draft.dependencies.push({
+      from: { classId: CLASS.attrdef, objId: oid, subId: 0 },
+      to: c.analysis
+        .dependencies(expr)
+        .filter((to) => to.classId !== CLASS.relation || to.subId === 0)
+        .map((to) => ({ to, type: 'n' as const })),
+    })
+  }
+  if ((options & LIKE.constraints) !== 0)
+    for (const constraint of from.table?.constraints ?? []) {
+      if (constraint.type !== 'c') continue
+      checkConstraintName(draft.relation, constraint.name)
+      const oid = await c.writer.newOid()
+      const expr = renumber(c.analysis.loadExpression(constraint.expr), map)
+      draft.relation = alterTable(draft.relation, (table) => ({
+        constraints: [
+          ...table.constraints,
+          { ...constraint, oid, expr: c.analysis.store(expr), columns: constraint.columns.map((attnum) => map.get(attnum)!) },
+        ],
+      }))
+    }
+  return { like, from, map }
+}
+
+/** Column numbers of another table's expression turned into this one's. */
+export function renumber<T>(tree: T, map: ReadonlyMap<number, number>): T {
+  if (tree === null || typeof tree !== 'object') return tree
+  if (Array.isArray(tree)) return tree.map((item) => renumber(item as unknown, map)) as T
+  const proto: unknown = Object.getPrototypeOf(tree)
+  if (proto !== Object.prototype && proto !== null) return tree
+  const copy: Record<string, unknown> = {}
+  for (const [key, value] of Object.entries(tree)) copy[key] = renumber(value as unknown, map)
+  if (copy.kind === 'Var' && typeof copy.attno === 'number' && copy.attno > 0) copy.attno = map.get(copy.attno) ?? copy.attno
+  return copy as T
+}
+
+async function likeIndexes(
+  c: CommandContext,
+  draft: Draft,
+  like: TableLikeClause,
+  from: RelationDescriptor,
+  map: ReadonlyMap<number, number>,
+): Promise<void> {
+  if (((like.options ?? 0) & LIKE.indexes) === 0) return
+  for (const index of from.table?.indexes ?? []) {
+    const constraint = from.table!.constraints.find((other) => (other.type === 'p' || other.type === 'u') && other.index === index.oid)
+    const name = (attnum: number): Node => ({ String: { sval: from.columns[attnum - 1]!.name } })
+    if (constraint !== undefined) {
+      await addKeyConstraint(c, draft, {
+        contype: constraint.type === 'p' ? 'CONSTR_PRIMARY' : 'CONSTR_UNIQUE',
+        keys: index.columns.map((column) => name(column.attnum)),
+        including: index.include.map(name),
+        nulls_not_distinct: index.nullsNotDistinct,
+        deferrable: constraint.deferrable,
+        initdeferred: constraint.deferred,
+      })
+      continue
+    }
+    const elements = index.columns.map((column) =>
+      column.attnum === 0 ? { indexcolname: 'expr' } : { name: from.columns[column.attnum - 1]!.name },
+    )
+    if (index.columns.some((column) => column.attnum === 0) || index.predicate !== null) {
+      await copyExpressionIndex(c, draft, index, map)
+      continue
+    }
+    await addIndex(c, draft, {
+      name: null,
+      method: index.accessMethod === 405 ? 'hash' : 'btree',
+      unique: index.unique,
+      primary: false,
+      constraint: false,
+      nullsNotDistinct: index.nullsNotDistinct,
+      elements: elements.map((element, i) => ({
+        ...element,
+        ordering: index.columns[i]!.descending ? 'SORTBY_DESC' : 'SORTBY_ASC',
+        nulls_ordering: index.columns[i]!.nullsFirst ? 'SORTBY_NULLS_FIRST' : 'SORTBY_NULLS_LAST',
+      })),
+      including: index.include.map((attnum) => ({ name: from.columns[attnum - 1]!.name })),
+      where: null,
+      options: index.options,
+    })
+  }
+}
+
+/** Expressions are bound already: only their columns' numbers change. */
+async function copyExpressionIndex(
+  c: CommandContext,
+  draft: Draft,
+  index: NonNullable<RelationDescriptor['table']>['indexes'][number],
+  map: ReadonlyMap<number, number>,
+): Promise<void> {
+  const { relation } = draft
+  const label = index.columns
+    .map((column) => (column.attnum === 0 ? 'expr' : relation.columns[map.get(column.attnum)! - 1]!.name))
+    .join('_')
+  const name = await chooseRelationName(c, relation.namespace, relation.name, label, 'idx', draft.reserved)
+  draft.reserved.add(name)
+  const oid = await c.writer.newOid()
+  const bound = (stored: string): string => c.analysis.store(renumber(c.analysis.loadExpression(stored), map))
+  const copy = {
+    ...index,
+    oid,
+    name,
+    id: relation.table!.nextIndexId as typeof index.id,
+    columns: index.columns.map((column) => ({
+      ...column,
+      attnum: column.attnum === 0 ? 0 : map.get(column.attnum)!,
+      expr: column.expr === null ? null : bound(column.expr),
+    })),
+    include: index.include.map((attnum) => map.get(attnum)!),
+    predicate: index.predicate === null ? null : bound(index.predicate),
+  }
+  draft.relation = alterTable(relation, (table) => ({ indexes: [...table.indexes, copy], nextIndexId: table.nextIndexId + 1 }))
+}
+
+async function likeComments(
+  c: CommandContext,
+  draft: Draft,
+  like: TableLikeClause,
+  from: RelationDescriptor,
+  map: ReadonlyMap<number, number>,
+): Promise<void> {
+  if (((like.options ?? 0) & LIKE.comments) === 0) return
+  for (const { key, value } of await c.catalog.scan(commentPrefix(CLASS.relation, from.oid))) {
+    const { subId } = parseAddress(key, 2)
+    const attnum = map.get(subId)
+    if (attnum !== undefined)
+      await c.writer.setComment({ classId: CLASS.relation, objId: draft.relation.oid, subId: attnum }, value as string)
+  }
+}

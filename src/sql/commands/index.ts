@@ -1,0 +1,91 @@
+// CREATE INDEX and REINDEX. An index is built inside the transaction that makes it; CONCURRENTLY builds the same way outside of a block.
+
+import { notSupported, PgError } from '../../base/errors.ts'
+import type { Oid } from '../../base/ids.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import { ACL } from '../../catalog/acl.ts'
+import { LOCK } from '../../catalog/object-locks.ts'
+import { checkNamespace } from '../../catalog/privileges.ts'
+import { type IndexStmt, nodeAs, type ReindexStmt } from '../parser/nodes.ts'
+import type { CommandContext, CommandResult } from './context.ts'
+import { defElems, relationOptions } from './def-elem.ts'
+import { load, lockNamed, rangeVarParts } from './names.ts'
+import { addIndex, checkOwner, type Draft, writeDependencies } from './table-builder.ts'
+
+export async function createIndex(c: CommandContext, stmt: IndexStmt): Promise<CommandResult> {
+  if (stmt.concurrent && c.inTransactionBlock)
+    throw new PgError(SQLSTATE.activeSqlTransaction, 'CREATE INDEX CONCURRENTLY cannot run inside a transaction block')
+  if (stmt.excludeOpNames !== undefined) throw notSupported('exclusion constraints are not supported')
+  const relation = (await lockNamed(c, rangeVarParts(stmt.relation!), stmt.concurrent ? LOCK.shareUpdateExclusive : LOCK.share))!
+  await checkOwner(c, relation)
+  if (relation.descriptor?.table == null)
+    throw new PgError(SQLSTATE.wrongObjectType, `cannot create index on relation "${relation.name}"`, {
+      detail: relationDetail(relation.relkind),
+    })
+  await load(() => checkNamespace(c.snapshot, relation.namespace, c.ctx.session.currentUser, ACL.create))
+  if (stmt.idxname !== undefined && stmt.idxname !== '') {
+    if ((await load(() => c.snapshot.relationByName(relation.namespace, stmt.idxname!))) !== null) {
+      if (!stmt.if_not_exists) throw new PgError(SQLSTATE.duplicateTable, `relation "${stmt.idxname}" already exists`)
+      c.ctx.notice({ severity: 'NOTICE', code: SQLSTATE.duplicateTable, message: `relation "${stmt.idxname}" already exists, skipping` })
+      return { tag: 'CREATE INDEX' }
+    }
+  }
+  const draft: Draft = { relation: await c.writer.lockRelation(relation.oid), dependencies: [], reserved: new Set() }
+  const index = await addIndex(c, draft, {
+    name: stmt.idxname ?? null,
+    method: stmt.accessMethod ?? 'btree',
+    unique: stmt.unique ?? false,
+    primary: false,
+    constraint: false,
+    nullsNotDistinct: stmt.nulls_not_distinct ?? false,
+    elements: (stmt.indexParams ?? []).map((node) => nodeAs(node, 'IndexElem')!),
+    including: (stmt.indexIncludingParams ?? []).map((node) => nodeAs(node, 'IndexElem')!),
+    where: stmt.whereClause ?? null,
+    options: relationOptions(defElems(stmt.options)),
+  })
+  const stored = await c.writer.updateRelation(draft.relation)
+  await writeDependencies(c, draft)
+  await c.ports.data.buildIndex(stored, index)
+  return { tag: 'CREATE INDEX' }
+}
+
+export function relationDetail(relkind: string): string {
+  switch (relkind) {
+    case 'v':
+      return 'This operation is not supported for views.'
+    case 'S':
+      return 'This operation is not supported for sequences.'
+    case 'i':
+      return 'This operation is not supported for indexes.'
+    case 'c':
+      return 'This operation is not supported for composite types.'
+    default:
+      return 'This operation is not supported for tables.'
+  }
+}
+
+/** An index is as correct as its table: building it again under another number would change nothing that can be seen. */
+export async function reindex(c: CommandContext, stmt: ReindexStmt): Promise<CommandResult> {
+  if (stmt.kind === 'REINDEX_OBJECT_INDEX' || stmt.kind === 'REINDEX_OBJECT_TABLE') {
+    const relation = (await lockNamed(c, rangeVarParts(stmt.relation!), LOCK.share))!
+    if (stmt.kind === 'REINDEX_OBJECT_INDEX' && relation.relkind !== 'i')
+      throw new PgError(SQLSTATE.wrongObjectType, `"${relation.name}" is not an index`)
+    if (stmt.kind === 'REINDEX_OBJECT_TABLE' && relation.relkind !== 'r')
+      throw new PgError(SQLSTATE.wrongObjectType, `"${relation.name}" is not a table or materialized view`)
+    await checkOwner(c, relation)
+    const table = relation.relkind === 'i' ? await load(() => c.snapshot.indexTable(relation.oid)) : relation
+    await rebuild(c, table!.oid, relation.relkind === 'i' ? relation.oid : null)
+  }
+  return { tag: 'REINDEX' }
+}
+
+/** Fresh index numbers, filled from the rows. The primary key is the table itself and has nothing to build. */
+async function rebuild(c: CommandContext, table: Oid, only: Oid | null): Promise<void> {
+  const old = await c.writer.lockRelation(table)
+  let next = old.table!.nextIndexId
+  const indexes = old.table!.indexes.map((index) =>
+    index.oid === old.table!.primaryKey || (only !== null && index.oid !== only) ? index : { ...index, id: next++ as typeof index.id },
+  )
+  const stored = await c.writer.updateRelation({ ...old, table: { ...old.table!, indexes, nextIndexId: next } })
+  for (const [i, index] of indexes.entries()) if (index !== old.table!.indexes[i]) await c.ports.data.buildIndex(stored, index)
+}

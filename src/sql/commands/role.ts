@@ -1,0 +1,426 @@
+// CREATE, ALTER, DROP ROLE (USER, GROUP) and role membership, by PostgreSQL 16's rules: CREATEROLE rules only roles it has ADMIN OPTION on.
+// Passwords become SCRAM verifiers before anything else sees them.
+
+import { notSupported, PgError } from '../../base/errors.ts'
+import type { Oid } from '../../base/ids.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import { aclMentions } from '../../catalog/acl.ts'
+import { builtinRole } from '../../catalog/builtin-roles.ts'
+import type { RoleDescriptor } from '../../catalog/descriptors.ts'
+import { DEFAULT_ACL_PREFIX, OBJECT_PREFIX } from '../../catalog/keys.ts'
+import { BOOTSTRAP_ROLE, FIRST_NORMAL_OID, type ObjectRecord } from '../../catalog/records.ts'
+import { isAdminOf, isMemberOf, isSuperuser, roleNamed } from '../../catalog/roles.ts'
+import { type AlterRoleStmt, type CreateRoleStmt, type DropRoleStmt, type GrantRoleStmt, nodeAs, type RoleSpec } from '../parser/nodes.ts'
+import type { CommandContext, CommandResult } from './context.ts'
+import { conflicting, defBoolean, defElems, defInteger, defString, roleSpecs } from './def-elem.ts'
+import { describeObject } from './describe.ts'
+import { load, roleOfSpec } from './names.ts'
+
+const denied = (message: string, detail?: string): PgError =>
+  new PgError(SQLSTATE.insufficientPrivilege, message, detail === undefined ? {} : { detail })
+
+interface Attributes {
+  superuser?: boolean
+  inherit?: boolean
+  createRole?: boolean
+  createDb?: boolean
+  canLogin?: boolean
+  replication?: boolean
+  bypassRls?: boolean
+  connectionLimit?: number
+  password?: string | null
+  validUntil?: RoleDescriptor['validUntil']
+}
+
+const FLAGS: Readonly<Record<string, keyof Attributes>> = {
+  superuser: 'superuser',
+  inherit: 'inherit',
+  createrole: 'createRole',
+  createdb: 'createDb',
+  canlogin: 'canLogin',
+  isreplication: 'replication',
+  bypassrls: 'bypassRls',
+}
+
+interface RoleOptions {
+  readonly attributes: Attributes
+  /** IN ROLE, ROLE, ADMIN. */
+  readonly addTo: RoleSpec[]
+  readonly members: RoleSpec[]
+  readonly admins: RoleSpec[]
+}
+
+async function readOptions(c: CommandContext, nodes: CreateRoleStmt['options']): Promise<RoleOptions> {
+  const attributes: Attributes = {}
+  const result: RoleOptions = { attributes, addTo: [], members: [], admins: [] }
+  const seen = new Set<string>()
+  for (const def of defElems(nodes)) {
+    const name = def.defname!
+    if (seen.has(name)) throw conflicting()
+    seen.add(name)
+    const flag = FLAGS[name]
+    if (flag !== undefined) {
+      Object.assign(attributes, { [flag]: defBoolean(def) })
+      continue
+    }
+    switch (name) {
+      case 'password': {
+        if (def.arg === undefined) {
+          attributes.password = null
+          break
+        }
+        const text = defString(def)
+        if (text === '') {
+          c.ctx.notice({
+            severity: 'NOTICE',
+            code: SQLSTATE.successfulCompletion,
+            message: 'empty string is not a valid password, clearing password',
+          })
+          attributes.password = null
+        } else attributes.password = await c.ports.makeVerifier(text)
+        break
+      }
+      case 'connectionlimit': {
+        const limit = defInteger(def)
+        if (limit < -1) throw new PgError(SQLSTATE.invalidParameterValue, `invalid connection limit: ${limit}`)
+        attributes.connectionLimit = limit
+        break
+      }
+      case 'validUntil':
+        attributes.validUntil = validUntil(c, defString(def))
+        break
+      case 'sysid':
+        c.ctx.notice({ severity: 'NOTICE', code: SQLSTATE.successfulCompletion, message: 'SYSID can no longer be specified' })
+        break
+      case 'addroleto':
+        result.addTo.push(...roleSpecs(nodeAs(def.arg!, 'List')?.items))
+        break
+      case 'rolemembers':
+        result.members.push(...roleSpecs(nodeAs(def.arg!, 'List')?.items))
+        break
+      case 'adminmembers':
+        result.admins.push(...roleSpecs(nodeAs(def.arg!, 'List')?.items))
+        break
+      default:
+        throw notSupported(`role option "${name}" is not supported`)
+    }
+  }
+  return result
+}
+
+const TIMESTAMPTZ = 1184
+
+function validUntil(c: CommandContext, text: string): RoleDescriptor['validUntil'] {
+  if (text === 'infinity') return 'infinity'
+  const value = c.ctx.catalog.typeSupport(TIMESTAMPTZ).input(text, -1, c.ctx)
+  return Number(value)
+}
+
+/** One membership as stored, before it is written. */
+interface Membership {
+  readonly admin: boolean
+  readonly inherit: boolean
+  readonly set: boolean
+}
+
+async function addMember(
+  c: CommandContext,
+  role: RoleDescriptor,
+  member: RoleDescriptor,
+  grantor: Oid,
+  given: Partial<Membership>,
+): Promise<void> {
+  if (role.oid === member.oid) throw new PgError(SQLSTATE.invalidGrantOperation, `role "${role.name}" is a member of role "${member.name}"`)
+  if (await load(() => [...membersClosure(c, role.oid)].includes(member.oid)))
+    throw new PgError(SQLSTATE.invalidGrantOperation, `role "${role.name}" is a member of role "${member.name}"`)
+  const oid = await c.writer.newOid()
+  let unchanged = false
+  await c.writer.alterRole(member.oid, (old) => {
+    const at = old.memberOf.findIndex((grant) => grant.role === role.oid && grant.grantor === grantor)
+    const before = at < 0 ? null : old.memberOf[at]!
+    const next = {
+      oid: before?.oid ?? oid,
+      role: role.oid,
+      grantor,
+      admin: given.admin ?? before?.admin ?? false,
+      inherit: given.inherit ?? before?.inherit ?? old.inherit,
+      set: given.set ?? before?.set ?? true,
+    }
+    unchanged = before !== null && before.admin === next.admin && before.inherit === next.inherit && before.set === next.set
+    return { ...old, memberOf: at < 0 ? [...old.memberOf, next] : old.memberOf.with(at, next) }
+  })
+  if (unchanged)
+    c.ctx.notice({
+      severity: 'NOTICE',
+      code: SQLSTATE.successfulCompletion,
+      message: `role "${member.name}" has already been granted membership in role "${role.name}" by role "${roleName(c, grantor)}"`,
+    })
+}
+
+const roleName = (c: CommandContext, oid: Oid): string => c.snapshot.role(oid)?.name ?? String(oid)
+
+/** Roles that `role` is a member of, itself left out. */
+function* membersClosure(c: CommandContext, role: Oid): Iterable<Oid> {
+  const seen = new Set<Oid>([role])
+  for (const at of seen)
+    for (const grant of c.snapshot.role(at)?.memberOf ?? []) {
+      if (!seen.has(grant.role)) yield grant.role
+      seen.add(grant.role)
+    }
+}
+
+function checkReserved(name: string): void {
+  if (name === 'public' || name === 'none') throw new PgError(SQLSTATE.reservedName, `role name "${name}" is reserved`)
+  if (name.startsWith('pg_'))
+    throw new PgError(SQLSTATE.reservedName, `role name "${name}" is reserved`, { detail: 'Role names starting with "pg_" are reserved.' })
+}
+
+export async function createRole(c: CommandContext, stmt: CreateRoleStmt): Promise<CommandResult> {
+  const name = stmt.role!
+  const { attributes, addTo, members, admins } = await readOptions(c, stmt.options)
+  const user = c.ctx.session.currentUser
+  const creator = (await load(() => c.snapshot.role(user)))!
+  if (!creator.superuser) {
+    if (!creator.createRole) throw denied('permission denied to create role', 'Only roles with the CREATEROLE attribute may create roles.')
+    const needs = (flag: boolean | undefined, own: boolean, word: string): void => {
+      if (flag && !own)
+        throw denied(
+          'permission denied to create role',
+          `Only roles with the ${word} attribute may create roles with the ${word} attribute.`,
+        )
+    }
+    needs(attributes.superuser, false, 'SUPERUSER')
+    needs(attributes.createDb, creator.createDb, 'CREATEDB')
+    needs(attributes.replication, creator.replication, 'REPLICATION')
+    needs(attributes.bypassRls, creator.bypassRls, 'BYPASSRLS')
+  }
+  checkReserved(name)
+  if ((await load(() => c.snapshot.roleByName(name))) !== null) throw new PgError(SQLSTATE.duplicateObject, `role "${name}" already exists`)
+  const role: RoleDescriptor = {
+    oid: await c.writer.newOid(),
+    name,
+    superuser: false,
+    inherit: true,
+    createRole: false,
+    createDb: false,
+    canLogin: stmt.stmt_type === 'ROLESTMT_USER',
+    replication: false,
+    bypassRls: false,
+    connectionLimit: -1,
+    password: null,
+    validUntil: null,
+    settings: {},
+    memberOf: [],
+    ...attributes,
+  }
+  await c.writer.createRole(role)
+  // the superuser that made the cluster grants on behalf of every superuser
+  const grantor = creator.superuser ? BOOTSTRAP_ROLE : user
+  if (!creator.superuser) await addMember(c, role, creator, BOOTSTRAP_ROLE, { admin: true, inherit: false, set: false })
+  for (const spec of addTo) {
+    const target = await load(() => roleOfSpec(c, spec))
+    await checkMayGrantRole(c, target, true)
+    await addMember(c, target, role, grantor, {})
+  }
+  for (const spec of members) await addMember(c, role, await load(() => roleOfSpec(c, spec)), grantor, {})
+  for (const spec of admins) await addMember(c, role, await load(() => roleOfSpec(c, spec)), grantor, { admin: true })
+  return { tag: 'CREATE ROLE' }
+}
+
+export async function alterRole(c: CommandContext, stmt: AlterRoleStmt): Promise<CommandResult> {
+  const role = await load(() => roleOfSpec(c, stmt.role!))
+  if (role.name.startsWith('pg_'))
+    throw new PgError(SQLSTATE.reservedName, `role name "${role.name}" is reserved`, { detail: 'Cannot alter reserved roles.' })
+  const { attributes, members } = await readOptions(c, stmt.options)
+  const user = c.ctx.session.currentUser
+  const altering = (await load(() => c.snapshot.role(user)))!
+  if (!altering.superuser) {
+    const message = 'permission denied to alter role'
+    if (role.superuser || attributes.superuser !== undefined)
+      throw denied(message, 'Only roles with the SUPERUSER attribute may alter roles with the SUPERUSER attribute.')
+    const admin = altering.createRole && (await load(() => isAdminOf(c.snapshot, user, role.oid)))
+    const onlyPassword = Object.keys(attributes).every((key) => key === 'password')
+    if (!admin && !(onlyPassword && role.oid === user && members.length === 0))
+      throw denied(message, `Only roles with the CREATEROLE attribute and the ADMIN option on role "${role.name}" may alter this role.`)
+    const needs = (flag: boolean | undefined, own: boolean, word: string): void => {
+      if (flag !== undefined && !own) throw denied(message, `Only roles with the ${word} attribute may change the ${word} attribute.`)
+    }
+    needs(attributes.createDb, altering.createDb, 'CREATEDB')
+    needs(attributes.replication, altering.replication, 'REPLICATION')
+    needs(attributes.bypassRls, altering.bypassRls, 'BYPASSRLS')
+  }
+  await c.writer.alterRole(role.oid, (old) => ({ ...old, ...attributes }))
+  // ALTER GROUP … ADD|DROP USER
+  for (const spec of members) {
+    const member = await load(() => roleOfSpec(c, spec))
+    await checkMayGrantRole(c, role, stmt.action !== -1)
+    if (stmt.action === -1) await removeMember(c, role, member, null, 'membership', false)
+    else await addMember(c, role, member, altering.superuser ? BOOTSTRAP_ROLE : user, {})
+  }
+  return { tag: 'ALTER ROLE' }
+}
+
+export async function dropRole(c: CommandContext, stmt: DropRoleStmt): Promise<CommandResult> {
+  const user = c.ctx.session.currentUser
+  const dropping = (await load(() => c.snapshot.role(user)))!
+  const dropped: RoleDescriptor[] = []
+  for (const spec of roleSpecs(stmt.roles)) {
+    if (spec.roletype !== 'ROLESPEC_CSTRING')
+      throw new PgError(SQLSTATE.invalidParameterValue, 'cannot use special role specifier in DROP ROLE')
+    const role = await load(() => c.snapshot.roleByName(spec.rolename!))
+    if (role === null) {
+      if (!stmt.missing_ok) throw new PgError(SQLSTATE.undefinedObject, `role "${spec.rolename}" does not exist`)
+      c.ctx.notice({ severity: 'NOTICE', code: SQLSTATE.undefinedObject, message: `role "${spec.rolename}" does not exist, skipping` })
+      continue
+    }
+    if (!dropping.superuser && !dropping.createRole)
+      throw denied(
+        'permission denied to drop role',
+        'Only roles with the CREATEROLE attribute and the ADMIN option on the target roles may drop roles.',
+      )
+    if (role.oid === user) throw new PgError(SQLSTATE.objectInUse, 'current user cannot be dropped')
+    if (role.oid === c.ctx.session.sessionUser) throw new PgError(SQLSTATE.objectInUse, 'session user cannot be dropped')
+    if (role.superuser && !dropping.superuser)
+      throw denied('permission denied to drop role', 'Only roles with the SUPERUSER attribute may drop roles with the SUPERUSER attribute.')
+    if (!(await load(() => isAdminOf(c.snapshot, user, role.oid))))
+      throw denied(
+        'permission denied to drop role',
+        `Only roles with the CREATEROLE attribute and the ADMIN option on role "${role.name}" may drop this role.`,
+      )
+    if (builtinRole(role.oid) !== null)
+      throw new PgError(SQLSTATE.dependentObjectsStillExist, `cannot drop role ${role.name} because it is required by the database system`)
+    dropped.push(role)
+  }
+  for (const role of dropped) {
+    const detail = await whatRoleHolds(c, role.oid)
+    if (detail.length > 0)
+      throw new PgError(SQLSTATE.dependentObjectsStillExist, `role "${role.name}" cannot be dropped because some objects depend on it`, {
+        detail: detail.join('\n'),
+      })
+    // memberships of and in the role go with it; the database must have an owner
+    if ((await load(() => c.snapshot.database())).owner === role.oid)
+      await c.writer.alterDatabase((database) => ({ ...database, owner: BOOTSTRAP_ROLE }))
+    for (const member of await allRoles(c))
+      if (member.memberOf.some((grant) => grant.role === role.oid))
+        await c.writer.alterRole(member.oid, (old) => ({ ...old, memberOf: old.memberOf.filter((grant) => grant.role !== role.oid) }))
+    await c.writer.dropRole(role.oid)
+  }
+  return { tag: 'DROP ROLE' }
+}
+
+/** Every role with a record in the keyspace. */
+export async function allRoles(c: CommandContext): Promise<RoleDescriptor[]> {
+  const rows = await c.catalog.scan(OBJECT_PREFIX)
+  return rows.flatMap(({ value }) => ((value as ObjectRecord).kind === 'role' ? [(value as ObjectRecord & { kind: 'role' }).value] : []))
+}
+
+/** Lines of DETAIL: what the role owns or has privileges on. */
+async function whatRoleHolds(c: CommandContext, role: Oid): Promise<string[]> {
+  const lines: string[] = []
+  for (const { value } of await c.catalog.scan(OBJECT_PREFIX)) {
+    const record = value as ObjectRecord
+    if (record.kind !== 'relation' && record.kind !== 'namespace' && record.kind !== 'type' && record.kind !== 'database') continue
+    if (record.kind === 'database') {
+      if (aclMentions(record.value.acl, role)) lines.push(`privileges for database ${c.ctx.session.database}`)
+      continue
+    }
+    const text = await describeObject(c, record)
+    if (record.value.owner === role) {
+      if (record.kind === 'relation' && record.value.sequence?.ownedBy != null) continue
+      lines.push(`owner of ${text}`)
+    } else if (aclMentions(record.value.acl, role)) lines.push(`privileges for ${text}`)
+    if (record.kind === 'relation')
+      for (const column of record.value.columns)
+        if (aclMentions(column.acl, role)) lines.push(`privileges for column ${column.name} of ${text}`)
+  }
+  for (const { key } of await c.catalog.scan(DEFAULT_ACL_PREFIX))
+    if (Number.parseInt(key.slice(2, 10), 16) === role)
+      lines.push(`owner of default privileges on new objects belonging to role ${roleName(c, role)}`)
+  return lines
+}
+
+async function checkMayGrantRole(c: CommandContext, role: RoleDescriptor, isGrant: boolean): Promise<void> {
+  const user = c.ctx.session.currentUser
+  const verb = isGrant ? 'grant' : 'revoke'
+  if (role.superuser) {
+    if (!(await load(() => isSuperuser(c.snapshot, user))))
+      throw denied(
+        `permission denied to ${verb} role "${role.name}"`,
+        `Only roles with the SUPERUSER attribute may ${verb} roles with the SUPERUSER attribute.`,
+      )
+    return
+  }
+  if (!(await load(() => isAdminOf(c.snapshot, user, role.oid))))
+    throw denied(
+      `permission denied to ${verb} role "${role.name}"`,
+      `Only roles with the ADMIN option on role "${role.name}" may ${verb} this role.`,
+    )
+}
+
+/** In whose name a membership is granted (select_best_admin, check_role_grantor). */
+async function membershipGrantor(c: CommandContext, _role: RoleDescriptor, spec: RoleSpec | undefined, isGrant: boolean): Promise<Oid> {
+  const user = c.ctx.session.currentUser
+  if (spec !== undefined) {
+    const grantor = await load(() => roleOfSpec(c, spec))
+    if (!(await load(() => isSuperuser(c.snapshot, user) || isMemberOf(c.snapshot, user, grantor.oid))))
+      throw denied(
+        `permission denied to ${isGrant ? 'grant' : 'revoke'} privileges as role "${grantor.name}"`,
+        `Only roles with privileges of role "${grantor.name}" may grant privileges as this role.`,
+      )
+    return grantor.superuser ? BOOTSTRAP_ROLE : grantor.oid
+  }
+  return (await load(() => isSuperuser(c.snapshot, user))) ? BOOTSTRAP_ROLE : user
+}
+
+async function removeMember(
+  c: CommandContext,
+  role: RoleDescriptor,
+  member: RoleDescriptor,
+  grantor: Oid | null,
+  what: 'membership' | 'admin' | 'inherit' | 'set',
+  _cascade: boolean,
+): Promise<void> {
+  let found = false
+  await c.writer.alterRole(member.oid, (old) => {
+    const matches = (grant: RoleDescriptor['memberOf'][number]): boolean =>
+      grant.role === role.oid && (grantor === null || grant.grantor === grantor || grantor === BOOTSTRAP_ROLE)
+    found = old.memberOf.some(matches)
+    if (what === 'membership') return { ...old, memberOf: old.memberOf.filter((grant) => !matches(grant)) }
+    return { ...old, memberOf: old.memberOf.map((grant) => (matches(grant) ? { ...grant, [what]: false } : grant)) }
+  })
+  if (!found)
+    c.ctx.notice({
+      severity: 'WARNING',
+      code: SQLSTATE.warning,
+      message: `role "${member.name}" has not been granted membership in role "${role.name}" by role "${roleName(c, grantor ?? BOOTSTRAP_ROLE)}"`,
+    })
+}
+
+export async function grantRole(c: CommandContext, stmt: GrantRoleStmt): Promise<CommandResult> {
+  const isGrant = stmt.is_grant ?? false
+  const given: { admin?: boolean; inherit?: boolean; set?: boolean } = {}
+  for (const option of defElems(stmt.opt)) {
+    const name = option.defname!
+    if (name !== 'admin' && name !== 'inherit' && name !== 'set')
+      throw new PgError(SQLSTATE.syntaxError, `unrecognized role option "${name}"`)
+    given[name] = defBoolean(option)
+  }
+  for (const node of stmt.granted_roles ?? []) {
+    const priv = nodeAs(node, 'AccessPriv')!
+    if (priv.cols !== undefined) throw new PgError(SQLSTATE.invalidGrantOperation, 'column names cannot be included in GRANT/REVOKE ROLE')
+    const role = await load(() => roleNamed(c.snapshot, priv.priv_name!))
+    await checkMayGrantRole(c, role, isGrant)
+    const grantor = await membershipGrantor(c, role, stmt.grantor, isGrant)
+    for (const spec of roleSpecs(stmt.grantee_roles)) {
+      const member = await load(() => roleOfSpec(c, spec))
+      if (isGrant) await addMember(c, role, member, grantor, given)
+      else {
+        const option = (['admin', 'inherit', 'set'] as const).find((name) => given[name] !== undefined)
+        await removeMember(c, role, member, grantor, option ?? 'membership', stmt.behavior === 'DROP_CASCADE')
+      }
+    }
+  }
+  return { tag: isGrant ? 'GRANT ROLE' : 'REVOKE ROLE' }
+}
+
+export const isBuiltinRole = (oid: Oid): boolean => oid < FIRST_NORMAL_OID

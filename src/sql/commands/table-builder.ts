@@ -1,0 +1,656 @@
+// Parts of a table that CREATE TABLE and ALTER TABLE make alike: columns, indexes, checks, keys. A draft is the descriptor being made plus
+// what has to be done beside it (dependencies, sequences, work on existing rows).
+
+import { notSupported, PgError } from '../../base/errors.ts'
+import { indexId, type Oid } from '../../base/ids.ts'
+import { LIMITS } from '../../base/limits.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import { ACL } from '../../catalog/acl.ts'
+import type {
+  ColumnDescriptor,
+  ConstraintDescriptor,
+  ForeignKeyAction,
+  IndexColumn,
+  IndexDescriptor,
+  RelationDescriptor,
+} from '../../catalog/descriptors.ts'
+import { CLASS, type ObjectAddress } from '../../catalog/keys.ts'
+import { LOCK } from '../../catalog/object-locks.ts'
+import { checkRelationOwner, columnMask, permissionDenied, relationMask } from '../../catalog/privileges.ts'
+import { typeText as sessionTypeText } from '../../catalog/type-names.ts'
+import type { Dependency } from '../../catalog/writer.ts'
+import type { Expr } from '../analyzer/expr.ts'
+import { ACCESS_METHOD } from '../builtin/pg-index.ts'
+import { type ColumnDef, type Constraint, type IndexElem, type Node, nodeAs, stringOf } from '../parser/nodes.ts'
+import type { CommandContext, ExpressionScope } from './context.ts'
+import { defElems, relationOptions } from './def-elem.ts'
+import {
+  chooseName,
+  chooseRelationName,
+  columnNamed,
+  load,
+  lockNamed,
+  makeObjectName,
+  partsOf,
+  positionOf,
+  rangeVarParts,
+  SYSTEM_COLUMNS,
+} from './names.ts'
+import { accessMethod, foreignKeyOperators, operatorClass } from './operator-classes.ts'
+
+export interface Draft {
+  relation: RelationDescriptor
+  /** Dependencies of new parts, by the part's address. */
+  readonly dependencies: { from: ObjectAddress; to: Dependency[] }[]
+  /** Relation names this statement takes. */
+  readonly reserved: Set<string>
+}
+
+/** Columns of the draft in the form expressions are analysed over. */
+export function draftScope(relation: RelationDescriptor): NonNullable<ExpressionScope['relation']> {
+  return { oid: relation.oid, name: relation.name, columns: relation.columns }
+}
+
+export function normal(addresses: readonly ObjectAddress[], except: Oid): Dependency[] {
+  return addresses.filter((to) => !(to.classId === CLASS.relation && to.objId === except)).map((to) => ({ to, type: 'n' as const }))
+}
+
+/** What an expression of the table refers to outside of it, and its own columns as automatic dependencies. */
+export function expressionDependencies(c: CommandContext, expr: Expr, table: Oid): Dependency[] {
+  return c.analysis
+    .dependencies(expr)
+    .map((to) => ({ to, type: to.classId === CLASS.relation && to.objId === table ? ('a' as const) : ('n' as const) }))
+}
+
+export const typeText = (c: CommandContext, type: Oid, typmod: number | null = null): string =>
+  sessionTypeText(c.snapshot, c.ctx.session.searchPath(true), type, typmod)
+
+/** attstorage by typstorage. */
+export async function plainColumn(
+  c: CommandContext,
+  attnum: number,
+  name: string,
+  type: { type: Oid; typmod: number; collation: Oid },
+): Promise<ColumnDescriptor> {
+  const row = await load(() => c.snapshot.type(type.type))
+  if (row?.typtype === 'p' && row.oid !== 2249 && row.oid !== 2287)
+    throw new PgError(SQLSTATE.invalidTableDefinition, `column "${name}" has pseudo-type ${typeText(c, type.type)}`)
+  if (row?.oid === 2249 || row?.oid === 2287)
+    throw new PgError(
+      SQLSTATE.invalidTableDefinition,
+      `column "${name}" has pseudo-type ${row.typname === 'record' ? 'record' : 'record[]'}`,
+    )
+  if (SYSTEM_COLUMNS[name] !== undefined)
+    throw new PgError(SQLSTATE.duplicateColumn, `column name "${name}" conflicts with a system column name`)
+  return {
+    attnum,
+    name,
+    type: type.type,
+    typmod: type.typmod,
+    collation: type.collation,
+    notNull: false,
+    notNullConstraint: null,
+    dropped: false,
+    default: null,
+    generated: '',
+    identity: '',
+    identitySequence: 0,
+    missingValue: null,
+    acl: null,
+    statisticsTarget: null,
+    storage: row?.typstorage ?? 'p',
+    compression: '',
+    options: null,
+  }
+}
+
+export function replaceColumn(relation: RelationDescriptor, column: ColumnDescriptor): RelationDescriptor {
+  return { ...relation, columns: relation.columns.map((old) => (old.attnum === column.attnum ? column : old)) }
+}
+
+export function alterTable(
+  relation: RelationDescriptor,
+  change: (table: NonNullable<RelationDescriptor['table']>) => Partial<NonNullable<RelationDescriptor['table']>>,
+): RelationDescriptor {
+  return { ...relation, table: { ...relation.table!, ...change(relation.table!) } }
+}
+
+function constraintNames(relation: RelationDescriptor): Set<string> {
+  const names = new Set((relation.table?.constraints ?? []).map((constraint) => constraint.name))
+  for (const column of relation.columns) if (column.notNullConstraint !== null) names.add(column.notNullConstraint.name)
+  return names
+}
+
+export function checkConstraintName(relation: RelationDescriptor, name: string): void {
+  if (constraintNames(relation).has(name))
+    throw new PgError(SQLSTATE.duplicateObject, `constraint "${name}" for relation "${relation.name}" already exists`)
+}
+
+export function chooseConstraintName(relation: RelationDescriptor, name1: string, name2: string | null, label: string): Promise<string> {
+  const names = constraintNames(relation)
+  return chooseName(
+    (pass) => makeObjectName(name1, name2, label + pass),
+    (name) => names.has(name),
+  )
+}
+
+/** SET NOT NULL on a column, with its named constraint. */
+export async function withNotNull(
+  c: CommandContext,
+  relation: RelationDescriptor,
+  attnum: number,
+  name: string | null,
+  noInherit = false,
+): Promise<RelationDescriptor> {
+  const column = relation.columns[attnum - 1]!
+  if (column.notNull && column.notNullConstraint !== null) {
+    if (name !== null && name !== column.notNullConstraint.name)
+      throw new PgError(
+        SQLSTATE.objectNotInPrerequisiteState,
+        `cannot create not-null constraint "${name}" on column "${column.name}" of table "${relation.name}"`,
+        { detail: `A not-null constraint named "${column.notNullConstraint.name}" already exists for this column.` },
+      )
+    return relation
+  }
+  if (name !== null) checkConstraintName(relation, name)
+  const chosen = name ?? (await chooseConstraintName(relation, relation.name, column.name, 'not_null'))
+  const oid = await c.writer.newOid()
+  return replaceColumn(relation, { ...column, notNull: true, notNullConstraint: { oid, name: chosen, noInherit } })
+}
+
+/** A default expression, coerced to the column's type; generated columns likewise. */
+export async function withDefault(
+  c: CommandContext,
+  draft: Draft,
+  attnum: number,
+  expr: Expr,
+  generated: ColumnDescriptor['generated'],
+): Promise<void> {
+  const column = draft.relation.columns[attnum - 1]!
+  const oid = await c.writer.newOid()
+  draft.relation = replaceColumn(draft.relation, { ...column, default: { oid, expr: c.analysis.store(expr) }, generated })
+  const from = { classId: CLASS.attrdef, objId: oid, subId: 0 }
+  const to = expressionDependencies(c, expr, draft.relation.oid)
+  draft.dependencies.push({ from, to })
+}
+
+export async function analyzeDefault(
+  c: CommandContext,
+  relation: RelationDescriptor,
+  column: ColumnDescriptor,
+  node: Node,
+  generated: boolean,
+): Promise<Expr> {
+  return c.analysis.expression(node, {
+    purpose: generated ? 'generated' : 'default',
+    relation: generated ? draftScope(relation) : null,
+    target: { column: column.name, type: column.type, typmod: column.typmod },
+  })
+}
+
+// --- indexes ---------------------------------------------------------------------------------------------------------------------------
+
+export interface IndexSpec {
+  readonly name: string | null
+  readonly method: string
+  readonly unique: boolean
+  readonly primary: boolean
+  /** Belongs to a constraint: its name rule differs. */
+  readonly constraint: boolean
+  readonly nullsNotDistinct: boolean
+  readonly elements: readonly IndexElem[]
+  readonly including: readonly IndexElem[]
+  readonly where: Node | null
+  readonly options: readonly string[] | null
+}
+
+/** FigureIndexColname: what an expression is called in a generated index name. */
+function expressionName(node: Node | undefined): string {
+  if (node === undefined) return 'expr'
+  const call = nodeAs(node, 'FuncCall')
+  if (call !== undefined) return stringOf(call.funcname![call.funcname!.length - 1]!)
+  const ref = nodeAs(node, 'ColumnRef')
+  if (ref !== undefined) {
+    const last = ref.fields![ref.fields!.length - 1]!
+    return stringOf(last) || 'expr'
+  }
+  const cast = nodeAs(node, 'TypeCast')
+  if (cast !== undefined) {
+    const inner = expressionName(cast.arg)
+    return inner === 'expr' ? stringOf(cast.typeName!.names![cast.typeName!.names!.length - 1]!) : inner
+  }
+  const collate = nodeAs(node, 'CollateClause')
+  if (collate !== undefined) return expressionName(collate.arg)
+  if (nodeAs(node, 'CoalesceExpr') !== undefined) return 'coalesce'
+  if (nodeAs(node, 'CaseExpr') !== undefined) return 'case'
+  return 'expr'
+}
+
+function nameAddition(elements: readonly IndexElem[]): string {
+  let text = ''
+  for (const [i, element] of elements.entries()) {
+    const name = element.name ?? element.indexcolname ?? expressionName(element.expr)
+    if (i > 0) text += '_'
+    text += name
+    if (text.length >= LIMITS.maxIdentifierBytes) break
+  }
+  return text
+}
+
+/** Adds an index to the draft (rows are entered by the caller). */
+export async function addIndex(c: CommandContext, draft: Draft, spec: IndexSpec): Promise<IndexDescriptor> {
+  const relation = draft.relation
+  const method = accessMethod(spec.method)
+  const count = spec.elements.length + spec.including.length
+  if (count > LIMITS.maxIndexColumns)
+    throw new PgError(SQLSTATE.tooManyColumns, `cannot use more than ${LIMITS.maxIndexColumns} columns in an index`)
+  if (method === ACCESS_METHOD.hash) {
+    if (spec.unique) throw new PgError(SQLSTATE.featureNotSupported, 'access method "hash" does not support unique indexes')
+    if (spec.elements.length > 1)
+      throw new PgError(SQLSTATE.featureNotSupported, 'access method "hash" does not support multicolumn indexes')
+    if (spec.including.length > 0) throw new PgError(SQLSTATE.featureNotSupported, 'access method "hash" does not support included columns')
+  }
+  const oid = await c.writer.newOid()
+  const columns: IndexColumn[] = []
+  const dependencies: Dependency[] = []
+  for (const element of spec.elements) {
+    let attnum = 0
+    let type: Oid
+    let collation: Oid
+    let expr: Expr | null = null
+    if (element.name !== undefined) {
+      const column = columnNamed(relation, element.name)
+      if (column === null) {
+        if (SYSTEM_COLUMNS[element.name] !== undefined) throw notSupported('index creation on system columns is not supported')
+        throw spec.constraint
+          ? new PgError(SQLSTATE.undefinedColumn, `column "${element.name}" named in key does not exist`)
+          : new PgError(SQLSTATE.undefinedColumn, `column "${element.name}" does not exist`)
+      }
+      if (column.generated === 'v')
+        throw notSupported(
+          spec.primary
+            ? 'primary keys on virtual generated columns are not supported'
+            : spec.constraint
+              ? 'unique constraints on virtual generated columns are not supported'
+              : 'indexes on virtual generated columns are not supported',
+        )
+      attnum = column.attnum
+      type = column.type
+      collation = column.collation
+      dependencies.push({ to: { classId: CLASS.relation, objId: relation.oid, subId: attnum }, type: 'a' })
+    } else {
+      expr = await c.analysis.expression(element.expr!, { purpose: 'index', relation: draftScope(relation), target: null })
+      if (expr.kind === 'Var' && expr.attno > 0) {
+        attnum = expr.attno
+        dependencies.push({ to: { classId: CLASS.relation, objId: relation.oid, subId: attnum }, type: 'a' })
+      } else dependencies.push(...expressionDependencies(c, expr, relation.oid))
+      type = expr.type
+      collation = expr.collation
+    }
+    if (element.collation !== undefined) collation = await c.analysis.collation(partsOf(element.collation))
+    const descending = element.ordering === 'SORTBY_DESC'
+    if (method === ACCESS_METHOD.hash && (descending || (element.nulls_ordering ?? 'SORTBY_NULLS_DEFAULT') !== 'SORTBY_NULLS_DEFAULT'))
+      throw new PgError(SQLSTATE.featureNotSupported, 'access method "hash" does not support ASC/DESC options')
+    columns.push({
+      attnum,
+      expr: attnum === 0 ? c.analysis.store(expr!) : null,
+      type,
+      collation,
+      opclass: await operatorClass(c, method, type, partsOf(element.opclass)),
+      descending,
+      nullsFirst:
+        element.nulls_ordering === 'SORTBY_NULLS_FIRST' ? true : element.nulls_ordering === 'SORTBY_NULLS_LAST' ? false : descending,
+    })
+  }
+  const include: number[] = []
+  for (const element of spec.including) {
+    if (element.expr !== undefined) throw notSupported('expressions are not supported in included columns')
+    const column = columnNamed(relation, element.name!)
+    if (column === null)
+      throw spec.constraint
+        ? new PgError(SQLSTATE.undefinedColumn, `column "${element.name}" named in key does not exist`)
+        : new PgError(SQLSTATE.undefinedColumn, `column "${element.name}" does not exist`)
+    include.push(column.attnum)
+    dependencies.push({ to: { classId: CLASS.relation, objId: relation.oid, subId: column.attnum }, type: 'a' })
+  }
+  let predicate: string | null = null
+  if (spec.where !== null) {
+    const expr = await c.analysis.expression(spec.where, { purpose: 'index predicate', relation: draftScope(relation), target: null })
+    predicate = c.analysis.store(expr)
+    dependencies.push(...expressionDependencies(c, expr, relation.oid))
+  }
+  const name =
+    spec.name ??
+    (spec.primary
+      ? await chooseRelationName(c, relation.namespace, relation.name, null, 'pkey', draft.reserved)
+      : await chooseRelationName(
+          c,
+          relation.namespace,
+          relation.name,
+          nameAddition([...spec.elements, ...spec.including]),
+          spec.constraint ? 'key' : 'idx',
+          draft.reserved,
+        ))
+  if (draft.reserved.has(name)) throw new PgError(SQLSTATE.duplicateTable, `relation "${name}" already exists`)
+  draft.reserved.add(name)
+  const index: IndexDescriptor = {
+    oid,
+    name,
+    id: indexId(relation.table!.nextIndexId),
+    accessMethod: method,
+    unique: spec.unique,
+    primary: spec.primary,
+    nullsNotDistinct: spec.nullsNotDistinct,
+    columns,
+    include,
+    predicate,
+    state: 'public',
+    options: spec.options,
+  }
+  draft.relation = alterTable(relation, (table) => ({ indexes: [...table.indexes, index], nextIndexId: table.nextIndexId + 1 }))
+  // an index in a constraint goes with the constraint; what else it needs stands on its own
+  draft.dependencies.push({ from: { classId: CLASS.relation, objId: oid, subId: 0 }, to: spec.constraint ? [] : dependencies })
+  return index
+}
+
+export function constraintElements(constraint: Constraint): { keys: IndexElem[]; including: IndexElem[] } {
+  return {
+    keys: (constraint.keys ?? []).map((key) => ({ name: stringOf(key) })),
+    including: (constraint.including ?? []).map((key) => ({ name: stringOf(key) })),
+  }
+}
+
+/** PRIMARY KEY or UNIQUE; a primary key's columns become NOT NULL. */
+export async function addKeyConstraint(c: CommandContext, draft: Draft, constraint: Constraint): Promise<ConstraintDescriptor> {
+  const primary = constraint.contype === 'CONSTR_PRIMARY'
+  if (constraint.without_overlaps) throw notSupported('temporal keys (WITHOUT OVERLAPS) are not supported')
+  if (primary && draft.relation.table!.indexes.some((index) => index.primary))
+    throw new PgError(
+      SQLSTATE.invalidTableDefinition,
+      `multiple primary keys for table "${draft.relation.name}" are not allowed`,
+      positionOf(c, constraint.location),
+    )
+  if (constraint.conname !== undefined) checkConstraintName(draft.relation, constraint.conname)
+  const { keys, including } = constraintElements(constraint)
+  const seen = new Set<string>()
+  for (const key of keys) {
+    const column = columnNamed(draft.relation, key.name!)
+    if (column === null)
+      throw new PgError(SQLSTATE.undefinedColumn, `column "${key.name}" named in key does not exist`, positionOf(c, constraint.location))
+    if (seen.has(key.name!))
+      throw new PgError(
+        SQLSTATE.duplicateColumn,
+        `column "${key.name}" appears twice in ${primary ? 'primary key' : 'unique'} constraint`,
+        positionOf(c, constraint.location),
+      )
+    seen.add(key.name!)
+    if (primary) draft.relation = await withNotNull(c, draft.relation, column.attnum, null)
+  }
+  const index = await addIndex(c, draft, {
+    name: constraint.conname ?? null,
+    method: 'btree',
+    unique: true,
+    primary,
+    constraint: true,
+    nullsNotDistinct: constraint.nulls_not_distinct ?? false,
+    elements: keys,
+    including,
+    where: null,
+    options: relationOptions(defElems(constraint.options)),
+  })
+  const oid = await c.writer.newOid()
+  const columns = index.columns.map((column) => column.attnum)
+  const made: ConstraintDescriptor = {
+    oid,
+    name: index.name,
+    deferrable: constraint.deferrable ?? false,
+    deferred: constraint.initdeferred ?? false,
+    validated: true,
+    enforced: true,
+    type: primary ? 'p' : 'u',
+    index: index.oid,
+    columns,
+  }
+  draft.relation = alterTable(draft.relation, (table) => ({
+    constraints: [...table.constraints, made],
+    primaryKey: primary ? index.oid : table.primaryKey,
+  }))
+  draft.dependencies.push({
+    from: { classId: CLASS.constraint, objId: oid, subId: 0 },
+    to: [...columns, ...index.include].map((attnum) => ({
+      to: { classId: CLASS.relation, objId: draft.relation.oid, subId: attnum },
+      type: 'a' as const,
+    })),
+  })
+  return made
+}
+
+/** Columns an expression over the table reads, ascending. */
+export function columnsOf(c: CommandContext, expr: Expr, table: Oid): number[] {
+  const attnums = new Set<number>()
+  for (const to of c.analysis.dependencies(expr))
+    if (to.classId === CLASS.relation && to.objId === table && to.subId > 0) attnums.add(to.subId)
+  return [...attnums].sort((a, b) => a - b)
+}
+
+/** `columnName`: a column constraint's column, for the generated name. */
+export async function addCheck(
+  c: CommandContext,
+  draft: Draft,
+  constraint: Constraint,
+  columnName: string | null,
+): Promise<ConstraintDescriptor> {
+  const expr = await c.analysis.expression(constraint.raw_expr!, { purpose: 'check', relation: draftScope(draft.relation), target: null })
+  const columns = columnsOf(c, expr, draft.relation.oid)
+  if (constraint.conname !== undefined) checkConstraintName(draft.relation, constraint.conname)
+  const single = columns.length === 1 ? draft.relation.columns[columns[0]! - 1]!.name : null
+  const name =
+    constraint.conname ?? (await chooseConstraintName(draft.relation, draft.relation.name, columnName === null ? single : single, 'check'))
+  const oid = await c.writer.newOid()
+  const enforced = constraint.is_enforced ?? true
+  const made: ConstraintDescriptor = {
+    oid,
+    name,
+    deferrable: false,
+    deferred: false,
+    validated: enforced && !(constraint.skip_validation ?? false),
+    enforced,
+    type: 'c',
+    expr: c.analysis.store(expr),
+    columns,
+    noInherit: constraint.is_no_inherit ?? false,
+  }
+  draft.relation = alterTable(draft.relation, (table) => ({ constraints: [...table.constraints, made] }))
+  draft.dependencies.push({
+    from: { classId: CLASS.constraint, objId: oid, subId: 0 },
+    to: expressionDependencies(c, expr, draft.relation.oid),
+  })
+  return made
+}
+
+// --- foreign keys ------------------------------------------------------------------------------------------------------------------------
+
+const bareName = (relation: RelationDescriptor): string => relation.name
+
+/** Adds the key to the draft and answers the referenced table, whose inbound list the caller writes after the referencing table. */
+export async function addForeignKey(
+  c: CommandContext,
+  draft: Draft,
+  constraint: Constraint,
+): Promise<{ constraint: ConstraintDescriptor & { type: 'f' }; referenced: Oid }> {
+  const own = draft.relation
+  const parts = rangeVarParts(constraint.pktable!)
+  const self = parts.length === 1 && parts[0] === own.name && (await load(() => c.snapshot.relation(own.oid))) === null
+  const found = self ? null : await lockNamed(c, parts, LOCK.shareRowExclusive)
+  const referenced = found === null || found.oid === own.oid ? own : found.descriptor
+  if (referenced === null || referenced.table === null)
+    throw new PgError(SQLSTATE.wrongObjectType, `referenced relation "${found?.name}" is not a table`)
+  const role = c.ctx.session.currentUser
+  const fkNames = partsOf(constraint.fk_attrs)
+  const columns: number[] = []
+  for (const name of fkNames) {
+    const column = columnNamed(own, name)
+    if (column === null) throw new PgError(SQLSTATE.undefinedColumn, `column "${name}" referenced in foreign key constraint does not exist`)
+    if (column.generated === 'v') throw notSupported('foreign key constraints on virtual generated columns are not supported')
+    columns.push(column.attnum)
+  }
+  const pkNames = partsOf(constraint.pk_attrs)
+  let index: IndexDescriptor | undefined
+  let referencedColumns: number[]
+  if (pkNames.length === 0) {
+    index = referenced.table.indexes.find((candidate) => candidate.primary)
+    if (index === undefined)
+      throw new PgError(SQLSTATE.undefinedObject, `there is no primary key for referenced table "${bareName(referenced)}"`)
+    referencedColumns = index.columns.map((column) => column.attnum)
+  } else {
+    referencedColumns = pkNames.map((name) => {
+      const column = columnNamed(referenced, name)
+      if (column === null)
+        throw new PgError(SQLSTATE.undefinedColumn, `column "${name}" referenced in foreign key constraint does not exist`)
+      return column.attnum
+    })
+  }
+  if (columns.length !== referencedColumns.length)
+    throw new PgError(SQLSTATE.invalidForeignKey, 'number of referencing and referenced columns for foreign key disagree')
+  if (pkNames.length > 0) {
+    if (new Set(referencedColumns).size !== referencedColumns.length)
+      throw new PgError(SQLSTATE.invalidForeignKey, 'foreign key referenced-columns list must not contain duplicates')
+    const wanted = new Set(referencedColumns)
+    index = referenced.table.indexes.find(
+      (candidate) =>
+        candidate.unique &&
+        candidate.predicate === null &&
+        candidate.columns.length === wanted.size &&
+        candidate.columns.every((column) => column.attnum !== 0 && wanted.has(column.attnum)),
+    )
+    if (index === undefined)
+      throw new PgError(
+        SQLSTATE.invalidForeignKey,
+        `there is no unique constraint matching given keys for referenced table "${bareName(referenced)}"`,
+      )
+  }
+  if (referenced.oid !== own.oid) {
+    const info = found!
+    const allowed = await load(
+      () =>
+        relationMask(c.snapshot, info, role, ACL.references) !== 0 ||
+        referencedColumns.every((attnum) => columnMask(c.snapshot, info, attnum, role, ACL.references) !== 0),
+    )
+    if (!allowed) throw permissionDenied('table', referenced.name)
+  }
+  const name =
+    constraint.conname ?? (await chooseConstraintName(own, own.name, fkNames.join('_').slice(0, LIMITS.maxIdentifierBytes), 'fkey'))
+  if (constraint.conname !== undefined) checkConstraintName(own, name)
+  const operators: { pfEqOp: Oid; ppEqOp: Oid; ffEqOp: Oid }[] = []
+  for (const [i, attnum] of columns.entries()) {
+    const fk = own.columns[attnum - 1]!
+    const pk = referenced.columns[referencedColumns[i]! - 1]!
+    const opclass = index!.columns.find((column) => column.attnum === pk.attnum)!.opclass
+    const found = await foreignKeyOperators(c, opclass, pk.type, fk.type)
+    if (found === null)
+      throw new PgError(SQLSTATE.datatypeMismatch, `foreign key constraint "${name}" cannot be implemented`, {
+        detail: `Key columns "${fk.name}" of the referencing table and "${pk.name}" of the referenced table are of incompatible types: ${typeText(c, fk.type)} and ${typeText(c, pk.type)}.`,
+      })
+    operators.push(found)
+  }
+  const onUpdate = (constraint.fk_upd_action ?? 'a') as ForeignKeyAction
+  const onDelete = (constraint.fk_del_action ?? 'a') as ForeignKeyAction
+  for (const attnum of columns) {
+    const column = own.columns[attnum - 1]!
+    if (column.generated === '') continue
+    if (onUpdate === 'n' || onUpdate === 'd' || onUpdate === 'c')
+      throw new PgError(SQLSTATE.syntaxError, `invalid ON UPDATE action for foreign key constraint containing generated column`)
+    if (onDelete === 'n' || onDelete === 'd')
+      throw new PgError(SQLSTATE.syntaxError, `invalid ON DELETE action for foreign key constraint containing generated column`)
+  }
+  if (constraint.fk_matchtype === 'p') throw notSupported('MATCH PARTIAL not yet implemented')
+  if (constraint.fk_with_period) throw notSupported('temporal foreign keys (PERIOD) are not supported')
+  const oid = await c.writer.newOid()
+  const enforced = constraint.is_enforced ?? true
+  const made: ConstraintDescriptor & { type: 'f' } = {
+    oid,
+    name,
+    deferrable: constraint.deferrable ?? false,
+    deferred: constraint.initdeferred ?? false,
+    validated: enforced && !(constraint.skip_validation ?? false),
+    enforced,
+    type: 'f',
+    columns,
+    referencedTable: referenced.oid,
+    referencedColumns,
+    referencedIndex: index!.oid,
+    onUpdate,
+    onDelete,
+    matchType: constraint.fk_matchtype === 'f' ? 'f' : 's',
+    deleteSetColumns: partsOf(constraint.fk_del_set_cols).map((column) => {
+      const at = fkNames.indexOf(column)
+      if (at < 0)
+        throw new PgError(
+          SQLSTATE.invalidColumnReference,
+          `column "${column}" referenced in ON DELETE SET action must be part of foreign key`,
+        )
+      return columns[at]!
+    }),
+    pfEqOps: operators.map((op) => op.pfEqOp),
+    ppEqOps: operators.map((op) => op.ppEqOp),
+    ffEqOps: operators.map((op) => op.ffEqOp),
+  }
+  draft.relation = alterTable(draft.relation, (table) => ({ constraints: [...table.constraints, made] }))
+  if (referenced.oid === own.oid)
+    draft.relation = alterTable(draft.relation, (table) => ({
+      inboundForeignKeys: [...table.inboundForeignKeys, { table: own.oid, constraint: oid }],
+    }))
+  const keyConstraint = referenced.table.constraints.find(
+    (other) => (other.type === 'p' || other.type === 'u') && other.index === index!.oid,
+  )
+  draft.dependencies.push({
+    from: { classId: CLASS.constraint, objId: oid, subId: 0 },
+    to: [
+      ...columns.map((attnum) => ({ to: { classId: CLASS.relation, objId: own.oid, subId: attnum }, type: 'a' as const })),
+      ...(referenced.oid === own.oid
+        ? []
+        : referencedColumns.map((attnum) => ({
+            to: { classId: CLASS.relation, objId: referenced.oid, subId: attnum },
+            type: 'n' as const,
+          }))),
+      {
+        to:
+          keyConstraint === undefined
+            ? { classId: CLASS.relation, objId: index!.oid, subId: 0 }
+            : { classId: CLASS.constraint, objId: keyConstraint.oid, subId: 0 },
+        type: 'n' as const,
+      },
+    ],
+  })
+  return { constraint: made, referenced: referenced.oid }
+}
+
+/** Writes the referenced table's side of a new foreign key. */
+export async function noteInbound(c: CommandContext, referenced: Oid, table: Oid, constraint: Oid): Promise<void> {
+  if (referenced === table) return
+  await c.writer.alterRelation(referenced, (relation) =>
+    alterTable(relation, (t) => ({ inboundForeignKeys: [...t.inboundForeignKeys, { table, constraint }] })),
+  )
+}
+
+export async function writeDependencies(c: CommandContext, draft: Draft): Promise<void> {
+  for (const { from, to } of draft.dependencies)
+    for (const dependency of to) await c.writer.addDependency(from, dependency.to, dependency.type)
+}
+
+/** A column on a tenant's own type depends on it. */
+export function columnTypeDependency(relation: Oid, column: ColumnDescriptor): Draft['dependencies'][number] | null {
+  if (column.type < 16384) return null
+  return {
+    from: { classId: CLASS.relation, objId: relation, subId: column.attnum },
+    to: [{ to: { classId: CLASS.type, objId: column.type, subId: 0 }, type: 'n' }],
+  }
+}
+
+export async function checkOwner(c: CommandContext, relation: Parameters<typeof checkRelationOwner>[1]): Promise<void> {
+  await load(() => checkRelationOwner(c.snapshot, relation, c.ctx.session.currentUser))
+}
+
+export function columnDefs(nodes: readonly Node[] | undefined): ColumnDef[] {
+  return (nodes ?? []).flatMap((node) => nodeAs(node, 'ColumnDef') ?? [])
+}

@@ -1,0 +1,228 @@
+// CREATE TYPE (enum, composite), ALTER TYPE … ADD VALUE | RENAME VALUE, CREATE DOMAIN.
+
+import { notSupported, PgError } from '../../base/errors.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import type { RelationDescriptor, TypeDescriptor } from '../../catalog/descriptors.ts'
+import { CLASS } from '../../catalog/keys.ts'
+import { mustBeOwner, ownsObject } from '../../catalog/privileges.ts'
+import type { Dependency } from '../../catalog/writer.ts'
+import {
+  type AlterEnumStmt,
+  type CompositeTypeStmt,
+  type CreateDomainStmt,
+  type CreateEnumStmt,
+  nodeAs,
+  stringOf,
+  type TypeName,
+} from '../parser/nodes.ts'
+import type { CommandContext, CommandResult } from './context.ts'
+import { serialType } from './create-table.ts'
+import { defaultAclFor } from './default-privileges.ts'
+import { creationNamespace, load, makeObjectName, partsOf, rangeVarParts, splitName } from './names.ts'
+import { columnDefs, columnTypeDependency, normal, plainColumn } from './table-builder.ts'
+
+const MAX_LABEL_BYTES = 63
+
+function checkLabel(label: string): void {
+  if (Buffer.byteLength(label) > MAX_LABEL_BYTES || label === '')
+    throw new PgError(SQLSTATE.invalidName, `invalid enum label "${label}"`, { detail: `Labels must be ${MAX_LABEL_BYTES} bytes or less.` })
+}
+
+export async function createEnum(c: CommandContext, stmt: CreateEnumStmt): Promise<CommandResult> {
+  const { schema, name } = splitName(c, partsOf(stmt.typeName))
+  const namespace = await load(() => creationNamespace(c, schema))
+  await checkTypeName(c, namespace.oid, name)
+  const labels: { oid: number; label: string; sortOrder: number }[] = []
+  for (const [i, node] of (stmt.vals ?? []).entries()) {
+    const label = stringOf(node)
+    checkLabel(label)
+    if (labels.some((other) => other.label === label))
+      throw new PgError(SQLSTATE.duplicateObject, `enum label "${label}" used more than once`)
+    labels.push({ oid: await c.writer.newOid(), label, sortOrder: i + 1 })
+  }
+  const owner = c.ctx.session.currentUser
+  await c.writer.createType({
+    oid: await c.writer.newOid(),
+    name,
+    namespace: namespace.oid,
+    owner,
+    acl: await defaultAclFor(c, 'T', owner, namespace.oid),
+    arrayType: await c.writer.newOid(),
+    definition: { kind: 'enum', labels },
+  })
+  return { tag: 'CREATE TYPE' }
+}
+
+async function checkTypeName(c: CommandContext, namespace: number, name: string): Promise<void> {
+  if ((await load(() => c.snapshot.typeByName(namespace, name))) !== null)
+    throw new PgError(SQLSTATE.duplicateObject, `type "${name}" already exists`)
+}
+
+export async function alterEnum(c: CommandContext, stmt: AlterEnumStmt): Promise<CommandResult> {
+  const names = partsOf(stmt.typeName)
+  const named = await c.analysis.typeName({ names: stmt.typeName! } as TypeName)
+  const type = await load(() => c.snapshot.userType(named.type))
+  if (type === null || type.definition.kind !== 'enum') throw new PgError(SQLSTATE.wrongObjectType, `${names.join('.')} is not an enum`)
+  if (!(await load(() => ownsObject(c.snapshot, type.owner, c.ctx.session.currentUser)))) throw mustBeOwner('type', type.name)
+  const { labels } = type.definition
+  const missing = (label: string): PgError => new PgError(SQLSTATE.invalidParameterValue, `"${label}" is not an existing enum label`)
+  const newVal = stmt.newVal!
+  const exists = labels.some((other) => other.label === newVal)
+  if (stmt.oldVal !== undefined && stmt.oldVal !== '') {
+    if (!labels.some((other) => other.label === stmt.oldVal)) throw missing(stmt.oldVal)
+    if (exists) throw new PgError(SQLSTATE.duplicateObject, `enum label "${newVal}" already exists`)
+    const renamed = labels.map((other) => (other.label === stmt.oldVal ? { ...other, label: newVal } : other))
+    await c.writer.alterType(type.oid, (old) => ({ ...old, definition: { kind: 'enum', labels: renamed } }))
+    return { tag: 'ALTER TYPE' }
+  }
+  checkLabel(newVal)
+  if (exists) {
+    if (!stmt.skipIfNewValExists) throw new PgError(SQLSTATE.duplicateObject, `enum label "${newVal}" already exists`)
+    c.ctx.notice({ severity: 'NOTICE', code: SQLSTATE.duplicateObject, message: `enum label "${newVal}" already exists, skipping` })
+    return { tag: 'ALTER TYPE' }
+  }
+  const sorted = [...labels].sort((a, b) => a.sortOrder - b.sortOrder)
+  let sortOrder = (sorted.at(-1)?.sortOrder ?? 0) + 1
+  if (stmt.newValNeighbor !== undefined && stmt.newValNeighbor !== '') {
+    const at = sorted.findIndex((other) => other.label === stmt.newValNeighbor)
+    if (at < 0) throw missing(stmt.newValNeighbor)
+    const [left, right] = stmt.newValIsAfter ? [sorted[at], sorted[at + 1]] : [sorted[at - 1], sorted[at]]
+    sortOrder =
+      left === undefined ? right!.sortOrder - 1 : right === undefined ? left.sortOrder + 1 : (left.sortOrder + right.sortOrder) / 2
+  }
+  const added = { oid: await c.writer.newOid(), label: newVal, sortOrder }
+  await c.writer.alterType(type.oid, (old) => ({ ...old, definition: { kind: 'enum', labels: [...labels, added] } }))
+  return { tag: 'ALTER TYPE' }
+}
+
+export async function createComposite(c: CommandContext, stmt: CompositeTypeStmt): Promise<CommandResult> {
+  const { schema, name } = splitName(c, rangeVarParts(stmt.typevar!))
+  const namespace = await load(() => creationNamespace(c, schema))
+  await checkTypeName(c, namespace.oid, name)
+  const owner = c.ctx.session.currentUser
+  const oid = await c.writer.newOid()
+  const columns: RelationDescriptor['columns'][number][] = []
+  for (const def of columnDefs(stmt.coldeflist)) {
+    if (serialType(def.typeName!) !== null)
+      throw new PgError(SQLSTATE.undefinedObject, `type "${partsOf(def.typeName!.names).join('.')}" does not exist`)
+    if (columns.some((column) => column.name === def.colname))
+      throw new PgError(SQLSTATE.duplicateColumn, `column "${def.colname}" specified more than once`)
+    const type = await c.analysis.typeName(def.typeName!)
+    columns.push(await plainColumn(c, columns.length + 1, def.colname!, type))
+  }
+  const relation: RelationDescriptor = {
+    oid,
+    name,
+    namespace: namespace.oid,
+    owner,
+    kind: 'c',
+    persistence: 'p',
+    acl: null,
+    rowType: await c.writer.newOid(),
+    rowArrayType: await c.writer.newOid(),
+    columns,
+    options: null,
+    table: null,
+    sequence: null,
+    view: null,
+    version: 1,
+  }
+  await c.writer.createRelation(relation)
+  for (const column of columns) {
+    const dependency = columnTypeDependency(oid, column)
+    for (const to of dependency?.to ?? []) await c.writer.addDependency(dependency!.from, to.to, to.type)
+  }
+  return { tag: 'CREATE TYPE' }
+}
+
+export async function createDomain(c: CommandContext, stmt: CreateDomainStmt): Promise<CommandResult> {
+  const { schema, name } = splitName(c, partsOf(stmt.domainname))
+  const namespace = await load(() => creationNamespace(c, schema))
+  await checkTypeName(c, namespace.oid, name)
+  const base = await c.analysis.typeName(stmt.typeName!)
+  const row = (await load(() => c.snapshot.type(base.type)))!
+  if (!['b', 'c', 'd', 'e', 'r', 'm'].includes(row.typtype))
+    throw new PgError(SQLSTATE.datatypeMismatch, `"${row.typname}" is not a valid base type for a domain`)
+  const oid = await c.writer.newOid()
+  let notNull = false
+  let nullSaid: boolean | null = null
+  let defaultExpr: string | null = null
+  const checks: { oid: number; name: string; expr: string; validated: boolean }[] = []
+  const dependencies: Dependency[] =
+    base.type >= 16384 ? [{ to: { classId: CLASS.type, objId: base.type, subId: 0 }, type: 'n' as const }] : []
+  for (const node of stmt.constraints ?? []) {
+    const constraint = nodeAs(node, 'Constraint')!
+    switch (constraint.contype) {
+      case 'CONSTR_NOTNULL':
+      case 'CONSTR_NULL': {
+        const said = constraint.contype === 'CONSTR_NOTNULL'
+        if (nullSaid !== null && nullSaid !== said) throw new PgError(SQLSTATE.syntaxError, 'conflicting NULL/NOT NULL constraints')
+        nullSaid = notNull = said
+        break
+      }
+      case 'CONSTR_DEFAULT': {
+        if (defaultExpr !== null) throw new PgError(SQLSTATE.syntaxError, 'multiple default expressions')
+        const expr = await c.analysis.expression(constraint.raw_expr!, {
+          purpose: 'default',
+          relation: null,
+          target: { column: name, type: base.type, typmod: base.typmod },
+        })
+        defaultExpr = c.analysis.store(expr)
+        dependencies.push(...normal(c.analysis.dependencies(expr), 0).map(({ to }) => ({ to, type: 'n' as const })))
+        break
+      }
+      case 'CONSTR_CHECK': {
+        const expr = await c.analysis.expression(constraint.raw_expr!, {
+          purpose: 'domain check',
+          relation: null,
+          target: null,
+          domain: { type: base.type, typmod: base.typmod },
+        })
+        const taken = new Set(checks.map((check) => check.name))
+        let chosen = constraint.conname ?? makeObjectName(name, null, 'check')
+        for (let n = 1; taken.has(chosen); n++) {
+          if (constraint.conname !== undefined)
+            throw new PgError(SQLSTATE.duplicateObject, `constraint "${chosen}" for domain "${name}" already exists`)
+          chosen = makeObjectName(name, null, `check${n}`)
+        }
+        checks.push({ oid: await c.writer.newOid(), name: chosen, expr: c.analysis.store(expr), validated: true })
+        break
+      }
+      case 'CONSTR_PRIMARY':
+      case 'CONSTR_UNIQUE':
+      case 'CONSTR_EXCLUSION':
+      case 'CONSTR_FOREIGN': {
+        const word = {
+          CONSTR_PRIMARY: 'primary key',
+          CONSTR_UNIQUE: 'unique',
+          CONSTR_EXCLUSION: 'exclusion',
+          CONSTR_FOREIGN: 'foreign key',
+        }[constraint.contype]
+        throw new PgError(SQLSTATE.syntaxError, `${word} constraints not possible for domains`)
+      }
+      default:
+        throw notSupported('this domain constraint is not supported')
+    }
+  }
+  const owner = c.ctx.session.currentUser
+  const type: TypeDescriptor = {
+    oid,
+    name,
+    namespace: namespace.oid,
+    owner,
+    acl: await defaultAclFor(c, 'T', owner, namespace.oid),
+    arrayType: await c.writer.newOid(),
+    definition: {
+      kind: 'domain',
+      baseType: base.type,
+      typmod: base.typmod,
+      collation: base.collation,
+      notNull,
+      default: defaultExpr,
+      checks,
+    },
+  }
+  await c.writer.createType(type)
+  if (dependencies.length > 0) await c.writer.setDependencies({ classId: CLASS.type, objId: oid, subId: 0 }, dependencies)
+  return { tag: 'CREATE DOMAIN' }
+}
