@@ -59,10 +59,12 @@ const TABLES: readonly Procs[] = [
 ]
 
 /** Bodies of the builtin functions that PostgreSQL itself writes in SQL, by OID. */
-const SQL_BODIES: Readonly<Record<Oid, ProcBody>> = { ...numericSqlBodies, ...stringSqlBodies, ...formatSqlBodies } as unknown as Record<
-  Oid,
-  ProcBody
->
+const SQL_BODIES: Readonly<Record<Oid, ProcBody>> = {
+  ...numericSqlBodies,
+  ...datetimeSqlBodies,
+  ...stringSqlBodies,
+  ...formatSqlBodies,
+} as unknown as Record<Oid, ProcBody>
 
 /** The columns of pg_proc a body is found by. */
 export interface ProcKey {

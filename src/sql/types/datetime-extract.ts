@@ -55,7 +55,7 @@ function unitError(unit: string, known: boolean, type: string): PgError {
 export function truncUnit(unit: string, type: string): TruncUnit {
   const lower = unit.toLowerCase()
   const found = intervalUnit(lower)
-  if (found === undefined) throw unitError(unit, fieldOf(unit) !== undefined || lower === 'now', type)
+  if (found === undefined) throw unitError(unit, lower.startsWith('timezone'), type)
   return found
 }
 
@@ -258,7 +258,7 @@ export function extractInterval(unit: string, value: Interval): Numeric | null {
 
 export function truncateInterval(unit: string, value: Interval): Interval {
   const field = intervalUnit(unit.toLowerCase())
-  if (field === undefined) throw unitError(unit, fieldOf(unit) !== undefined, 'interval')
+  if (field === undefined) throw unitError(unit, unit.toLowerCase().startsWith('timezone'), 'interval')
   if (isInfInterval(value)) {
     if (field === 'week') throw weekError(unit)
     return value

@@ -58,7 +58,8 @@ export function zoneByName(name: string): TimeZone {
 
 /** Zone of AT TIME ZONE INTERVAL. */
 export function zoneByInterval(a: Interval): TimeZone {
-  if (isInfInterval(a)) throw new PgError(SQLSTATE.invalidParameterValue, `interval time zone must be finite`)
+  if (isInfInterval(a))
+    throw new PgError(SQLSTATE.invalidParameterValue, `interval time zone "${formatInterval(a, 'postgres')}" must be finite`)
   if (a.months !== 0 || a.days !== 0) {
     throw new PgError(
       SQLSTATE.invalidParameterValue,

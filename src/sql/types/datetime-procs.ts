@@ -94,6 +94,13 @@ function compareLocalTz(local: Micros, value: Micros, ctx: EvalContext): number 
   return order(isFiniteMicros(local) ? fromLocal(local, zoneOf(ctx)) : local, value)
 }
 
+function scaleTimestamp(value: Micros, typmod: number): Micros {
+  if (isFiniteMicros(value) && typmod !== -1 && (typmod < 0 || typmod > 6)) {
+    throw new PgError(SQLSTATE.invalidParameterValue, `timestamp(${typmod}) precision must be between 0 and 6`)
+  }
+  return roundTimestamp(value, typmod)
+}
+
 const wrapDay = (micros: number): number => {
   const rest = micros % USECS_PER_DAY
   return rest < 0 ? rest + USECS_PER_DAY : rest
@@ -116,6 +123,13 @@ function inRange(compare: number, less: boolean): boolean {
 
 function checkOffset(offset: Interval): void {
   if (intervalSign(offset) < 0) {
+    throw new PgError(SQLSTATE.invalidPrecedingOrFollowingSize, 'invalid preceding or following size in window function')
+  }
+}
+
+/** Of a time of day only the clock part counts. */
+function checkTimeOffset(offset: Interval): void {
+  if (offset.micros < 0) {
     throw new PgError(SQLSTATE.invalidPrecedingOrFollowingSize, 'invalid preceding or following size in window function')
   }
 }
@@ -186,7 +200,8 @@ function makeTimestampParts(
 const fieldError = (message: string): PgError => new PgError(SQLSTATE.datetimeFieldOverflow, message)
 /** C's %02g */
 function secondText(second: number): string {
-  const text = String(Number(second.toPrecision(6)))
+  const exponent = second === 0 ? 0 : Math.floor(Math.log10(Math.abs(second)))
+  const text = exponent >= 6 ? second.toExponential(5).replace(/\.?0+e/, 'e') : String(Number(second.toPrecision(6)))
   return text.length < 2 ? `0${text}` : text
 }
 
@@ -206,7 +221,6 @@ function* series(start: Micros, stop: Micros, step: Interval, zone: TimeZone | n
   if (isInfInterval(step)) throw new PgError(SQLSTATE.invalidParameterValue, 'step size cannot be infinite')
   for (let at = start; direction > 0 ? at <= stop : at >= stop; at = addInterval(at, step, zone)) {
     yield at
-    if (!isFiniteMicros(at)) return
   }
 }
 
@@ -233,9 +247,9 @@ const INTERVAL_RANGE_TEXT: readonly (readonly [number, string])[] = [
   [MASK.minute | MASK.second, ' minute to second'],
 ]
 
-function timestampTz(year: number, month: number, day: number, hour: number, minute: number, second: number, zone: TimeZone): Micros {
+function timestampTz(year: number, month: number, day: number, hour: number, minute: number, second: number, zone: () => TimeZone): Micros {
   const { days, time } = makeTimestampParts(year, month, day, hour, minute, second)
-  return fromLocalParts(days, time, zone)
+  return fromLocalParts(days, time, zone())
 }
 
 /** timestamp(tz)'s local day and time; null when infinite. */
@@ -302,7 +316,9 @@ export const datetimeProcs = {
   extract_date: extractDate,
   make_date(year, month, day) {
     const two = (n: number): string => String(n).padStart(2, '0')
-    const days = makeDays(year, month, day, () => fieldError(`date field value out of range: ${year}-${two(month)}-${two(day)}`))
+    const days = makeDays(year, month, day, () =>
+      fieldError(`date field value out of range: ${year < 0 ? year + 1 : year}-${two(month)}-${two(day)}`),
+    )
     if (!isValidDate(days)) throw fieldError(`date out of range: ${year}-${two(month)}-${two(day)}`)
     return days
   },
@@ -400,8 +416,8 @@ export const datetimeProcs = {
   timestamptz_mi_interval_at_zone: (a, span, zone) => subtractInterval(a, span, zoneByName(zone)),
   timestamp_age: (a, b) => age(a, b, null),
   timestamptz_age: (a, b, ctx) => age(a, b, zoneOf(ctx)),
-  timestamp_scale: (a, typmod) => roundTimestamp(a, typmod),
-  timestamptz_scale: (a, typmod) => roundTimestamp(a, typmod),
+  timestamp_scale: scaleTimestamp,
+  timestamptz_scale: scaleTimestamp,
   timestamp_date: (a) => (isFiniteMicros(a) ? timestampDays(a) : (a as number)),
   timestamptz_date: (a, ctx) => partsOf(a, zoneOf(ctx))?.days ?? (a as number),
   timestamp_time: (a) => partsOf(a, null)?.time ?? null,
@@ -414,10 +430,10 @@ export const datetimeProcs = {
   timestamptz_timestamp: (a, ctx) => toLocal(a, zoneOf(ctx)),
   timestamp_at_local: (a, ctx) => fromLocal(a, zoneOf(ctx)),
   timestamptz_at_local: (a, ctx) => toLocal(a, zoneOf(ctx)),
-  timestamp_zone: (zone, a) => fromLocal(a, zoneByName(zone)),
-  timestamptz_zone: (zone, a) => toLocal(a, zoneByName(zone)),
-  timestamp_izone: (zone, a) => fromLocal(a, zoneByInterval(zone)),
-  timestamptz_izone: (zone, a) => toLocal(a, zoneByInterval(zone)),
+  timestamp_zone: (zone, a) => (isFiniteMicros(a) ? fromLocal(a, zoneByName(zone)) : a),
+  timestamptz_zone: (zone, a) => (isFiniteMicros(a) ? toLocal(a, zoneByName(zone)) : a),
+  timestamp_izone: (zone, a) => (isFiniteMicros(a) ? fromLocal(a, zoneByInterval(zone)) : a),
+  timestamptz_izone: (zone, a) => (isFiniteMicros(a) ? toLocal(a, zoneByInterval(zone)) : a),
   timestamp_part: (unit, a) => toFloat(extractTimestamp(unit, a, null)),
   timestamptz_part: (unit, a, ctx) => toFloat(extractTimestamp(unit, a, zoneOf(ctx))),
   extract_timestamp: (unit, a) => extractTimestamp(unit, a, null),
@@ -425,7 +441,8 @@ export const datetimeProcs = {
   timestamp_trunc: (unit, a) => truncateTimestamp(a, truncUnit(unit, 'timestamp without time zone'), null),
   timestamptz_trunc: (unit, a, ctx) => truncateTimestamp(a, truncUnit(unit, 'timestamp with time zone'), zoneOf(ctx)),
   timestamptz_trunc_zone(unit, a, zone) {
-    return truncateTimestamp(a, truncUnit(unit, 'timestamp with time zone'), zoneByName(zone))
+    const at = zoneByName(zone)
+    return truncateTimestamp(a, truncUnit(unit, 'timestamp with time zone'), at)
   },
   timestamp_bin: binTimestamp,
   timestamptz_bin: binTimestamp,
@@ -433,9 +450,9 @@ export const datetimeProcs = {
     const { days, time } = makeTimestampParts(year, month, day, hour, minute, second)
     return makeTimestamp(days, time)
   },
-  make_timestamptz: (year, month, day, hour, minute, second, ctx) => timestampTz(year, month, day, hour, minute, second, zoneOf(ctx)),
+  make_timestamptz: (year, month, day, hour, minute, second, ctx) => timestampTz(year, month, day, hour, minute, second, () => zoneOf(ctx)),
   make_timestamptz_at_timezone: (year, month, day, hour, minute, second, zone) =>
-    timestampTz(year, month, day, hour, minute, second, makeZone(zone)),
+    timestampTz(year, month, day, hour, minute, second, () => makeZone(zone)),
   float8_timestamptz(seconds) {
     if (Number.isNaN(seconds)) throw new PgError(SQLSTATE.datetimeValueOutOfRange, 'timestamp cannot be NaN')
     if (!Number.isFinite(seconds)) return seconds
@@ -497,12 +514,12 @@ export const datetimeProcs = {
     return inRange(compareInterval(value, sub ? subInterval(base, offset) : addIntervals(base, offset)), less)
   },
   in_range_time_interval(value, base, offset, sub, less) {
-    checkOffset(offset)
+    checkTimeOffset(offset)
     const bound = sub ? base - Number(offset.micros) : base + Number(offset.micros)
     return inRange(order(value, bound), less)
   },
   in_range_timetz_interval(value, base, offset, sub, less) {
-    checkOffset(offset)
+    checkTimeOffset(offset)
     const bound = new TimeTz(sub ? base.micros - Number(offset.micros) : base.micros + Number(offset.micros), base.zone)
     return inRange(compareTimeTz(value, bound), less)
   },
@@ -515,6 +532,9 @@ export const datetimeProcs = {
     const [range = FULL_RANGE, precision] = parts.elements.map((part) => Number(part))
     if (precision !== undefined && precision < 0) {
       throw new PgError(SQLSTATE.invalidParameterValue, `INTERVAL(${precision}) precision must not be negative`)
+    }
+    if (range !== FULL_RANGE && !INTERVAL_RANGE_TEXT.some(([mask]) => mask === range)) {
+      throw new PgError(SQLSTATE.invalidParameterValue, 'invalid INTERVAL type modifier')
     }
     return ((range & 0x7fff) << 16) | (precision === undefined ? 0xffff : Math.min(precision, 6))
   },

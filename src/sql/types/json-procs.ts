@@ -24,7 +24,7 @@ import {
   makeObject,
   prettyJsonb,
 } from './jsonb.ts'
-import { changePath, concatJsonb, deleteIndex, deleteKeys, extractPath, stripNulls } from './jsonb-edit.ts'
+import { changePath, concatJsonb, deleteIndex, deleteKeys, extractPath, pathOf, stripNulls } from './jsonb-edit.ts'
 import { Numeric } from './numeric.ts'
 import { numericProcs } from './numeric-procs.ts'
 import { argType, type CallInfo, type Procs } from './procs.ts'
@@ -356,7 +356,7 @@ export const jsonProcs = {
   jsonb_strip_nulls: (a, arrays) => new Jsonb(stripNulls(a.root, arrays)),
   jsonb_concat: (a, b) => new Jsonb(concatJsonb(a.root, b.root)),
   jsonb_delete: (a, key) => new Jsonb(deleteKeys(a.root, [key])),
-  jsonb_delete_array: (a, keys) => new Jsonb(deleteKeys(a.root, keys.elements as readonly (string | null)[])),
+  jsonb_delete_array: (a, keys) => new Jsonb(deleteKeys(a.root, pathOf(keys))),
   jsonb_delete_idx: (a, index) => new Jsonb(deleteIndex(a.root, index)),
   jsonb_delete_path: (a, path) => new Jsonb(changePath(a.root, path, null, 'delete')),
   jsonb_set: (a, path, value, create) => new Jsonb(changePath(a.root, path, value.root, create ? 'setOrCreate' : 'set')),

@@ -51,7 +51,7 @@ function pathIndex(text: string, level: number): number {
   return Number(text)
 }
 
-function pathOf(path: ArrayDatum): readonly (string | null)[] {
+export function pathOf(path: ArrayDatum): readonly (string | null)[] {
   if (path.dims.length > 1) throw new PgError(SQLSTATE.arraySubscriptError, 'wrong number of array subscripts')
   return path.elements as readonly (string | null)[]
 }
@@ -61,6 +61,8 @@ export function changePath(root: JsonbValue, path: ArrayDatum, value: JsonbValue
   const steps = pathOf(path)
   if (isScalar(root)) throw bad(change === 'delete' ? 'cannot delete path in scalar' : 'cannot set path in scalar')
   if (steps.length === 0) return root
+  const empty = isArrayValue(root) ? root.length === 0 : root instanceof JsonbObject && root.keys.length === 0
+  if (empty && (change === 'set' || change === 'delete')) return root
   const walk = (node: JsonbValue, level: number): JsonbValue => {
     const step = steps[level]!
     if (step === null) throw new PgError(SQLSTATE.nullValueNotAllowed, `path element at position ${level + 1} is null`)

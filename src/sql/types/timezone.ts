@@ -171,8 +171,8 @@ function ruledZone(name: string, abbreviations: TimeZone['abbreviations'], probe
     // The table's year is any fixed slice of time; it needs no calendar. Beyond 2037 the rules repeat every 400 years.
     let year = Math.floor(unix / YEAR_SECONDS)
     let at = unix
-    if (year > 400) {
-      const cycles = Math.floor((year - 1) / 400)
+    if (year > 470) {
+      const cycles = Math.floor((year - 70) / 400)
       year -= cycles * 400
       at -= cycles * 400 * YEAR_SECONDS
     } else if (year < -130) {
