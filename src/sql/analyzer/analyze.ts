@@ -1,0 +1,41 @@
+// The analyzer's door: a raw statement becomes a Query. `analyzeStatement` is what a view or prepared statement stores; `rewriteQuery`
+// makes of it what the planner reads (views expanded, defaults put in).
+
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
+import type { Node } from '../parser/nodes.ts'
+import { type AnalyzeContext, errorAt, makeState, type ParseState, stackDepthError } from './context.ts'
+import type { Query } from './query.ts'
+import { rewriteQuery } from './rewrite.ts'
+import { transformStatement } from './select.ts'
+
+/** SELECT, VALUES, INSERT, UPDATE, DELETE or MERGE. Throws CatalogMiss when the snapshot has to load something first. */
+export function analyzeStatement(raw: Node, ctx: AnalyzeContext): Query {
+  const state = makeState(ctx, null)
+  try {
+    const query = transformStatement(state, raw)
+    checkParameters(state)
+    return query
+  } catch (error) {
+    if (error instanceof RangeError && /call stack/.test(error.message)) throw stackDepthError()
+    throw error
+  }
+}
+
+/** The same, ready for the planner. */
+export function analyzeForPlanning(raw: Node, ctx: AnalyzeContext): Query {
+  return rewriteQuery(analyzeStatement(raw, ctx), ctx)
+}
+
+/** Every parameter has found its type (42P18). */
+function checkParameters(state: ParseState): void {
+  const { params } = state.ctx
+  if (!params.variable) return
+  for (const [i, type] of params.types.entries()) {
+    if (type === T.unknown || type === 0) {
+      throw errorAt(state, SQLSTATE.indeterminateDatatype, `could not determine data type of parameter $${i + 1}`, undefined)
+    }
+  }
+}
+
+export { rewriteQuery } from './rewrite.ts'

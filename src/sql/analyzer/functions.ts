@@ -1,0 +1,441 @@
+// Calls: f(x), aggregates, window functions, casts written as calls, and columns written as calls (ParseFuncOrColumn).
+
+import type { Oid } from '../../base/ids.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
+import { COERCION, elementType, isComposite } from '../functions/coercion-path.ts'
+import { type ArgSource, functionAmbiguous, type FunctionCall, functionNotFound, resolveFunction } from '../functions/overload.ts'
+import { type FuncCall, nodeAs, type NodeOf } from '../parser/nodes.ts'
+import { parse } from '../parser/parse.ts'
+import { aggregateLevel, windowReference } from './agg.ts'
+import { distinctOf, sortListOf } from './clauses.ts'
+import { coerceType, typeName } from './coerce.ts'
+import { errorAt, located, type Mutable, type ParseState } from './context.ts'
+import type { Aggref, Expr, FuncExpr, SortGroupClause, TargetEntry, WindowFunc } from './expr.ts'
+import { exprLocation } from './location.ts'
+import { targetEntry } from './make.ts'
+import { itemColumn, levelState, markSelected } from './relation.ts'
+import { checkSrfPlacement } from './srf.ts'
+import { transformExpr } from './transform-expr.ts'
+import { schemaOid } from './type-name.ts'
+
+export interface CallInput {
+  readonly names: readonly string[]
+  readonly args: readonly Expr[]
+  readonly argNames: readonly string[]
+  /** The call as written; null for `x.name`. */
+  readonly raw: FuncCall | null
+  readonly filter: Expr | null
+  readonly procCall: boolean
+  readonly location: number
+}
+
+/** Null only when `raw` is null and there is no such function or column. */
+export function parseFunction(state: ParseState, input: CallInput): Expr | null {
+  const { names, args, raw, location } = input
+  const name = names.at(-1)!
+  const schema = names.length > 1 ? names.at(-2)! : null
+  const printed = names.join('.')
+  const fail = (message: string, hint?: string, code = SQLSTATE.wrongObjectType) =>
+    errorAt(state, code, message, location, hint === undefined ? {} : { hint })
+  const star = raw?.agg_star ?? false
+  const distinct = raw?.agg_distinct ?? false
+  const withinGroup = raw?.agg_within_group ?? false
+  const ordered = (raw?.agg_order?.length ?? 0) > 0
+  const over = raw?.over
+  const plain = !star && !distinct && !ordered && over === undefined && input.filter === null && !raw?.func_variadic
+  if (args.length > 100) {
+    throw fail('cannot pass more than 100 arguments to a function', undefined, SQLSTATE.tooManyArguments)
+  }
+  // f(x) with one composite argument may be the column x.f.
+  const couldBeColumn = args.length === 1 && names.length === 1 && plain && input.argNames.length === 0
+  const [first] = args
+  if (couldBeColumn && raw !== null && first !== undefined && isRow(state, first.type) && !hasFunction(state, name, first.type)) {
+    const projected = projectField(state, name, first, location)
+    if (projected !== null) return projected
+  }
+  if (schema !== null) schemaOid(state, schema, location)
+  const call: FunctionCall = {
+    schema,
+    name,
+    argTypes: args.map((arg) => arg.type),
+    argNames: input.argNames,
+    variadic: raw?.func_variadic ?? false,
+  }
+  const found = located(state, location, () => resolveFunction(state.source, call))
+  if (found.kind === 'coercion') {
+    if (!plain || withinGroup) throw wrongDecoration(state, input, printed, 'function')
+    return coerceType(state, first!, found.type, -1, COERCION.explicit, 'call', location)
+  }
+  if (found.kind !== 'function') {
+    if (raw === null) return null
+    const what = input.procCall ? 'procedure' : 'function'
+    if (found.kind === 'ambiguous') {
+      throw located(state, location, () => functionAmbiguous(state.source, call, what)).with({ ...errorAt(state, SQLSTATE.ambiguousFunction, '', location).fields })
+    }
+    if (couldBeColumn && first !== undefined && isRow(state, first.type)) {
+      const projected = projectField(state, name, first, location)
+      if (projected !== null) return projected
+    }
+    let error = functionNotFound(state.source, call, what)
+    if (ordered && !withinGroup) {
+      error = fail(error.message, 'No aggregate function matches the given name and argument types. Perhaps you misplaced ORDER BY; ORDER BY must appear after all regular arguments of the aggregate.', SQLSTATE.undefinedFunction)
+    }
+    throw error.with(errorAt(state, SQLSTATE.undefinedFunction, '', location).fields)
+  }
+  const { proc } = found
+  const kind = proc.prokind
+  if (input.procCall && kind !== 'p') {
+    throw fail(`${typedName(state, printed, call)} is not a procedure`, 'To call a function, use SELECT.')
+  }
+  if (kind === 'p' && !input.procCall) {
+    throw fail(`${typedName(state, printed, call)} is a procedure`, 'To call a procedure, use CALL.')
+  }
+  if (kind === 'f' || kind === 'p') {
+    if (!plain && !(raw?.func_variadic && !star && !distinct && !ordered && over === undefined && input.filter === null)) {
+      throw wrongDecoration(state, input, printed, 'function')
+    }
+    if (withinGroup) throw wrongDecoration(state, input, printed, 'function')
+  }
+  if (kind === 'w') {
+    if (withinGroup) throw fail(`window function ${printed} cannot have WITHIN GROUP`)
+    if (over === undefined) throw fail(`window function ${printed} requires an OVER clause`)
+  }
+
+  // Arguments in parameter order, defaults filled in, coerced, the variadic ones packed.
+  const values = found.args.map((from) => argumentOf(state, from, args))
+  let coerced: Expr[] = values.map((value, i) => {
+    const type = found.argTypes[i]!
+    if (type === T.any) return value.type === T.unknown && proc.prokind !== 'a' ? value : value
+    return value.type === type ? value : coerceType(state, value, type, -1, COERCION.implicit, 'implicit', -1)
+  })
+  let variadic = call.variadic
+  if (found.packFrom >= 0) {
+    const elements = coerced.slice(found.packFrom)
+    const element = found.variadicElement === T.any ? elements[0]!.type : found.variadicElement
+    const array = state.ctx.catalog.type(element)?.typarray ?? 0
+    if (array === 0) throw fail(`could not find array type for data type ${typeName(state, element)}`, undefined, SQLSTATE.undefinedObject)
+    const packed: Expr = {
+      kind: 'ArrayExpr',
+      elementType: element,
+      elements,
+      multidims: false,
+      type: array,
+      typmod: -1,
+      collation: 0,
+      location: exprLocation(elements[0]!),
+    }
+    coerced = [...coerced.slice(0, found.packFrom), packed]
+    variadic = true
+  } else if (call.variadic && proc.provariadic === T.any) {
+    const last = coerced.at(-1)!
+    if (elementType(state.source, last.type) === 0 && last.type !== T.unknown) {
+      throw errorAt(state, SQLSTATE.datatypeMismatch, 'VARIADIC argument must be an array', exprLocation(last))
+    }
+  }
+  const resultType = found.resultType
+
+  if (kind === 'a' && over === undefined) return aggregate(state, input, proc.oid, coerced, resultType, variadic, printed)
+  if (over !== undefined) return windowCall(state, input, proc.oid, kind === 'a', coerced, resultType, proc.proretset, printed)
+
+  const node: FuncExpr = {
+    kind: 'FuncExpr',
+    funcId: proc.oid,
+    args: coerced,
+    retset: proc.proretset,
+    variadic,
+    format: raw?.funcformat === 'COERCE_SQL_SYNTAX' ? 'sql-syntax' : 'call',
+    inputCollation: 0,
+    type: resultType,
+    typmod: -1,
+    collation: 0,
+    location,
+  }
+  if (proc.proretset) {
+    checkSrfPlacement(state, node, location)
+    state.lastSrf = node
+  }
+  return node
+}
+
+function typedName(state: ParseState, printed: string, call: FunctionCall): string {
+  return `${printed}(${call.argTypes.map((type) => typeName(state, type)).join(', ')})`
+}
+
+function wrongDecoration(state: ParseState, input: CallInput, printed: string, _what: string) {
+  const { raw, location } = input
+  const text = raw?.agg_star
+    ? `${printed}(*) specified, but ${printed} is not an aggregate function`
+    : raw?.agg_distinct
+      ? `DISTINCT specified, but ${printed} is not an aggregate function`
+      : raw?.agg_within_group
+        ? `WITHIN GROUP specified, but ${printed} is not an aggregate function`
+        : (raw?.agg_order?.length ?? 0) > 0
+          ? `ORDER BY specified, but ${printed} is not an aggregate function`
+          : input.filter !== null
+            ? `FILTER specified, but ${printed} is not an aggregate function`
+            : `OVER specified, but ${printed} is not a window function nor an aggregate function`
+  return errorAt(state, SQLSTATE.wrongObjectType, text, location)
+}
+
+function argumentOf(state: ParseState, from: ArgSource, args: readonly Expr[]): Expr {
+  if ('argument' in from) return args[from.argument]!
+  const select = nodeAs(parse(`SELECT ${from.defaultText}`)[0]!.node!, 'SelectStmt')!
+  const value = (select.targetList![0] as NodeOf).ResTarget.val!
+  return { ...transformExpr(state, value, 'function default'), location: -1 }
+}
+
+function isRow(state: ParseState, type: Oid): boolean {
+  return type === T.record || isComposite(state.source, type)
+}
+
+/** Whether a function of that name takes exactly this type: then f(x) is the call. */
+function hasFunction(state: ParseState, name: string, type: Oid): boolean {
+  return state.source.procs(null, name).some((proc) => proc.pronargs === 1 && proc.proargtypes[0] === type)
+}
+
+/** Column `name` of a row-valued expression, or null. */
+export function projectField(state: ParseState, name: string, row: Expr, location: number): Expr | null {
+  if (row.kind === 'Var' && row.attno === 0) {
+    const level = levelState(state, row.levelsUp)
+    const item = level.namespace.find((entry) => entry.rtindex === row.varno)
+    if (item !== undefined) {
+      const column = itemColumn(state, item, row.levelsUp, name, location)
+      if (column !== null) markSelected(state, column)
+      return column
+    }
+  }
+  const fields = fieldsOf(state, row)
+  const index = fields.findIndex((field) => field !== null && field.name === name)
+  if (index < 0) return null
+  const field = fields[index]!
+  return {
+    kind: 'FieldSelect',
+    arg: row,
+    fieldNum: index + 1,
+    type: field.type,
+    typmod: field.typmod,
+    collation: field.collation,
+    location: -1,
+  }
+}
+
+export interface Field {
+  readonly name: string
+  readonly type: Oid
+  readonly typmod: number
+  readonly collation: Oid
+}
+
+/** The columns of a row-valued expression; empty when they are not known (an anonymous record). Null entries are dropped columns. */
+export function fieldsOf(state: ParseState, row: Expr): readonly (Field | null)[] {
+  const { catalog } = state.ctx
+  const type = catalog.type(row.type)
+  const composite = type?.typtype === 'd' ? catalog.type(type.typbasetype) : type
+  if (composite?.typtype === 'c') {
+    return (catalog.relation(composite.typrelid)?.columns ?? []).map((column) => (column.dropped ? null : column))
+  }
+  if (row.kind === 'RowExpr') {
+    return row.args.map((arg, i) => ({ name: row.colNames?.[i] ?? `f${i + 1}`, type: arg.type, typmod: arg.typmod, collation: arg.collation }))
+  }
+  if (row.kind === 'FuncExpr') return resultColumns(state, row)
+  if (row.kind === 'Var') {
+    const level = levelState(state, row.levelsUp)
+    const rte = level.rtable[row.varno - 1]
+    if (row.attno === 0) {
+      const item = level.namespace.find((entry) => entry.rtindex === row.varno)
+      return item?.columns ?? []
+    }
+    if (rte?.kind === 'subquery') {
+      const inner = rte.subquery.targetList.find((entry) => entry.resno === row.attno)?.expr
+      if (inner !== undefined && inner.kind === 'RowExpr') return fieldsOf(state, inner)
+    }
+  }
+  return []
+}
+
+/** OUT parameters of a function returning record; polymorphic ones resolved from the arguments. */
+export function resultColumns(state: ParseState, call: FuncExpr): readonly Field[] {
+  const proc = state.ctx.catalog.proc(call.funcId)
+  if (proc === null || proc.proargmodes === null || proc.proallargtypes === null) return []
+  const fields: Field[] = []
+  const inputs: Oid[] = []
+  for (const [i, mode] of proc.proargmodes.entries()) {
+    if (mode !== 'o' && mode !== 't' && mode !== 'b') {
+      inputs.push(proc.proallargtypes[i]!)
+      continue
+    }
+    if (mode === 'b') inputs.push(proc.proallargtypes[i]!)
+    const declared = proc.proallargtypes[i]!
+    const type = resolveResult(state, proc.proargtypes, call, declared)
+    const name = proc.proargnames?.[i]
+    fields.push({
+      name: name === undefined || name === '' ? `column${fields.length + 1}` : name,
+      type,
+      typmod: -1,
+      collation: state.ctx.catalog.type(type)?.typcollation ?? 0,
+    })
+  }
+  return fields
+}
+
+function resolveResult(state: ParseState, declared: readonly Oid[], call: FuncExpr, wanted: Oid): Oid {
+  const ANY_ELEMENT: readonly Oid[] = [T.anyelement, T.anynonarray, T.anyenum, T.anycompatible, T.anycompatiblenonarray]
+  const ANY_ARRAY: readonly Oid[] = [T.anyarray, T.anycompatiblearray]
+  if (!ANY_ELEMENT.includes(wanted) && !ANY_ARRAY.includes(wanted)) return wanted
+  for (const [i, type] of declared.entries()) {
+    const actual = call.args[i]?.type ?? 0
+    if (ANY_ELEMENT.includes(type)) return ANY_ARRAY.includes(wanted) ? (state.ctx.catalog.type(actual)?.typarray ?? 0) : actual
+    if (ANY_ARRAY.includes(type)) return ANY_ARRAY.includes(wanted) ? actual : elementType(state.source, actual)
+  }
+  return wanted
+}
+
+// --- aggregates and window functions
+
+function aggregate(
+  state: ParseState,
+  input: CallInput,
+  fn: Oid,
+  args: readonly Expr[],
+  type: Oid,
+  variadic: boolean,
+  printed: string,
+): Aggref {
+  const { raw, location } = input
+  const fail = (message: string, hint?: string) =>
+    errorAt(state, SQLSTATE.wrongObjectType, message, location, hint === undefined ? {} : { hint })
+  const row = state.ctx.catalog.aggregate(fn)!
+  const proc = state.ctx.catalog.proc(fn)!
+  const withinGroup = raw?.agg_within_group ?? false
+  if (args.length === 0 && !raw?.agg_star && !withinGroup) {
+    throw fail(`${printed}(*) must be used to call a parameterless aggregate function`)
+  }
+  if (proc.proretset) throw fail('aggregates cannot return sets')
+  if (row.aggkind === 'n') {
+    if (withinGroup) throw fail(`${printed} is not an ordered-set aggregate, so it cannot have WITHIN GROUP`)
+  } else {
+    if (!withinGroup) throw fail(`WITHIN GROUP is required for ordered-set aggregate ${printed}`)
+    if (raw?.agg_distinct) throw errorAt(state, SQLSTATE.featureNotSupported, 'cannot use DISTINCT with WITHIN GROUP', location)
+  }
+  let directArgs: readonly Expr[] = []
+  let entries: Mutable<TargetEntry>[] = []
+  let order: SortGroupClause[] = []
+  let distinct: SortGroupClause[] = []
+  if (row.aggkind === 'n') {
+    entries = args.map((arg, i) => targetEntry(arg, i + 1, null))
+    const saved = state.nextResno
+    state.nextResno = entries.length + 1
+    if ((raw?.agg_order?.length ?? 0) > 0) order = sortListOf(state, raw!.agg_order!, entries, 'order by', true)
+    if (raw?.agg_distinct) {
+      distinct = distinctOf(state, entries, order, true)
+      for (const clause of distinct) {
+        if (clause.sortOp === 0) {
+          const at = entries.find((entry) => entry.ressortgroupref === clause.tleSortGroupRef)!.expr
+          throw errorAt(state, SQLSTATE.undefinedFunction, `could not identify an ordering operator for type ${typeName(state, at.type)}`, exprLocation(at), {
+            detail: 'Aggregates with DISTINCT must be able to sort their inputs.',
+          })
+        }
+      }
+    }
+    state.nextResno = saved
+  } else {
+    const count = row.aggnumdirectargs >= 0 ? Math.min(row.aggnumdirectargs, args.length) : args.length - (raw?.agg_order?.length ?? 0)
+    directArgs = args.slice(0, count)
+    entries = args.slice(count).map((arg, i) => targetEntry(arg, i + 1, null))
+    order = orderedSetClauses(state, raw!, entries)
+  }
+  const level = aggregateLevel(
+    state,
+    entries.map((entry) => entry.expr),
+    directArgs,
+    input.filter,
+    location,
+  )
+  return {
+    kind: 'Aggref',
+    aggFnOid: fn,
+    argTypes: args.map((arg) => arg.type),
+    transType: transitionType(state, row.aggtranstype, proc.proargtypes, args, type),
+    directArgs,
+    args: entries,
+    order,
+    distinct,
+    filter: input.filter,
+    star: raw?.agg_star ?? false,
+    variadic,
+    aggKind: row.aggkind === 'n' ? 'normal' : row.aggkind === 'o' ? 'ordered-set' : 'hypothetical',
+    levelsUp: level,
+    inputCollation: 0,
+    type,
+    typmod: -1,
+    collation: 0,
+    location,
+  }
+}
+
+/** A polymorphic transition type made concrete by the arguments. */
+function transitionType(state: ParseState, declared: Oid, params: readonly Oid[], args: readonly Expr[], result: Oid): Oid {
+  if (state.ctx.catalog.type(declared)?.typtype !== 'p' || declared === T.internal || declared === T.record) return declared
+  for (const [i, param] of params.entries()) if (param === declared && args[i] !== undefined) return args[i]!.type
+  const isArray = declared === T.anyarray || declared === T.anycompatiblearray
+  for (const [i, param] of params.entries()) {
+    const actual = args[i]?.type ?? 0
+    if (isArray && (param === T.anyelement || param === T.anycompatible || param === T.anynonarray || param === T.anycompatiblenonarray)) {
+      return state.ctx.catalog.type(actual)?.typarray ?? declared
+    }
+    if (!isArray && (param === T.anyarray || param === T.anycompatiblearray)) return elementType(state.source, actual)
+  }
+  return result
+}
+
+function orderedSetClauses(state: ParseState, raw: FuncCall, entries: Mutable<TargetEntry>[]): SortGroupClause[] {
+  return (raw.agg_order ?? []).map((item, i) => {
+    const single = [entries[i]!]
+    const sort = sortListOf(state, [{ SortBy: { ...(item as NodeOf).SortBy } }], single, 'order by', true, single[0]!.expr)
+    return sort[0]!
+  })
+}
+
+function windowCall(
+  state: ParseState,
+  input: CallInput,
+  fn: Oid,
+  isAggregate: boolean,
+  args: readonly Expr[],
+  type: Oid,
+  retset: boolean,
+  printed: string,
+): WindowFunc {
+  const { raw, location } = input
+  const fail = (message: string, code = SQLSTATE.featureNotSupported) => errorAt(state, code, message, location)
+  if (raw!.agg_distinct) throw fail('DISTINCT is not implemented for window functions')
+  if (isAggregate && args.length === 0 && !raw!.agg_star) {
+    throw fail(`${printed}(*) must be used to call a parameterless aggregate function`, SQLSTATE.wrongObjectType)
+  }
+  if (isAggregate && state.ctx.catalog.aggregate(fn)!.aggkind !== 'n') {
+    throw fail(`OVER is not supported for ordered-set aggregate ${printed}`)
+  }
+  if (!isAggregate && raw!.agg_star) throw fail(`${printed}(*) specified, but ${printed} is not an aggregate function`, SQLSTATE.wrongObjectType)
+  if ((raw!.agg_order?.length ?? 0) > 0) throw fail('aggregate ORDER BY is not implemented for window functions')
+  if (!isAggregate && state.ctx.catalog.proc(fn)!.prokind !== 'w') {
+    throw fail(`OVER specified, but ${printed} is not a window function nor an aggregate function`, SQLSTATE.wrongObjectType)
+  }
+  if (!isAggregate && input.filter !== null) throw fail('FILTER is not implemented for non-aggregate window functions')
+  if (retset) throw fail('window functions cannot return sets', SQLSTATE.invalidFunctionDefinition)
+  const winRef = windowReference(state, args, raw!.over!, location)
+  return {
+    kind: 'WindowFunc',
+    winFnOid: fn,
+    args,
+    filter: input.filter,
+    winRef,
+    star: raw!.agg_star ?? false,
+    winAgg: isAggregate,
+    inputCollation: 0,
+    type,
+    typmod: -1,
+    collation: 0,
+    location,
+  }
+}

@@ -1,0 +1,93 @@
+// SELECT … FOR UPDATE and its weaker forms: which range table entries they lock.
+
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import { type LockingClause, nodeAs, type SelectStmt } from '../parser/nodes.ts'
+import { errorAt, type Mutable, type ParseState } from './context.ts'
+import type { LockStrength, LockWait, Query, RowMark } from './query.ts'
+import { permissionOf } from './relation.ts'
+import { lockName } from './select.ts'
+
+const STRENGTHS: Readonly<Record<string, LockStrength>> = {
+  LCS_FORKEYSHARE: 'key share',
+  LCS_FORSHARE: 'share',
+  LCS_FORNOKEYUPDATE: 'no key update',
+  LCS_FORUPDATE: 'update',
+}
+const WAITS: Readonly<Record<string, LockWait>> = { LockWaitBlock: 'block', LockWaitSkip: 'skip', LockWaitError: 'nowait' }
+const ORDER: readonly LockStrength[] = ['key share', 'share', 'no key update', 'update']
+const WAIT_ORDER: readonly LockWait[] = ['block', 'skip', 'nowait']
+
+export function transformLocking(state: ParseState, query: Mutable<Query>, select: SelectStmt): Query {
+  if ((select.lockingClause?.length ?? 0) === 0) return query
+  const marks = new Map<number, RowMark>()
+  for (const node of select.lockingClause!) apply(state, query, nodeAs(node, 'LockingClause')!, marks)
+  query.rowMarks = [...marks.values()].sort((a, b) => a.rti - b.rti)
+  query.permissions = state.permissions.map((permission) => ({
+    ...permission,
+    selectedColumns: [...permission.selectedColumns],
+    insertedColumns: [...permission.insertedColumns],
+    updatedColumns: [...permission.updatedColumns],
+  }))
+  return query
+}
+
+/** Row locks need rows that can be told apart. */
+export function checkLockable(state: ParseState, query: Query, strength: string | undefined): void {
+  const refuse = (what: string): never => {
+    throw errorAt(state, SQLSTATE.featureNotSupported, `${lockName(strength)} is not allowed with ${what}`, undefined)
+  }
+  if (query.setOperations !== null) refuse('UNION/INTERSECT/EXCEPT')
+  if (query.distinctClause.length > 0) refuse('DISTINCT clause')
+  if (query.groupClause.length > 0 || query.groupingSets.length > 0) refuse('GROUP BY clause')
+  if (query.havingQual !== null) refuse('HAVING clause')
+  if (query.hasAggs) refuse('aggregate functions')
+  if (query.hasWindowFuncs) refuse('window functions')
+  if (query.hasTargetSRFs) refuse('set-returning functions in the target list')
+}
+
+function apply(state: ParseState, query: Query, clause: LockingClause, marks: Map<number, RowMark>): void {
+  checkLockable(state, query, clause.strength)
+  const strength = STRENGTHS[clause.strength ?? 'LCS_FORUPDATE']!
+  const wait = WAITS[clause.waitPolicy ?? 'LockWaitBlock']!
+  const mark = (rti: number): void => {
+    const known = marks.get(rti)
+    marks.set(rti, {
+      rti,
+      strength: known !== undefined && ORDER.indexOf(known.strength) > ORDER.indexOf(strength) ? known.strength : strength,
+      wait: known !== undefined && WAIT_ORDER.indexOf(known.wait) > WAIT_ORDER.indexOf(wait) ? known.wait : wait,
+    })
+  }
+  const lock = (rti: number): void => {
+    const rte = state.rtable[rti - 1]!
+    if (rte.kind === 'relation') {
+      const permission = permissionOf(state, rti)
+      if (permission !== null) permission.requiredUpdate = true
+      mark(rti)
+    } else if (rte.kind === 'subquery') {
+      checkLockable(state, rte.subquery, clause.strength)
+      mark(rti)
+    }
+  }
+  const names = clause.lockedRels ?? []
+  if (names.length === 0) {
+    for (const [i, rte] of state.rtable.entries()) if (rte.inFromClause) lock(i + 1)
+    return
+  }
+  for (const node of names) {
+    const range = nodeAs(node, 'RangeVar')!
+    const location = range.location ?? 0
+    if (range.schemaname !== undefined) {
+      throw errorAt(state, SQLSTATE.syntaxError, `${lockName(clause.strength)} must specify unqualified relation names`, location)
+    }
+    const index = state.rtable.findIndex((rte, i) => rte.inFromClause && rte.refname === range.relname && (rte.kind !== 'join' || rte.hasAlias) && i >= 0)
+    const rte = state.rtable[index]
+    if (rte === undefined) {
+      throw errorAt(state, SQLSTATE.undefinedTable, `relation "${range.relname}" in ${lockName(clause.strength)} clause not found in FROM clause`, location)
+    }
+    if (rte.kind !== 'relation' && rte.kind !== 'subquery') {
+      const what = { join: 'a join', function: 'a function', values: 'VALUES', cte: 'a WITH query', result: 'a result' }[rte.kind]
+      throw errorAt(state, SQLSTATE.featureNotSupported, `${lockName(clause.strength)} cannot be applied to ${what}`, location)
+    }
+    lock(index + 1)
+  }
+}

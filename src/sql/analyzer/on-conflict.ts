@@ -1,0 +1,131 @@
+// ON CONFLICT: the arbiter indexes inferred from columns, expressions or a constraint's name, and the SET … WHERE of DO UPDATE.
+
+import type { IndexDescriptor } from '../../catalog/descriptors.ts'
+import type { RelationInfo } from '../../catalog/snapshot.ts'
+import type { Oid } from '../../base/ids.ts'
+import { PgError } from '../../base/errors.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import { opclassByOid, opclassesByName } from '../builtin/pg-index.ts'
+import { nameList, nodeAs, type OnConflictClause } from '../parser/nodes.ts'
+import { assignCollations, assignListCollations } from './collate.ts'
+import { errorAt, type ParseState } from './context.ts'
+import type { Expr } from './expr.ts'
+import type { OnConflict } from './query.ts'
+import { addRelation } from './relation.ts'
+import { readStoredExpr } from './stored.ts'
+import { lookupCollation, transformCondition, transformExpr } from './transform-expr.ts'
+import { updateTargets } from './update.ts'
+import { equalExpr } from './walker.ts'
+
+interface Element {
+  readonly attnum: number
+  readonly expr: Expr | null
+  readonly collation: Oid
+  readonly opclass: string | null
+}
+
+export function transformOnConflict(state: ParseState, clause: OnConflictClause, relation: RelationInfo): OnConflict {
+  const update = clause.action === 'ONCONFLICT_UPDATE'
+  const infer = clause.infer
+  if (update && infer === undefined) {
+    throw errorAt(state, SQLSTATE.syntaxError, 'ON CONFLICT DO UPDATE requires inference specification or constraint name', clause.location ?? 0, {
+      hint: 'For example, ON CONFLICT (column_name).',
+    })
+  }
+  let arbiters: Oid[] = []
+  if (infer !== undefined) {
+    // Inference sees the target's columns only.
+    const saved = state.namespace
+    const target = state.targetItem!
+    target.relVisible = false
+    target.colsVisible = true
+    state.namespace = [target]
+    if (infer.conname !== undefined) arbiters = [constraintIndex(state, relation, infer.conname)]
+    else {
+      const elements = (infer.indexElems ?? []).map((node): Element => {
+        const elem = nodeAs(node, 'IndexElem')!
+        for (const [given, what] of [
+          [elem.ordering !== undefined && elem.ordering !== 'SORTBY_DEFAULT', 'ASC/DESC'],
+          [elem.nulls_ordering !== undefined && elem.nulls_ordering !== 'SORTBY_NULLS_DEFAULT', 'NULLS FIRST/LAST'],
+        ] as const) {
+          if (given) throw errorAt(state, SQLSTATE.invalidColumnReference, `${what} is not allowed in ON CONFLICT clause`, infer.location ?? 0)
+        }
+        const raw = elem.name === undefined ? elem.expr! : { ColumnRef: { fields: [{ String: { sval: elem.name } }], location: infer.location ?? 0 } }
+        const expr = transformExpr(state, raw, 'index expression')
+        assignCollations(state, expr)
+        const collation = elem.collation === undefined ? 0 : lookupCollation(state, nameList(elem.collation), infer.location ?? 0)
+        const opclass = elem.opclass === undefined ? null : nameList(elem.opclass).at(-1)!
+        return expr.kind === 'Var' && expr.attno > 0
+          ? { attnum: expr.attno, expr: null, collation, opclass }
+          : { attnum: 0, expr, collation, opclass }
+      })
+      const where = infer.whereClause === undefined ? null : transformCondition(state, infer.whereClause, 'index predicate', 'WHERE')
+      arbiters = inferArbiters(relation, elements, where)
+      if (arbiters.length === 0) {
+        throw new PgError(SQLSTATE.invalidColumnReference, 'there is no unique or exclusion constraint matching the ON CONFLICT specification')
+      }
+    }
+    state.namespace = saved
+  }
+  if (!update) return { action: 'nothing', arbiters, set: [], where: null, excludedRti: 0 }
+
+  const excluded = addRelation(state, relation, { aliasname: 'excluded' }, false, false, -2)
+  const target = state.targetItem!
+  target.relVisible = true
+  target.colsVisible = true
+  state.namespace = [target, excluded]
+  const set = updateTargets(state, clause.targetList ?? [], relation)
+  assignListCollations(state, set)
+  const where = clause.whereClause === undefined ? null : transformCondition(state, clause.whereClause, 'where', 'WHERE')
+  return { action: 'update', arbiters, set, where, excludedRti: excluded.rtindex }
+}
+
+function constraintIndex(state: ParseState, relation: RelationInfo, name: string): Oid {
+  const constraint = relation.descriptor?.table?.constraints.find((c) => c.name === name)
+  if (constraint === undefined) {
+    throw errorAt(state, SQLSTATE.undefinedObject, `constraint "${name}" for table "${relation.name}" does not exist`, undefined)
+  }
+  if (constraint.type !== 'p' && constraint.type !== 'u') {
+    throw errorAt(state, SQLSTATE.wrongObjectType, 'constraint in ON CONFLICT clause has no associated index', undefined)
+  }
+  return constraint.index
+}
+
+/** Unique indexes over exactly these columns and expressions, whose predicate the inference's WHERE implies. */
+function inferArbiters(relation: RelationInfo, elements: readonly Element[], where: Expr | null): Oid[] {
+  const result: Oid[] = []
+  for (const index of relation.descriptor?.table?.indexes ?? []) {
+    if (!index.unique || index.state === 'invalid' || !covers(index, elements)) continue
+    if (index.predicate !== null && !implies(where, atRelation(readStoredExpr(index.predicate)))) continue
+    result.push(index.oid)
+  }
+  return result
+}
+
+/** Stored expressions of a table name it as relation 1, and so is the target of an INSERT the first entry: nothing to renumber. */
+function atRelation(expr: Expr): Expr {
+  return expr
+}
+
+function covers(index: IndexDescriptor, elements: readonly Element[]): boolean {
+  const matches = (element: Element, column: IndexDescriptor['columns'][number]): boolean => {
+    if (element.collation !== 0 && element.collation !== column.collation) return false
+    if (element.opclass !== null && !opclassesByName(index.accessMethod, element.opclass).some((row) => row.opcfamily === opclassByOid(column.opclass)?.opcfamily)) {
+      return false
+    }
+    if (column.attnum !== 0) return element.attnum === column.attnum
+    return element.expr !== null && column.expr !== null && equalExpr(element.expr, atRelation(readStoredExpr(column.expr)))
+  }
+  return (
+    elements.every((element) => index.columns.some((column) => matches(element, column))) &&
+    index.columns.every((column) => elements.some((element) => matches(element, column)))
+  )
+}
+
+/** Each conjunct of the predicate stands in the condition: enough of implication for inference. */
+function implies(where: Expr | null, predicate: Expr): boolean {
+  if (where === null) return false
+  const parts = (expr: Expr): readonly Expr[] => (expr.kind === 'BoolExpr' && expr.op === 'and' ? expr.args.flatMap(parts) : [expr])
+  const given = parts(where)
+  return parts(predicate).every((part) => given.some((expr) => equalExpr(expr, part)))
+}
