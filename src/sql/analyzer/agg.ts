@@ -2,7 +2,7 @@
 
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { WindowDef } from '../parser/nodes.ts'
-import { errorAt, type ExprKind, type Mutable, type ParseState } from './context.ts'
+import { type ExprKind, errorAt, type Mutable, type ParseState } from './context.ts'
 import type { Aggref, Expr, GroupingFunc, SortGroupClause, TargetEntry, WindowFunc } from './expr.ts'
 import { kindName, placeName } from './expr-kind.ts'
 import { exprListLocation, exprLocation } from './location.ts'
@@ -255,9 +255,7 @@ export function checkGrouping(state: ParseState, check: GroupCheck): void {
     if (table === null || table === undefined || table.primaryKey === 0) return false
     const key = table.indexes.find((index) => index.oid === table.primaryKey)
     if (key === undefined) return false
-    const covered = key.columns.every((column) =>
-      keyVars.some((v) => v.varno === varno && v.attno === column.attnum && v.levelsUp === 0),
-    )
+    const covered = key.columns.every((column) => keyVars.some((v) => v.varno === varno && v.attno === column.attnum && v.levelsUp === 0))
     if (covered) dependent.add(varno)
     return covered
   }
@@ -290,7 +288,12 @@ export function checkGrouping(state: ParseState, check: GroupCheck): void {
           expr.location,
         )
       }
-      throw errorAt(state, SQLSTATE.groupingError, `subquery uses ungrouped column "${rte.refname}.${name}" from outer query`, expr.location)
+      throw errorAt(
+        state,
+        SQLSTATE.groupingError,
+        `subquery uses ungrouped column "${rte.refname}.${name}" from outer query`,
+        expr.location,
+      )
     }
     forEachChild(expr, (child) => walk(child, depth))
     if (expr.kind === 'SubLink') walkQuery(expr.subselect, depth + 1)

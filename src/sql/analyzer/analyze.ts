@@ -1,5 +1,5 @@
-// The analyzer's door: a raw statement becomes a Query. `analyzeStatement` is what a view or prepared statement stores; `rewriteQuery`
-// makes of it what the planner reads (views expanded, defaults put in).
+// The analyzer's door: a raw statement becomes a Query. `analyzeQuery` is what a view stores; `analyzeStatement` goes on to what the planner
+// reads: views expanded, defaults put in (rewrite.ts).
 
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
@@ -9,8 +9,8 @@ import type { Query } from './query.ts'
 import { rewriteQuery } from './rewrite.ts'
 import { transformStatement } from './select.ts'
 
-/** SELECT, VALUES, INSERT, UPDATE, DELETE or MERGE. Throws CatalogMiss when the snapshot has to load something first. */
-export function analyzeStatement(raw: Node, ctx: AnalyzeContext): Query {
+/** As written, before the rewrite: for view definitions and deparsing. */
+export function analyzeQuery(raw: Node, ctx: AnalyzeContext): Query {
   const state = makeState(ctx, null)
   try {
     const query = transformStatement(state, raw)
@@ -22,9 +22,9 @@ export function analyzeStatement(raw: Node, ctx: AnalyzeContext): Query {
   }
 }
 
-/** The same, ready for the planner. */
-export function analyzeForPlanning(raw: Node, ctx: AnalyzeContext): Query {
-  return rewriteQuery(analyzeStatement(raw, ctx), ctx)
+/** SELECT, VALUES, INSERT, UPDATE, DELETE or MERGE, ready for the planner. Throws CatalogMiss when the snapshot has to load something first. */
+export function analyzeStatement(raw: Node, ctx: AnalyzeContext): Query {
+  return rewriteQuery(analyzeQuery(raw, ctx), ctx)
 }
 
 /** Every parameter has found its type (42P18). */
@@ -37,5 +37,3 @@ function checkParameters(state: ParseState): void {
     }
   }
 }
-
-export { rewriteQuery } from './rewrite.ts'

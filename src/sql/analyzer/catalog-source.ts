@@ -1,12 +1,12 @@
 // CatalogSource (what overload resolution asks) over a catalogue snapshot and a search path. Built-in rows come out in one step; made
 // once per snapshot and path and kept while both live.
 
-import type { CatalogSnapshot } from '../../catalog/snapshot.ts'
 import type { Oid } from '../../base/ids.ts'
-import { quoteIdentifier } from '../types/quote.ts'
+import type { CatalogSnapshot } from '../../catalog/snapshot.ts'
 import { rangeByMultirange, rangeByType } from '../builtin/pg-type.ts'
 import type { CatalogSource, OperatorFacts, ProcFacts, TypeFacts } from '../functions/catalog-source.ts'
 import { formatType } from '../functions/format-type.ts'
+import { quoteIdentifier } from '../types/quote.ts'
 
 const cache = new WeakMap<CatalogSnapshot, { path: readonly Oid[]; version: string; source: CatalogSource }>()
 
@@ -23,7 +23,11 @@ function samePath(a: readonly Oid[], b: readonly Oid[]): boolean {
 }
 
 /** typname, qualified unless the search path finds this very type. */
-export function typeNameInPath(catalog: CatalogSnapshot, path: readonly Oid[], type: { oid: Oid; typname: string; typnamespace: Oid }): string {
+export function typeNameInPath(
+  catalog: CatalogSnapshot,
+  path: readonly Oid[],
+  type: { oid: Oid; typname: string; typnamespace: Oid },
+): string {
   for (const schema of path) {
     const found = catalog.typeByName(schema, type.typname)
     if (found !== null) {

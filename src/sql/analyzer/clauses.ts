@@ -2,11 +2,11 @@
 
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
-import { nameList, type Node, nodeAs, type NodeOf } from '../parser/nodes.ts'
+import { type Node, type NodeOf, nameList, nodeAs } from '../parser/nodes.ts'
 import { containsCall } from './agg.ts'
 import { coerceToSpecificType, resolveUnknown } from './coerce.ts'
 import { assignCollations } from './collate.ts'
-import { errorAt, type ExprKind, type Mutable, type ParseState } from './context.ts'
+import { type ExprKind, errorAt, type Mutable, type ParseState } from './context.ts'
 import type { Expr, SortGroupClause, TargetEntry } from './expr.ts'
 import { kindName } from './expr-kind.ts'
 import { exprLocation } from './location.ts'
@@ -50,10 +50,20 @@ function checkGroupItem(state: ParseState, expr: Expr, kind: ExprKind): void {
     return at
   }
   if (containsCall([expr], 'Aggref')) {
-    throw errorAt(state, SQLSTATE.groupingError, 'aggregate functions are not allowed in GROUP BY', first((e) => e.kind === 'Aggref'))
+    throw errorAt(
+      state,
+      SQLSTATE.groupingError,
+      'aggregate functions are not allowed in GROUP BY',
+      first((e) => e.kind === 'Aggref'),
+    )
   }
   if (containsCall([expr], 'WindowFunc')) {
-    throw errorAt(state, SQLSTATE.windowingError, 'window functions are not allowed in GROUP BY', first((e) => e.kind === 'WindowFunc'))
+    throw errorAt(
+      state,
+      SQLSTATE.windowingError,
+      'window functions are not allowed in GROUP BY',
+      first((e) => e.kind === 'WindowFunc'),
+    )
   }
 }
 
@@ -94,7 +104,14 @@ function assignRef(entry: Mutable<TargetEntry>, entries: Entries): number {
 }
 
 /** ORDER BY → sort clauses; `fixed` = the sort key is this very entry's expression (ordered-set aggregates). */
-export function sortListOf(state: ParseState, list: readonly Node[], entries: Entries, kind: ExprKind, sql99: boolean, fixed?: Expr): SortGroupClause[] {
+export function sortListOf(
+  state: ParseState,
+  list: readonly Node[],
+  entries: Entries,
+  kind: ExprKind,
+  sql99: boolean,
+  fixed?: Expr,
+): SortGroupClause[] {
   const result: SortGroupClause[] = []
   for (const item of list) {
     const sort = (item as NodeOf).SortBy
@@ -104,7 +121,13 @@ export function sortListOf(state: ParseState, list: readonly Node[], entries: En
   return result
 }
 
-function addSort(state: ParseState, entry: Mutable<TargetEntry>, entries: Entries, sort: NodeOf['SortBy'], result: SortGroupClause[]): void {
+function addSort(
+  state: ParseState,
+  entry: Mutable<TargetEntry>,
+  entries: Entries,
+  sort: NodeOf['SortBy'],
+  result: SortGroupClause[],
+): void {
   entry.expr = resolveUnknown(state, entry.expr)
   const { type } = entry.expr
   const location = (sort.location ?? 0) >= 0 && sort.sortby_dir === 'SORTBY_USING' ? (sort.location ?? 0) : exprLocation(entry.expr)
@@ -131,7 +154,9 @@ function addSort(state: ParseState, entry: Mutable<TargetEntry>, entries: Entrie
     eqOp = ops.equal
     hashable = ops.hashable
   }
-  const known = entry.ressortgroupref !== 0 && result.some((clause) => clause.tleSortGroupRef === entry.ressortgroupref && (clause.sortOp === sortOp || clause.eqOp === eqOp))
+  const known =
+    entry.ressortgroupref !== 0 &&
+    result.some((clause) => clause.tleSortGroupRef === entry.ressortgroupref && (clause.sortOp === sortOp || clause.eqOp === eqOp))
   if (known) return
   const nullsFirst = sort.sortby_nulls === 'SORTBY_NULLS_FIRST' || (sort.sortby_nulls !== 'SORTBY_NULLS_LAST' && descending)
   result.push({ tleSortGroupRef: assignRef(entry, entries), eqOp, sortOp, descending, nullsFirst, hashable })
@@ -155,7 +180,13 @@ export interface GroupResult {
   readonly groupingSets: GroupingSet[]
 }
 
-export function groupByOf(state: ParseState, list: readonly Node[], entries: Entries, sort: readonly SortGroupClause[], kind: 'group by' | 'window partition' = 'group by'): GroupResult {
+export function groupByOf(
+  state: ParseState,
+  list: readonly Node[],
+  entries: Entries,
+  sort: readonly SortGroupClause[],
+  kind: 'group by' | 'window partition' = 'group by',
+): GroupResult {
   const groupClause: SortGroupClause[] = []
   const add = (node: Node): number => {
     const entry = findEntry(state, node, entries, kind, kind === 'window partition')
@@ -234,7 +265,12 @@ export function distinctOf(state: ParseState, entries: Entries, sort: readonly S
   return result
 }
 
-export function distinctOnOf(state: ParseState, list: readonly Node[], entries: Entries, sort: readonly SortGroupClause[]): SortGroupClause[] {
+export function distinctOnOf(
+  state: ParseState,
+  list: readonly Node[],
+  entries: Entries,
+  sort: readonly SortGroupClause[],
+): SortGroupClause[] {
   const wanted = list.map((node) => {
     const entry = findEntry(state, node, entries, 'distinct on', false)
     return { ref: assignRef(entry, entries), entry, node }
@@ -284,4 +320,3 @@ export function refuseVariables(state: ParseState, expr: Expr, construct: string
     throw errorAt(state, SQLSTATE.invalidColumnReference, `argument of ${construct} must not contain variables`, exprLocation(at))
   }
 }
-

@@ -4,7 +4,7 @@
 import { assert } from '../../base/assert.ts'
 import type { Datum } from '../../base/datum.ts'
 import type { Oid } from '../../base/ids.ts'
-import { type Sqlstate, SQLSTATE } from '../../base/sqlstate.ts'
+import { SQLSTATE, type Sqlstate } from '../../base/sqlstate.ts'
 import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
 import { canCoerceOne } from '../functions/coerce.ts'
 import {
@@ -95,7 +95,8 @@ export function coerceType(
     const base = baseType(state.source, input)
     return base === input ? node : relabel(node, base, -1, 'implicit', -1)
   }
-  if (input === T.unknown && node.kind === 'Const') return coerceUnknownLiteral(state, node, target, targetTypmod, context, format, location)
+  if (input === T.unknown && node.kind === 'Const')
+    return coerceUnknownLiteral(state, node, target, targetTypmod, context, format, location)
   if (node.kind === 'Param' && node.paramKind === 'extern' && input === T.unknown && state.ctx.params.variable) {
     return coerceParam(state, node, target)
   }
@@ -169,7 +170,8 @@ export function coerceToDomain(
   if (baseOid === target) return node
   const mod = base === 0 ? baseTypmod(state.source, target, baseMod) : baseMod
   const input = hideCoercion(node)
-  const inBase = input.type === baseOid || baseType(state.source, input.type) === baseOid ? input : relabel(input, baseOid, -1, 'implicit', -1)
+  const inBase =
+    input.type === baseOid || baseType(state.source, input.type) === baseOid ? input : relabel(input, baseOid, -1, 'implicit', -1)
   const arg = applyTypmod(state, inBase, baseOid, mod, COERCION.implicit, 'implicit', location, false)
   return { kind: 'CoerceToDomain', arg, type: target, typmod: -1, collation: 0, format, location }
 }

@@ -1,10 +1,10 @@
 // Column references (a, t.a, s.t.a, t.*) and what follows a value: .field and [subscript].
 
-import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { Oid } from '../../base/ids.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
 import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
 import { baseType, COERCION } from '../functions/coercion-path.ts'
-import { type ColumnRef, type Node, nodeAs, type NodeOf, stringOf } from '../parser/nodes.ts'
+import { type ColumnRef, type Node, type NodeOf, nodeAs, stringOf } from '../parser/nodes.ts'
 import { coerceToTarget, typeCollation, typeName } from './coerce.ts'
 import { errorAt, type ParseState } from './context.ts'
 import type { Expr, SubscriptingRef } from './expr.ts'
@@ -165,9 +165,15 @@ export function transformSubscripts(
       const wanted = expr.type === T.int4 || expr.type === T.int8 || expr.type === T.int2 ? T.int4 : T.text
       const cast = coerceToTarget(state, expr, wanted, -1, wanted === T.int4 ? COERCION.assignment : COERCION.implicit, 'implicit', -1)
       if (cast === null) {
-        throw errorAt(state, SQLSTATE.datatypeMismatch, `subscript type ${typeName(state, expr.type)} is not supported`, exprLocation(expr), {
-          hint: 'jsonb subscript must be coercible to either integer or text.',
-        })
+        throw errorAt(
+          state,
+          SQLSTATE.datatypeMismatch,
+          `subscript type ${typeName(state, expr.type)} is not supported`,
+          exprLocation(expr),
+          {
+            hint: 'jsonb subscript must be coercible to either integer or text.',
+          },
+        )
       }
       return cast
     }
@@ -185,7 +191,12 @@ export function transformSubscripts(
     upper.push(index.uidx === undefined ? null : subscript(index.uidx))
   }
   if (!isJsonb && indices.length > 6) {
-    throw errorAt(state, SQLSTATE.programLimitExceeded, `number of array dimensions (${indices.length}) exceeds the maximum allowed (6)`, undefined)
+    throw errorAt(
+      state,
+      SQLSTATE.programLimitExceeded,
+      `number of array dimensions (${indices.length}) exceeds the maximum allowed (6)`,
+      undefined,
+    )
   }
   const type = isJsonb ? T.jsonb : isSlice || assign !== null ? containerType : row.typelem
   return {

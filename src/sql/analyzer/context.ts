@@ -1,11 +1,11 @@
 // What analysis knows of the session (AnalyzeContext) and of the query level it is in (ParseState, PostgreSQL's pstate). Analysis is pure
 // over the catalogue snapshot: the same text, snapshot and context give the same tree; only `params` collects types on the way.
 
-import type { CatalogSnapshot, RelationInfo } from '../../catalog/snapshot.ts'
 import { type ErrorFields, PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { LIMITS } from '../../base/limits.ts'
 import { SQLSTATE, type Sqlstate } from '../../base/sqlstate.ts'
+import type { CatalogSnapshot, RelationInfo } from '../../catalog/snapshot.ts'
 import type { CatalogSource } from '../functions/catalog-source.ts'
 import type { Node, WindowDef } from '../parser/nodes.ts'
 import { positionOfByte, type SourceText } from '../parser/positions.ts'
@@ -216,7 +216,13 @@ export function positionFields(ctx: AnalyzeContext, location: number | undefined
 }
 
 /** An error at a byte location of the statement. */
-export function errorAt(state: ParseState, code: Sqlstate, message: string, location: number | undefined, fields: ErrorFields = {}): PgError {
+export function errorAt(
+  state: ParseState,
+  code: Sqlstate,
+  message: string,
+  location: number | undefined,
+  fields: ErrorFields = {},
+): PgError {
   return new PgError(code, message, { ...fields, ...positionFields(state.ctx, location) })
 }
 
@@ -225,7 +231,8 @@ export function located<T>(state: ParseState, location: number, body: () => T): 
   try {
     return body()
   } catch (error) {
-    if (error instanceof PgError && error.fields.position === undefined && location >= 0) throw error.with(positionFields(state.ctx, location))
+    if (error instanceof PgError && error.fields.position === undefined && location >= 0)
+      throw error.with(positionFields(state.ctx, location))
     throw error
   }
 }

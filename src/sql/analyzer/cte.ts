@@ -2,7 +2,7 @@
 
 import { notSupported } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
-import { type CommonTableExpr as RawCte, nameList, nodeAs, nodeTag, type WithClause } from '../parser/nodes.ts'
+import { nameList, nodeAs, nodeTag, type CommonTableExpr as RawCte, type WithClause } from '../parser/nodes.ts'
 import { type CteEntry, errorAt, type ParseState, querySubselect } from './context.ts'
 import { findSelfReference, misplacedReference } from './cte-scan.ts'
 import type { NamedRteColumn, Query } from './query.ts'
@@ -16,7 +16,12 @@ export function transformWith(state: ParseState, clause: WithClause): void {
     }
     if (nodeTag(item.ctequery!) !== 'SelectStmt') {
       if (state.parent !== null) {
-        throw errorAt(state, SQLSTATE.featureNotSupported, 'WITH clause containing a data-modifying statement must be at the top level', item.location ?? 0)
+        throw errorAt(
+          state,
+          SQLSTATE.featureNotSupported,
+          'WITH clause containing a data-modifying statement must be at the top level',
+          item.location ?? 0,
+        )
       }
       state.hasModifyingCte = true
     }
@@ -87,12 +92,22 @@ function checkRecursive(state: ParseState, item: RawCte): void {
   const select = nodeAs(item.ctequery, 'SelectStmt')
   const shape = `recursive query "${name}" does not have the form non-recursive-term UNION [ALL] recursive-term`
   if (select === undefined) {
-    throw errorAt(state, SQLSTATE.invalidRecursion, `recursive query "${name}" must not contain data-modifying statements`, item.location ?? 0)
+    throw errorAt(
+      state,
+      SQLSTATE.invalidRecursion,
+      `recursive query "${name}" must not contain data-modifying statements`,
+      item.location ?? 0,
+    )
   }
   if (select.op !== 'SETOP_UNION') throw errorAt(state, SQLSTATE.invalidRecursion, shape, item.location ?? 0)
   const early = findSelfReference(select.larg, name)
   if (early !== null) {
-    throw errorAt(state, SQLSTATE.invalidRecursion, `recursive reference to query "${name}" must not appear within its non-recursive term`, early)
+    throw errorAt(
+      state,
+      SQLSTATE.invalidRecursion,
+      `recursive reference to query "${name}" must not appear within its non-recursive term`,
+      early,
+    )
   }
   if (findSelfReference(select.sortClause, name) !== null) throw notSupported('ORDER BY in a recursive query is not implemented')
   for (const [clause, what] of [
@@ -108,7 +123,10 @@ function checkRecursive(state: ParseState, item: RawCte): void {
   }
   const bad = misplacedReference(select.rarg, name)
   if (bad !== null) {
-    const where = bad.place === 'twice' ? 'more than once' : `within ${bad.place === 'subquery' ? 'a subquery' : bad.place === 'outer join' ? 'an outer join' : bad.place}`
+    const where =
+      bad.place === 'twice'
+        ? 'more than once'
+        : `within ${bad.place === 'subquery' ? 'a subquery' : bad.place === 'outer join' ? 'an outer join' : bad.place}`
     throw errorAt(state, SQLSTATE.invalidRecursion, `recursive reference to query "${name}" must not appear ${where}`, bad.location)
   }
 }

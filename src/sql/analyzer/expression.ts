@@ -1,18 +1,17 @@
 // What commands need of the analyzer: single expressions over a table's columns (defaults, checks, indexes), type names, relations by name.
 
-import type { RelationInfo } from '../../catalog/snapshot.ts'
 import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
+import type { RelationInfo } from '../../catalog/snapshot.ts'
 import { COERCION } from '../functions/coercion-path.ts'
-import type { Node, RangeVar, TypeName } from '../parser/nodes.ts'
+import type { Node, RangeVar } from '../parser/nodes.ts'
 import { coerceToBoolean, coerceToTarget, resolveUnknown, typeName } from './coerce.ts'
 import { assignCollations } from './collate.ts'
-import { type AnalyzeContext, errorAt, type ExprKind, makeState, type ParseState } from './context.ts'
+import { type AnalyzeContext, type ExprKind, errorAt, makeState, type ParseState } from './context.ts'
 import type { Expr } from './expr.ts'
 import { exprLocation } from './location.ts'
 import { addRelation, findRelation, openRelation, type RelationOptions } from './relation.ts'
 import { lookupCollation, transformExpr } from './transform-expr.ts'
-import { type ResolvedType, resolveType } from './type-name.ts'
 
 export interface ExpressionScope {
   /** The table whose columns may be named, as relation 1 (unqualified, or by the table's name); null = no columns. */
@@ -73,10 +72,6 @@ function toColumn(state: ParseState, expr: Expr, kind: ExprKind, target: { name:
   )
 }
 
-export function resolveTypeName(raw: TypeName, ctx: AnalyzeContext): ResolvedType {
-  return resolveType(makeState(ctx, null), raw)
-}
-
 export function resolveCollation(names: readonly string[], location: number, ctx: AnalyzeContext): Oid {
   return lookupCollation(makeState(ctx, null), names, location)
 }
@@ -89,6 +84,41 @@ export function resolveRelation(range: RangeVar, ctx: AnalyzeContext, options: R
   // Only what stands in the text itself has a place there.
   const relation = options.missingOk ? findRelation(state, range) : openRelation({ ...state, ctx: { ...ctx, source: null } }, range)
   if (relation === null || options.kinds === undefined || options.kinds.includes(relation.relkind)) return relation
-  throw errorAt(state, SQLSTATE.wrongObjectType, `"${relation.name}" is not ${KIND_TEXT[options.kinds[0]!] ?? 'of the right kind'}`, undefined)
+  throw errorAt(
+    state,
+    SQLSTATE.wrongObjectType,
+    `"${relation.name}" is not ${KIND_TEXT[options.kinds[0]!] ?? 'of the right kind'}`,
+    undefined,
+  )
 }
 
+/** EXECUTE's arguments, each assigned to its parameter's type. */
+export function analyzeParameterValues(
+  raws: readonly Node[],
+  types: readonly Oid[],
+  ctx: AnalyzeContext,
+  formatType: (type: Oid) => string,
+): Expr[] {
+  const state = makeState(ctx, null)
+  return raws.map((raw, i) => {
+    const expr = transformExpr(state, raw, 'execute')
+    const type = types[i]!
+    const cast = coerceToTarget(state, expr, type, -1, COERCION.assignment, 'implicit', -1)
+    if (cast === null) {
+      throw errorAt(
+        state,
+        SQLSTATE.datatypeMismatch,
+        `parameter $${i + 1} of type ${formatType(expr.type)} cannot be coerced to the expected type ${formatType(type)}`,
+        exprLocation(expr),
+        { hint: 'You will need to rewrite or cast the expression.' },
+      )
+    }
+    assignCollations(state, cast)
+    return cast
+  })
+}
+
+/** COPY … FROM … WHERE: a condition over the table's columns. */
+export function analyzeCopyWhere(raw: Node, relation: RelationInfo, ctx: AnalyzeContext): Expr {
+  return analyzeExpression(raw, ctx, 'copy where', { relation })
+}

@@ -5,7 +5,7 @@ import { notSupported } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
 import { COERCION } from '../functions/coercion-path.ts'
-import { type Alias, nameList, type Node, nodeAs, type NodeOf, nodeTag } from '../parser/nodes.ts'
+import { type Alias, type Node, type NodeOf, nameList, nodeAs, nodeTag } from '../parser/nodes.ts'
 import { coerceType, commonType, typeCollation, typeName } from './coerce.ts'
 import { assignCollations } from './collate.ts'
 import { type CteEntry, errorAt, type NsColumn, type NsItem, type ParseState } from './context.ts'
@@ -51,7 +51,8 @@ export function checkConflicts(state: ParseState, left: readonly NsItem[], right
     for (const b of right) {
       if (!b.relVisible || a.refname !== b.refname) continue
       // Two schemas' tables of one name may stand side by side as long as neither has an alias.
-      if (a.rte.kind === 'relation' && !a.rte.hasAlias && b.rte.kind === 'relation' && !b.rte.hasAlias && a.rte.relation !== b.rte.relation) continue
+      if (a.rte.kind === 'relation' && !a.rte.hasAlias && b.rte.kind === 'relation' && !b.rte.hasAlias && a.rte.relation !== b.rte.relation)
+        continue
       throw errorAt(state, SQLSTATE.duplicateAlias, `table name "${b.refname}" specified more than once`, undefined)
     }
   }
@@ -117,7 +118,8 @@ function rangeVar(state: ParseState, range: NodeOf['RangeVar']): NsItem {
   const relation = openRelation(state, range)
   if (relation.relkind === 'i' || relation.relkind === 'c') {
     throw errorAt(state, SQLSTATE.wrongObjectType, `cannot open relation "${relation.name}"`, range.location ?? 0, {
-      detail: relation.relkind === 'i' ? 'This operation is not supported for indexes.' : 'This operation is not supported for composite types.',
+      detail:
+        relation.relkind === 'i' ? 'This operation is not supported for indexes.' : 'This operation is not supported for composite types.',
     })
   }
   return addRelation(state, relation, range.alias, range.inh ?? false, true)
@@ -136,18 +138,40 @@ function rangeFunction(state: ParseState, node: NodeOf['RangeFunction']): NsItem
     const expr = transformExpr(state, call!, 'from function')
     assignCollations(state, expr)
     const own = nodeAs(definitions, 'List')?.items
-    functions.push({ expr, columns: functionColumns(state, expr, fname, own ?? (node.is_rowsfrom ? [] : (node.coldeflist ?? [])), node.alias, functions.length === 0 && !node.is_rowsfrom) })
+    functions.push({
+      expr,
+      columns: functionColumns(
+        state,
+        expr,
+        fname,
+        own ?? (node.is_rowsfrom ? [] : (node.coldeflist ?? [])),
+        node.alias,
+        functions.length === 0 && !node.is_rowsfrom,
+      ),
+    })
   }
   state.lateralActive = saved
   if (node.is_rowsfrom && (node.coldeflist?.length ?? 0) > 0 && functions.length > 1) {
-    throw errorAt(state, SQLSTATE.syntaxError, 'ROWS FROM() with multiple functions cannot have a column definition list', (node.coldeflist![0] as NodeOf).ColumnDef.location, {
-      hint: 'Put a separate column definition list for each function inside ROWS FROM().',
-    })
+    throw errorAt(
+      state,
+      SQLSTATE.syntaxError,
+      'ROWS FROM() with multiple functions cannot have a column definition list',
+      (node.coldeflist![0] as NodeOf).ColumnDef.location,
+      {
+        hint: 'Put a separate column definition list for each function inside ROWS FROM().',
+      },
+    )
   }
   if (node.ordinality && (node.coldeflist?.length ?? 0) > 0) {
-    throw errorAt(state, SQLSTATE.syntaxError, 'WITH ORDINALITY cannot be used with a column definition list', (node.coldeflist![0] as NodeOf).ColumnDef.location, {
-      hint: 'Put the column definition list inside ROWS FROM().',
-    })
+    throw errorAt(
+      state,
+      SQLSTATE.syntaxError,
+      'WITH ORDINALITY cannot be used with a column definition list',
+      (node.coldeflist![0] as NodeOf).ColumnDef.location,
+      {
+        hint: 'Put the column definition list inside ROWS FROM().',
+      },
+    )
   }
   const refname = node.alias?.aliasname ?? names[0]!
   return addFunction(state, functions, node.ordinality ?? false, refname, node.alias, (node.lateral ?? false) || usesOuter(functions))
@@ -176,13 +200,28 @@ function functionColumns(
   const outs = expr.kind === 'FuncExpr' && expr.type === T.record ? resultColumns(state, expr) : []
   if (definitions.length > 0) {
     if (composite?.typtype === 'c') {
-      throw errorAt(state, SQLSTATE.syntaxError, 'a column definition list is redundant for a function returning a named composite type', (definitions[0] as NodeOf).ColumnDef.location)
+      throw errorAt(
+        state,
+        SQLSTATE.syntaxError,
+        'a column definition list is redundant for a function returning a named composite type',
+        (definitions[0] as NodeOf).ColumnDef.location,
+      )
     }
     if (outs.length > 0) {
-      throw errorAt(state, SQLSTATE.syntaxError, 'a column definition list is redundant for a function with OUT parameters', (definitions[0] as NodeOf).ColumnDef.location)
+      throw errorAt(
+        state,
+        SQLSTATE.syntaxError,
+        'a column definition list is redundant for a function with OUT parameters',
+        (definitions[0] as NodeOf).ColumnDef.location,
+      )
     }
     if (expr.type !== T.record) {
-      throw errorAt(state, SQLSTATE.syntaxError, 'a column definition list is only allowed for functions returning "record"', (definitions[0] as NodeOf).ColumnDef.location)
+      throw errorAt(
+        state,
+        SQLSTATE.syntaxError,
+        'a column definition list is only allowed for functions returning "record"',
+        (definitions[0] as NodeOf).ColumnDef.location,
+      )
     }
     return definitions.map((item) => {
       const column = (item as NodeOf).ColumnDef
@@ -198,14 +237,21 @@ function functionColumns(
     throw errorAt(state, SQLSTATE.syntaxError, 'a column definition list is required for functions returning "record"', location)
   }
   if (row?.typtype === 'p' && expr.type !== T.cstring && expr.type !== T.void && expr.type !== T.anyarray) {
-    throw errorAt(state, SQLSTATE.datatypeMismatch, `function "${fname}" in FROM has unsupported return type ${typeName(state, expr.type)}`, location)
+    throw errorAt(
+      state,
+      SQLSTATE.datatypeMismatch,
+      `function "${fname}" in FROM has unsupported return type ${typeName(state, expr.type)}`,
+      location,
+    )
   }
   // A function with one OUT parameter gives its column that name; else the alias or the function names it.
   const proc = expr.kind === 'FuncExpr' ? state.ctx.catalog.proc(expr.funcId) : null
   const outIndex = proc?.proargmodes?.findIndex((mode) => mode === 'o' || mode === 't' || mode === 'b') ?? -1
   const outName = outIndex < 0 ? '' : (proc?.proargnames?.[outIndex] ?? '')
   const name = outName !== '' ? outName : single && alias !== undefined ? alias.aliasname! : fname
-  return [{ name, type: expr.type, typmod: expr.typmod, collation: expr.collation !== 0 ? expr.collation : typeCollation(state, expr.type) }]
+  return [
+    { name, type: expr.type, typmod: expr.typmod, collation: expr.collation !== 0 ? expr.collation : typeCollation(state, expr.type) },
+  ]
 }
 
 // --- joins
@@ -243,7 +289,8 @@ function transformJoin(state: ParseState, node: NodeOf['JoinExpr']): FromItem {
   if (using.length > 0) {
     const conditions: Expr[] = []
     for (const [i, name] of using.entries()) {
-      if (using.indexOf(name) !== i) throw errorAt(state, SQLSTATE.duplicateColumn, `column name "${name}" appears more than once in USING clause`, undefined)
+      if (using.indexOf(name) !== i)
+        throw errorAt(state, SQLSTATE.duplicateColumn, `column name "${name}" appears more than once in USING clause`, undefined)
       const l = usingColumn(state, leftColumns, name, 'left')
       const r = usingColumn(state, rightColumns, name, 'right')
       mergedLeft.add(l)
@@ -263,7 +310,15 @@ function transformJoin(state: ParseState, node: NodeOf['JoinExpr']): FromItem {
       const plain = merged === lv ? l : merged === rv ? r : null
       columns.push(
         plain === null
-          ? { name, varno: 0, attno: columns.length + 1, type: merged.type, typmod: merged.typmod, collation: merged.collation, hidden: false }
+          ? {
+              name,
+              varno: 0,
+              attno: columns.length + 1,
+              type: merged.type,
+              typmod: merged.typmod,
+              collation: merged.collation,
+              hidden: false,
+            }
           : { ...plain, name },
       )
       aliasVars.push(merged)
@@ -344,4 +399,3 @@ function mergeColumn(state: ParseState, joinType: JoinType, left: Var, right: Va
       return { kind: 'CoalesceExpr', args: [l, r], type, typmod, collation: 0, location: -1 }
   }
 }
-

@@ -4,8 +4,8 @@ import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
 import { COERCION, elementType, isComposite } from '../functions/coercion-path.ts'
-import { type ArgSource, functionAmbiguous, type FunctionCall, functionNotFound, resolveFunction } from '../functions/overload.ts'
-import { type FuncCall, nodeAs, type NodeOf } from '../parser/nodes.ts'
+import { type ArgSource, type FunctionCall, functionAmbiguous, functionNotFound, resolveFunction } from '../functions/overload.ts'
+import { type FuncCall, type NodeOf, nodeAs } from '../parser/nodes.ts'
 import { parse } from '../parser/parse.ts'
 import { aggregateLevel, windowReference } from './agg.ts'
 import { distinctOf, sortListOf } from './clauses.ts'
@@ -71,7 +71,9 @@ export function parseFunction(state: ParseState, input: CallInput): Expr | null 
     if (raw === null) return null
     const what = input.procCall ? 'procedure' : 'function'
     if (found.kind === 'ambiguous') {
-      throw located(state, location, () => functionAmbiguous(state.source, call, what)).with({ ...errorAt(state, SQLSTATE.ambiguousFunction, '', location).fields })
+      throw located(state, location, () => functionAmbiguous(state.source, call, what)).with({
+        ...errorAt(state, SQLSTATE.ambiguousFunction, '', location).fields,
+      })
     }
     if (couldBeColumn && first !== undefined && isRow(state, first.type)) {
       const projected = projectField(state, name, first, location)
@@ -79,7 +81,11 @@ export function parseFunction(state: ParseState, input: CallInput): Expr | null 
     }
     let error = functionNotFound(state.source, call, what)
     if (ordered && !withinGroup) {
-      error = fail(error.message, 'No aggregate function matches the given name and argument types. Perhaps you misplaced ORDER BY; ORDER BY must appear after all regular arguments of the aggregate.', SQLSTATE.undefinedFunction)
+      error = fail(
+        error.message,
+        'No aggregate function matches the given name and argument types. Perhaps you misplaced ORDER BY; ORDER BY must appear after all regular arguments of the aggregate.',
+        SQLSTATE.undefinedFunction,
+      )
     }
     throw error.with(errorAt(state, SQLSTATE.undefinedFunction, '', location).fields)
   }
@@ -236,7 +242,12 @@ export function fieldsOf(state: ParseState, row: Expr): readonly (Field | null)[
     return (catalog.relation(composite.typrelid)?.columns ?? []).map((column) => (column.dropped ? null : column))
   }
   if (row.kind === 'RowExpr') {
-    return row.args.map((arg, i) => ({ name: row.colNames?.[i] ?? `f${i + 1}`, type: arg.type, typmod: arg.typmod, collation: arg.collation }))
+    return row.args.map((arg, i) => ({
+      name: row.colNames?.[i] ?? `f${i + 1}`,
+      type: arg.type,
+      typmod: arg.typmod,
+      collation: arg.collation,
+    }))
   }
   if (row.kind === 'FuncExpr') return resultColumns(state, row)
   if (row.kind === 'Var') {
@@ -332,9 +343,15 @@ function aggregate(
       for (const clause of distinct) {
         if (clause.sortOp === 0) {
           const at = entries.find((entry) => entry.ressortgroupref === clause.tleSortGroupRef)!.expr
-          throw errorAt(state, SQLSTATE.undefinedFunction, `could not identify an ordering operator for type ${typeName(state, at.type)}`, exprLocation(at), {
-            detail: 'Aggregates with DISTINCT must be able to sort their inputs.',
-          })
+          throw errorAt(
+            state,
+            SQLSTATE.undefinedFunction,
+            `could not identify an ordering operator for type ${typeName(state, at.type)}`,
+            exprLocation(at),
+            {
+              detail: 'Aggregates with DISTINCT must be able to sort their inputs.',
+            },
+          )
         }
       }
     }
@@ -416,7 +433,8 @@ function windowCall(
   if (isAggregate && state.ctx.catalog.aggregate(fn)!.aggkind !== 'n') {
     throw fail(`OVER is not supported for ordered-set aggregate ${printed}`)
   }
-  if (!isAggregate && raw!.agg_star) throw fail(`${printed}(*) specified, but ${printed} is not an aggregate function`, SQLSTATE.wrongObjectType)
+  if (!isAggregate && raw!.agg_star)
+    throw fail(`${printed}(*) specified, but ${printed} is not an aggregate function`, SQLSTATE.wrongObjectType)
   if ((raw!.agg_order?.length ?? 0) > 0) throw fail('aggregate ORDER BY is not implemented for window functions')
   if (!isAggregate && state.ctx.catalog.proc(fn)!.prokind !== 'w') {
     throw fail(`OVER specified, but ${printed} is not a window function nor an aggregate function`, SQLSTATE.wrongObjectType)

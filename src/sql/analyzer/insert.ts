@@ -1,7 +1,7 @@
 // INSERT in all its forms.
 
-import type { RelationColumn, RelationInfo } from '../../catalog/snapshot.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
+import type { RelationColumn, RelationInfo } from '../../catalog/snapshot.ts'
 import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
 import { type InsertStmt, type Node, nodeAs, type SelectStmt } from '../parser/nodes.ts'
 import { assignCollations, assignListCollations } from './collate.ts'
@@ -33,7 +33,12 @@ export const OVERRIDES: Readonly<Record<string, Query['override']>> = {
 export function analyzeInsert(state: ParseState, stmt: InsertStmt): Query {
   if (stmt.withClause !== undefined) transformWith(state, stmt.withClause)
   const conflict = stmt.onConflictClause
-  const { item, relation } = setTarget(state, stmt.relation!, false, conflict?.action === 'ONCONFLICT_UPDATE' ? ['insert', 'update'] : ['insert'])
+  const { item, relation } = setTarget(
+    state,
+    stmt.relation!,
+    false,
+    conflict?.action === 'ONCONFLICT_UPDATE' ? ['insert', 'update'] : ['insert'],
+  )
   const columns = insertColumns(state, relation, stmt.cols ?? [])
   const named = stmt.cols !== undefined
   const select = nodeAs(stmt.selectStmt, 'SelectStmt')
@@ -44,7 +49,8 @@ export function analyzeInsert(state: ParseState, stmt: InsertStmt): Query {
   else entries = fromRow(state, select, columns, named)
 
   const permission = state.permissions[(item.rte as { permission: number }).permission]!
-  for (const { column } of columns.slice(0, named ? columns.length : Math.max(entries.length, 0))) permission.insertedColumns.add(column.attnum)
+  for (const { column } of columns.slice(0, named ? columns.length : Math.max(entries.length, 0)))
+    permission.insertedColumns.add(column.attnum)
   assignListCollations(state, entries)
 
   let onConflict: OnConflict | null = null
@@ -102,7 +108,12 @@ export function insertColumns(state: ParseState, relation: RelationInfo, cols: r
 }
 
 /** transformInsertRow: as many expressions as columns, each fit for its column. */
-export function insertRow(state: ParseState, exprs: readonly Expr[], columns: readonly InsertColumn[], named: boolean): Mutable<TargetEntry>[] {
+export function insertRow(
+  state: ParseState,
+  exprs: readonly Expr[],
+  columns: readonly InsertColumn[],
+  named: boolean,
+): Mutable<TargetEntry>[] {
   if (exprs.length > columns.length) {
     throw errorAt(state, SQLSTATE.syntaxError, 'INSERT has more expressions than target columns', exprLocation(exprs[columns.length]!))
   }

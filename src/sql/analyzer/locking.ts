@@ -79,10 +79,17 @@ function apply(state: ParseState, query: Query, clause: LockingClause, marks: Ma
     if (range.schemaname !== undefined) {
       throw errorAt(state, SQLSTATE.syntaxError, `${lockName(clause.strength)} must specify unqualified relation names`, location)
     }
-    const index = state.rtable.findIndex((rte, i) => rte.inFromClause && rte.refname === range.relname && (rte.kind !== 'join' || rte.hasAlias) && i >= 0)
+    const index = state.rtable.findIndex(
+      (rte, i) => rte.inFromClause && rte.refname === range.relname && (rte.kind !== 'join' || rte.hasAlias) && i >= 0,
+    )
     const rte = state.rtable[index]
     if (rte === undefined) {
-      throw errorAt(state, SQLSTATE.undefinedTable, `relation "${range.relname}" in ${lockName(clause.strength)} clause not found in FROM clause`, location)
+      throw errorAt(
+        state,
+        SQLSTATE.undefinedTable,
+        `relation "${range.relname}" in ${lockName(clause.strength)} clause not found in FROM clause`,
+        location,
+      )
     }
     if (rte.kind !== 'relation' && rte.kind !== 'subquery') {
       const what = { join: 'a join', function: 'a function', values: 'VALUES', cte: 'a WITH query', result: 'a result' }[rte.kind]

@@ -8,7 +8,13 @@ import type { BoolExpr, CoercionForm, Const, Expr, FuncExpr, RelabelType, Target
 export const DEFAULT_COLLATION = 100
 export const C_COLLATION = 950
 
-export function makeVar(varno: number, attno: number, column: { type: Oid; typmod: number; collation: Oid }, levelsUp: number, location: number): Var {
+export function makeVar(
+  varno: number,
+  attno: number,
+  column: { type: Oid; typmod: number; collation: Oid },
+  levelsUp: number,
+  location: number,
+): Var {
   return { kind: 'Var', varno, attno, levelsUp, type: column.type, typmod: column.typmod, collation: column.collation, location }
 }
 
@@ -29,7 +35,19 @@ export function boolExpr(op: BoolExpr['op'], args: readonly Expr[], location: nu
 }
 
 export function funcExpr(funcId: Oid, type: Oid, args: readonly Expr[], format: CoercionForm, location: number): FuncExpr {
-  return { kind: 'FuncExpr', funcId, args, retset: false, variadic: false, format, type, typmod: -1, collation: 0, inputCollation: 0, location }
+  return {
+    kind: 'FuncExpr',
+    funcId,
+    args,
+    retset: false,
+    variadic: false,
+    format,
+    type,
+    typmod: -1,
+    collation: 0,
+    inputCollation: 0,
+    location,
+  }
 }
 
 export function relabel(arg: Expr, type: Oid, typmod: number, format: CoercionForm, location: number): RelabelType {

@@ -54,7 +54,13 @@ export function analyzeMerge(state: ParseState, stmt: MergeStmt): Query {
     const matchKind = MATCH_KINDS[clause.matchKind ?? 'MERGE_WHEN_MATCHED']!
     state.namespace = matchKind === 'matched' ? both : matchKind === 'not matched by source' ? [item] : source
     const qual = clause.condition === undefined ? null : transformCondition(state, clause.condition, 'merge when', 'WHEN')
-    const action: Mutable<MergeAction> = { matchKind, command: 'nothing', override: OVERRIDES[clause.override ?? ''] ?? 'none', qual, targetList: [] }
+    const action: Mutable<MergeAction> = {
+      matchKind,
+      command: 'nothing',
+      override: OVERRIDES[clause.override ?? ''] ?? 'none',
+      qual,
+      targetList: [],
+    }
     if (clause.commandType === 'CMD_INSERT') {
       action.command = 'insert'
       const named = clause.targetList !== undefined

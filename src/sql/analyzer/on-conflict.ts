@@ -1,10 +1,10 @@
 // ON CONFLICT: the arbiter indexes inferred from columns, expressions or a constraint's name, and the SET … WHERE of DO UPDATE.
 
+import { PgError } from '../../base/errors.ts'
+import type { Oid } from '../../base/ids.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { IndexDescriptor } from '../../catalog/descriptors.ts'
 import type { RelationInfo } from '../../catalog/snapshot.ts'
-import type { Oid } from '../../base/ids.ts'
-import { PgError } from '../../base/errors.ts'
-import { SQLSTATE } from '../../base/sqlstate.ts'
 import { opclassByOid, opclassesByName } from '../builtin/pg-index.ts'
 import { nameList, nodeAs, type OnConflictClause } from '../parser/nodes.ts'
 import { assignCollations, assignListCollations } from './collate.ts'
@@ -28,9 +28,15 @@ export function transformOnConflict(state: ParseState, clause: OnConflictClause,
   const update = clause.action === 'ONCONFLICT_UPDATE'
   const infer = clause.infer
   if (update && infer === undefined) {
-    throw errorAt(state, SQLSTATE.syntaxError, 'ON CONFLICT DO UPDATE requires inference specification or constraint name', clause.location ?? 0, {
-      hint: 'For example, ON CONFLICT (column_name).',
-    })
+    throw errorAt(
+      state,
+      SQLSTATE.syntaxError,
+      'ON CONFLICT DO UPDATE requires inference specification or constraint name',
+      clause.location ?? 0,
+      {
+        hint: 'For example, ON CONFLICT (column_name).',
+      },
+    )
   }
   let arbiters: Oid[] = []
   if (infer !== undefined) {
@@ -48,9 +54,11 @@ export function transformOnConflict(state: ParseState, clause: OnConflictClause,
           [elem.ordering !== undefined && elem.ordering !== 'SORTBY_DEFAULT', 'ASC/DESC'],
           [elem.nulls_ordering !== undefined && elem.nulls_ordering !== 'SORTBY_NULLS_DEFAULT', 'NULLS FIRST/LAST'],
         ] as const) {
-          if (given) throw errorAt(state, SQLSTATE.invalidColumnReference, `${what} is not allowed in ON CONFLICT clause`, infer.location ?? 0)
+          if (given)
+            throw errorAt(state, SQLSTATE.invalidColumnReference, `${what} is not allowed in ON CONFLICT clause`, infer.location ?? 0)
         }
-        const raw = elem.name === undefined ? elem.expr! : { ColumnRef: { fields: [{ String: { sval: elem.name } }], location: infer.location ?? 0 } }
+        const raw =
+          elem.name === undefined ? elem.expr! : { ColumnRef: { fields: [{ String: { sval: elem.name } }], location: infer.location ?? 0 } }
         const expr = transformExpr(state, raw, 'index expression')
         assignCollations(state, expr)
         const collation = elem.collation === undefined ? 0 : lookupCollation(state, nameList(elem.collation), infer.location ?? 0)
@@ -62,7 +70,10 @@ export function transformOnConflict(state: ParseState, clause: OnConflictClause,
       const where = infer.whereClause === undefined ? null : transformCondition(state, infer.whereClause, 'index predicate', 'WHERE')
       arbiters = inferArbiters(relation, elements, where)
       if (arbiters.length === 0) {
-        throw new PgError(SQLSTATE.invalidColumnReference, 'there is no unique or exclusion constraint matching the ON CONFLICT specification')
+        throw new PgError(
+          SQLSTATE.invalidColumnReference,
+          'there is no unique or exclusion constraint matching the ON CONFLICT specification',
+        )
       }
     }
     state.namespace = saved
@@ -110,7 +121,10 @@ function atRelation(expr: Expr): Expr {
 function covers(index: IndexDescriptor, elements: readonly Element[]): boolean {
   const matches = (element: Element, column: IndexDescriptor['columns'][number]): boolean => {
     if (element.collation !== 0 && element.collation !== column.collation) return false
-    if (element.opclass !== null && !opclassesByName(index.accessMethod, element.opclass).some((row) => row.opcfamily === opclassByOid(column.opclass)?.opcfamily)) {
+    if (
+      element.opclass !== null &&
+      !opclassesByName(index.accessMethod, element.opclass).some((row) => row.opcfamily === opclassByOid(column.opclass)?.opcfamily)
+    ) {
       return false
     }
     if (column.attnum !== 0) return element.attnum === column.attnum

@@ -5,10 +5,10 @@ import { SQLSTATE } from '../../base/sqlstate.ts'
 import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
 import { ACCESS_METHOD, amop, amopsByOperator, opclassByOid, pgOpclasses, STRATEGY } from '../builtin/pg-index.ts'
 import { multiIndex } from '../builtin/table.ts'
+import type { CatalogSource } from '../functions/catalog-source.ts'
 import { isBinaryCoercible } from '../functions/coerce.ts'
 import { baseType, COERCION, elementType } from '../functions/coercion-path.ts'
-import type { CatalogSource } from '../functions/catalog-source.ts'
-import { operatorAmbiguous, operatorNotFound, type OperatorResolution, resolveOperator } from '../functions/overload.ts'
+import { type OperatorResolution, operatorAmbiguous, operatorNotFound, resolveOperator } from '../functions/overload.ts'
 import { coerceType, typeName } from './coerce.ts'
 import { errorAt, located, type ParseState } from './context.ts'
 import type { Expr, OpExpr, ScalarArrayOpExpr } from './expr.ts'
@@ -28,7 +28,13 @@ export function operatorName(state: ParseState, names: readonly string[], locati
 }
 
 /** `left` 0 for a prefix operator; errors as PostgreSQL's. */
-function resolve(state: ParseState, op: OperatorName, left: Oid, right: Oid, location: number): Extract<OperatorResolution, { kind: 'operator' }> {
+function resolve(
+  state: ParseState,
+  op: OperatorName,
+  left: Oid,
+  right: Oid,
+  location: number,
+): Extract<OperatorResolution, { kind: 'operator' }> {
   const result = located(state, location, () => resolveOperator(state.source, op.schema, op.name, left, right))
   if (result.kind === 'operator') return result
   const shown = op.schema === null ? op.name : `${op.schema}.${op.name}`
@@ -42,7 +48,8 @@ const implicit = (state: ParseState, arg: Expr, type: Oid): Expr => coerceType(s
 /** `left` null for a prefix operator. */
 export function makeOp(state: ParseState, op: OperatorName, left: Expr | null, right: Expr, location: number): OpExpr {
   const found = resolve(state, op, left === null ? 0 : left.type, right.type, location)
-  const args = left === null ? [implicit(state, right, found.right)] : [implicit(state, left, found.left), implicit(state, right, found.right)]
+  const args =
+    left === null ? [implicit(state, right, found.right)] : [implicit(state, left, found.left), implicit(state, right, found.right)]
   const retset = state.ctx.catalog.proc(found.operator.oprcode)?.proretset ?? false
   const node: OpExpr = {
     kind: 'OpExpr',
@@ -60,7 +67,14 @@ export function makeOp(state: ParseState, op: OperatorName, left: Expr | null, r
   return node
 }
 
-export function makeScalarArrayOp(state: ParseState, op: OperatorName, useOr: boolean, left: Expr, right: Expr, location: number): ScalarArrayOpExpr {
+export function makeScalarArrayOp(
+  state: ParseState,
+  op: OperatorName,
+  useOr: boolean,
+  left: Expr,
+  right: Expr,
+  location: number,
+): ScalarArrayOpExpr {
   let element: Oid
   if (right.type === T.unknown) element = T.unknown
   else {
@@ -177,9 +191,15 @@ export function sortGroupOperators(
 ): SortGroupOperators {
   const ops = operatorsOf(state.source, type)
   if (needLess && ops.less === 0) {
-    throw errorAt(state, SQLSTATE.undefinedFunction, `could not identify an ordering operator for type ${typeName(state, type)}`, location, {
-      hint: 'Use an explicit ordering operator or modify the query.',
-    })
+    throw errorAt(
+      state,
+      SQLSTATE.undefinedFunction,
+      `could not identify an ordering operator for type ${typeName(state, type)}`,
+      location,
+      {
+        hint: 'Use an explicit ordering operator or modify the query.',
+      },
+    )
   }
   const equal = ops.equal !== 0 ? ops.equal : ops.hashEqual
   if (needEqual && equal === 0) {

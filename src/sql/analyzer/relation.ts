@@ -1,8 +1,8 @@
 // The range table and the names visible in it: adding entries, finding columns and relations by name, and the errors when there is none.
 
-import type { RelationInfo } from '../../catalog/snapshot.ts'
 import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
+import type { RelationInfo } from '../../catalog/snapshot.ts'
 import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
 import { type Alias, nameList, type RangeVar } from '../parser/nodes.ts'
 import { typeCollation } from './coerce.ts'
@@ -368,7 +368,14 @@ function ambiguous(state: ParseState, name: string, location: number) {
 }
 
 /** A column of one item by name; null when it has none. `origin` is where the reference stands (for errors). */
-export function itemColumn(origin: ParseState, item: NsItem, levelsUp: number, name: string, location: number, qualified = true): Var | null {
+export function itemColumn(
+  origin: ParseState,
+  item: NsItem,
+  levelsUp: number,
+  name: string,
+  location: number,
+  qualified = true,
+): Var | null {
   let found: NsColumn | null = null
   for (const column of item.columns) {
     if (column === null || column.name !== name || (column.hidden && !qualified)) continue
@@ -392,9 +399,15 @@ function checkLateral(state: ParseState, item: NsItem, location: number): void {
   if (!item.lateralOnly || item.lateralOk) return
   const name = item.refname
   const isTarget = item.rtindex === state.targetItem?.rtindex
-  throw errorAt(state, SQLSTATE.invalidColumnReference, `invalid reference to FROM-clause entry for table "${name}"`, location, isTarget
-    ? { hint: `There is an entry for table "${name}", but it cannot be referenced from this part of the query.` }
-    : { detail: 'The combining JOIN type must be INNER or LEFT for a LATERAL reference.' })
+  throw errorAt(
+    state,
+    SQLSTATE.invalidColumnReference,
+    `invalid reference to FROM-clause entry for table "${name}"`,
+    location,
+    isTarget
+      ? { hint: `There is an entry for table "${name}", but it cannot be referenced from this part of the query.` }
+      : { detail: 'The combining JOIN type must be INNER or LEFT for a LATERAL reference.' },
+  )
 }
 
 /** An unqualified column, in this query or an outer one. */
@@ -488,7 +501,9 @@ export function missingColumn(state: ParseState, relname: string | null, name: s
   }
   const [exact] = match.exact
   if (exact !== undefined) {
-    const lateral = exact.level.namespace.some((item) => item.rte === exact.rte && item.lateralOnly && item.lateralOk && !exact.level.lateralActive)
+    const lateral = exact.level.namespace.some(
+      (item) => item.rte === exact.rte && item.lateralOnly && item.lateralOk && !exact.level.lateralActive,
+    )
     const qualified = exact.level.namespace.some((item) => item.rte === exact.rte && item.relVisible && !item.lateralOnly)
     return fail({
       detail: `There is a column named "${name}" in table "${exact.rte.refname}", but it cannot be referenced from this part of the query.`,
@@ -534,7 +549,13 @@ export function wholeRow(state: ParseState, item: NsItem, levelsUp: number, loca
     const row = state.ctx.catalog.type(only!.expr.type)
     if (row?.typtype === 'c' || (row?.typtype === 'd' && state.ctx.catalog.type(row.typbasetype)?.typtype === 'c')) type = row.oid
     else if (only!.expr.type !== T.record) {
-      return makeVar(item.rtindex, 1, { type: only!.expr.type, typmod: -1, collation: typeCollation(state, only!.expr.type) }, levelsUp, location)
+      return makeVar(
+        item.rtindex,
+        1,
+        { type: only!.expr.type, typmod: -1, collation: typeCollation(state, only!.expr.type) },
+        levelsUp,
+        location,
+      )
     }
   }
   const result = makeVar(item.rtindex, 0, { type, typmod: -1, collation: 0 }, levelsUp, location)

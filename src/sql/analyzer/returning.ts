@@ -3,7 +3,7 @@
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { nodeAs, type ReturningClause } from '../parser/nodes.ts'
 import { assignListCollations } from './collate.ts'
-import { errorAt, type ExprKind, type Mutable, type NsItem, type ParseState } from './context.ts'
+import { type ExprKind, errorAt, type Mutable, type NsItem, type ParseState } from './context.ts'
 import type { TargetEntry } from './expr.ts'
 import { addRelation, itemByName } from './relation.ts'
 import { markOrigins, resolveTargetUnknowns, transformTargetList } from './target.ts'

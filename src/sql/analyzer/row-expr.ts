@@ -57,9 +57,15 @@ export function rowComparison(state: ParseState, op: OperatorName, left: readonl
   if (op.name === '<>' && candidates.length === 0) return boolExpr('or', pairs, location)
   const [strategy] = candidates
   if (strategy === undefined) {
-    throw errorAt(state, SQLSTATE.featureNotSupported, `could not determine interpretation of row comparison operator ${op.name}`, location, {
-      hint: 'Row comparison operators must be associated with btree operator families.',
-    })
+    throw errorAt(
+      state,
+      SQLSTATE.featureNotSupported,
+      `could not determine interpretation of row comparison operator ${op.name}`,
+      location,
+      {
+        hint: 'Row comparison operators must be associated with btree operator families.',
+      },
+    )
   }
   if (strategy === 3) return boolExpr('and', pairs, location)
   return {
@@ -96,7 +102,13 @@ export function transformArray(state: ParseState, node: A_ArrayExpr, arrayType: 
       return transformArray(state, nested, arrayType, elementType, typmod)
     }
     const expr = transform(state, item)
-    if (!multidims && state.ctx.catalog.type(expr.type)?.typcategory === 'A' && (state.ctx.catalog.type(expr.type)?.typelem ?? 0) !== 0 && expr.type !== T.int2vector && expr.type !== T.oidvector) {
+    if (
+      !multidims &&
+      state.ctx.catalog.type(expr.type)?.typcategory === 'A' &&
+      (state.ctx.catalog.type(expr.type)?.typelem ?? 0) !== 0 &&
+      expr.type !== T.int2vector &&
+      expr.type !== T.oidvector
+    ) {
       multidims = true
     }
     return expr
@@ -144,4 +156,3 @@ export function transformArray(state: ParseState, node: A_ArrayExpr, arrayType: 
   const mod = first !== undefined && elements.every((e) => e.typmod === first.typmod) ? first.typmod : -1
   return { kind: 'ArrayExpr', elementType: element, elements, multidims, type: array, typmod: mod, collation: 0, location }
 }
-

@@ -1,23 +1,23 @@
 // SELECT and VALUES; analyzeSubquery is how every nested query begins.
 
 import { SQLSTATE } from '../../base/sqlstate.ts'
-import { type Node, nodeAs, type NodeOf, nodeTag, type SelectStmt } from '../parser/nodes.ts'
+import { type Node, type NodeOf, nodeAs, nodeTag, type SelectStmt } from '../parser/nodes.ts'
 import { checkGrouping, refuseRecursiveAggregates } from './agg.ts'
 import { distinctOf, distinctOnOf, groupByOf, limitOf, sortListOf } from './clauses.ts'
 import { coerceToCommon, commonType, commonTypmod } from './coerce.ts'
 import { assignCollations, assignListCollations, selectCommonCollation } from './collate.ts'
-import { type CteEntry, descend, errorAt, type ExprKind, makeState, type Mutable, type ParseState } from './context.ts'
+import { type CteEntry, descend, type ExprKind, errorAt, type Mutable, makeState, type ParseState } from './context.ts'
 import { transformWith } from './cte.ts'
 import type { Expr, TargetEntry } from './expr.ts'
 import { transformFrom } from './from.ts'
-import { transformLocking } from './locking.ts'
 import { exprListLocation } from './location.ts'
+import { transformLocking } from './locking.ts'
+import { targetEntry } from './make.ts'
 import { analyzeModify } from './modify.ts'
 import type { FromExpr, Query } from './query.ts'
 import { addValues, columnVar } from './relation.ts'
 import { transformSetOperation } from './setop.ts'
 import { expandExpressionList, markOrigins, resolveTargetUnknowns, transformTargetList } from './target.ts'
-import { targetEntry } from './make.ts'
 import { transformCondition } from './transform-expr.ts'
 import { windowClausesOf } from './windows.ts'
 
@@ -228,7 +228,9 @@ function transformValues(state: ParseState, select: SelectStmt): Query {
   const item = addValues(state, rows, types, undefined, lateral, true)
   state.namespace = [item]
   state.joinlist.push({ kind: 'RangeTblRef', rtindex: item.rtindex })
-  const entries: Mutable<TargetEntry>[] = item.columns.map((column) => targetEntry(columnVar(column!, 0, -1), state.nextResno++, column!.name))
+  const entries: Mutable<TargetEntry>[] = item.columns.map((column) =>
+    targetEntry(columnVar(column!, 0, -1), state.nextResno++, column!.name),
+  )
   const sortClause = sortListOf(state, select.sortClause ?? [], entries, 'order by', false)
   const option = limitOptionOf(select)
   const limitOffset = limitOf(state, select.limitOffset, 'offset', false)
@@ -250,7 +252,9 @@ function transformValues(state: ParseState, select: SelectStmt): Query {
 
 export function lockName(strength: string | undefined): string {
   return (
-    { LCS_FORKEYSHARE: 'FOR KEY SHARE', LCS_FORSHARE: 'FOR SHARE', LCS_FORNOKEYUPDATE: 'FOR NO KEY UPDATE', LCS_FORUPDATE: 'FOR UPDATE' }[strength ?? ''] ?? 'FOR UPDATE'
+    { LCS_FORKEYSHARE: 'FOR KEY SHARE', LCS_FORSHARE: 'FOR SHARE', LCS_FORNOKEYUPDATE: 'FOR NO KEY UPDATE', LCS_FORUPDATE: 'FOR UPDATE' }[
+      strength ?? ''
+    ] ?? 'FOR UPDATE'
   )
 }
 

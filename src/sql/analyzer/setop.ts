@@ -9,6 +9,7 @@ import { coerceToCommon, coerceType, commonType, typeName } from './coerce.ts'
 import { assignListCollations, selectCommonCollation } from './collate.ts'
 import { descend, errorAt, type Mutable, type NsColumn, type NsItem, type ParseState } from './context.ts'
 import { transformWith } from './cte.ts'
+import { findSelfReference } from './cte-scan.ts'
 import type { Expr, SortGroupClause, TargetEntry } from './expr.ts'
 import { exprLocation } from './location.ts'
 import { makeVar, targetEntry } from './make.ts'
@@ -16,14 +17,18 @@ import { sortGroupOperators } from './operators.ts'
 import type { Query, RangeTblRef, RteColumn, SetOperation } from './query.ts'
 import { addSubquery } from './relation.ts'
 import { analyzeSubquery, baseQuery, fromExpr, limitOptionOf, lockName } from './select.ts'
-import { findSelfReference } from './cte-scan.ts'
 
 export function transformSetOperation(state: ParseState, select: SelectStmt): Query {
   if (select.withClause !== undefined) transformWith(state, select.withClause)
   let leftmostSelect: SelectStmt = select
   while (leftmostSelect.larg !== undefined && leftmostSelect.op !== 'SETOP_NONE') leftmostSelect = leftmostSelect.larg
   if (select.lockingClause !== undefined) {
-    throw errorAt(state, SQLSTATE.featureNotSupported, `${lockName(nodeAs(select.lockingClause[0], 'LockingClause')?.strength)} is not allowed with UNION/INTERSECT/EXCEPT`, undefined)
+    throw errorAt(
+      state,
+      SQLSTATE.featureNotSupported,
+      `${lockName(nodeAs(select.lockingClause[0], 'LockingClause')?.strength)} is not allowed with UNION/INTERSECT/EXCEPT`,
+      undefined,
+    )
   }
   // The clauses of the whole are not those of its tree.
   const tree: SelectStmt = { ...select }
@@ -71,16 +76,30 @@ export function transformSetOperation(state: ParseState, select: SelectStmt): Qu
   const sortClause = sortListOf(state, select.sortClause ?? [], entries, 'order by', false)
   state.namespace = savedNamespace
   if (entries.length > before) {
-    throw errorAt(state, SQLSTATE.featureNotSupported, 'invalid UNION/INTERSECT/EXCEPT ORDER BY clause', exprLocation(entries[before]!.expr), {
-      detail: 'Only result column names can be used, not expressions or functions.',
-      hint: 'Add the expression/function to every SELECT, or move the UNION into a FROM clause.',
-    })
+    throw errorAt(
+      state,
+      SQLSTATE.featureNotSupported,
+      'invalid UNION/INTERSECT/EXCEPT ORDER BY clause',
+      exprLocation(entries[before]!.expr),
+      {
+        detail: 'Only result column names can be used, not expressions or functions.',
+        hint: 'Add the expression/function to every SELECT, or move the UNION into a FROM clause.',
+      },
+    )
   }
   const option = limitOptionOf(select)
   const limitOffset = limitOf(state, select.limitOffset, 'offset', false)
   const limitCount = limitOf(state, select.limitCount, 'limit', option === 'with ties')
   assignListCollations(state, entries)
-  return { ...baseQuery(state, fromExpr(state, null)), targetList: entries, sortClause, limitOffset, limitCount, limitOption: option, setOperations: operation }
+  return {
+    ...baseQuery(state, fromExpr(state, null)),
+    targetList: entries,
+    sortClause,
+    limitOffset,
+    limitCount,
+    limitOption: option,
+    setOperations: operation,
+  }
 }
 
 interface Branch {
@@ -101,14 +120,23 @@ function transformTree(state: ParseState, select: SelectStmt, top: boolean): Bra
       select.lockingClause !== undefined ||
       select.withClause !== undefined
     if (select.intoClause !== undefined) {
-      throw errorAt(state, SQLSTATE.syntaxError, 'INTO is only allowed on first SELECT of UNION/INTERSECT/EXCEPT', select.intoClause.rel?.location)
+      throw errorAt(
+        state,
+        SQLSTATE.syntaxError,
+        'INTO is only allowed on first SELECT of UNION/INTERSECT/EXCEPT',
+        select.intoClause.rel?.location,
+      )
     }
     return isLeaf ? transformLeaf(state, select) : transformNode(state, select, top)
   })
 }
 
 function transformLeaf(state: ParseState, select: SelectStmt): Branch {
-  const query = analyzeSubquery(state, { SelectStmt: select } as Node, { kind: 'other', resolveUnknowns: false, ...(state.parentCte === null ? {} : { cte: state.parentCte }) })
+  const query = analyzeSubquery(state, { SelectStmt: select } as Node, {
+    kind: 'other',
+    resolveUnknowns: false,
+    ...(state.parentCte === null ? {} : { cte: state.parentCte }),
+  })
   const name = `*SELECT* ${state.rtable.length + 1}`
   const item = addSubquery(state, query, { aliasname: name }, false, false)
   const columns = (query.targetList as Mutable<TargetEntry>[]).filter((entry) => !entry.resjunk)
@@ -124,13 +152,19 @@ function transformNode(state: ParseState, select: SelectStmt, top: boolean): Bra
   if (recursive) {
     const early = findSelfReference(select.larg, cte.name)
     if (early !== null) {
-      throw errorAt(state, SQLSTATE.invalidRecursion, `recursive reference to query "${cte.name}" must not appear within its non-recursive term`, early)
+      throw errorAt(
+        state,
+        SQLSTATE.invalidRecursion,
+        `recursive reference to query "${cte.name}" must not appear within its non-recursive term`,
+        early,
+      )
     }
   }
   const left = transformTree(state, select.larg!, false)
   if (recursive) {
     // From here on the CTE has the columns of its first term.
-    for (const entry of left.columns) entry.expr = entry.expr.type === T.unknown ? coerceType(state, entry.expr, T.text, -1, COERCION.implicit, 'implicit', -1) : entry.expr
+    for (const entry of left.columns)
+      entry.expr = entry.expr.type === T.unknown ? coerceType(state, entry.expr, T.text, -1, COERCION.implicit, 'implicit', -1) : entry.expr
     assignListCollations(state, left.columns)
     cte.columns = left.columns.map(({ expr, resname }, i) => ({
       name: cte.columns[i]?.name ?? resname ?? '?column?',
@@ -162,14 +196,22 @@ function transformNode(state: ParseState, select: SelectStmt, top: boolean): Bra
     fit(left, l)
     fit(right, r)
     const typmod = l.expr.type === type && r.expr.type === type && l.expr.typmod === r.expr.typmod ? l.expr.typmod : -1
-    const collation = (state.ctx.catalog.type(type)?.typcollation ?? 0) === 0 ? 0 : selectCommonCollation(state, [l.expr, r.expr], op === 'union' && all)
+    const collation =
+      (state.ctx.catalog.type(type)?.typcollation ?? 0) === 0 ? 0 : selectCommonCollation(state, [l.expr, r.expr], op === 'union' && all)
     columns.push({ type, typmod, collation })
     const location = exprLocation(l.expr)
     const dummy: Expr = { kind: 'SetToDefault', type, typmod, collation, location }
     results.push(targetEntry(dummy, i + 1, l.resname))
     if (!(op === 'union' && all)) {
       const ops = sortGroupOperators(state, type, false, true, location)
-      groupClauses.push({ tleSortGroupRef: i + 1, eqOp: ops.equal, sortOp: ops.less, descending: false, nullsFirst: false, hashable: ops.hashable })
+      groupClauses.push({
+        tleSortGroupRef: i + 1,
+        eqOp: ops.equal,
+        sortOp: ops.less,
+        descending: false,
+        nullsFirst: false,
+        hashable: ops.hashable,
+      })
     }
     if (recursive && type !== cte.columns[i]!.type) {
       throw errorAt(

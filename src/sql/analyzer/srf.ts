@@ -14,12 +14,7 @@ export function checkSrfPlacement(state: ParseState, node: Expr, location: numbe
   switch (state.kind) {
     case 'from function':
       if (last !== null && last !== node && isSet(last) && hasArgument(node, last)) {
-        throw errorAt(
-          state,
-          SQLSTATE.featureNotSupported,
-          'set-returning functions must appear at top level of FROM',
-          exprLocation(last),
-        )
+        throw errorAt(state, SQLSTATE.featureNotSupported, 'set-returning functions must appear at top level of FROM', exprLocation(last))
       }
       return
     case 'select target':

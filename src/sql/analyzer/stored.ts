@@ -2,8 +2,8 @@
 // datum's form in memory does not touch what is stored. Locations are dropped.
 
 import type { Datum } from '../../base/datum.ts'
-import type { Oid } from '../../base/ids.ts'
 import { PgError } from '../../base/errors.ts'
+import type { Oid } from '../../base/ids.ts'
 import { LruMap } from '../../base/lru.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { StoredNode } from '../../catalog/descriptors.ts'
@@ -22,7 +22,7 @@ export type SupportOf = (type: Oid) => TypeSupport
 const STORED_CONTEXT = { io: TEXT_IO } as EvalContext
 
 function write(root: Expr | Query, supportOf: SupportOf): StoredNode {
-  return JSON.stringify({ v: VERSION, n: root }, function (key, value: unknown) {
+  return JSON.stringify({ v: VERSION, n: root }, (key, value: unknown) => {
     if (key === 'location') return undefined
     if (typeof value === 'object' && value !== null && (value as { kind?: unknown }).kind === 'Const') {
       const node = value as Const

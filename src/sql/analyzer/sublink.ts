@@ -4,7 +4,7 @@ import { SQLSTATE } from '../../base/sqlstate.ts'
 import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
 import { type MultiAssignRef, nameList, nodeAs, type SubLink as RawSubLink } from '../parser/nodes.ts'
 import { typeName } from './coerce.ts'
-import { errorAt, type ExprKind, type ParseState } from './context.ts'
+import { type ExprKind, errorAt, type ParseState } from './context.ts'
 import type { Expr, SubLink, SubLinkColumn } from './expr.ts'
 import { exprLocation } from './location.ts'
 import { operatorName } from './operators.ts'
@@ -113,7 +113,16 @@ export function transformMultiAssign(state: ParseState, node: MultiAssignRef): E
       if (made.length !== count) {
         throw errorAt(state, SQLSTATE.syntaxError, 'number of columns does not match number of values', row.location ?? 0)
       }
-      const expr: Expr = { kind: 'RowExpr', args: made, colNames: null, format: 'implicit', type: T.record, typmod: -1, collation: 0, location: row.location ?? 0 }
+      const expr: Expr = {
+        kind: 'RowExpr',
+        args: made,
+        colNames: null,
+        format: 'implicit',
+        type: T.record,
+        typmod: -1,
+        collation: 0,
+        location: row.location ?? 0,
+      }
       state.multiAssign.push({ source, expr, columns: count })
     } else {
       throw errorAt(
@@ -128,7 +137,15 @@ export function transformMultiAssign(state: ParseState, node: MultiAssignRef): E
   const { expr } = state.multiAssign[id - 1]!
   if (expr.kind === 'RowExpr') return expr.args[colno - 1]!
   const column = (expr as SubLink).subselect.targetList.filter((entry) => !entry.resjunk)[colno - 1]!.expr
-  return { kind: 'SubLinkColumn', column: colno, subLinkId: id, type: column.type, typmod: column.typmod, collation: column.collation, location: -1 }
+  return {
+    kind: 'SubLinkColumn',
+    column: colno,
+    subLinkId: id,
+    type: column.type,
+    typmod: column.typmod,
+    collation: column.collation,
+    location: -1,
+  }
 }
 
 function transformRowWithDefaults(state: ParseState, row: NonNullable<ReturnType<typeof nodeAs<'RowExpr'>>>): Expr[] {

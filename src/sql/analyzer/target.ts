@@ -1,20 +1,20 @@
 // Target lists: output columns with their names, * expanded; and assignment of values to columns (INSERT, UPDATE).
 
-import type { RelationColumn } from '../../catalog/snapshot.ts'
 import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
+import type { RelationColumn } from '../../catalog/snapshot.ts'
 import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
 import { baseType, baseTypmod, COERCION } from '../functions/coercion-path.ts'
-import { nameList, type Node, nodeAs, type NodeOf, nodeTag, stringOf } from '../parser/nodes.ts'
+import { type Node, type NodeOf, nameList, nodeAs, nodeTag, stringOf } from '../parser/nodes.ts'
 import { coerceToDomain, coerceToTarget, resolveUnknown, typeName } from './coerce.ts'
 import { transformSubscripts } from './column-ref.ts'
-import { errorAt, type ExprKind, type Mutable, type NsItem, type ParseState } from './context.ts'
+import { type ExprKind, errorAt, type Mutable, type NsItem, type ParseState } from './context.ts'
 import type { Expr, TargetEntry } from './expr.ts'
 import { fieldsOf } from './functions.ts'
 import { exprLocation } from './location.ts'
+import { targetEntry } from './make.ts'
 import { columnVar, itemByName, levelState, markSelected, missingRelation } from './relation.ts'
 import { transform } from './transform-expr.ts'
-import { targetEntry } from './make.ts'
 
 export function transformTargetList(state: ParseState, list: readonly Node[], kind: ExprKind): Mutable<TargetEntry>[] {
   const saved = state.kind
@@ -34,7 +34,13 @@ export function transformTargetList(state: ParseState, list: readonly Node[], ki
   return entries
 }
 
-export function transformTarget(state: ParseState, node: Node, done: Expr | null, name: string | null, resjunk: boolean): Mutable<TargetEntry> {
+export function transformTarget(
+  state: ParseState,
+  node: Node,
+  done: Expr | null,
+  name: string | null,
+  resjunk: boolean,
+): Mutable<TargetEntry> {
   let expr = done ?? transform(state, node)
   if (expr.kind === 'SubLink' && expr.linkType === 'multiexpr') expr = { ...expr, linkType: 'expr' }
   const resname = resjunk ? name : (name ?? figureName(node))
@@ -190,7 +196,8 @@ function originOf(state: ParseState, expr: Expr): readonly [Oid, number] | null 
     let owner: ParseState | null = level
     for (let i = 0; i < rte.levelsUp && owner !== null; i++) owner = owner.parent
     const cte = owner?.ctes.find((entry) => entry.name === rte.cteName)
-    const list = cte === undefined || cte.open ? undefined : cte.query.commandType === 'select' ? cte.query.targetList : cte.query.returningList
+    const list =
+      cte === undefined || cte.open ? undefined : cte.query.commandType === 'select' ? cte.query.targetList : cte.query.returningList
     const inner = list?.find((entry) => !entry.resjunk && entry.resno === expr.attno)
     return inner === undefined || inner.resorigtbl === 0 ? null : [inner.resorigtbl, inner.resorigcol]
   }
@@ -289,7 +296,10 @@ function figure(node: Node): { name: string | null; strength: number } {
     case 'JsonSerializeExpr':
       return named('json_serialize')
     case 'JsonFuncExpr':
-      return named({ JSON_EXISTS_OP: 'json_exists', JSON_QUERY_OP: 'json_query', JSON_VALUE_OP: 'json_value' }[n.JsonFuncExpr.op as string] ?? '?column?')
+      return named(
+        { JSON_EXISTS_OP: 'json_exists', JSON_QUERY_OP: 'json_query', JSON_VALUE_OP: 'json_value' }[n.JsonFuncExpr.op as string] ??
+          '?column?',
+      )
     default:
       return nothing
   }
@@ -453,4 +463,3 @@ function assignIndirection(
   }
   return base === type ? result : coerceToDomain(state, result, base, baseMod, type, COERCION.assignment, 'implicit', -1)
 }
-

@@ -5,12 +5,22 @@ import { notSupported } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
 import { COERCION } from '../functions/coercion-path.ts'
-import { type A_Const, type A_Expr, nameList, type Node, nodeAs, type NodeOf, nodeTag, type SQLValueFunctionOp, type TypeCast } from '../parser/nodes.ts'
+import {
+  type A_Const,
+  type A_Expr,
+  type Node,
+  type NodeOf,
+  nameList,
+  nodeAs,
+  nodeTag,
+  type SQLValueFunctionOp,
+  type TypeCast,
+} from '../parser/nodes.ts'
 import { aggregateLevel } from './agg.ts'
 import { coerceToBoolean, coerceToCommon, coerceToTarget, coerceType, commonType, literalValue, typeCollation, typeName } from './coerce.ts'
 import { assignCollations } from './collate.ts'
 import { transformColumnRef, transformIndirection } from './column-ref.ts'
-import { descend, errorAt, type ExprKind, type ParseState } from './context.ts'
+import { descend, type ExprKind, errorAt, type ParseState } from './context.ts'
 import type { BooleanTest, Expr, SqlValueFunctionName } from './expr.ts'
 import { parseFunction } from './functions.ts'
 import { exprLocation } from './location.ts'
@@ -68,8 +78,18 @@ function dispatch(state: ParseState, node: Node): Expr {
     case 'NullTest': {
       const arg = transform(state, n.NullTest.arg!)
       const row = state.ctx.catalog.type(arg.type)
-      const argIsRow = arg.type === T.record || row?.typtype === 'c' || (row?.typtype === 'd' && state.ctx.catalog.type(row.typbasetype)?.typtype === 'c')
-      return { kind: 'NullTest', arg, isNull: n.NullTest.nulltesttype !== 'IS_NOT_NULL', argIsRow, type: T.bool, typmod: -1, collation: 0, location: loc(n.NullTest) }
+      const argIsRow =
+        arg.type === T.record || row?.typtype === 'c' || (row?.typtype === 'd' && state.ctx.catalog.type(row.typbasetype)?.typtype === 'c')
+      return {
+        kind: 'NullTest',
+        arg,
+        isNull: n.NullTest.nulltesttype !== 'IS_NOT_NULL',
+        argIsRow,
+        type: T.bool,
+        typmod: -1,
+        collation: 0,
+        location: loc(n.NullTest),
+      }
     }
     case 'BooleanTest': {
       const test = BOOLEAN_TESTS[n.BooleanTest.booltesttype ?? 'IS_TRUE']!
@@ -104,7 +124,12 @@ function dispatch(state: ParseState, node: Node): Expr {
     case 'CollateClause': {
       const arg = transform(state, n.CollateClause.arg!)
       if (arg.type !== T.unknown && typeCollation(state, arg.type) === 0) {
-        throw errorAt(state, SQLSTATE.datatypeMismatch, `collations are not supported by type ${typeName(state, arg.type)}`, loc(n.CollateClause))
+        throw errorAt(
+          state,
+          SQLSTATE.datatypeMismatch,
+          `collations are not supported by type ${typeName(state, arg.type)}`,
+          loc(n.CollateClause),
+        )
       }
       const collation = lookupCollation(state, nameList(n.CollateClause.collname), loc(n.CollateClause))
       return { kind: 'CollateExpr', arg, type: arg.type, typmod: arg.typmod, collation, location: loc(n.CollateClause) }
@@ -113,7 +138,8 @@ function dispatch(state: ParseState, node: Node): Expr {
       return transformValueFunction(state, n.SQLValueFunction.op!, n.SQLValueFunction.typmod ?? -1, loc(n.SQLValueFunction))
     case 'GroupingFunc': {
       const args = (n.GroupingFunc.args ?? []).map((arg) => transform(state, arg))
-      if (args.length > 31) throw errorAt(state, SQLSTATE.tooManyArguments, 'GROUPING must have fewer than 32 arguments', loc(n.GroupingFunc))
+      if (args.length > 31)
+        throw errorAt(state, SQLSTATE.tooManyArguments, 'GROUPING must have fewer than 32 arguments', loc(n.GroupingFunc))
       const levelsUp = aggregateLevel(state, args, [], null, loc(n.GroupingFunc), true)
       return { kind: 'GroupingFunc', args, refs: [], levelsUp, type: T.int4, typmod: -1, collation: 0, location: loc(n.GroupingFunc) }
     }
@@ -135,7 +161,9 @@ function dispatch(state: ParseState, node: Node): Expr {
     case 'NamedArgExpr':
       throw errorAt(state, SQLSTATE.syntaxError, 'named arguments are not allowed here', loc(n.NamedArgExpr))
     default:
-      throw notSupported(`${tag} expressions are not supported`).with(errorAt(state, SQLSTATE.featureNotSupported, '', (n[tag] as { location?: number }).location).fields)
+      throw notSupported(`${tag} expressions are not supported`).with(
+        errorAt(state, SQLSTATE.featureNotSupported, '', (n[tag] as { location?: number }).location).fields,
+      )
   }
 }
 
@@ -155,9 +183,15 @@ function commonMod(args: readonly Expr[]): number {
 
 export function refuseSrf(state: ParseState, before: Expr | null, construct: string): void {
   if (state.lastSrf === before || state.lastSrf === null) return
-  throw errorAt(state, SQLSTATE.featureNotSupported, `set-returning functions are not allowed in ${construct}`, exprLocation(state.lastSrf), {
-    hint: 'You might be able to move the set-returning function into a LATERAL FROM item.',
-  })
+  throw errorAt(
+    state,
+    SQLSTATE.featureNotSupported,
+    `set-returning functions are not allowed in ${construct}`,
+    exprLocation(state.lastSrf),
+    {
+      hint: 'You might be able to move the set-returning function into a LATERAL FROM item.',
+    },
+  )
 }
 
 export function transformConst(state: ParseState, node: A_Const): Expr {
@@ -208,7 +242,13 @@ function transformOperator(state: ParseState, node: A_Expr): Expr {
       if (leftRow !== undefined) {
         const link = nodeAs(node.rexpr, 'SubLink')
         if (link?.subLinkType === 'EXPR_SUBLINK') {
-          return transformSubLink(state, { ...link, subLinkType: 'ROWCOMPARE_SUBLINK', testexpr: node.lexpr!, operName: node.name!, location })
+          return transformSubLink(state, {
+            ...link,
+            subLinkType: 'ROWCOMPARE_SUBLINK',
+            testexpr: node.lexpr!,
+            operName: node.name!,
+            location,
+          })
         }
         const rightRow = nodeAs(node.rexpr, 'RowExpr')
         if (rightRow !== undefined) {
@@ -330,14 +370,23 @@ function transformIn(state: ParseState, node: A_Expr): Expr {
     all.push(expr)
     ;(hasVars(item) ? variables : constants).push(expr)
   }
-  let result: Expr | null = null
+  let result = null as Expr | null
   let rest: readonly Expr[] = all
   if (constants.length > 1) {
     const scalar = commonType(state, [left, ...constants], null)
     const array = scalar === 0 || scalar === T.record ? 0 : (state.ctx.catalog.type(scalar)?.typarray ?? 0)
     if (array !== 0) {
       const elements = constants.map((item) => coerceToCommon(state, item, scalar, 'IN'))
-      const list: Expr = { kind: 'ArrayExpr', elementType: scalar, elements, multidims: false, type: array, typmod: -1, collation: 0, location: -1 }
+      const list: Expr = {
+        kind: 'ArrayExpr',
+        elementType: scalar,
+        elements,
+        multidims: false,
+        type: array,
+        typmod: -1,
+        collation: 0,
+        location: -1,
+      }
       result = makeScalarArrayOp(state, operatorName(state, names, location), useOr, left, list, location)
       rest = variables
     }
@@ -394,9 +443,10 @@ function transformCast(state: ParseState, node: TypeCast): Expr {
     const base = state.ctx.catalog.type(target.type)
     const typelem = base?.typtype === 'd' ? (state.ctx.catalog.type(base.typbasetype)?.typelem ?? 0) : (base?.typelem ?? 0)
     const arrayType = base?.typtype === 'd' ? base.typbasetype : target.type
-    expr = typelem !== 0 && state.ctx.catalog.type(arrayType)?.typlen === -1
-      ? transformArray(state, array, arrayType, typelem, target.typmod)
-      : transform(state, node.arg!)
+    expr =
+      typelem !== 0 && state.ctx.catalog.type(arrayType)?.typlen === -1
+        ? transformArray(state, array, arrayType, typelem, target.typmod)
+        : transform(state, node.arg!)
   } else expr = transform(state, node.arg!)
   let location = node.location ?? 0
   if (location < 0) location = node.typeName!.location ?? 0
@@ -490,4 +540,3 @@ function transformValueFunction(state: ParseState, op: SQLValueFunctionOp, typmo
     location,
   }
 }
-

@@ -6,7 +6,7 @@ import type { PgTypeRow } from '../builtin/data/rows.ts'
 import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
 import { elementType } from '../functions/coercion-path.ts'
 import { nameList, nodeAs, type TypeName } from '../parser/nodes.ts'
-import { errorAt, type ParseState } from './context.ts'
+import { type AnalyzeContext, errorAt, makeState, type ParseState } from './context.ts'
 
 export interface ResolvedType {
   readonly type: Oid
@@ -28,10 +28,19 @@ export function schemaOid(state: ParseState, name: string, location: number | un
 }
 
 /** Schema and name of a qualified name of at most three parts. */
-export function deconstruct(state: ParseState, names: readonly string[], location: number | undefined): { schema: string | null; name: string } {
+export function deconstruct(
+  state: ParseState,
+  names: readonly string[],
+  location: number | undefined,
+): { schema: string | null; name: string } {
   if (names.length === 3) {
     if (names[0] !== state.ctx.eval.session.database) {
-      throw errorAt(state, SQLSTATE.featureNotSupported, `cross-database references are not implemented: ${nameListToString(names)}`, location)
+      throw errorAt(
+        state,
+        SQLSTATE.featureNotSupported,
+        `cross-database references are not implemented: ${nameListToString(names)}`,
+        location,
+      )
     }
     return { schema: names[1]!, name: names[2]! }
   }
@@ -165,7 +174,12 @@ function typmodOf(state: ParseState, row: PgTypeRow, node: TypeName): number {
       return second === undefined && first === 0x7fff ? -1 : ((first & 0x7fff) << 16) | precision
     }
     default:
-      throw errorAt(state, SQLSTATE.syntaxError, `type modifier is not allowed for type "${typeNameToString({ ...node, arrayBounds: [] })}"`, location)
+      throw errorAt(
+        state,
+        SQLSTATE.syntaxError,
+        `type modifier is not allowed for type "${typeNameToString({ ...node, arrayBounds: [] })}"`,
+        location,
+      )
   }
 }
 
@@ -180,4 +194,9 @@ function secondsPrecision(state: ParseState, precision: number, what: (n: number
     ...(position === undefined ? {} : { position }),
   })
   return 6
+}
+
+/** For commands: a type name outside a statement's analysis. */
+export function resolveTypeName(raw: TypeName, ctx: AnalyzeContext): ResolvedType {
+  return resolveType(makeState(ctx, null), raw)
 }

@@ -1,7 +1,8 @@
 // UPDATE and DELETE.
 
-import type { RelationInfo } from '../../catalog/snapshot.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
+import type { RelationInfo } from '../../catalog/snapshot.ts'
+import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
 import { type DeleteStmt, type Node, nodeAs, type UpdateStmt } from '../parser/nodes.ts'
 import { assignListCollations } from './collate.ts'
 import { errorAt, type Mutable, type ParseState } from './context.ts'
@@ -17,7 +18,6 @@ import { transformReturning } from './returning.ts'
 import { baseQuery, fromExpr } from './select.ts'
 import { assignTo } from './target.ts'
 import { transform, transformCondition } from './transform-expr.ts'
-import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
 
 export function analyzeUpdate(state: ParseState, stmt: UpdateStmt): Query {
   if (stmt.withClause !== undefined) transformWith(state, stmt.withClause)
@@ -104,7 +104,8 @@ export function updateTargets(state: ParseState, list: readonly Node[], relation
     const earlier = entries.find((entry) => entry.resno === column.attnum)
     if (earlier === undefined) entries.push(targetEntry(value, column.attnum, column.name))
     else {
-      const partial = (e: Expr): boolean => e.kind === 'FieldStore' || (e.kind === 'SubscriptingRef' && e.assign !== null) || e.kind === 'CoerceToDomain'
+      const partial = (e: Expr): boolean =>
+        e.kind === 'FieldStore' || (e.kind === 'SubscriptingRef' && e.assign !== null) || e.kind === 'CoerceToDomain'
       if (!partial(value) || !partial(earlier.expr)) {
         throw errorAt(state, SQLSTATE.syntaxError, `multiple assignments to same column "${name}"`, undefined)
       }

@@ -101,7 +101,11 @@ export const mapEntries = (list: readonly TargetEntry[], map: (expr: Expr) => Ex
   })
 
 /** The node with each direct sub-expression replaced; the node itself when nothing changed. `mapQuery` rebuilds a SubLink's query. */
-export function mapChildren(expr: Expr, map: (child: Expr) => Expr, mapQuery: (query: Query, link: SubLink) => Query = (query) => query): Expr {
+export function mapChildren(
+  expr: Expr,
+  map: (child: Expr) => Expr,
+  mapQuery: (query: Query, link: SubLink) => Query = (query) => query,
+): Expr {
   let changed = false
   const one = (child: Expr): Expr => {
     const next = map(child)
@@ -203,7 +207,8 @@ export function forEachQueryExpr(query: Query, visit: (expr: Expr) => void): voi
   maybe(query.limitCount)
   maybe(query.mergeJoinCondition)
   for (const window of query.windowClause) {
-    for (const bound of [window.frameStart, window.frameEnd]) if (bound.kind === 'preceding' || bound.kind === 'following') visit(bound.offset)
+    for (const bound of [window.frameStart, window.frameEnd])
+      if (bound.kind === 'preceding' || bound.kind === 'following') visit(bound.offset)
   }
   if (query.onConflict !== null) {
     entries(query.onConflict.set)
@@ -273,12 +278,20 @@ export function mapQuery(query: Query, map: (expr: Expr) => Expr, mapSub: (query
     limitOffset: maybe(query.limitOffset),
     limitCount: maybe(query.limitCount),
     mergeJoinCondition: maybe(query.mergeJoinCondition),
-    windowClause: query.windowClause.map((window) => ({ ...window, frameStart: bound(window.frameStart), frameEnd: bound(window.frameEnd) })),
+    windowClause: query.windowClause.map((window) => ({
+      ...window,
+      frameStart: bound(window.frameStart),
+      frameEnd: bound(window.frameEnd),
+    })),
     onConflict:
       query.onConflict === null
         ? null
         : { ...query.onConflict, set: mapEntries(query.onConflict.set, map), where: maybe(query.onConflict.where) },
-    mergeActions: query.mergeActions.map((action) => ({ ...action, qual: maybe(action.qual), targetList: mapEntries(action.targetList, map) })),
+    mergeActions: query.mergeActions.map((action) => ({
+      ...action,
+      qual: maybe(action.qual),
+      targetList: mapEntries(action.targetList, map),
+    })),
     withCheckOptions: query.withCheckOptions.map((option) => ({ ...option, qual: map(option.qual) })),
     cteList: query.cteList.map((cte): CommonTableExpr => ({ ...cte, query: mapSub(cte.query) })),
   }

@@ -33,10 +33,17 @@ export function windowClausesOf(state: ParseState, entries: Mutable<TargetEntry>
   return result
 }
 
-function windowOf(state: ParseState, raw: WindowDef, winRef: number, known: readonly WindowClause[], entries: Mutable<TargetEntry>[]): WindowClause {
+function windowOf(
+  state: ParseState,
+  raw: WindowDef,
+  winRef: number,
+  known: readonly WindowClause[],
+  entries: Mutable<TargetEntry>[],
+): WindowClause {
   const location = raw.location ?? 0
   const options = raw.frameOptions ?? DEFAULTS
-  const fail = (message: string, hint?: string) => errorAt(state, SQLSTATE.windowingError, message, location, hint === undefined ? {} : { hint })
+  const fail = (message: string, hint?: string) =>
+    errorAt(state, SQLSTATE.windowingError, message, location, hint === undefined ? {} : { hint })
   if (raw.name !== undefined && known.some((window) => window.name === raw.name)) throw fail(`window "${raw.name}" is already defined`)
   let parent: WindowClause | undefined
   if (raw.refname !== undefined) {
@@ -52,10 +59,17 @@ function windowOf(state: ParseState, raw: WindowDef, winRef: number, known: read
       if (order.length > 0) throw fail(`cannot override ORDER BY clause of window "${raw.refname}"`)
       order = [...parent.order]
     }
-    const hasFrame = parent.frameMode !== 'range' || parent.frameStart.kind !== 'unbounded preceding' || parent.frameEnd.kind !== 'current row' || parent.exclusion !== 'no others'
+    const hasFrame =
+      parent.frameMode !== 'range' ||
+      parent.frameStart.kind !== 'unbounded preceding' ||
+      parent.frameEnd.kind !== 'current row' ||
+      parent.exclusion !== 'no others'
     if (hasFrame) {
       const bare = raw.name === undefined && (raw.orderClause?.length ?? 0) === 0 && !(options & NONDEFAULT)
-      throw fail(`cannot copy window "${raw.refname}" because it has a frame clause`, bare ? 'Omit the parentheses in this OVER clause.' : undefined)
+      throw fail(
+        `cannot copy window "${raw.refname}" because it has a frame clause`,
+        bare ? 'Omit the parentheses in this OVER clause.' : undefined,
+      )
     }
   }
   const mode = frameModeOf(options)
@@ -84,7 +98,12 @@ function windowOf(state: ParseState, raw: WindowDef, winRef: number, known: read
   }
 }
 
-function partitionOf(state: ParseState, list: readonly Node[], entries: Mutable<TargetEntry>[], order: readonly SortGroupClause[]): SortGroupClause[] {
+function partitionOf(
+  state: ParseState,
+  list: readonly Node[],
+  entries: Mutable<TargetEntry>[],
+  order: readonly SortGroupClause[],
+): SortGroupClause[] {
   return groupByOf(state, list, entries, order, 'window partition').groupClause
 }
 
@@ -117,7 +136,8 @@ function offsetOf(
     }
     const exact = candidates.find((row) => row.amprocrighttype === raw.type)
     const preferred = raw.type === T.unknown ? candidates.find((row) => row.amprocrighttype === column.type) : undefined
-    const fitting = exact ?? preferred ?? candidates.filter((row) => canCoerceOne(state.source, raw.type, row.amprocrighttype, COERCION.implicit))
+    const fitting =
+      exact ?? preferred ?? candidates.filter((row) => canCoerceOne(state.source, raw.type, row.amprocrighttype, COERCION.implicit))
     const chosen = Array.isArray(fitting) ? fitting : [fitting]
     if (chosen.length === 0) {
       throw unsupported(
