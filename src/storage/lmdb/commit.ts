@@ -80,6 +80,7 @@ export class CommitItem implements WorkItem {
     slab.words[entry.at >> 2] = headerWord0(VALUE, stamp)
     slab.words[(entry.at >> 2) + 1] = headerWord1(stamp)
     batch.put(entry.key, slab, entry.at, entry.size)
+    batch.growth += entry.size + entry.key.length
   }
 
   done(): void {

@@ -13,7 +13,6 @@ import { HISTORY, NEWEST } from './format.ts'
 import { ENTRY_KEY_AT, Environment, keyBytes, lmdbFailure, value } from './native.ts'
 import { WriteBatch } from './write-batch.ts'
 
-const MAP_BYTES = 4 * 1024 * 1024 * 1024
 /** What PD accepts, so that a keyspace can move to TiKV under its name. */
 const NAME = /^[-A-Za-z0-9_]{1,20}$/
 
@@ -47,7 +46,7 @@ export class DirectoryFile {
   private constructor(path: string, clock: Clock) {
     this.#path = path
     this.#clock = clock
-    this.#environment = new Environment(`${path}/data.mdb`, MAP_BYTES)
+    this.#environment = new Environment(`${path}/data.mdb`)
   }
 
   static async open(path: string, clock: Clock): Promise<DirectoryFile> {
@@ -203,7 +202,7 @@ export class DirectoryFile {
       const fresh = `${this.#path}/data.mdb.new`
       rmSync(fresh, { force: true })
       rmSync(`${fresh}-lock`, { force: true })
-      const environment = new Environment(fresh, MAP_BYTES)
+      const environment = new Environment(fresh)
       try {
         await prepareEnvironment(environment)
         await this.#write(environment, [...this.#byId.values()])
@@ -214,7 +213,7 @@ export class DirectoryFile {
       renameSync(fresh, `${this.#path}/data.mdb`)
       rmSync(`${fresh}-lock`, { force: true })
       syncDirectory(this.#path)
-      this.#environment = new Environment(`${this.#path}/data.mdb`, MAP_BYTES)
+      this.#environment = new Environment(`${this.#path}/data.mdb`)
     })
   }
 

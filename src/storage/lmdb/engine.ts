@@ -17,7 +17,7 @@ import { WriteBatch } from './write-batch.ts'
 
 export interface EngineOptions {
   readonly clock: Clock
-  readonly mapBytes: number
+  readonly maxBytes: number
   retentionMs: number
   readonly maxKeyBytes: number
   readonly maxValueBytes: number
@@ -87,7 +87,7 @@ export class Engine {
   /** Opens the prepared environment in `directory`; synchronous, so that beginning a transaction stays so. */
   constructor(directory: string, options: EngineOptions) {
     this.options = options
-    const environment = new Environment(dataFile(directory), options.mapBytes)
+    const environment = new Environment(dataFile(directory))
     this.environment = environment
     try {
       keyBytes[0] = SYSTEM
@@ -114,6 +114,7 @@ export class Engine {
       (stamp) => {
         this.visibleStamp = stamp
       },
+      options.maxBytes,
     )
     this.gc = new GarbageCollector(this)
     this.snapshots = new Snapshots(() => this.gc.nudge())

@@ -14,15 +14,13 @@ export function syncDirectory(path: string): void {
   }
 }
 
-const LOCK_MAP_BYTES = 1024 * 1024
-
 /**
  * Locks a data directory: a reader slot in a small environment. LMDB guards slots by locks of the operating system, which end with their
  * process however it ends. Registered first and looked around second, so that of two starters at least one gives way.
  */
 export function lockDataDirectory(dataDir: string): Environment {
   mkdirSync(`${dataDir}/lock`, { recursive: true })
-  const environment = new Environment(`${dataDir}/lock/data.mdb`, LOCK_MAP_BYTES)
+  const environment = new Environment(`${dataDir}/lock/data.mdb`)
   // a load takes the slot
   environment.loadString(0, 'F')
   const readers = environment.readers()

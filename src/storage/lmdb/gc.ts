@@ -1,7 +1,7 @@
 // Garbage collection of versions: what was superseded before both the oldest snapshot and the retention goes, in slices, through the pipeline.
 
 import type { Engine } from './engine.ts'
-import { GARBAGE, readU64, TOMBSTONE } from './format.ts'
+import { GARBAGE, readU64, TOMBSTONE, writeU64 } from './format.ts'
 import { ENTRY_KEY_AT, keyBytes, value } from './native.ts'
 import type { WorkItem } from './pipeline.ts'
 import type { WriteBatch } from './write-batch.ts'
@@ -36,7 +36,7 @@ export class GarbageCollector implements WorkItem {
   #schedule(afterMs: number): void {
     this.#timer = setTimeout(() => {
       this.#timer = null
-      const stamp = this.#first()
+      const stamp = this.#first(0, 0)
       if (stamp < 0) return
       if (stamp <= this.#horizon()) {
         this.#queued = true
@@ -55,21 +55,37 @@ export class GarbageCollector implements WorkItem {
     return Math.min(retained, snapshots.oldest(), visibleStamp)
   }
 
-  /** Timestamp of the oldest garbage list, -1 when there is none. Leaves the list in the value buffer. */
-  #first(): number {
+  /** Timestamp of the first garbage list at or after one, -1 when there is none. Leaves the list in the value buffer. */
+  #first(stamp: number, part: number): number {
     keyBytes[0] = GARBAGE
-    const size = this.#engine.environment.seek(1)
+    writeU64(keyBytes, 1, stamp)
+    keyBytes.writeUInt16BE(part, 9)
+    const size = this.#engine.environment.seek(11)
     if (size !== 11 || keyBytes[ENTRY_KEY_AT] !== GARBAGE) return -1
     return readU64(keyBytes, ENTRY_KEY_AT + 1)
   }
 
-  build(batch: WriteBatch): boolean {
+  /** As many lists as fit a slice; the rest in batches to come, so that commits get their turn between. */
+  build(batch: WriteBatch, deadline: number): boolean {
     this.#more = false
-    const stamp = this.#first()
-    if (stamp < 0 || stamp > this.#horizon()) return true
-    const part = keyBytes.readUInt16BE(ENTRY_KEY_AT + 9)
+    const { clock } = this.#engine.options
+    let stamp = 0
+    let part = 0
+    do {
+      stamp = this.#first(stamp, part)
+      if (stamp < 0 || stamp > this.#horizon()) return true
+      part = keyBytes.readUInt16BE(ENTRY_KEY_AT + 9)
+      this.#collect(stamp, batch)
+      batch.deleteGarbage(stamp, part)
+      part++
+    } while (clock.monotonic() < deadline)
+    this.#more = true
+    return true
+  }
+
+  #collect(stamp: number, batch: WriteBatch): void {
     const list = Buffer.from(value().subarray(0, this.#engine.environment.seekValueSize()))
-    const layers = this.#engine.layers
+    const { layers } = this.#engine
     for (let at = 0; at < list.length; ) {
       const length = list.readUInt16BE(at)
       const key = list.latin1Slice(at + 2, at + 2 + length)
@@ -86,9 +102,6 @@ export class GarbageCollector implements WorkItem {
         this.removed++
       }
     }
-    batch.deleteGarbage(stamp, part)
-    this.#more = true
-    return true
   }
 
   done(): void {

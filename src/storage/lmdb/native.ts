@@ -25,6 +25,7 @@ interface NativeTxn {
 interface NativeDbi {
   address: number
   dbi: number
+  stat(): { pageSize: number; treeBranchPageCount: number; treeLeafPageCount: number; overflowPages: number }
 }
 interface NativeCursor {
   address: number
@@ -51,6 +52,8 @@ const NO_SUBDIR = 0x4000
 const NO_READ_AHEAD = 0x800000
 const READ_ONLY_TXN = 0x20000
 const BINARY_KEYS = 3
+/** Address space reserved per open environment, so that the map need not move as the file grows (lmdb-js grows it beyond when it must). */
+const MAP_BYTES = 64 * 1024 ** 3
 const CREATE = 0x40000
 
 const INCLUDE_VALUES = 0x100
@@ -144,10 +147,10 @@ export class Environment {
   /** Write transactions under way (0 or 1). */
   #writing = false
 
-  constructor(path: string, mapSize: number) {
+  constructor(path: string) {
     this.path = path
     this.#env = new native.Env()
-    this.#env.open({ path, mapSize, maxDbs: 1, maxReaders: 16, keyBytes }, NO_SUBDIR | NO_READ_AHEAD, 0)
+    this.#env.open({ path, mapSize: MAP_BYTES, maxDbs: 1, maxReaders: 16, keyBytes }, NO_SUBDIR | NO_READ_AHEAD, 0)
     this.#env.beginTxn(2)
     try {
       this.#dbi = new native.Dbi(this.#env, CREATE, null, BINARY_KEYS, null)
@@ -317,6 +320,12 @@ export class Environment {
       this.renew()
       done(status)
     })
+  }
+
+  /** Bytes of the pages that hold data now; the file may be larger by pages that were freed and wait for use. */
+  liveBytes(): number {
+    const { pageSize, treeBranchPageCount, treeLeafPageCount, overflowPages } = this.#dbi.stat()
+    return (treeBranchPageCount + treeLeafPageCount + overflowPages) * pageSize
   }
 
   /** Bytes of the file in use, as LMDB counts pages. */

@@ -2,6 +2,7 @@
 // flushed the next ones gather. Invariant: a batch is built only when none is in flight, so that building reads exactly the state the batch
 // will be applied to; results are shown and acknowledged only after the flush.
 
+import { KvError } from '../kv-error.ts'
 import { type Environment, lmdbFailure, shrinkValueBuffer } from './native.ts'
 import { WriteBatch } from './write-batch.ts'
 
@@ -33,6 +34,7 @@ export class Pipeline {
   readonly #now: () => number
   readonly #monotonic: () => number
   readonly #visible: (stamp: number) => void
+  readonly #maxBytes: number
   #queue: WorkItem[] = []
   #busy = false
   #scheduled = false
@@ -46,7 +48,9 @@ export class Pipeline {
     nowMicros: () => number,
     monotonic: () => number,
     visible: (stamp: number) => void,
+    maxBytes: number,
   ) {
+    this.#maxBytes = maxBytes
     this.#environment = environment
     this.#now = nowMicros
     this.#monotonic = monotonic
@@ -130,6 +134,11 @@ export class Pipeline {
     if (batch.instructions === 0) {
       batch.release()
       this.#finish(built)
+      return
+    }
+    if (batch.growth > 0 && this.#environment.liveBytes() + batch.growth > this.#maxBytes) {
+      batch.release()
+      this.#fail(built, new KvError('diskFull', 'the keyspace has reached its largest size'))
       return
     }
     const address = batch.finish(this.lastStamp)

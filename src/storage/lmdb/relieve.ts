@@ -192,6 +192,7 @@ export class RelieveItem implements WorkItem {
       coveredAt = at
     }
     batch.put(key, covered!, coveredAt, coveredSize)
+    if (entry.kind === VALUE) batch.growth += entry.size + key.length
     this.#note(key, batch)
   }
 

@@ -26,7 +26,7 @@ export interface LmdbStoreOptions {
   readonly clock?: Clock
   /** Environments open at a time, beyond those in use. */
   readonly maxOpenKeyspaces?: number
-  /** Largest size of one keyspace; address space, not disk, is reserved for it while it is open. */
+  /** Largest size of one keyspace's data, versions included; commits that would grow it further fail with 'diskFull', deletions do not. */
   readonly maxKeyspaceBytes?: number
   readonly log?: StoreLog
 }
@@ -34,7 +34,7 @@ export interface LmdbStoreOptions {
 const GiB = 1024 ** 3
 const DEFAULT_RETENTION_MS = 10 * 60 * 1000
 const DEFAULT_OPEN = 256
-const DEFAULT_MAP = 256 * GiB
+const DEFAULT_MAX = 1024 * GiB
 const READY = 4
 /** Config key that overrides the retention of one keyspace, ms. */
 export const RETENTION_CONFIG = 'version_retention'
@@ -152,7 +152,7 @@ class LmdbStore implements Store {
   /** An empty environment with its format marker, durable. */
   async #make(path: string): Promise<void> {
     mkdirSync(path, { recursive: true })
-    const environment = new Environment(dataFile(path), this.#options.maxKeyspaceBytes)
+    const environment = new Environment(dataFile(path))
     try {
       await prepareEnvironment(environment)
     } finally {
@@ -206,7 +206,7 @@ class LmdbStore implements Store {
     this.#evict()
     const engine = new Engine(path, {
       clock: this.#options.clock,
-      mapBytes: this.#options.maxKeyspaceBytes,
+      maxBytes: this.#options.maxKeyspaceBytes,
       retentionMs: this.#retention(meta),
       maxKeyBytes: this.capabilities.maxKeyBytes,
       maxValueBytes: this.capabilities.maxValueBytes,
@@ -254,7 +254,7 @@ class LmdbStore implements Store {
       keysErased = engine.environment.entries()
       this.#closeEngine(keyspace)
     } else if (existsSync(dataFile(path))) {
-      const environment = new Environment(dataFile(path), this.#options.maxKeyspaceBytes)
+      const environment = new Environment(dataFile(path))
       keysErased = environment.entries()
       environment.close()
     }
@@ -292,7 +292,7 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<Store> {
     versionRetentionMs: options.versionRetentionMs ?? DEFAULT_RETENTION_MS,
     clock: options.clock ?? systemClock,
     maxOpenKeyspaces: options.maxOpenKeyspaces ?? DEFAULT_OPEN,
-    maxKeyspaceBytes: options.maxKeyspaceBytes ?? DEFAULT_MAP,
+    maxKeyspaceBytes: options.maxKeyspaceBytes ?? DEFAULT_MAX,
     log: options.log ?? silent,
   }
   mkdirSync(all.dataDir, { recursive: true })

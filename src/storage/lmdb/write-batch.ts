@@ -61,6 +61,8 @@ export class WriteBatch {
   #garbage: Garbage[] = []
   instructions = 0
   bytes = 0
+  /** Bytes of new values (not of old versions, deletions and book-keeping): what counts against a keyspace's largest size. */
+  growth = 0
 
   constructor(dbi: number) {
     this.#dbi = dbi
