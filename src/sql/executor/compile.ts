@@ -22,6 +22,7 @@ import { compileSort } from './nodes/sort.ts'
 import { compileSubqueryScan } from './nodes/subquery-scan.ts'
 import { compileHashDistinct, compileUnique } from './nodes/unique.ts'
 import { compileValuesScan } from './nodes/values-scan.ts'
+import { compileWindowAgg } from './nodes/window-agg.ts'
 import type { ExecState, Operator } from './operator.ts'
 
 function compileNode(plan: Plan, cx: Compilation): Operator {
@@ -64,12 +65,13 @@ function compileNode(plan: Plan, cx: Compilation): Operator {
       return compileUnique(plan, cx)
     case 'HashDistinct':
       return compileHashDistinct(plan, cx)
+    case 'WindowAgg':
+      return compileWindowAgg(plan, cx)
     case 'SeqScan':
     case 'IndexScan':
     case 'PointGet':
     case 'VirtualScan':
     case 'LookupJoin':
-    case 'WindowAgg':
     case 'LockRows':
     case 'ModifyTable':
       throw notSupported(`${plan.kind} is not implemented`)

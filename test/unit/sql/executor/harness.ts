@@ -7,7 +7,17 @@ import { CancelToken } from '../../../../src/base/cancel.ts'
 import type { Datum, Row } from '../../../../src/base/datum.ts'
 import { MemoryAccount } from '../../../../src/base/memory.ts'
 import type { CatalogSnapshot } from '../../../../src/catalog/snapshot.ts'
-import type { Aggref, Const, Expr, OpExpr, Param, SortGroupClause, TargetEntry, Var, WindowFunc } from '../../../../src/sql/analyzer/expr.ts'
+import type {
+  Aggref,
+  Const,
+  Expr,
+  OpExpr,
+  Param,
+  SortGroupClause,
+  TargetEntry,
+  Var,
+  WindowFunc,
+} from '../../../../src/sql/analyzer/expr.ts'
 import { TYPE_OID } from '../../../../src/sql/builtin/data/type-oids.ts'
 import { operatorByOid, operatorByTypes } from '../../../../src/sql/builtin/pg-operator.ts'
 import { aggregateByProc, procByOid, procsByName } from '../../../../src/sql/builtin/pg-proc.ts'
@@ -155,7 +165,8 @@ export function agg(name: string, args: Expr[], more: Partial<Aggref> = {}): Agg
     candidates[0]
   if (row === undefined) throw new Error(`no aggregate ${name}`)
   const facts = aggregateByProc(row.oid)!
-  const type = row.prorettype === 2283 ? args[0]!.type : row.prorettype === 2277 ? (typeByOid(args[0]!.type)?.typarray ?? 0) : row.prorettype
+  const type =
+    row.prorettype === 2283 ? args[0]!.type : row.prorettype === 2277 ? (typeByOid(args[0]!.type)?.typarray ?? 0) : row.prorettype
   return {
     kind: 'Aggref',
     aggFnOid: row.oid,
