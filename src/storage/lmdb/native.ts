@@ -2,6 +2,7 @@
 // Invariant: environments are opened without overlappingSync, so LMDB publishes a write transaction only after fdatasync of its pages and a
 // synchronous write of its meta page: what a reader can see is durable. // hot
 
+import { statfsSync } from 'node:fs'
 import * as lmdb from 'lmdb'
 import { KvError } from '../kv-error.ts'
 
@@ -110,8 +111,18 @@ const MAP_FULL = -30792
 const CORRUPTED = new Set([-30796, -30797, -30793, -30794, -30785])
 const NO_SPACE = new Set([28, 27, 122])
 
+const IO_ERROR = 5
+const ALMOST_FULL_BYTES = 16 * 1024 * 1024
+
+function almostFull(path: string): boolean {
+  const { bavail, bsize } = statfsSync(path)
+  return bavail * bsize < ALMOST_FULL_BYTES
+}
+
 /** LMDB's or the system's return code as a KvError. */
-export function lmdbFailure(code: number, what: string): KvError {
+export function lmdbFailure(code: number, what: string, path?: string): KvError {
+  // a write that stopped half-way for want of room comes as an I/O error
+  if (code === IO_ERROR && path !== undefined && almostFull(path)) return new KvError('diskFull', `${what}: no space left on device`)
   if (code === MAP_FULL) return new KvError('diskFull', `${what}: the keyspace has reached its largest size`)
   if (NO_SPACE.has(Math.abs(code))) return new KvError('diskFull', `${what}: no space left on device`)
   if (CORRUPTED.has(code)) return new KvError('corrupt', `${what}: the environment is damaged (LMDB code ${code})`)

@@ -145,7 +145,7 @@ export class Pipeline {
     this.#environment.write(address, (status) => {
       batch.release()
       if (status === 0) this.#finish(built)
-      else this.#fail(built, lmdbFailure(status, 'commit'))
+      else this.#fail(built, lmdbFailure(status, 'commit', this.#environment.path))
     })
   }
 

@@ -8,6 +8,9 @@
 import { KvError } from '../kv-error.ts'
 import { KeySet } from './key-set.ts'
 
+/** Committed transactions remembered for those still active. */
+const MOST_COMMITTED = 4096
+
 export class SerializableTransaction {
   readonly snapshot: number
   readonly readOnly: boolean
@@ -102,7 +105,16 @@ export class SerializableTracker {
     this.#forget()
   }
 
+  /** Forgets committed transactions that no active one is concurrent with. Too many of them: the oldest active one has to fail. */
   #forget(): void {
+    if (this.#committed.length > MOST_COMMITTED) {
+      let oldest: SerializableTransaction | null = null
+      for (const transaction of this.#active) if (oldest === null || transaction.snapshot < oldest.snapshot) oldest = transaction
+      if (oldest !== null) {
+        oldest.doomed = true
+        this.#active.delete(oldest)
+      }
+    }
     if (this.#active.size === 0) {
       this.#committed = []
       return

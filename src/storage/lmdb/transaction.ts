@@ -77,6 +77,8 @@ export class LmdbTransaction implements Transaction, LockOwner, SnapshotHolder, 
   readonly intentParts: number[] = []
   #ended = false
   #gap: Gap | null = null
+  /** Whether the key that #tryLock read has a value. */
+  #found = false
   #dirty = false
   #relieving: Promise<void> | null = null
   #relieveFailed: Error | null = null
@@ -170,7 +172,7 @@ export class LmdbTransaction implements Transaction, LockOwner, SnapshotHolder, 
   #tryLock(key: string, mode: LockMode): boolean {
     const { locks, reader } = this.engine
     if (!locks.tryLock(key, this, mode)) return false
-    reader.read(Buffer.from(key, 'latin1'), ANY, this.id)
+    this.#found = reader.readString(key, ANY, this.id)
     const foreign = reader.foreign
     if (foreign === null) return true
     // the lock had left memory with its holder's intents: give it back to the holder
@@ -262,7 +264,7 @@ export class LmdbTransaction implements Transaction, LockOwner, SnapshotHolder, 
             },
           )
         }
-        this.#examine(i, key, keys[i]!, result, snapshot)
+        this.#examine(i, key, result, snapshot)
       }
     } catch (error) {
       this.#releaseSince(heldBefore)
@@ -271,18 +273,21 @@ export class LmdbTransaction implements Transaction, LockOwner, SnapshotHolder, 
     return undefined
   }
 
-  #examine(i: number, name: string, key: Uint8Array, result: LockResult, snapshot: number): void {
+  /** Judges a key that #tryLock has just locked and read. */
+  #examine(i: number, name: string, result: LockResult, snapshot: number): void {
     const { reader } = this.engine
-    const found = reader.read(key, ANY, this.id)
     if (reader.newestStamp > snapshot && snapshot !== ANY) {
       if (this.isolation !== 'read committed') {
-        throw new KvError('writeConflict', 'could not serialize access due to concurrent update', { key, retryable: true })
+        throw new KvError('writeConflict', 'could not serialize access due to concurrent update', {
+          key: Buffer.from(name, 'latin1'),
+          retryable: true,
+        })
       }
       result.status[i] = LOCKED_CHANGED
     } else result.status[i] = LOCKED
     if (result.values === null) return
     const own = this.writes?.get(name)
-    result.values[i] = own !== undefined ? ownValue(own) : found ? reader.copy() : null
+    result.values[i] = own !== undefined ? ownValue(own) : this.#found ? reader.copy() : null
   }
 
   // Writes

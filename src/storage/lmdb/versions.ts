@@ -31,24 +31,32 @@ export class VersionReader {
   /** Finds what a snapshot sees at `key`. Answers whether there is a value: [start, end) of the value buffer. `self` 0 = no intents of one's own. */
   read(key: Uint8Array, snapshot: number, self: number): boolean {
     const size = this.#environment.loadKey(NEWEST, key)
+    return this.#plain(size, snapshot) ?? this.select(key, size, snapshot, self)
+  }
+
+  /** read for a key string. */
+  readString(key: string, snapshot: number, self: number): boolean {
+    const size = this.#environment.loadString(NEWEST, key)
+    return this.#plain(size, snapshot) ?? this.select(Buffer.from(key, 'latin1'), size, snapshot, self)
+  }
+
+  /** The common cases: nothing there, or a plain version not newer than the snapshot. Null: look closer. */
+  #plain(size: number, snapshot: number): boolean | null {
     if (size < 0) {
       this.newestStamp = 0
       this.foreign = null
       return false
     }
-    // the common case first: a plain version, not newer than the snapshot
     const all = words()
     const word0 = all[0]!
     const stamp = (word0 >>> 8) * TWO_32 + all[1]!
     const kind = word0 & 0xff
-    if (kind < INTENT_PUT && stamp <= snapshot) {
-      this.newestStamp = stamp
-      this.foreign = null
-      this.start = HEADER
-      this.end = size
-      return kind === VALUE
-    }
-    return this.select(key, size, snapshot, self)
+    if (kind >= INTENT_PUT || stamp > snapshot) return null
+    this.newestStamp = stamp
+    this.foreign = null
+    this.start = HEADER
+    this.end = size
+    return kind === VALUE
   }
 
   /** Whether the transaction an intent's header names has committed at or before the snapshot. */
