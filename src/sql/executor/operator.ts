@@ -9,6 +9,7 @@ import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { MemoryAccount } from '../../base/memory.ts'
 import type { CatalogSnapshot } from '../../catalog/snapshot.ts'
 import type { Transaction } from '../../storage/store.ts'
+import type { StoreServices } from './store-services.ts'
 import type { EvalContext } from '../types/eval-context.ts'
 
 /** Rows of one step. The Batch object and its array are the operator's own and change at its next call; the rows may be kept. `count` ≥ 1. */
@@ -41,6 +42,8 @@ export interface ExecState {
   /** Where spill files go; made on first use, deleted with the session. */
   spillDir: () => string
   cancel: CancelToken
+  /** What nodes that read and write tables need besides the transaction. */
+  store: StoreServices
   /** Rows read from the store, for EXPLAIN ANALYZE, tests and metering. */
   rowsExamined: number
   /** Rows changed by the top-level INSERT/UPDATE/DELETE/MERGE, for its command tag. */

@@ -33,6 +33,15 @@ const OPS: Readonly<Record<number, IndexCondition['op']>> = {
 const LIKE_OPERATOR = 1209
 const STARTS_WITH_OPERATOR = 3877
 
+const INTEGERS: ReadonlySet<number> = new Set([20, 21, 23])
+const FLOATS: ReadonlySet<number> = new Set([700, 701])
+const TEXTS: ReadonlySet<number> = new Set([19, 25])
+
+/** Whether a value of the one type can stand in keys of the other: the executor turns integers and floats into the column's own form. */
+function keyComparable(left: number, right: number): boolean {
+  return left === right || [INTEGERS, FLOATS, TEXTS].some((family) => family.has(left) && family.has(right))
+}
+
 /** Every reading of `qual` as a condition on `rel`, with values made of relations in `outer` only. */
 export function indexClauses(qual: Expr, rel: BaseRel, problem: JoinProblem, outer: number): IndexClause[] {
   const { catalog } = problem.root
@@ -48,6 +57,7 @@ export function indexClauses(qual: Expr, rel: BaseRel, problem: JoinProblem, out
         if (!own(key) || !constant(value)) return
         for (const amop of amopsByOperator(opNo)) {
           if (amop.amopmethod !== ACCESS_METHOD.btree || amop.amoppurpose !== 's') continue
+          if (!keyComparable(amop.amoplefttype, amop.amoprighttype)) continue
           clauses.push({ qual, key: keyOf(key), op: OPS[amop.amopstrategy]!, family: amop.amopfamily, value, lossy: false })
         }
       }
@@ -62,6 +72,7 @@ export function indexClauses(qual: Expr, rel: BaseRel, problem: JoinProblem, out
       if (!qual.useOr || left === undefined || array === undefined || !own(left) || !constant(array)) break
       for (const amop of amopsByOperator(qual.opNo)) {
         if (amop.amopmethod !== ACCESS_METHOD.btree || amop.amopstrategy !== STRATEGY.equal) continue
+        if (!keyComparable(amop.amoplefttype, amop.amoprighttype)) continue
         clauses.push({ qual, key: keyOf(left), op: 'any', family: amop.amopfamily, value: array, lossy: false })
       }
       break

@@ -132,7 +132,7 @@ function indexPaths(index: IndexDescriptor, rel: BaseRel, problem: JoinProblem, 
   if (match.conditions.length === 0 && index.primary) return
   const rest = rel.quals.filter((qual) => !match.answered.has(qual))
   const scanRest = rest.map((qual) => overScan(qual, rel))
-  if (match.allEqual && index.unique) {
+  if (match.allEqual && index.unique && index.columns.every((column) => column.attnum > 0)) {
     pointGet(
       index,
       rel,

@@ -1,0 +1,71 @@
+// Rows that changed between a statement's snapshot and the lock on them (READ COMMITTED): read again, put in the place of their old
+// versions, and judged anew. PostgreSQL calls it EvalPlanQual.
+
+import type { Row } from '../../base/datum.ts'
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
+import type { RowReader } from '../../storage/rows/row-codec.ts'
+import { type LockResult, LOCK_SKIPPED, LOCKED_CHANGED } from '../../storage/store.ts'
+import type { Predicate } from './expr/predicate.ts'
+
+export interface RowSlot {
+  readonly attnum: number
+  readonly slot: number
+}
+
+/** Input row `row` with the target's columns replaced by those of `version`. */
+export function withVersion(row: Row, version: Row, slots: readonly RowSlot[]): Row {
+  const copy = row.slice()
+  for (const { attnum, slot } of slots) copy[slot - 1] = version[attnum - 1]!
+  return copy
+}
+
+/**
+ * The input rows that may go on, in place: `rows` holds them afterwards (with their newest versions), `keys` their keys. `newest` reads a
+ * locked key's newest value again where the lock did not answer it.
+ */
+export function keepLocked(
+  rows: Row[],
+  keys: Buffer[],
+  locked: LockResult,
+  slots: readonly RowSlot[],
+  reader: RowReader,
+  recheck: Predicate | null,
+  newest: (key: Buffer) => MaybePromise<Buffer | null>,
+  onChange: () => void,
+): MaybePromise<void> {
+  const { status } = locked
+  let kept = 0
+  const keep = (i: number, row: Row): void => {
+    rows[kept] = row
+    keys[kept++] = keys[i]!
+  }
+  const changed = (i: number): MaybePromise<void> =>
+    andThen(newest(keys[i]!), (value) => {
+      // Deleted meanwhile: as if it had never been found.
+      if (value === null) return undefined
+      onChange()
+      const row = withVersion(rows[i]!, reader.readPair(keys[i]!, value), slots)
+      if (recheck === null) {
+        keep(i, row)
+        return undefined
+      }
+      return andThen(recheck.test(row), (still) => {
+        if (still) keep(i, row)
+      })
+    })
+  const from = (start: number): MaybePromise<void> => {
+    for (let i = start; i < status.length; i++) {
+      if (status[i] === LOCK_SKIPPED) continue
+      if (status[i] !== LOCKED_CHANGED) {
+        keep(i, rows[i]!)
+        continue
+      }
+      const done = changed(i)
+      if (done instanceof Promise) return done.then(() => from(i + 1))
+    }
+    rows.length = kept
+    keys.length = kept
+    return undefined
+  }
+  return from(0)
+}

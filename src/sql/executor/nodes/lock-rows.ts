@@ -1,0 +1,91 @@
+// LockRows: SELECT … FOR UPDATE and its kin. A row that changed before it was locked is read again and judged again; one that is gone, or
+// that somebody else holds under SKIP LOCKED, is left out.
+
+import type { Row } from '../../../base/datum.ts'
+import { PgError } from '../../../base/errors.ts'
+import { andThen, type MaybePromise } from '../../../base/maybe-promise.ts'
+import { SQLSTATE } from '../../../base/sqlstate.ts'
+import { KvError } from '../../../storage/kv-error.ts'
+import { lockRows } from '../../../storage/rows/locks.ts'
+import { compileRowReader } from '../../../storage/rows/row-codec.ts'
+import type { LockRows } from '../../planner/plan.ts'
+import { keepLocked } from '../changed-rows.ts'
+import type { Compilation } from '../compilation.ts'
+import { compileQuals } from '../expr/predicate.ts'
+import { ROW_SCOPE } from '../expr/scope.ts'
+import type { Batch, Operator } from '../operator.ts'
+import { tableAccess } from '../table-layout.ts'
+
+export function compileLockRows(plan: LockRows, cx: Compilation): Operator {
+  const { state } = cx
+  const input = cx.compile(plan.input)
+  const recheck = compileQuals(plan.recheck, ROW_SCOPE, cx)
+  const marks = plan.marks.map((mark) => {
+    const access = tableAccess(mark.relation, cx)
+    const wanted = access.layout.columns.map((_, i) => i).filter((i) => !access.descriptor.columns[i]!.dropped)
+    const slots = mark.rowSlots.map(({ attnum, slot }) => ({ attnum: wanted.indexOf(attnum - 1) + 1, slot }))
+    return { ...mark, name: access.descriptor.name, reader: compileRowReader(access.layout, wanted), slots }
+  })
+  type Mark = (typeof marks)[number]
+  const batch: Batch = { rows: [], count: 0 }
+
+  const newest = (mark: Mark) => (key: Buffer): MaybePromise<Buffer | null> => {
+    const shared = mark.strength === 'share' || mark.strength === 'key share'
+    const options = { wait: 'block', timeoutMs: state.store.lockTimeoutMs, returnValues: true } as const
+    return andThen(state.txn.lockKeys([key], { ...options, mode: shared ? 'shared' : 'exclusive' }), ({ values }) => values![0]!)
+  }
+  const unavailable = (mark: Mark, error: unknown): never => {
+    if (error instanceof KvError && error.kind === 'lockNotAvailable') {
+      throw new PgError(SQLSTATE.lockNotAvailable, `could not obtain lock on row in relation "${mark.name}"`)
+    }
+    throw error
+  }
+  const lockMark = (mark: Mark, rows: Row[]): MaybePromise<void> => {
+    // Rows an outer join made up have nothing to lock.
+    const real = rows.filter((row) => row[mark.keySlot - 1] !== null)
+    const made = rows.length === real.length ? [] : rows.filter((row) => row[mark.keySlot - 1] === null)
+    if (real.length === 0) return undefined
+    const keys = real.map((row) => row[mark.keySlot - 1] as Buffer)
+    const { txn, store } = state
+    const options = { wait: mark.wait, timeoutMs: store.lockTimeoutMs }
+    const finish = (): void => {
+      rows.length = 0
+      for (const row of real) rows.push(row)
+      for (const row of made) rows.push(row)
+    }
+    const keep = (result: Awaited<ReturnType<typeof lockRows>>): MaybePromise<void> =>
+      andThen(
+        keepLocked(real, keys, result, mark.slots, mark.reader, recheck, newest(mark), () => {}),
+        finish,
+      )
+    let locked: ReturnType<typeof lockRows>
+    try {
+      locked = lockRows(txn, store.capabilities, keys, mark.strength, options)
+    } catch (error) {
+      return unavailable(mark, error)
+    }
+    return locked instanceof Promise ? locked.then(keep, (error: unknown) => unavailable(mark, error)) : keep(locked)
+  }
+  const lockAll = (rows: Row[], from: number): MaybePromise<void> => {
+    for (let i = from; i < marks.length; i++) {
+      const done = lockMark(marks[i]!, rows)
+      if (done instanceof Promise) return done.then(() => lockAll(rows, i + 1))
+    }
+    return undefined
+  }
+  const take = (found: Batch | null): MaybePromise<Batch | null> => {
+    if (found === null) return null
+    const rows = found.rows.slice(0, found.count)
+    return andThen(lockAll(rows, 0), () => {
+      if (rows.length === 0) return next()
+      batch.rows = rows
+      batch.count = rows.length
+      return batch
+    })
+  }
+  const next = (): MaybePromise<Batch | null> => {
+    const found = input.next()
+    return found instanceof Promise ? found.then(take) : take(found)
+  }
+  return { open: () => input.open(), next, close: () => input.close() }
+}

@@ -1,0 +1,94 @@
+// What the data-modifying nodes share: scopes for RETURNING, locking with re-checks, old versions from input rows.
+
+import type { Datum, Row } from '../../../base/datum.ts'
+import { andThen, type MaybePromise } from '../../../base/maybe-promise.ts'
+import { lockRows } from '../../../storage/rows/locks.ts'
+import { INNER_VAR, type ModifyTable, NEW_VAR, SCAN_VAR } from '../../planner/plan.ts'
+import { keepLocked } from '../changed-rows.ts'
+import type { Compilation } from '../compilation.ts'
+import { compileQuals, type Predicate } from '../expr/predicate.ts'
+import { type ExprScope, ROW_SCOPE, type RowHolder } from '../expr/scope.ts'
+import type { TableModifier } from '../table-modifier.ts'
+
+export const NO_ROW: Row = []
+
+/** RETURNING and check options: the argument row is the input's, the table's rows are in holders. */
+export interface TargetScope {
+  readonly scope: ExprScope
+  readonly current: RowHolder
+  readonly old: RowHolder
+  readonly fresh: RowHolder
+}
+
+export function targetScope(): TargetScope {
+  const current: RowHolder = { row: NO_ROW }
+  const old: RowHolder = { row: NO_ROW }
+  const fresh: RowHolder = { row: NO_ROW }
+  const holders = new Map([
+    [SCAN_VAR, current],
+    [INNER_VAR, old],
+    [NEW_VAR, fresh],
+  ])
+  return { scope: { holders }, current, old, fresh }
+}
+
+/** One row written: what RETURNING may look at. */
+export interface Change {
+  readonly input: Row
+  readonly old: Row | null
+  readonly fresh: Row | null
+}
+
+export interface ModifyContext {
+  readonly plan: ModifyTable
+  readonly cx: Compilation
+  readonly modifier: TableModifier
+  /** Throws 44000 for a new row that the view it was written through would not show. */
+  checkView(row: Row): MaybePromise<void>
+}
+
+/** Calls `fn` on each row in order. */
+export function eachRow(rows: readonly Row[], fn: (row: Row, i: number) => MaybePromise<void>, from = 0): MaybePromise<void> {
+  for (let i = from; i < rows.length; i++) {
+    const done = fn(rows[i]!, i)
+    if (done instanceof Promise) return done.then(() => eachRow(rows, fn, i + 1))
+  }
+  return undefined
+}
+
+/** Thrown inside ModifyTable only. */
+export const RESTART = Symbol('restart')
+
+export interface Locking {
+  /** Locks the rows and drops from the lists those that are gone or no longer meet the conditions. */
+  lock(rows: Row[], keys: Buffer[]): MaybePromise<void>
+}
+
+export function compileLocking(context: ModifyContext, mode: 'no key update' | 'update'): Locking {
+  const { plan, cx, modifier } = context
+  const { state } = cx
+  const recheck: Predicate | null = compileQuals(plan.recheck, ROW_SCOPE, cx)
+  const newest = (key: Buffer): MaybePromise<Buffer | null> => {
+    const { txn, store } = state
+    const locked = txn.lockKeys([key], { mode: 'exclusive', wait: 'block', timeoutMs: store.lockTimeoutMs, returnValues: true })
+    return andThen(locked, ({ values }) => values![0]!)
+  }
+  return {
+    lock(rows, keys) {
+      const { txn, store } = state
+      if (store.autocommit || keys.length === 0) return undefined
+      const locked = lockRows(txn, store.capabilities, keys, mode, { wait: 'block', timeoutMs: store.lockTimeoutMs })
+      return andThen(locked, (result) =>
+        keepLocked(rows, keys, result, plan.rowSlots, modifier.reader, recheck, newest, () => {
+          if (plan.restartOnChange) throw RESTART
+        }),
+      )
+    },
+  }
+}
+
+export function oldRow(row: Row, width: number, slots: ModifyTable['rowSlots']): Row {
+  const old: Datum[] = new Array(width).fill(null)
+  for (let i = 0; i < slots.length; i++) old[slots[i]!.attnum - 1] = row[slots[i]!.slot - 1]!
+  return old
+}

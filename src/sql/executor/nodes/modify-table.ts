@@ -1,0 +1,340 @@
+// ModifyTable: INSERT, UPDATE, DELETE and MERGE. The input is read ahead of the writing where the writing could be seen by it; every batch is
+// locked, judged again where it changed meanwhile, checked and written; the statement's end settles foreign keys.
+
+import type { Datum, Row } from '../../../base/datum.ts'
+import { PgError } from '../../../base/errors.ts'
+import { LIMITS } from '../../../base/limits.ts'
+import { andThen, type MaybePromise } from '../../../base/maybe-promise.ts'
+import { SQLSTATE } from '../../../base/sqlstate.ts'
+import type { ModifyTable, Plan } from '../../planner/plan.ts'
+import type { Compilation } from '../compilation.ts'
+import { compileProjection, compileQuals, type Projector } from '../expr/predicate.ts'
+import { ROW_SCOPE } from '../expr/scope.ts'
+import { walkPlan } from '../init-plan.ts'
+import type { Batch, Operator } from '../operator.ts'
+import { makeSlicer } from '../slicer.ts'
+import { makeModifierSet } from '../table-modifier.ts'
+import { TupleStore } from '../tuple-store.ts'
+import { type Change, compileLocking, eachRow, type ModifyContext, NO_ROW, oldRow, RESTART, targetScope } from './modify-common.ts'
+import { insertOnConflict } from './on-conflict.ts'
+import { compileMerge } from './merge.ts'
+
+/** Whether rows may be written while the input is still being read: nothing it reads later can be one of them. */
+function mayStream(plan: ModifyTable, cx: Compilation): boolean {
+  const { relation, input } = plan
+  const descriptor = cx.catalog.relation(relation)?.descriptor
+  if (descriptor?.table == null) return false
+  const selfReferring = descriptor.table.inboundForeignKeys.some((fk) => fk.table === relation)
+  let readers = 0
+  let scan: Plan | null = null
+  let subqueries = false
+  walkPlan(input, (node) => {
+    const n = node as unknown as Plan
+    if ('relation' in node && (node as { relation?: unknown }).relation === relation) {
+      readers++
+      scan = n
+    }
+    if (node.kind === 'SubPlanExpr' || node.kind === 'CteScan') subqueries = true
+  })
+  if (plan.command === 'insert') return readers === 0
+  if (readers !== 1 || selfReferring || subqueries || plan.command === 'merge') return false
+  const reader = scan as unknown as Plan
+  if (reader.kind === 'PointGet') return true
+  if (plan.command === 'delete') return reader === input && (reader.kind === 'SeqScan' || reader.kind === 'IndexScan')
+  if (reader !== input || (reader.kind !== 'SeqScan' && reader.kind !== 'IndexScan')) return false
+  const index = reader.kind === 'SeqScan' ? descriptor.table.primaryKey : reader.index
+  const keys = [descriptor.table.primaryKey, index].flatMap((oid) => descriptor.table!.indexes.find((i) => i.oid === oid)?.columns ?? [])
+  return plan.set.every((entry) => !keys.some((column) => column.attnum === entry.resno || column.attnum === 0))
+}
+
+export function compileModifyTable(plan: ModifyTable, cx: Compilation): Operator {
+  const { state } = cx
+  const set = makeModifierSet(cx)
+  const modifier = set.of(plan.relation)
+  const input = cx.compile(plan.input)
+  const target = targetScope()
+  const checks = plan.checkOptions.map((option) => ({ name: option.relname, test: compileQuals([option.qual], target.scope, cx) }))
+  const context: ModifyContext = {
+    plan,
+    cx,
+    modifier,
+    checkView(row) {
+      target.current.row = row
+      const from = (start: number): MaybePromise<void> => {
+        for (let i = start; i < checks.length; i++) {
+          const { name, test } = checks[i]!
+          const ok = test === null ? true : test.test(NO_ROW)
+          if (ok instanceof Promise) return ok.then((yes) => (yes ? from(i + 1) : fail(name)))
+          if (!ok) fail(name)
+        }
+        return undefined
+      }
+      const fail = (name: string): never => {
+        throw new PgError(SQLSTATE.withCheckOptionViolation, `new row violates check option for view "${name}"`)
+      }
+      return checks.length === 0 ? undefined : from(0)
+    },
+  }
+  const apply = compileApply(context)
+  const returning = plan.returning === null ? null : compileProjection(plan.returning, target.scope, cx)
+  const nulls: Row = new Array<Datum>(modifier.access.layout.columns.length).fill(null)
+  const streaming = mayStream(plan, cx)
+  const types = plan.input.targetList.map((entry) => entry.expr.type)
+  const slicer = makeSlicer(state)
+  let buffered: TupleStore | null = null
+  let readAt = 0
+  let finished = false
+  let savepoint: ReturnType<typeof state.txn.savepoint> | null = null
+  const out: Row[] = []
+  const batch: Batch = { rows: out, count: 0 }
+
+  const readAll = (store: TupleStore): MaybePromise<void> => {
+    for (;;) {
+      const next = input.next()
+      if (next instanceof Promise) {
+        return next.then((b) => {
+          if (b === null) return undefined
+          store.addAll(b.rows, b.count)
+          return readAll(store)
+        })
+      }
+      if (next === null) return undefined
+      store.addAll(next.rows, next.count)
+      const pause = slicer.pause()
+      if (pause !== null) return pause.then(() => readAll(store))
+    }
+  }
+  /** The next input rows to work on; null at the end. */
+  const take = (): MaybePromise<Row[] | null> => {
+    if (streaming) return andThen(input.next(), (b) => (b === null ? null : b.rows.slice(0, b.count)))
+    if (buffered === null) {
+      const store = new TupleStore(cx, types)
+      buffered = store
+      return andThen(readAll(store), () => {
+        input.close()
+        return slice()
+      })
+    }
+    return slice()
+  }
+  const slice = (): Row[] | null => {
+    const store = buffered!
+    const count = Math.min(LIMITS.batchRows, store.count - readAt)
+    if (count <= 0) return null
+    const rows: Row[] = new Array(count)
+    for (let i = 0; i < count; i++) rows[i] = store.get(readAt + i)
+    readAt += count
+    return rows
+  }
+  const returned = (changes: readonly Change[]): MaybePromise<Batch> => {
+    const from = (start: number): MaybePromise<Batch> => {
+      for (let i = start; i < changes.length; i++) {
+        const { input: row, old, fresh } = changes[i]!
+        target.current.row = fresh ?? old ?? nulls
+        target.old.row = old ?? nulls
+        target.fresh.row = fresh ?? nulls
+        const projected = returning!.project(row)
+        if (projected instanceof Promise) {
+          return projected.then((r) => {
+            out[i] = r
+            return from(i + 1)
+          })
+        }
+        out[i] = projected
+      }
+      batch.count = changes.length
+      return batch
+    }
+    return from(0)
+  }
+  const done = (changes: readonly Change[]): MaybePromise<Batch | null> => {
+    state.rowsAffected += changes.length
+    if (returning !== null && changes.length > 0) return returned(changes)
+    const pause = slicer.pause()
+    return pause === null ? next() : pause.then(next)
+  }
+  /** The statement again, on a new snapshot: a changed row could not be judged where it stood. */
+  const restart = (): MaybePromise<Batch | null> => {
+    input.close()
+    buffered?.clear()
+    buffered = null
+    readAt = 0
+    set.reset()
+    apply.reset?.()
+    const { txn } = state
+    return andThen(txn.rollbackTo(savepoint!), () => andThen(txn.refreshReadTs(), () => andThen(input.open(), next)))
+  }
+  const work = (rows: Row[]): MaybePromise<Batch | null> => {
+    let changes: MaybePromise<Change[]>
+    try {
+      changes = apply(rows)
+    } catch (error) {
+      if (error === RESTART) return restart()
+      throw error
+    }
+    if (changes instanceof Promise) {
+      return changes.then(done, (error: unknown) => {
+        if (error === RESTART) return restart()
+        throw error
+      })
+    }
+    return done(changes)
+  }
+  const next = (): MaybePromise<Batch | null> => {
+    if (finished) return null
+    const rows = take()
+    const go = (list: Row[] | null): MaybePromise<Batch | null> => {
+      if (list !== null) return work(list)
+      finished = true
+      return andThen(set.finish(), () => null)
+    }
+    return rows instanceof Promise ? rows.then(go) : go(rows)
+  }
+  return {
+    open() {
+      finished = false
+      readAt = 0
+      buffered?.clear()
+      buffered = null
+      set.reset()
+      apply.reset?.()
+      slicer.start()
+      state.txn.lockTimeoutMs = state.store.lockTimeoutMs
+      if (plan.restartOnChange) savepoint = state.txn.savepoint()
+      return input.open()
+    },
+    next,
+    close() {
+      finished = true
+      buffered?.clear()
+      buffered = null
+      input.close()
+    },
+  }
+}
+
+interface Apply {
+  (rows: Row[]): MaybePromise<Change[]>
+  /** A new run of the statement. */
+  reset?: () => void
+}
+
+function compileApply(context: ModifyContext): Apply {
+  switch (context.plan.command) {
+    case 'insert':
+      return compileInsert(context)
+    case 'update':
+      return compileUpdate(context)
+    case 'delete':
+      return compileDelete(context)
+    case 'merge':
+      return compileMerge(context)
+    default:
+      throw new Error(`ModifyTable of ${context.plan.command}`)
+  }
+}
+
+function compileInsert(context: ModifyContext): Apply {
+  const { plan, modifier } = context
+  const width = modifier.access.layout.columns.length
+  const { columns } = plan
+  const full = (row: Row): Row => {
+    const made: Datum[] = new Array(width).fill(null)
+    for (let i = 0; i < columns.length; i++) made[columns[i]! - 1] = row[i]!
+    return made
+  }
+  const onConflict = plan.onConflict === null ? null : insertOnConflict(context)
+  const apply: Apply = (rows) => {
+    const fresh = rows.map(full)
+    const checked = plan.checkOptions.length === 0 ? undefined : eachRow(fresh, context.checkView)
+    if (onConflict !== null) return andThen(checked, () => onConflict.insert(rows, fresh))
+    const written = checked instanceof Promise ? checked.then(() => modifier.insert(fresh)) : modifier.insert(fresh)
+    const changes = (): Change[] => rows.map((input, i) => ({ input, old: null, fresh: fresh[i]! }))
+    return written instanceof Promise ? written.then(changes) : changes()
+  }
+  if (onConflict !== null) apply.reset = () => onConflict.reset()
+  return apply
+}
+
+/** A join may find one target row several times; only the first counts. */
+function firstOnly(rows: Row[], keys: Buffer[], seen: Set<string> | null): void {
+  if (seen === null) return
+  let kept = 0
+  for (let i = 0; i < rows.length; i++) {
+    const key = keys[i]!.latin1Slice()
+    if (seen.has(key)) continue
+    seen.add(key)
+    rows[kept] = rows[i]!
+    keys[kept++] = keys[i]!
+  }
+  rows.length = kept
+  keys.length = kept
+}
+
+const SINGLE: ReadonlySet<string> = new Set(['SeqScan', 'IndexScan', 'PointGet'])
+
+function seenKeys(plan: ModifyTable): Set<string> | null {
+  return SINGLE.has(plan.input.kind) ? null : new Set()
+}
+
+function compileUpdate(context: ModifyContext): Apply {
+  const { plan, cx, modifier } = context
+  const width = modifier.access.layout.columns.length
+  const changed = new Set(plan.set.map((entry) => entry.resno - 1))
+  for (const column of modifier.access.descriptor.columns) if (column.generated === 's') changed.add(column.attnum - 1)
+  const locking = compileLocking(context, modifier.changesKey(changed) ? 'update' : 'no key update')
+  const values: Projector = compileProjection(plan.set, ROW_SCOPE, cx)
+  const places = plan.set.map((entry) => entry.resno - 1)
+  const seen = seenKeys(plan)
+  const write = (rows: Row[], keys: Buffer[]): MaybePromise<Change[]> => {
+    const olds = rows.map((row) => oldRow(row, width, plan.rowSlots))
+    const news: Row[] = new Array(rows.length)
+    const compute = eachRow(rows, (row, i) => {
+      const place = (computed: Row): void => {
+        const next = olds[i]!.slice()
+        for (let c = 0; c < places.length; c++) next[places[c]!] = computed[c]!
+        news[i] = next
+      }
+      const computed = values.project(row)
+      return computed instanceof Promise ? computed.then(place) : place(computed)
+    })
+    const update = (): MaybePromise<Change[]> => {
+      if (rows.length === 0) return []
+      const checked = plan.checkOptions.length === 0 ? undefined : eachRow(news, context.checkView)
+      return andThen(checked, () =>
+        andThen(modifier.update(keys, olds, news, changed), () =>
+          rows.map((input, i): Change => ({ input, old: olds[i]!, fresh: news[i]! })),
+        ),
+      )
+    }
+    return compute instanceof Promise ? compute.then(update) : update()
+  }
+  const apply: Apply = (rows) => {
+    const keys = rows.map((row) => row[plan.keySlot - 1] as Buffer)
+    firstOnly(rows, keys, seen)
+    const locked = locking.lock(rows, keys)
+    return locked instanceof Promise ? locked.then(() => write(rows, keys)) : write(rows, keys)
+  }
+  if (seen !== null) apply.reset = () => seen.clear()
+  return apply
+}
+
+function compileDelete(context: ModifyContext): Apply {
+  const { plan, modifier } = context
+  const width = modifier.access.layout.columns.length
+  const locking = compileLocking(context, 'update')
+  const seen = seenKeys(plan)
+  const write = (rows: Row[], keys: Buffer[]): MaybePromise<Change[]> => {
+    if (rows.length === 0) return []
+    const olds = rows.map((row) => oldRow(row, width, plan.rowSlots))
+    return andThen(modifier.delete(keys, olds), () => rows.map((input, i): Change => ({ input, old: olds[i]!, fresh: null })))
+  }
+  const apply: Apply = (rows) => {
+    const keys = rows.map((row) => row[plan.keySlot - 1] as Buffer)
+    firstOnly(rows, keys, seen)
+    const locked = locking.lock(rows, keys)
+    return locked instanceof Promise ? locked.then(() => write(rows, keys)) : write(rows, keys)
+  }
+  if (seen !== null) apply.reset = () => seen.clear()
+  return apply
+}

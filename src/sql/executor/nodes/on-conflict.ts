@@ -1,0 +1,112 @@
+// INSERT … ON CONFLICT: the arbiters' keys are locked first, so what was found free stays free until the row is written.
+
+import type { Datum, Row } from '../../../base/datum.ts'
+import { PgError } from '../../../base/errors.ts'
+import { andThen, type MaybePromise } from '../../../base/maybe-promise.ts'
+import { SQLSTATE } from '../../../base/sqlstate.ts'
+import type { IndexLayout } from '../../../storage/rows/layout.ts'
+import { lockRows } from '../../../storage/rows/locks.ts'
+import { LOCKED_CHANGED } from '../../../storage/store.ts'
+import { INNER_VAR, SCAN_VAR } from '../../planner/plan.ts'
+import { compileProjection, compileQuals } from '../expr/predicate.ts'
+import type { ExprScope, RowHolder } from '../expr/scope.ts'
+import { checkRows } from '../row-checks.ts'
+import { type Change, eachRow, type ModifyContext, NO_ROW } from './modify-common.ts'
+
+export interface ConflictingInsert {
+  insert(rows: Row[], fresh: Row[]): MaybePromise<Change[]>
+  /** A new statement: no row has been touched. */
+  reset(): void
+}
+
+export function insertOnConflict(context: ModifyContext): ConflictingInsert {
+  const { plan, cx, modifier } = context
+  const { state } = cx
+  const { access } = modifier
+  const conflict = plan.onConflict!
+  const unique = access.table.indexes.filter((index) => index.unique && access.indexes.has(index.oid))
+  const chosen = conflict.arbiters.length > 0 ? unique.filter((index) => conflict.arbiters.includes(index.oid)) : unique
+  const arbiters: (IndexLayout | null)[] = chosen.map((index) => access.indexes.get(index.oid)!.layout)
+  const existing: RowHolder = { row: NO_ROW }
+  const proposed: RowHolder = { row: NO_ROW }
+  const scope: ExprScope = {
+    holders: new Map([
+      [SCAN_VAR, existing],
+      [INNER_VAR, proposed],
+    ]),
+  }
+  const where = conflict.where === null ? null : compileQuals([conflict.where], scope, cx)
+  const values = compileProjection(conflict.set, scope, cx)
+  const places = conflict.set.map((entry) => entry.resno - 1)
+  const changed = new Set<number>(places)
+  for (const column of access.descriptor.columns) if (column.generated === 's') changed.add(column.attnum - 1)
+  const mode = modifier.changesKey(changed) ? 'update' : 'no key update'
+  /** Rows this statement inserted or updated. */
+  const touched = new Set<string>()
+
+  const update = (key: Buffer, input: Row, row: Row, changes: Change[]): MaybePromise<void> => {
+    const { txn, store } = state
+    const name = key.latin1Slice()
+    if (touched.has(name)) {
+      throw new PgError(SQLSTATE.cardinalityViolation, 'ON CONFLICT DO UPDATE command cannot affect row a second time', {
+        hint: 'Ensure that no rows proposed for insertion within the same command have duplicate constrained values.',
+      })
+    }
+    const locked = lockRows(txn, store.capabilities, [key], mode, { wait: 'block', timeoutMs: store.lockTimeoutMs })
+    return andThen(locked, ({ status }) => {
+      const newest = status[0] === LOCKED_CHANGED
+      const value = newest
+        ? andThen(
+            txn.lockKeys([key], { mode: 'exclusive', wait: 'block', timeoutMs: store.lockTimeoutMs, returnValues: true }),
+            (again) => again.values![0]!,
+          )
+        : txn.get(key)
+      return andThen(value, (bytes) => {
+        // The row in the way vanished while we waited: there is room now.
+        if (bytes === null) return insertOne(input, row, changes)
+        const old = modifier.reader.readPair(key, bytes)
+        existing.row = old
+        proposed.row = row
+        return andThen(where === null ? true : where.test(NO_ROW), (applies) => {
+          touched.add(name)
+          if (!applies) return undefined
+          existing.row = old
+          proposed.row = row
+          return andThen(values.project(NO_ROW), (computed) => {
+            const next: Datum[] = old.slice()
+            for (let i = 0; i < places.length; i++) next[places[i]!] = computed[i]!
+            return andThen(context.checkView(next), () =>
+              andThen(modifier.update([key], [old], [next], changed), () => {
+                changes.push({ input, old, fresh: next })
+              }),
+            )
+          })
+        })
+      })
+    })
+  }
+  const one = (input: Row, row: Row, changes: Change[]): MaybePromise<void> =>
+    andThen(modifier.writer.findConflicts(state.txn, [row], arbiters, state.store.lockTimeoutMs), (found) => {
+      if (found.length === 0) return insertOne(input, row, changes)
+      if (conflict.action === 'nothing') return undefined
+      return update(found[0]!.key, input, row, changes)
+    })
+  const insertOne = (input: Row, row: Row, changes: Change[]): MaybePromise<void> =>
+    andThen(modifier.insert([row]), ([key]) => {
+      touched.add(key!.latin1Slice())
+      changes.push({ input, old: null, fresh: row })
+    })
+  return {
+    reset: () => touched.clear(),
+    insert(rows, fresh) {
+      const changes: Change[] = []
+      // Constraints hold for a proposed row even if it is not inserted in the end.
+      return andThen(checkRows(modifier.checks, fresh), () =>
+        andThen(
+          eachRow(rows, (input, i) => one(input, fresh[i]!, changes)),
+          () => changes,
+        ),
+      )
+    },
+  }
+}

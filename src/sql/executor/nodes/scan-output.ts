@@ -1,0 +1,118 @@
+// What every scan of a stored table shares: which columns are decoded and where they stand in the raw row, then filter and projection. // hot
+
+import type { Row } from '../../../base/datum.ts'
+import { notSupported } from '../../../base/errors.ts'
+import type { MaybePromise } from '../../../base/maybe-promise.ts'
+import type { Expr, TargetEntry } from '../../analyzer/expr.ts'
+import { ROW_KEY_ATTNO, SCAN_VAR } from '../../planner/plan.ts'
+import type { Compilation } from '../compilation.ts'
+import { compileProjection, compileQuals, filterRows, projectRows } from '../expr/predicate.ts'
+import type { ExprScope } from '../expr/scope.ts'
+import { walkPlan } from '../init-plan.ts'
+import type { Batch, Operator } from '../operator.ts'
+import { makeSlicer } from '../slicer.ts'
+import { FULL_ROW_SCOPE } from '../table-layout.ts'
+
+const TABLE_OID_ATTNO = -6
+
+/** The raw row of a scan: the wanted columns, then the row's key if it is asked for, then the table's OID likewise. */
+export interface RawColumns {
+  /** Ordinals (attnum - 1) in slot order. */
+  readonly wanted: readonly number[]
+  readonly withKey: boolean
+  readonly withTableOid: boolean
+  readonly width: number
+  readonly scope: ExprScope
+}
+
+export function rawColumns(exprs: readonly Expr[]): RawColumns {
+  const attnos = new Set<number>()
+  walkPlan(exprs, (node) => {
+    if (node.kind !== 'Var') return
+    const { varno, attno } = node as unknown as { varno: number; attno: number }
+    if (varno === SCAN_VAR) attnos.add(attno)
+  })
+  const wanted = [...attnos].filter((attno) => attno > 0).sort((a, b) => a - b)
+  const withKey = attnos.has(ROW_KEY_ATTNO)
+  const withTableOid = attnos.has(TABLE_OID_ATTNO)
+  for (const attno of attnos) {
+    if (attno <= 0 && attno !== ROW_KEY_ATTNO && attno !== TABLE_OID_ATTNO) throw notSupported('system columns but tableoid are not implemented')
+  }
+  const slots = new Map(wanted.map((attno, slot) => [attno, slot]))
+  let width = wanted.length
+  if (withKey) slots.set(ROW_KEY_ATTNO, width++)
+  if (withTableOid) slots.set(TABLE_OID_ATTNO, width++)
+  const scope: ExprScope = { ...FULL_ROW_SCOPE, slotOf: (_varno, attno) => slots.get(attno)! }
+  return { wanted: wanted.map((attno) => attno - 1), withKey, withTableOid, width, scope }
+}
+
+/** Where raw rows come from. `next` answers an array it will not touch again until its next call; null at the end. */
+export interface RowSource {
+  open(): MaybePromise<void>
+  next(): MaybePromise<Row[] | null>
+  close(): void
+}
+
+/** A source filtered and projected. */
+export function scanOperator(
+  source: RowSource,
+  quals: readonly Expr[],
+  targetList: readonly TargetEntry[],
+  raw: RawColumns,
+  cx: Compilation,
+): Operator {
+  const { state } = cx
+  const predicate = compileQuals(quals, raw.scope, cx)
+  const projector = compileProjection(targetList, raw.scope, cx, raw.width)
+  const slicer = makeSlicer(state)
+  const batch: Batch = { rows: [], count: 0 }
+  const out: Row[] = []
+
+  const emit = (rows: Row[], count: number): MaybePromise<Batch> => {
+    batch.count = count
+    if (projector.identity) {
+      batch.rows = rows
+      return batch
+    }
+    const projected = projectRows(projector, rows, count, out)
+    batch.rows = out
+    return projected instanceof Promise ? projected.then(() => batch) : batch
+  }
+  const afterFilter = (rows: Row[], count: number): MaybePromise<Batch | null> => {
+    if (count > 0) return emit(rows, count)
+    const pause = slicer.pause()
+    return pause === null ? next() : pause.then(next)
+  }
+  const take = (rows: Row[] | null): MaybePromise<Batch | null> => {
+    if (rows === null) return null
+    state.rowsExamined += rows.length
+    if (predicate === null) return rows.length > 0 ? emit(rows, rows.length) : next()
+    const kept = filterRows(predicate, rows, rows.length)
+    return kept instanceof Promise ? kept.then((count) => afterFilter(rows, count)) : afterFilter(rows, kept)
+  }
+  const next = (): MaybePromise<Batch | null> => {
+    for (;;) {
+      const rows = source.next()
+      if (rows instanceof Promise) return rows.then(take)
+      if (rows === null) return null
+      state.rowsExamined += rows.length
+      if (predicate === null) {
+        if (rows.length > 0) return emit(rows, rows.length)
+        continue
+      }
+      const kept = filterRows(predicate, rows, rows.length)
+      if (kept instanceof Promise) return kept.then((count) => afterFilter(rows, count))
+      if (kept > 0) return emit(rows, kept)
+      const pause = slicer.pause()
+      if (pause !== null) return pause.then(next)
+    }
+  }
+  return {
+    open() {
+      slicer.start()
+      return source.open()
+    },
+    next,
+    close: () => source.close(),
+  }
+}

@@ -1,0 +1,74 @@
+// VirtualScan: rows of a catalogue relation from its provider, in batches.
+
+import type { Datum, Row } from '../../../base/datum.ts'
+import { notSupported } from '../../../base/errors.ts'
+import { LIMITS } from '../../../base/limits.ts'
+import { andThen, type MaybePromise } from '../../../base/maybe-promise.ts'
+import type { VirtualScan } from '../../planner/plan.ts'
+import type { Compilation } from '../compilation.ts'
+import { compileExpr } from '../expr/compile.ts'
+import { ROW_SCOPE } from '../expr/scope.ts'
+import type { Operator } from '../operator.ts'
+import { FULL_ROW_SCOPE } from '../table-layout.ts'
+import { type RawColumns, type RowSource, scanOperator } from './scan-output.ts'
+
+export function compileVirtualScan(plan: VirtualScan, cx: Compilation): Operator {
+  const { state } = cx
+  const info = cx.catalog.relation(plan.relation)
+  const width = info?.columns.length ?? 0
+  // Catalogue rows carry `tableoid` behind their columns.
+  const raw: RawColumns = {
+    wanted: [],
+    withKey: false,
+    withTableOid: true,
+    width: width + 1,
+    scope: { ...FULL_ROW_SCOPE, slotOf: (_varno, attno) => (attno > 0 ? attno - 1 : width) },
+  }
+  const hints = plan.hints.map((hint) => ({ attnum: hint.attnum, value: compileExpr(hint.value, ROW_SCOPE, cx) }))
+  let rows: Iterator<Row> | null = null
+  const hintValues = (from: number, known: { attnum: number; value: Datum }[]): MaybePromise<{ attnum: number; value: Datum }[]> => {
+    for (let i = from; i < hints.length; i++) {
+      const { attnum, value } = hints[i]!
+      const v = value.eval([])
+      if (v instanceof Promise) {
+        return v.then((datum) => {
+          known.push({ attnum, value: datum })
+          return hintValues(i + 1, known)
+        })
+      }
+      known.push({ attnum, value: v })
+    }
+    return known
+  }
+  const source: RowSource = {
+    open() {
+      const provider = state.store.virtualRelation(plan.relation)
+      if (provider === null) throw notSupported(`relation "${info?.name ?? plan.relation}" is not implemented`)
+      return andThen(hintValues(0, []), (values) =>
+        andThen(provider.rows(state.ctx, values), (found) => {
+          rows = found[Symbol.iterator]()
+        }),
+      )
+    },
+    next() {
+      if (rows === null) return null
+      const batch: Row[] = []
+      while (batch.length < LIMITS.batchRows) {
+        const step = rows.next()
+        if (step.done === true) {
+          rows = null
+          break
+        }
+        const row = step.value.slice(0, width)
+        while (row.length < width) row.push(null)
+        row.push(plan.relation)
+        batch.push(row)
+      }
+      return batch.length === 0 ? null : batch
+    },
+    close() {
+      rows = null
+    },
+  }
+  return scanOperator(source, plan.quals, plan.targetList, raw, cx)
+}

@@ -1,0 +1,116 @@
+// What a row must be before it is written: generated columns computed, NOT NULL and CHECK held. PostgreSQL's errors, with the failing row.
+
+import type { Datum, Row } from '../../base/datum.ts'
+import { PgError } from '../../base/errors.ts'
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import type { RelationDescriptor } from '../../catalog/descriptors.ts'
+import { TEXT_IO } from '../types/define.ts'
+import type { Compilation } from './compilation.ts'
+import { compileExpr } from './expr/compile.ts'
+import { FULL_ROW_SCOPE, readStored, typeSupport } from './table-layout.ts'
+
+/** Characters of a value in an error's detail. */
+const MAX_FIELD = 64
+
+export interface RowChecks {
+  /** Fills the row's generated columns and checks it; throws 23502, 23514. */
+  check(row: Row): MaybePromise<void>
+  /** For many rows: nothing to do but the NOT NULL tests when `simple`. */
+  readonly simple: boolean
+}
+
+/** `(1, null, abc)` */
+export function describeRow(descriptor: RelationDescriptor, row: Row, cx: Compilation): string {
+  const fields: string[] = []
+  for (const column of descriptor.columns) {
+    if (column.dropped) continue
+    const value = row[column.attnum - 1]!
+    if (column.generated === 'v') fields.push('virtual')
+    else if (value === null || value === undefined) fields.push('null')
+    else {
+      const text = typeSupport(column.type, cx).output(value, TEXT_IO)
+      fields.push(Buffer.byteLength(text) > MAX_FIELD ? `${Buffer.from(text).utf8Slice(0, MAX_FIELD)}...` : text)
+    }
+  }
+  return `(${fields.join(', ')})`
+}
+
+export function relationFields(descriptor: RelationDescriptor, cx: Compilation): { schema?: string; table: string } {
+  const schema = cx.catalog.namespace(descriptor.namespace)?.name
+  return schema === undefined ? { table: descriptor.name } : { schema, table: descriptor.name }
+}
+
+export function compileRowChecks(descriptor: RelationDescriptor, cx: Compilation): RowChecks {
+  const notNull = descriptor.columns.filter((column) => column.notNull && !column.dropped).map((column) => column.attnum - 1)
+  const compile = (node: string) => compileExpr(readStored(node, cx), FULL_ROW_SCOPE, cx)
+  const generated = descriptor.columns
+    .filter((column) => column.generated === 's' && !column.dropped && column.default !== null)
+    .map((column) => ({ slot: column.attnum - 1, expr: compile(column.default!.expr) }))
+  const checks = (descriptor.table?.constraints ?? [])
+    .flatMap((constraint) => (constraint.type === 'c' && constraint.enforced ? [constraint] : []))
+    .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+    .map((constraint) => ({ name: constraint.name, expr: compile(constraint.expr) }))
+
+  const nullViolation = (slot: number, row: Row): PgError => {
+    const column = descriptor.columns[slot]!.name
+    return new PgError(
+      SQLSTATE.notNullViolation,
+      `null value in column "${column}" of relation "${descriptor.name}" violates not-null constraint`,
+      { detail: `Failing row contains ${describeRow(descriptor, row, cx)}.`, ...relationFields(descriptor, cx), column },
+    )
+  }
+  const checkViolation = (name: string, row: Row): PgError =>
+    new PgError(SQLSTATE.checkViolation, `new row for relation "${descriptor.name}" violates check constraint "${name}"`, {
+      detail: `Failing row contains ${describeRow(descriptor, row, cx)}.`,
+      ...relationFields(descriptor, cx),
+      constraint: name,
+    })
+  const checkFrom = (row: Row, from: number): MaybePromise<void> => {
+    for (let i = from; i < checks.length; i++) {
+      const value = checks[i]!.expr.eval(row)
+      if (value instanceof Promise) {
+        return value.then((v) => {
+          if (v === false) throw checkViolation(checks[i]!.name, row)
+          return checkFrom(row, i + 1)
+        })
+      }
+      if (value === false) throw checkViolation(checks[i]!.name, row)
+    }
+    return undefined
+  }
+  const generateFrom = (row: Row, from: number): MaybePromise<void> => {
+    for (let i = from; i < generated.length; i++) {
+      const { slot, expr } = generated[i]!
+      const value: MaybePromise<Datum> = expr.eval(row)
+      if (value instanceof Promise) {
+        return value.then((v) => {
+          row[slot] = v
+          return generateFrom(row, i + 1)
+        })
+      }
+      row[slot] = value
+    }
+    return undefined
+  }
+  const constraints = (row: Row): MaybePromise<void> => {
+    for (let i = 0; i < notNull.length; i++) if (row[notNull[i]!] === null) throw nullViolation(notNull[i]!, row)
+    return checks.length === 0 ? undefined : checkFrom(row, 0)
+  }
+  return {
+    simple: generated.length === 0 && checks.length === 0,
+    check(row) {
+      if (generated.length === 0) return constraints(row)
+      return andThen(generateFrom(row, 0), () => constraints(row))
+    },
+  }
+}
+
+/** Runs `check` over rows in order. */
+export function checkRows(checks: RowChecks, rows: readonly Row[], from = 0): MaybePromise<void> {
+  for (let i = from; i < rows.length; i++) {
+    const checked = checks.check(rows[i]!)
+    if (checked instanceof Promise) return checked.then(() => checkRows(checks, rows, i + 1))
+  }
+  return undefined
+}

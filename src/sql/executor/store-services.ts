@@ -1,0 +1,40 @@
+// What store nodes need of the session and the catalogue, declared here and implemented above: hidden row ids, virtual relations, deferred
+// constraint checks.
+
+import type { Datum, Row } from '../../base/datum.ts'
+import type { Oid, TableId } from '../../base/ids.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
+import type { StoreCapabilities, Transaction } from '../../storage/store.ts'
+import type { EvalContext } from '../types/eval-context.ts'
+
+/** Rows of a catalogue relation, made from descriptors and built-in rows. Columns by attnum - 1. */
+export interface VirtualRelation {
+  /** `hints`: column = value conditions the rows will be filtered by; a provider may produce less. */
+  rows(ctx: EvalContext, hints: readonly { readonly attnum: number; readonly value: Datum }[]): MaybePromise<Iterable<Row>>
+}
+
+/** A constraint check put off to the end of the transaction (or to SET CONSTRAINTS … IMMEDIATE). */
+export interface DeferredCheck {
+  readonly constraint: Oid
+  /** Throws the violation. */
+  run(txn: Transaction): MaybePromise<void>
+}
+
+/** Of one transaction; the session drains it before COMMIT and when SET CONSTRAINTS says so. */
+export interface DeferredChecks {
+  /** Whether a deferrable constraint is deferred now (SET CONSTRAINTS, else its own INITIALLY). */
+  isDeferred(constraint: Oid, initiallyDeferred: boolean): boolean
+  add(check: DeferredCheck): void
+}
+
+export interface StoreServices {
+  readonly capabilities: StoreCapabilities
+  /** The transaction was begun with `autocommit`: the store checks for conflicts at commit, rows need no locks of their own. */
+  autocommit: boolean
+  /** lock_timeout; 0 = none. */
+  lockTimeoutMs: number
+  rowIds(table: TableId, count: number): MaybePromise<readonly number[]>
+  /** Null: the relation has no rows of its own here. */
+  virtualRelation(relation: Oid): VirtualRelation | null
+  readonly deferred: DeferredChecks
+}

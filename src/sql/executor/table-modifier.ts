@@ -1,0 +1,144 @@
+// All writing to one table within a statement: rows checked, written with their index entries, foreign keys of both sides seen to.
+// ModifyTable, COPY and foreign keys' actions all go through here. `finish` ends the statement: what AFTER triggers would do.
+
+import type { Datum, Row } from '../../base/datum.ts'
+import type { Oid } from '../../base/ids.ts'
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
+import { compileRowReader, type RowReader } from '../../storage/rows/row-codec.ts'
+import { compileTableWriter, type TableWriter } from '../../storage/rows/table-writer.ts'
+import type { Compilation } from './compilation.ts'
+import { type ForeignKeys, makeForeignKeys } from './foreign-keys.ts'
+import { checkRows, compileRowChecks, type RowChecks } from './row-checks.ts'
+import { type TableAccess, tableAccess } from './table-layout.ts'
+
+export interface TableModifier {
+  readonly relation: Oid
+  readonly access: TableAccess
+  readonly writer: TableWriter
+  readonly checks: RowChecks
+  /** Decodes every column, by ordinal. */
+  readonly reader: RowReader
+  /** Full rows, defaults in place. */
+  insert(rows: readonly Row[]): MaybePromise<Buffer[]>
+  /** Checks and writes; the rows are locked. `columns`: ordinals that may have changed. */
+  update(keys: readonly Buffer[], oldRows: readonly Row[], newRows: readonly Row[], columns: ReadonlySet<number>): MaybePromise<Buffer[]>
+  delete(keys: readonly Buffer[], oldRows: readonly Row[]): MaybePromise<void>
+  /** An update of these columns needs a FOR UPDATE lock (others may hold KEY SHARE meanwhile). */
+  changesKey(columns: ReadonlySet<number>): boolean
+  /** What is left to check or do; answers whether anything was. */
+  settle(): MaybePromise<boolean>
+  reset(): void
+}
+
+/** Every table a statement writes, cascades included. */
+export interface ModifierSet {
+  of(relation: Oid): TableModifier
+  /** End of the statement: foreign keys, until nothing is left. */
+  finish(): MaybePromise<void>
+  reset(): void
+}
+
+export function makeModifierSet(cx: Compilation): ModifierSet {
+  const modifiers = new Map<Oid, TableModifier>()
+  const set: ModifierSet = {
+    of(relation) {
+      let modifier = modifiers.get(relation)
+      if (modifier === undefined) {
+        modifier = makeTableModifier(relation, cx, set)
+        modifiers.set(relation, modifier)
+      }
+      return modifier
+    },
+    finish() {
+      const round = (list: readonly TableModifier[], from: number, busy: boolean): MaybePromise<boolean> => {
+        for (let i = from; i < list.length; i++) {
+          const did = list[i]!.settle()
+          if (did instanceof Promise) return did.then((more) => round(list, i + 1, busy || more))
+          if (did) busy = true
+        }
+        return busy
+      }
+      const rounds = (): MaybePromise<void> => {
+        for (;;) {
+          const busy = round([...modifiers.values()], 0, false)
+          if (busy instanceof Promise) return busy.then((more) => (more ? rounds() : undefined))
+          if (!busy) return undefined
+        }
+      }
+      return rounds()
+    },
+    reset() {
+      for (const modifier of modifiers.values()) modifier.reset()
+    },
+  }
+  return set
+}
+
+function makeTableModifier(relation: Oid, cx: Compilation, set: ModifierSet): TableModifier {
+  const { state } = cx
+  const access = tableAccess(relation, cx)
+  const { layout, descriptor, table } = access
+  const writer = compileTableWriter(layout)
+  const checks = compileRowChecks(descriptor, cx)
+  const reader = compileRowReader(
+    layout,
+    layout.columns.map((_, i) => i).filter((i) => !descriptor.columns[i]!.dropped),
+  )
+  const everyColumn = descriptor.columns.every((column) => !column.dropped)
+  const foreignKeys: ForeignKeys | null = makeForeignKeys(access, cx, set)
+  const uniqueColumns = new Set<number>()
+  for (const index of table.indexes) {
+    if (index.unique && index.predicate === null) for (const column of index.columns) if (column.attnum > 0) uniqueColumns.add(column.attnum - 1)
+  }
+  const insertChecked = (rows: readonly Row[]): MaybePromise<Buffer[]> => {
+    const ids = layout.primaryKey === null ? state.store.rowIds(layout.id, rows.length) : null
+    const keys = andThen(ids, (rowIds) => writer.insert(state.txn, rows, rowIds))
+    if (foreignKeys === null) return keys
+    return andThen(keys, (made) => andThen(foreignKeys.inserted(made, rows), () => made))
+  }
+  return {
+    relation,
+    access,
+    writer,
+    checks,
+    reader: everyColumn ? reader : spread(reader, descriptor.columns),
+    insert(rows) {
+      const checked = checkRows(checks, rows)
+      return checked instanceof Promise ? checked.then(() => insertChecked(rows)) : insertChecked(rows)
+    },
+    update(keys, oldRows, newRows, columns) {
+      return andThen(checkRows(checks, newRows), () =>
+        andThen(writer.update(state.txn, keys, oldRows, newRows), (made) =>
+          foreignKeys === null ? made : andThen(foreignKeys.updated(made, oldRows, newRows, columns), () => made),
+        ),
+      )
+    },
+    delete(keys, oldRows) {
+      return andThen(writer.delete(state.txn, keys, oldRows), () => foreignKeys?.deleted(oldRows))
+    },
+    changesKey(columns) {
+      for (const column of columns) if (uniqueColumns.has(column)) return true
+      return false
+    },
+    settle: () => foreignKeys?.settle() ?? false,
+    reset() {
+      foreignKeys?.reset()
+    },
+  }
+}
+
+/** A reader of the columns that are left, as one of full rows. */
+function spread(reader: RowReader, columns: readonly { readonly dropped: boolean }[]): RowReader {
+  const places = columns.flatMap((column, i) => (column.dropped ? [] : [i]))
+  const widen = (row: Row): Row => {
+    const full: Datum[] = new Array(columns.length).fill(null)
+    for (let i = 0; i < places.length; i++) full[places[i]!] = row[i]!
+    return full
+  }
+  return {
+    ...reader,
+    width: columns.length,
+    read: (data, keyAt, keyEnd, valueAt, valueEnd) => widen(reader.read(data, keyAt, keyEnd, valueAt, valueEnd)),
+    readPair: (key, value) => widen(reader.readPair(key, value)),
+  }
+}
