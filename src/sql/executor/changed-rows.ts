@@ -4,7 +4,7 @@
 import type { Row } from '../../base/datum.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { RowReader } from '../../storage/rows/row-codec.ts'
-import { type LockResult, LOCK_SKIPPED, LOCKED_CHANGED } from '../../storage/store.ts'
+import { LOCK_SKIPPED, LOCKED_CHANGED, type LockResult } from '../../storage/store.ts'
 import type { Predicate } from './expr/predicate.ts'
 
 export interface RowSlot {

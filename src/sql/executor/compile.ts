@@ -1,7 +1,6 @@
 // Plan → operators: one compile function per node, in the node's own file. The plan is compiled once and run many times.
 
 import { unreachable } from '../../base/assert.ts'
-import { notSupported } from '../../base/errors.ts'
 import type { Plan } from '../planner/plan.ts'
 import type { Compilation, CompileOptions } from './compilation.ts'
 import { registerInitPlans, rootOperator } from './init-plan.ts'
@@ -10,9 +9,13 @@ import { compileAppend } from './nodes/append.ts'
 import { compileFunctionScan } from './nodes/function-scan.ts'
 import { compileHashJoin } from './nodes/hash-join.ts'
 import { compileLimit } from './nodes/limit.ts'
+import { compileLockRows } from './nodes/lock-rows.ts'
+import { compileLookupJoin } from './nodes/lookup-join.ts'
 import { compileMaterialize } from './nodes/materialize.ts'
 import { compileMergeJoin } from './nodes/merge-join.ts'
+import { compileModifyTable } from './nodes/modify-table.ts'
 import { compileNestLoop } from './nodes/nest-loop.ts'
+import { compilePointGet } from './nodes/point-get.ts'
 import { compileProjectSet } from './nodes/project-set.ts'
 import { compileRecursiveUnion } from './nodes/recursive-union.ts'
 import { compileResult } from './nodes/result.ts'
@@ -20,8 +23,10 @@ import { compileSetOp } from './nodes/set-op.ts'
 import { compileCteScan, compileWorkTableScan } from './nodes/shared-scan.ts'
 import { compileSort } from './nodes/sort.ts'
 import { compileSubqueryScan } from './nodes/subquery-scan.ts'
+import { compileIndexScan, compileSeqScan } from './nodes/table-scan.ts'
 import { compileHashDistinct, compileUnique } from './nodes/unique.ts'
 import { compileValuesScan } from './nodes/values-scan.ts'
+import { compileVirtualScan } from './nodes/virtual-scan.ts'
 import { compileWindowAgg } from './nodes/window-agg.ts'
 import type { ExecState, Operator } from './operator.ts'
 
@@ -68,13 +73,19 @@ function compileNode(plan: Plan, cx: Compilation): Operator {
     case 'WindowAgg':
       return compileWindowAgg(plan, cx)
     case 'SeqScan':
+      return compileSeqScan(plan, cx)
     case 'IndexScan':
+      return compileIndexScan(plan, cx)
     case 'PointGet':
+      return compilePointGet(plan, cx)
     case 'VirtualScan':
+      return compileVirtualScan(plan, cx)
     case 'LookupJoin':
+      return compileLookupJoin(plan, cx)
     case 'LockRows':
+      return compileLockRows(plan, cx)
     case 'ModifyTable':
-      throw notSupported(`${plan.kind} is not implemented`)
+      return compileModifyTable(plan, cx)
     default:
       return unreachable(plan, 'plan node')
   }

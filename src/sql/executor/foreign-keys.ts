@@ -289,7 +289,7 @@ class Referenced {
     const old = columns.map((attnum) => before[attnum - 1]!)
     if (old.some((value) => value === null)) return
     const next = after === null ? null : columns.map((attnum) => after[attnum - 1]!)
-    if (next !== null && next.every((value, i) => sameDatum(old[i]!, value, this.#type(i), this.#cx))) return
+    if (next?.every((value, i) => sameDatum(old[i]!, value, this.#type(i), this.#cx))) return
     this.#gone.push({ old, next })
   }
 
@@ -347,7 +347,11 @@ class Referenced {
     const fk = this.#fk
     const parent = this.#access.descriptor
     const child = this.#child.descriptor
-    const columns = fk.referencedColumns.map((attnum, i) => ({ name: parent.columns[attnum - 1]!.name, type: this.#type(i), value: key.old[i]! }))
+    const columns = fk.referencedColumns.map((attnum, i) => ({
+      name: parent.columns[attnum - 1]!.name,
+      type: this.#type(i),
+      value: key.old[i]!,
+    }))
     const restrict = action === 'r'
     const message = restrict
       ? `update or delete on table "${parent.name}" violates RESTRICT setting of foreign key constraint "${fk.name}" on table "${child.name}"`
@@ -380,12 +384,7 @@ class Referenced {
     return lockRows(txn, store.capabilities, found.keys, 'update', { wait: 'block', timeoutMs: store.lockTimeoutMs })
   }
 
-  #updateChildren(
-    modifier: TableModifier,
-    found: { keys: Buffer[]; rows: Row[] },
-    key: GoneKey,
-    action: string,
-  ): MaybePromise<unknown> {
+  #updateChildren(modifier: TableModifier, found: { keys: Buffer[]; rows: Row[] }, key: GoneKey, action: string): MaybePromise<unknown> {
     const fk = this.#fk
     const child = this.#child.descriptor
     const only = key.next === null && fk.deleteSetColumns.length > 0 ? new Set(fk.deleteSetColumns) : null

@@ -23,9 +23,11 @@ const INTEGER_RANGE: ReadonlyMap<Oid, readonly [bigint, bigint]> = new Map([
 ])
 
 /** `value` as a key of `type` can hold it: exact, or its place between the type's values (-1 below all, 1 above all). */
-type Fit = { readonly exact: true; readonly value: NonNullable<Datum> } | { readonly exact: false; readonly below: NonNullable<Datum> | null; readonly above: NonNullable<Datum> | null }
+type Fit =
+  | { readonly exact: true; readonly value: NonNullable<Datum> }
+  | { readonly exact: false; readonly below: NonNullable<Datum> | null; readonly above: NonNullable<Datum> | null }
 
-function fit(value: NonNullable<Datum>, type: Oid): Fit {
+function placeIn(value: NonNullable<Datum>, type: Oid): Fit {
   const range = INTEGER_RANGE.get(type)
   if (range !== undefined && (typeof value === 'number' || typeof value === 'bigint')) {
     const [min, max] = range
@@ -49,7 +51,7 @@ function columnRange(conditions: readonly BoundCondition[], type: Oid): ColumnRa
   for (const { op, value } of conditions) {
     if (op === 'is not null') continue
     if (value === null) return null
-    const fitted = fit(value, type)
+    const fitted = placeIn(value, type)
     const lower = op === '>' || op === '>='
     if (fitted.exact) {
       const bound: Bound = { value: fitted.value, inclusive: op === '>=' || op === '<=' }
@@ -103,7 +105,7 @@ export function keyBounds(
       const value = first!.op === '=' ? first!.value : null
       if (first!.op === '=' && value === null) return EMPTY
       if (primary && value === null) return EMPTY
-      const fitted = value === null ? null : fit(value, type)
+      const fitted = value === null ? null : placeIn(value, type)
       if (fitted !== null && !fitted.exact) return EMPTY
       for (const list of equals) list.push(fitted === null ? null : fitted.value)
       continue
@@ -114,7 +116,7 @@ export function keyBounds(
       const values: NonNullable<Datum>[] = []
       for (const element of array.elements) {
         if (element === null) continue
-        const fitted = fit(element, type)
+        const fitted = placeIn(element, type)
         if (fitted.exact) values.push(fitted.value)
       }
       if (values.length === 0) return EMPTY
@@ -144,6 +146,6 @@ export function fitKey(value: NonNullable<Datum>, type: Oid): NonNullable<Datum>
   // int4 and int8 are what keys nearly always are.
   if (type === 23) return typeof value === 'number' && value >= -2147483648 && value <= 2147483647 ? value : null
   if (type === 20 && typeof value === 'number') return value
-  const fitted = fit(value, type)
+  const fitted = placeIn(value, type)
   return fitted.exact ? fitted.value : null
 }

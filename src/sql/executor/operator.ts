@@ -9,8 +9,8 @@ import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { MemoryAccount } from '../../base/memory.ts'
 import type { CatalogSnapshot } from '../../catalog/snapshot.ts'
 import type { Transaction } from '../../storage/store.ts'
-import type { StoreServices } from './store-services.ts'
 import type { EvalContext } from '../types/eval-context.ts'
+import type { StoreServices } from './store-services.ts'
 
 /** Rows of one step. The Batch object and its array are the operator's own and change at its next call; the rows may be kept. `count` ≥ 1. */
 export interface Batch {

@@ -88,7 +88,8 @@ function makeTableModifier(relation: Oid, cx: Compilation, set: ModifierSet): Ta
   const foreignKeys: ForeignKeys | null = makeForeignKeys(access, cx, set)
   const uniqueColumns = new Set<number>()
   for (const index of table.indexes) {
-    if (index.unique && index.predicate === null) for (const column of index.columns) if (column.attnum > 0) uniqueColumns.add(column.attnum - 1)
+    if (index.unique && index.predicate === null)
+      for (const column of index.columns) if (column.attnum > 0) uniqueColumns.add(column.attnum - 1)
   }
   const insertChecked = (rows: readonly Row[]): MaybePromise<Buffer[]> => {
     const ids = layout.primaryKey === null ? state.store.rowIds(layout.id, rows.length) : null

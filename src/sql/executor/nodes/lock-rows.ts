@@ -29,11 +29,13 @@ export function compileLockRows(plan: LockRows, cx: Compilation): Operator {
   type Mark = (typeof marks)[number]
   const batch: Batch = { rows: [], count: 0 }
 
-  const newest = (mark: Mark) => (key: Buffer): MaybePromise<Buffer | null> => {
-    const shared = mark.strength === 'share' || mark.strength === 'key share'
-    const options = { wait: 'block', timeoutMs: state.store.lockTimeoutMs, returnValues: true } as const
-    return andThen(state.txn.lockKeys([key], { ...options, mode: shared ? 'shared' : 'exclusive' }), ({ values }) => values![0]!)
-  }
+  const newest =
+    (mark: Mark) =>
+    (key: Buffer): MaybePromise<Buffer | null> => {
+      const shared = mark.strength === 'share' || mark.strength === 'key share'
+      const options = { wait: 'block', timeoutMs: state.store.lockTimeoutMs, returnValues: true } as const
+      return andThen(state.txn.lockKeys([key], { ...options, mode: shared ? 'shared' : 'exclusive' }), ({ values }) => values![0]!)
+    }
   const unavailable = (mark: Mark, error: unknown): never => {
     if (error instanceof KvError && error.kind === 'lockNotAvailable') {
       throw new PgError(SQLSTATE.lockNotAvailable, `could not obtain lock on row in relation "${mark.name}"`)

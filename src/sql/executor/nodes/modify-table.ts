@@ -15,9 +15,9 @@ import type { Batch, Operator } from '../operator.ts'
 import { makeSlicer } from '../slicer.ts'
 import { makeModifierSet } from '../table-modifier.ts'
 import { TupleStore } from '../tuple-store.ts'
+import { compileMerge } from './merge.ts'
 import { type Change, compileLocking, eachRow, type ModifyContext, NO_ROW, oldRow, RESTART, targetScope } from './modify-common.ts'
 import { insertOnConflict } from './on-conflict.ts'
-import { compileMerge } from './merge.ts'
 
 /** Whether rows may be written while the input is still being read: nothing it reads later can be one of them. */
 function mayStream(plan: ModifyTable, cx: Compilation): boolean {

@@ -8,8 +8,8 @@ import { uniqueKey } from '../../../storage/rows/table-reader.ts'
 import type { PointGet } from '../../planner/plan.ts'
 import type { Compilation } from '../compilation.ts'
 import { compileExpr } from '../expr/compile.ts'
-import { ROW_SCOPE } from '../expr/scope.ts'
 import { compileProjection, compileQuals } from '../expr/predicate.ts'
+import { ROW_SCOPE } from '../expr/scope.ts'
 import { fitKey } from '../key-bounds.ts'
 import type { Batch, Operator } from '../operator.ts'
 import { tableAccess } from '../table-layout.ts'
@@ -58,7 +58,7 @@ export function compilePointGet(plan: PointGet, cx: Compilation): Operator {
     if (predicate === null) return project(row)
     const ok = predicate.test(row)
     if (ok instanceof Promise) return ok.then((yes) => (yes ? project(row) : null))
-    return ok ? project(row) : null
+    return ok === true ? project(row) : null
   }
   const fetch = (key: Buffer): MaybePromise<Batch | null> => {
     const value = state.txn.get(key)
@@ -75,7 +75,7 @@ export function compilePointGet(plan: PointGet, cx: Compilation): Operator {
   const bind = (from: number): MaybePromise<Batch | null> => {
     for (let i = from; i < keyExprs.length; i++) {
       const value = keyExprs[i]!.eval(NO_ROW)
-      if (value instanceof Promise) return value.then((v) => (set(i, v) ? bind(i + 1) : null))
+      if (value instanceof Promise) return value.then((v): MaybePromise<Batch | null> => (set(i, v) ? bind(i + 1) : null))
       if (!set(i, value)) return null
     }
     return byKey()

@@ -36,7 +36,8 @@ export function rawColumns(exprs: readonly Expr[]): RawColumns {
   const withKey = attnos.has(ROW_KEY_ATTNO)
   const withTableOid = attnos.has(TABLE_OID_ATTNO)
   for (const attno of attnos) {
-    if (attno <= 0 && attno !== ROW_KEY_ATTNO && attno !== TABLE_OID_ATTNO) throw notSupported('system columns but tableoid are not implemented')
+    if (attno <= 0 && attno !== ROW_KEY_ATTNO && attno !== TABLE_OID_ATTNO)
+      throw notSupported('system columns but tableoid are not implemented')
   }
   const slots = new Map(wanted.map((attno, slot) => [attno, slot]))
   let width = wanted.length

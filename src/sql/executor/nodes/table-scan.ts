@@ -149,7 +149,16 @@ export function compileIndexScan(plan: IndexScan, cx: Compilation): Operator {
         keys = null
         keyAt = 0
         if (byKeys && found.complete) {
-          keys = found.equals.map((equal) => rowKey(layout, rowOfKey(layout.primaryKey!.map((part) => part.column), equal), 0))
+          keys = found.equals.map((equal) =>
+            rowKey(
+              layout,
+              rowOfKey(
+                layout.primaryKey!.map((part) => part.column),
+                equal,
+              ),
+              0,
+            ),
+          )
           if (plan.backward) keys.reverse()
           return []
         }

@@ -25,6 +25,7 @@ import { typeByOid } from '../../../../src/sql/builtin/pg-type.ts'
 import { makeCompilation } from '../../../../src/sql/executor/compile.ts'
 import { rootOperator } from '../../../../src/sql/executor/init-plan.ts'
 import type { Batch, ExecState, Operator } from '../../../../src/sql/executor/operator.ts'
+import type { StoreServices } from '../../../../src/sql/executor/store-services.ts'
 import type { Plan, SortKey, ValuesScan } from '../../../../src/sql/planner/plan.ts'
 import { OUTER_VAR, SCAN_VAR } from '../../../../src/sql/planner/plan.ts'
 import { TEXT_IO } from '../../../../src/sql/types/define.ts'
@@ -71,6 +72,7 @@ export function makeState(options: { workMem?: number; memory?: number; params?:
     workMem: options.workMem ?? 64 << 20,
     spillDir: () => (spillDirectory ??= mkdtempSync(path.join(tmpdir(), 'spill-test-'))),
     cancel,
+    store: NO_STORE,
     rowsExamined: 0,
     rowsAffected: 0,
   }
@@ -268,3 +270,15 @@ export async function run(plan: Plan, options: Parameters<typeof makeState>[0] =
 }
 
 const replacer = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? `${value}n` : value)
+
+/** For operators that touch no table. */
+const NO_STORE: StoreServices = {
+  capabilities: { sharedLocks: true, serializable: true, multiNode: false, maxKeyBytes: 1900, maxValueBytes: 1 << 24 },
+  autocommit: false,
+  lockTimeoutMs: 0,
+  rowIds: () => {
+    throw new Error('no row ids here')
+  },
+  virtualRelation: () => null,
+  deferred: { isDeferred: () => false, add() {} },
+}
