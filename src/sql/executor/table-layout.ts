@@ -6,9 +6,10 @@ import type { Datum, Row } from '../../base/datum.ts'
 import { PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
-import type { IndexColumn, IndexDescriptor, RelationDescriptor, TableDescriptor } from '../../catalog/descriptors.ts'
+import type { IndexColumn, IndexDescriptor, RelationDescriptor, StoredNode, TableDescriptor } from '../../catalog/descriptors.ts'
 import type { IndexLayout, IndexPart, TableLayout } from '../../storage/rows/layout.ts'
 import type { Expr } from '../analyzer/expr.ts'
+import { readStoredExpr } from '../analyzer/stored.ts'
 import { TEXT_IO } from '../types/define.ts'
 import { findBuiltinType } from '../types/registry.ts'
 import type { TypeSupport } from '../types/type.ts'
@@ -110,9 +111,8 @@ export function storedEvaluator(expr: Expr, cx: Compilation): (row: Row) => Datu
   return evaluator(compiled)
 }
 
-export function readStored(node: string, cx: Compilation): Expr {
-  if (cx.readStored === null) throw new Error('stored expressions cannot be read here')
-  return cx.readStored(node)
+export function readStored(node: StoredNode, cx: Compilation): Expr {
+  return cx.readStored === null ? readStoredExpr(node, (type) => typeSupport(type, cx)) : cx.readStored(node)
 }
 
 /** Layout of one index, also of one that is being built. */

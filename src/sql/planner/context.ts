@@ -18,13 +18,14 @@ export interface PlannerContext {
   readonly catalog: CatalogSnapshot
   /** Values an expression of constants and immutable functions; undefined where that cannot be done now. Errors mean "not now" too. */
   readonly evaluate: ((expr: Expr) => Datum | undefined) | null
-  /** Reads a stored expression (index expression or predicate, check, default). */
-  readonly stored: (node: StoredNode) => Expr
+  /** Reads a stored expression (index expression or predicate); only needed where tenants' own types may occur in them. */
+  readonly stored?: (node: StoredNode) => Expr
   /** ANALYZE's findings; null = defaults. */
   readonly statistics: ((relation: Oid, attnum: number) => ColumnStatistics | null) | null
 }
 
 export interface Glob extends PlannerContext {
+  readonly stored: (node: StoredNode) => Expr
   execParams: number
   subPlanIds: number
   workTables: number

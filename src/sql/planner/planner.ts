@@ -5,6 +5,7 @@ import type { Oid } from '../../base/ids.ts'
 import type { CatalogSnapshot } from '../../catalog/snapshot.ts'
 import type { TargetEntry } from '../analyzer/expr.ts'
 import type { PermissionInfo, Query } from '../analyzer/query.ts'
+import { readStoredExpr } from '../analyzer/stored.ts'
 import { type Glob, makeRoot, type PlannerContext } from './context.ts'
 import { modifying } from './ctes.ts'
 import { mapQuery } from './expr-tree.ts'
@@ -64,7 +65,8 @@ function isPointRead(plan: Plan, catalog: CatalogSnapshot): boolean {
 }
 
 export function planStatement(query: Query, context: PlannerContext): PlannedStatement {
-  const glob: Glob = { ...context, execParams: 0, subPlanIds: 1, workTables: 0, modifyingCtes: [], hasRowMarks: false }
+  const stored = context.stored ?? ((node: string) => readStoredExpr(node))
+  const glob: Glob = { ...context, stored, execParams: 0, subPlanIds: 1, workTables: 0, modifyingCtes: [], hasRowMarks: false }
   const { permissions, dependsOn } = dependencies(query, context.catalog)
   const root = makeRoot(glob, query, null)
   let plan: Plan
