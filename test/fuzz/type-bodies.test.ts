@@ -84,6 +84,58 @@ const json = (depth = 0): string => {
   }
 }
 
+const NUMBER_PARTS = ['9', '0', '9', '9', ',', 'G', '99', '999', '00']
+const numberTemplate = (): string =>
+  `${pick(['', 'FM', '', 'S', 'MI', 'PL', 'SG', 'L'])}${Array.from({ length: int(1, 5) }, () => pick(NUMBER_PARTS)).join('')}${pick(['', '.99', 'D0', '.09', 'V9'])}${pick(['', '', '', 'PR', 'th', ' x'])}`
+const DATE_PARTS = [
+  'YYYY',
+  'YYY',
+  'YY',
+  'Y',
+  'Y,YYY',
+  'MM',
+  'Mon',
+  'MONTH',
+  'Month',
+  'month',
+  'DD',
+  'DDD',
+  'D',
+  'ID',
+  'IW',
+  'WW',
+  'W',
+  'IYYY',
+  'IDDD',
+  'Q',
+  'CC',
+  'J',
+  'HH24',
+  'HH12',
+  'HH',
+  'MI',
+  'SS',
+  'MS',
+  'US',
+  'FF3',
+  'SSSS',
+  'AM',
+  'p.m.',
+  'BC',
+  'Day',
+  'DY',
+  'RM',
+  'TZ',
+  'OF',
+  'TZH',
+  'FMDD',
+  'FMMonth',
+  'DDth',
+  'FMHH24',
+  '"at"',
+]
+const dateTemplate = (): string => Array.from({ length: int(1, 5) }, () => pick(DATE_PARTS)).join(pick([' ', '-', '/', ':']))
+
 const GENERATORS: Record<string, (proc: PgProcRow, index: number) => string> = {
   bool: () => pick(['true', 'false']),
   int2: () => String(int(-100, 100)),
@@ -96,6 +148,12 @@ const GENERATORS: Record<string, (proc: PgProcRow, index: number) => string> = {
       ? pick(['NaN', 'Infinity', '-Infinity', '0', '0.00', '1', '10', '-1', '1e-20', '1e40'])
       : `${pick(['', '-'])}${digits(int(1, random() < 0.2 ? 30 : 8))}${random() < 0.6 ? `.${digits(int(1, random() < 0.2 ? 25 : 6))}` : ''}`,
   text(proc) {
+    if (proc.proname === 'to_char')
+      return proc.prosrc.startsWith('timestamp')
+        ? dateTemplate()
+        : proc.prosrc.startsWith('interval')
+          ? pick(['HH24:MI:SS', 'HH12 MI', 'DD YY MM', 'YYYY-MM-DD', 'SSSS', 'MS US', 'DDD'])
+          : numberTemplate()
     if (/part|trunc|extract/.test(proc.proname)) return random() < 0.7 ? pick(UNITS) : pick(ZONES)
     if (/zone|series|interval|make_timestamptz|date_add|date_subtract/.test(proc.proname)) return pick(ZONES)
     return pick(['a', 'b', 'aa', '', ',', 'a,b,,c', '2', 'x', 'delete_key', 'use_json_null'])
@@ -149,7 +207,19 @@ const SKIP =
 /** Depends on today's date, or takes typmods that only the analyzer makes. */
 const LEFT_OUT = new Set(['time_timetz', 'timetz_zone', 'timetz_at_local', 'interval_scale', 'intervaltypmodout'])
 
-const own = new Set([...Object.keys(numericProcs), ...Object.keys(datetimeProcs), ...Object.keys(arrayProcs), ...Object.keys(jsonProcs)])
+const own = new Set([
+  ...Object.keys(numericProcs),
+  ...Object.keys(datetimeProcs),
+  ...Object.keys(arrayProcs),
+  ...Object.keys(jsonProcs),
+  'int4_to_char',
+  'int8_to_char',
+  'numeric_to_char',
+  'float8_to_char',
+  'timestamp_to_char',
+  'timestamptz_to_char',
+  'interval_to_char',
+])
 const ownSql = new Set([...Object.keys(numericSqlBodies), ...Object.keys(datetimeSqlBodies)].map(Number))
 
 const subjects = pgProcs().filter((proc) => {

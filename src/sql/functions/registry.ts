@@ -23,6 +23,7 @@ import { recordProcs } from '../types/record-procs.ts'
 import { regProcs } from '../types/reg.ts'
 import { findBuiltinType } from '../types/registry.ts'
 import { stringProcs, stringSqlBodies } from '../types/string.ts'
+import { templateProcs } from '../types/template-procs.ts'
 import { textProcs } from '../types/text.ts'
 import { uuidProcs } from '../types/uuid.ts'
 import { aggregateProcs } from './aggregates.ts'
@@ -56,6 +57,7 @@ const TABLES: readonly Procs[] = [
   recordProcs,
   jsonProcs,
   jsonAggregateProcs,
+  templateProcs,
 ]
 
 /** Bodies of the builtin functions that PostgreSQL itself writes in SQL, by OID. */
