@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { openLmdbStore } from '../../src/storage/lmdb/store.ts'
 import { describeStore } from './conformance.ts'
 import { describeModel } from './model.ts'
+import { describeSerializability } from './serializability.ts'
 
 for (const versionRetentionMs of [0, 600_000]) {
   const make = async () => {
@@ -21,4 +22,5 @@ for (const versionRetentionMs of [0, 600_000]) {
   }
   describeStore(`lmdb, retention ${versionRetentionMs} ms`, make)
   describeModel(`lmdb, retention ${versionRetentionMs} ms`, make)
+  describeSerializability(`lmdb, retention ${versionRetentionMs} ms`, make)
 }
