@@ -24,6 +24,7 @@ import { errorAt, located, type Mutable, type ParseState } from './context.ts'
 import type { CoercionForm, Const, Expr, Param } from './expr.ts'
 import { exprLocation } from './location.ts'
 import { funcExpr, makeConst, relabel } from './make.ts'
+import { someExpr } from './walker.ts'
 
 export const typeCollation = (state: ParseState, type: Oid): Oid => state.ctx.catalog.type(type)?.typcollation ?? 0
 export const typeName = (state: ParseState, type: Oid): string => state.source.formatType(type)
@@ -312,9 +313,9 @@ function refuseSet(state: ParseState, node: Expr, construct: string): Expr {
   return node
 }
 
-/** expression_returns_set, of the node itself. */
+/** expression_returns_set: a set-returning call anywhere in it. */
 function returnsSet(node: Expr): boolean {
-  return (node.kind === 'FuncExpr' || node.kind === 'OpExpr') && node.retset
+  return someExpr(node, (expr) => (expr.kind === 'FuncExpr' || expr.kind === 'OpExpr') && expr.retset)
 }
 
 export function coerceToSpecificType(state: ParseState, node: Expr, type: Oid, construct: string, typmod = -1): Expr {

@@ -130,8 +130,7 @@ function rangeFunction(state: ParseState, node: NodeOf['RangeFunction']): NsItem
   state.lateralActive = true
   const functions: { expr: Expr; columns: NamedRteColumn[] }[] = []
   const names: string[] = []
-  for (const item of node.functions ?? []) {
-    const [call, definitions] = nodeAs(item, 'List')!.items!
+  for (const [call, definitions] of functionItems(node)) {
     const fname = figureName(call!)
     names.push(fname)
     state.lastSrf = null
@@ -175,6 +174,18 @@ function rangeFunction(state: ParseState, node: NodeOf['RangeFunction']): NsItem
   }
   const refname = node.alias?.aliasname ?? names[0]!
   return addFunction(state, functions, node.ordinality ?? false, refname, node.alias, (node.lateral ?? false) || usesOuter(functions))
+}
+
+/** The calls with their own column definitions; unnest(a, b) stands for one unnest beside the other. */
+function functionItems(node: NodeOf['RangeFunction']): [Node, Node | undefined][] {
+  return (node.functions ?? []).flatMap((item): [Node, Node | undefined][] => {
+    const [call, definitions] = nodeAs(item, 'List')!.items!
+    const raw = nodeAs(call, 'FuncCall')
+    const args = raw?.args ?? []
+    const plain = raw !== undefined && args.length > 1 && nameList(raw.funcname).at(-1) === 'unnest' && raw.over === undefined && !raw.func_variadic
+    if (!plain || (nodeAs(definitions, 'List')?.items?.length ?? 0) > 0) return [[call!, definitions]]
+    return args.map((arg): [Node, Node | undefined] => [{ FuncCall: { ...raw, args: [arg] } }, undefined])
+  })
 }
 
 function usesOuter(functions: RteFunction['functions']): boolean {

@@ -50,7 +50,7 @@ export function parseFunction(state: ParseState, input: CallInput): Expr | null 
   // f(x) with one composite argument may be the column x.f.
   const couldBeColumn = args.length === 1 && names.length === 1 && plain && input.argNames.length === 0
   const [first] = args
-  if (couldBeColumn && raw !== null && first !== undefined && isRow(state, first.type) && !hasFunction(state, name, first.type)) {
+  if (couldBeColumn && first !== undefined && isRow(state, first.type) && (raw === null || !hasFunction(state, name, first.type))) {
     const projected = projectField(state, name, first, location)
     if (projected !== null) return projected
   }

@@ -3,7 +3,7 @@
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { type LockingClause, nodeAs, type SelectStmt } from '../parser/nodes.ts'
 import { errorAt, type Mutable, type ParseState } from './context.ts'
-import type { LockStrength, LockWait, Query, RowMark } from './query.ts'
+import type { LockStrength, LockWait, Query, RangeTblEntry, RowMark } from './query.ts'
 import { permissionOf } from './relation.ts'
 import { lockName } from './select.ts'
 
@@ -64,8 +64,8 @@ function apply(state: ParseState, query: Query, clause: LockingClause, marks: Ma
       if (permission !== null) permission.requiredUpdate = true
       mark(rti)
     } else if (rte.kind === 'subquery') {
-      checkLockable(state, rte.subquery, clause.strength)
-      mark(rti)
+      // A sub-select's rows are locked where they come from.
+      state.rtable[rti - 1] = { ...rte, subquery: lockInside(state, rte.subquery, clause, strength, wait) }
     }
   }
   const names = clause.lockedRels ?? []
@@ -97,4 +97,20 @@ function apply(state: ParseState, query: Query, clause: LockingClause, marks: Ma
     }
     lock(index + 1)
   }
+}
+
+function lockInside(state: ParseState, query: Query, clause: LockingClause, strength: LockStrength, wait: LockWait): Query {
+  checkLockable(state, query, clause.strength)
+  const rowMarks = [...query.rowMarks]
+  const permissions = [...query.permissions]
+  const rtable = query.rtable.map((rte, i): RangeTblEntry => {
+    if (!rte.inFromClause) return rte
+    if (rte.kind === 'subquery') return { ...rte, subquery: lockInside(state, rte.subquery, clause, strength, wait) }
+    if (rte.kind === 'relation' && !rowMarks.some((mark) => mark.rti === i + 1)) {
+      rowMarks.push({ rti: i + 1, strength, wait })
+      if (rte.permission >= 0) permissions[rte.permission] = { ...permissions[rte.permission]!, requiredUpdate: true }
+    }
+    return rte
+  })
+  return { ...query, rtable, permissions, rowMarks }
 }

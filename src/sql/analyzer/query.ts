@@ -198,7 +198,8 @@ export interface Query {
   readonly resultRelation: number
   /**
    * SELECT: the output. INSERT: one entry per target column that gets a value, defaults filled in (every column not named stands here with its
-   * default if it has one). UPDATE: one entry per assigned column. DELETE: empty.
+   * default if it has one). UPDATE: one entry per assigned column. DELETE: empty. Stored generated columns stand in neither: the executor
+   * computes them from the finished row (`generatedColumns` in defaults.ts). Virtual ones are replaced where they are read.
    */
   readonly targetList: readonly TargetEntry[]
   readonly override: 'none' | 'user' | 'system'

@@ -1,5 +1,133 @@
-import type { AnalyzeContext } from './context.ts'
-import type { Query } from './query.ts'
-export function rewriteQuery(query: Query, _ctx: AnalyzeContext): Query {
+// The rewrite (PostgreSQL's rewriteHandler): from the query as written to the query as the planner reads it. Views become subqueries whose
+// permissions are their owner's, virtual generated columns become their expressions, INSERT and UPDATE get defaults (defaults.ts), and
+// changes of simple views become changes of their tables (updatable-view.ts).
+
+import { notSupported, PgError } from '../../base/errors.ts'
+import type { Oid } from '../../base/ids.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import type { RelationInfo } from '../../catalog/snapshot.ts'
+import { parse } from '../parser/parse.ts'
+import { type AnalyzeContext, makeState, paramTypes } from './context.ts'
+import { fillDefaults } from './defaults.ts'
+import type { Expr } from './expr.ts'
+import type { Query, RangeTblEntry, RteRelation } from './query.ts'
+import { transformStatement } from './select.ts'
+import { alignSetOperation } from './setop-align.ts'
+import { readStoredExpr, readStoredQuery } from './stored.ts'
+import { rewriteViewTarget } from './updatable-view.ts'
+import { mapChildren, mapQuery, mapQueryVars, mapVars } from './walker.ts'
+
+const MAX_VIEW_DEPTH = 100
+const PG_CATALOG: Oid = 11
+
+export function rewriteQuery(query: Query, ctx: AnalyzeContext, depth = 0): Query {
+  if (depth > MAX_VIEW_DEPTH) throw new PgError(SQLSTATE.invalidObjectDefinition, 'infinite recursion detected in rules for relation')
+  let result = query
+  if (query.commandType !== 'select') {
+    for (let views = 0; ; views++) {
+      const target = result.rtable[result.resultRelation - 1] as RteRelation
+      if (target.relkind !== 'v') break
+      if (views > MAX_VIEW_DEPTH) throw notSupported('views nested too deeply')
+      result = rewriteViewTarget(result, ctx)
+    }
+    result = fillDefaults(result, ctx)
+  }
+  if (isPlain(result, ctx)) return result
+  result = expandVirtualColumns(result, ctx)
+  const enter = (expr: Expr): Expr => mapChildren(expr, enter, (sub) => rewriteQuery(sub, ctx, depth))
+  result = mapQuery(result, enter, (sub) => rewriteQuery(sub, ctx, depth))
+  const rtable = result.rtable.map((rte, i): RangeTblEntry => {
+    if (rte.kind !== 'relation' || rte.relkind !== 'v' || i + 1 === result.resultRelation) return rte
+    return expandView(rte, ctx, depth)
+  })
+  result = { ...result, rtable }
+  return result.setOperations === null ? result : alignSetOperation(result, ctx)
+}
+
+/** Nothing to rewrite: most statements. // hot */
+function isPlain(query: Query, ctx: AnalyzeContext): boolean {
+  if (query.hasSubLinks || query.cteList.length > 0 || query.setOperations !== null) return false
+  for (const rte of query.rtable) {
+    if (rte.kind === 'subquery') return false
+    if (rte.kind !== 'relation') continue
+    if (rte.relkind === 'v') return false
+    const columns = ctx.catalog.relation(rte.relation)?.descriptor?.columns
+    if (columns !== undefined && columns.some((column) => column.generated === 'v')) return false
+  }
+  return true
+}
+
+function expandView(rte: RteRelation, ctx: AnalyzeContext, depth: number): RangeTblEntry {
+  const info = ctx.catalog.relation(rte.relation)
+  if (info === null) throw new PgError(SQLSTATE.undefinedTable, `relation with OID ${rte.relation} does not exist`)
+  const view = viewQuery(info, ctx)
+  const securityInvoker = info.descriptor?.view?.securityInvoker ?? false
+  const subquery = rewriteQuery(securityInvoker ? view : checkedAs(view, info.owner), ctx, depth + 1)
+  return {
+    kind: 'subquery',
+    subquery,
+    view: info.oid,
+    securityBarrier: info.descriptor?.view?.securityBarrier ?? false,
+    refname: rte.refname,
+    hasAlias: rte.hasAlias,
+    colNames: rte.colNames,
+    lateral: false,
+    inFromClause: rte.inFromClause,
+  }
+}
+
+const systemViews = new Map<Oid, Query>()
+
+/** A view's query as it was written. */
+export function viewQuery(info: RelationInfo, ctx: AnalyzeContext): Query {
+  const view = info.descriptor?.view
+  if (view) return readStoredQuery(view.query, (type) => ctx.eval.catalog.typeSupport(type))
+  if (info.systemViewSql === null) throw notSupported(`view "${info.name}" has no definition here`)
+  const known = systemViews.get(info.oid)
+  if (known !== undefined) return known
+  const [statement] = parse(info.systemViewSql)
+  const own: AnalyzeContext = { ...ctx, searchPath: [PG_CATALOG], source: null, params: paramTypes([], false) }
+  const query = transformStatement(makeState(own, null), statement!.node!)
+  systemViews.set(info.oid, query)
   return query
+}
+
+/** Every permission inside is checked as `owner`: at any depth, for nothing in a view belongs to its reader. */
+function checkedAs(query: Query, owner: Oid): Query {
+  const enter = (expr: Expr): Expr => mapChildren(expr, enter, (sub) => checkedAs(sub, owner))
+  const inner = mapQuery(query, enter, (sub) => checkedAs(sub, owner))
+  return { ...inner, permissions: query.permissions.map((permission) => ({ ...permission, checkAs: owner })) }
+}
+
+// --- virtual generated columns
+
+function expandVirtualColumns(query: Query, ctx: AnalyzeContext): Query {
+  const tables = new Map<number, Map<number, Expr>>()
+  for (const [i, rte] of query.rtable.entries()) {
+    if (rte.kind !== 'relation') continue
+    const columns = ctx.catalog.relation(rte.relation)?.descriptor?.columns ?? []
+    for (const column of columns) {
+      if (column.generated !== 'v' || column.default === null) continue
+      const virtual = tables.get(i + 1) ?? new Map<number, Expr>()
+      virtual.set(
+        column.attnum,
+        readStoredExpr(column.default.expr, (type) => ctx.eval.catalog.typeSupport(type)),
+      )
+      tables.set(i + 1, virtual)
+    }
+  }
+  if (tables.size === 0) return query
+  const replaceAt = (expr: Expr, depth: number): Expr | null => {
+    if (expr.kind !== 'Var' || expr.levelsUp !== depth) return null
+    const found = tables.get(expr.varno)?.get(expr.attno)
+    return found === undefined ? null : rebase(found, expr.varno, depth)
+  }
+  return mapQueryVars(query, replaceAt, 0)
+}
+
+/** An expression stored over relation 1 as one over entry `varno`, `levelsUp` queries out. */
+export function rebase(expr: Expr, varno: number, levelsUp: number): Expr {
+  return mapVars(expr, (node, depth) =>
+    node.kind === 'Var' && node.levelsUp === depth ? { ...node, varno, levelsUp: levelsUp + depth } : null,
+  )
 }

@@ -18,7 +18,13 @@ export function classByName(namespace: number, name: string): PgClassRow | undef
 
 export const pgAttributes = table<PgAttributeRow>(pgAttribute)
 /** User columns only (attnum > 0), by attnum. */
-export const attributesByRelation = multiIndex(pgAttributes, (row) => row.attrelid)
+export const attributesByRelation = multiIndex(
+  () =>
+    pgAttributes()
+      .filter((row) => row.attnum > 0)
+      .sort((a, b) => a.attnum - b.attnum),
+  (row) => row.attrelid,
+)
 
 export const pgIndexes = table<PgIndexRow>(pgIndex)
 export const indexesByRelation = multiIndex(pgIndexes, (row) => row.indrelid)
