@@ -30,4 +30,16 @@ export const LIMITS = {
   maxLiftedLiterals: 256,
   /** Bytes in an identifier (NAMEDATALEN - 1). */
   maxIdentifierBytes: 63,
+  /** Planned statements kept per keyspace, prepared statements and portals per session. */
+  planCacheEntries: 512,
+  preparedStatements: 10_000,
+  portals: 1000,
+  /** Contexts of keyspaces kept while nobody is connected to them. */
+  keyspaceContexts: 1000,
+  /** Tenants that logins may create in one process (tenancy section 0). */
+  autoCreatedKeyspaces: 1000,
+  /** Memory held by sorts, hashes, cursors and buffers: per session, per keyspace, in all. */
+  maxSessionMemory: 256 * MiB,
+  maxKeyspaceMemory: 512 * MiB,
+  maxProcessMemory: 1024 * MiB,
 } as const

@@ -1,0 +1,3 @@
+export function catalogFunctions(..._a: unknown[]): [string, (...args: readonly unknown[]) => unknown][] {
+  return []
+}

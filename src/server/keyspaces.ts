@@ -1,0 +1,68 @@
+// The keyspaces this process serves: their contexts (catalogue cache, plans, sessions), made at first use and let go when idle ones are too many.
+
+import { LIMITS } from '../base/limits.ts'
+import { MemoryAccount } from '../base/memory.ts'
+import { CatalogSpace } from '../catalog/space.ts'
+import { KeyspaceContext } from '../session/keyspace-context.ts'
+import type { KeyspaceMeta, Store } from '../storage/store.ts'
+import { sessionEnd, type Tenant } from '../tenancy/tenant.ts'
+
+/** How long a tenant's sessions may take to end before a purge goes on to complain. */
+const END_DEADLINE_MS = 10_000
+
+export class Keyspaces {
+  readonly #store: Store
+  readonly #memory: MemoryAccount
+  readonly #contexts = new Map<number, KeyspaceContext>()
+
+  constructor(store: Store, maxMemory: number) {
+    this.#store = store
+    this.#memory = new MemoryAccount('process', maxMemory)
+  }
+
+  /** `name` is the tenant's, which users see; the store's may differ. */
+  async context(meta: KeyspaceMeta, name: string): Promise<KeyspaceContext> {
+    const known = this.#contexts.get(meta.id)
+    if (known !== undefined) {
+      // Least recently used first.
+      this.#contexts.delete(meta.id)
+      this.#contexts.set(meta.id, known)
+      return known
+    }
+    const keyspace = await this.#store.open(meta)
+    const raced = this.#contexts.get(meta.id)
+    if (raced !== undefined) return raced
+    const memory = new MemoryAccount(`keyspace ${name}`, LIMITS.maxKeyspaceMemory, this.#memory)
+    const context = new KeyspaceContext(name, keyspace, new CatalogSpace(keyspace), memory, this.#store.capabilities)
+    this.#contexts.set(meta.id, context)
+    this.#evict()
+    return context
+  }
+
+  #evict(): void {
+    if (this.#contexts.size <= LIMITS.keyspaceContexts) return
+    for (const [id, context] of this.#contexts) {
+      if (context.sessions.size > 0) continue
+      this.#contexts.delete(id)
+      if (this.#contexts.size <= LIMITS.keyspaceContexts) return
+    }
+  }
+
+  /** The tenant lost its access: its sessions end with 57P01, its caches go. Resolves when the last session is gone. */
+  async end(tenant: Tenant): Promise<void> {
+    const context = this.#contexts.get(tenant.id)
+    if (context === undefined) return
+    for (const session of [...context.sessions.values()]) session.terminate(sessionEnd(tenant))
+    const deadline = performance.now() + END_DEADLINE_MS
+    while (context.sessions.size > 0 && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 5))
+    this.#contexts.delete(tenant.id)
+  }
+
+  byId(id: number): KeyspaceContext | undefined {
+    return this.#contexts.get(id)
+  }
+
+  get size(): number {
+    return this.#contexts.size
+  }
+}

@@ -1,0 +1,69 @@
+// What sessions report, as metrics and log lines. Statements reach the log as their class and duration, never with their literals.
+
+import type { KeyspaceMetrics, StatementClass } from '../observability/keyspace-series.ts'
+import type { Logger } from '../observability/log.ts'
+import type { Metrics } from '../observability/metrics.ts'
+import type { SessionObserver } from '../session/services.ts'
+import type { ClientSession } from '../session/session.ts'
+
+const CLASS: Readonly<Record<string, StatementClass>> = {
+  SELECT: 'select',
+  INSERT: 'insert',
+  UPDATE: 'update',
+  DELETE: 'delete',
+  MERGE: 'update',
+  COPY: 'copy',
+  BEGIN: 'transaction',
+  COMMIT: 'transaction',
+  ROLLBACK: 'transaction',
+  SAVEPOINT: 'transaction',
+  RELEASE: 'transaction',
+}
+
+function classOf(kind: string): StatementClass {
+  const known = CLASS[kind]
+  if (known !== undefined) return known
+  return /^(CREATE|ALTER|DROP|TRUNCATE|COMMENT|GRANT|REVOKE|REINDEX)/.test(kind) ? 'ddl' : 'utility'
+}
+
+export function createObserver(metrics: Metrics, log: Logger, slowMs: number): SessionObserver {
+  const series = new WeakMap<ClientSession, KeyspaceMetrics>()
+  const of = (session: ClientSession): KeyspaceMetrics => {
+    let found = series.get(session)
+    if (found === undefined) {
+      found = metrics.forKeyspace(session.keyspace.name)
+      series.set(session, found)
+    }
+    return found
+  }
+  return {
+    opened(session) {
+      of(session).sessions++
+    },
+    statement(session, kind, ms) {
+      const own = of(session)
+      own.statement(classOf(kind), ms / 1000)
+      if (slowMs === 0 || ms < slowMs) return
+      own.slowStatement()
+      log.warn(
+        { keyspace: session.keyspace.name, user: session.roles.currentName, statement: kind, durationMs: Math.round(ms) },
+        'slow statement',
+      )
+    },
+    transaction(session, committed) {
+      of(session).transaction(committed ? 'commit' : 'rollback')
+    },
+    error(session, error) {
+      of(session).error(error.code)
+    },
+    defect(session, correlation, error) {
+      metrics.defect()
+      log.error({ err: error, correlationId: correlation, keyspace: session.keyspace.name }, 'internal error')
+    },
+    closed(session) {
+      const own = of(session)
+      own.sessions--
+      own.bytes(session.client.bytesReceived, session.client.bytesSent)
+    },
+  }
+}

@@ -1,0 +1,125 @@
+// Composition root: store, directory, logins and sessions put together into the Engine that the listener serves.
+
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { makeVerifier, passwordToStore } from '../auth/verifier/scram-verifier.ts'
+import { systemClock } from '../base/clock.ts'
+import { LIMITS } from '../base/limits.ts'
+import { bootstrapKeyspace } from '../catalog/bootstrap.ts'
+import type { Logger } from '../observability/log.ts'
+import type { Metrics } from '../observability/metrics.ts'
+import { microsNow } from '../session/micros.ts'
+import { ClientSession, type SessionIdentity } from '../session/session.ts'
+import { loadParser } from '../sql/parser/parse.ts'
+import type { KeyspaceMeta, Store } from '../storage/store.ts'
+import { TenantDirectory } from '../tenancy/directory.ts'
+import { TenantLifecycle } from '../tenancy/lifecycle.ts'
+import { SYSTEM_TENANT } from '../tenancy/tenant.ts'
+import type { Config } from './config.ts'
+import { Keyspaces } from './keyspaces.ts'
+import type { Engine } from './listener.ts'
+import { Logins } from './login.ts'
+import { createObserver } from './observer.ts'
+import { createServices } from './services.ts'
+import { openStore } from './store.ts'
+
+/** A random password, easy to type. */
+const randomPassword = () => randomBytes(15).toString('base64url')
+
+async function systemKeyspace(store: Store): Promise<KeyspaceMeta> {
+  const existing = await store.keyspaces.load(SYSTEM_TENANT)
+  if (existing !== null) return existing
+  return store.keyspaces.create(SYSTEM_TENANT)
+}
+
+/** The operator's first password: configured, kept from an earlier start, or made now, told once and kept in a file only we can read. */
+function operatorPassword(config: Config, log: Logger): string {
+  if (config.operatorPassword !== null) return config.operatorPassword
+  const file = path.join(config.dataDir, 'operator-password')
+  if (existsSync(file)) return readFileSync(file, 'utf8').trim()
+  const generated = randomPassword()
+  mkdirSync(config.dataDir, { recursive: true })
+  writeFileSync(file, `${generated}\n`, { mode: 0o600 })
+  log.info({ user: `${SYSTEM_TENANT}.admin`, file }, `operator password generated: ${generated}`)
+  return generated
+}
+
+function bootstrapPassword(config: Config, log: Logger): string {
+  if (config.bootstrapPassword !== 'generate') return config.bootstrapPassword
+  const generated = randomPassword()
+  log.info({ user: 'admin' }, `bootstrap password generated: ${generated}`)
+  return generated
+}
+
+export async function openEngine(config: Config, log: Logger, metrics: Metrics): Promise<Engine<SessionIdentity>> {
+  await loadParser()
+  const store = await openStore(config, log, metrics)
+  try {
+    const systemMeta = await systemKeyspace(store)
+    const system = await store.open(systemMeta)
+    const operatorVerifier = await makeVerifier(operatorPassword(config, log))
+    const firstPassword = bootstrapPassword(config, log)
+    const bootstrapVerifier = await makeVerifier(firstPassword)
+    await bootstrapKeyspace(system, operatorVerifier)
+    const keyspaces = new Keyspaces(store, LIMITS.maxProcessMemory)
+    const lifecycle = new TenantLifecycle(store, new TenantDirectory(system), systemClock, (tenant) => keyspaces.end(tenant))
+    await lifecycle.repair()
+    if (store.kind === 'embedded' && (await lifecycle.directory.find(config.defaultKeyspace)) === null) {
+      await lifecycle.create(config.defaultKeyspace, { region: null, retentionMs: null })
+    }
+    const spillDir = path.join(config.dataDir, 'tmp')
+    rmSync(spillDir, { recursive: true, force: true })
+    mkdirSync(spillDir, { recursive: true })
+    const services = createServices({
+      clock: systemClock,
+      observe: createObserver(metrics, log, config.slowStatementMs),
+      spillDir,
+      lifecycle,
+      keyspaces,
+      log,
+      serverStart: microsNow(systemClock),
+      makeVerifier: async (password) => passwordToStore(password),
+    })
+    const logins = new Logins(store, lifecycle, keyspaces, systemMeta, {
+      bootstrapVerifier,
+      operatorVerifier,
+      defaultPassword: firstPassword === 'admin',
+      allowDefaultPassword: config.allowDefaultPassword,
+      autoCreate: config.autoCreateKeyspaces,
+      maxAutoCreated: LIMITS.autoCreatedKeyspaces,
+    })
+    metrics.cache('keyspace_contexts', () => keyspaces.size)
+    let closing = false
+    return {
+      backend: {
+        startup(identity, client) {
+          const session = new ClientSession(services, identity, client)
+          if (identity.notice !== null) client.notice(identity.notice)
+          return session
+        },
+      },
+      roles: logins,
+      mockSecret: await mockSecret(config),
+      notReady: () => (closing ? 'shutting down' : null),
+      async close() {
+        closing = true
+        await store.close()
+        rmSync(spillDir, { recursive: true, force: true })
+      },
+    }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+/** One secret per installation, so that salts of those who do not exist stay the same over restarts. */
+async function mockSecret(config: Config): Promise<Buffer> {
+  const file = path.join(config.dataDir, 'mock-secret')
+  if (existsSync(file)) return readFileSync(file)
+  const secret = randomBytes(32)
+  mkdirSync(config.dataDir, { recursive: true })
+  writeFileSync(file, secret, { mode: 0o600 })
+  return secret
+}

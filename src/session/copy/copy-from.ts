@@ -1,0 +1,292 @@
+// COPY … FROM STDIN: bytes from the client into rows of a table, in batches, with the client held back when the store is slower. // hot
+
+import type { Datum, Row } from '../../base/datum.ts'
+import { notSupported, PgError } from '../../base/errors.ts'
+import type { Oid } from '../../base/ids.ts'
+import { LIMITS } from '../../base/limits.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import { LOCK } from '../../catalog/object-locks.ts'
+import { checkPermissions } from '../../catalog/privileges.ts'
+import type { RelationInfo } from '../../catalog/snapshot.ts'
+import type { ResultSink } from '../../pgwire/backend.ts'
+import { analyzeCopyWhere } from '../../sql/analyzer/expression.ts'
+import { makeBulkInsert } from '../../sql/executor/bulk-insert.ts'
+import type { NodeOf } from '../../sql/parser/nodes.ts'
+import type { ParsedStatement } from '../../sql/parser/parse.ts'
+import type { TypeSupport } from '../../sql/types/type.ts'
+import type { ClientSession } from '../session.ts'
+import { BinaryReader } from './binary-reader.ts'
+import { matchColumns } from './copy-to.ts'
+import { CsvReader } from './csv-reader.ts'
+import { Fields, FORM_DEFAULT, FORM_NULL, FORM_PLAIN, FORM_TEXT, type RecordReader } from './fields.ts'
+import type { CopyOptions } from './options.ts'
+import { TextReader } from './text-reader.ts'
+
+const INT2: Oid = 21
+const INT4: Oid = 23
+/** Soft errors that ON_ERROR IGNORE passes over: what a type's input says of a value. */
+const IGNORED_CLASS = '22'
+const MAX_CONTEXT = 100
+
+interface Column {
+  readonly name: string
+  readonly attnum: number
+  readonly type: Oid
+  readonly typmod: number
+  readonly support: TypeSupport
+}
+
+/** Decimal digits of a small integer straight from the bytes; NaN when it is anything else: then the type's own input decides. */
+function smallInteger(data: Buffer, start: number, end: number): number {
+  let at = start
+  const negative = data[at] === 45
+  if (negative) at++
+  if (end - at > 9 || at === end) return Number.NaN
+  let value = 0
+  for (; at < end; at++) {
+    const digit = data[at]! - 48
+    if (digit < 0 || digit > 9) return Number.NaN
+    value = value * 10 + digit
+  }
+  return negative ? -value : value
+}
+
+class RowParser {
+  readonly #session: ClientSession
+  readonly #columns: readonly Column[]
+  readonly #options: CopyOptions
+  readonly #relation: string
+  readonly reader: RecordReader
+  readonly #fields = new Fields()
+  #column = ''
+  skipped = 0
+
+  constructor(session: ClientSession, relation: string, columns: readonly Column[], options: CopyOptions) {
+    this.#session = session
+    this.#columns = columns
+    this.#options = options
+    this.#relation = relation
+    const names = columns.map((column) => column.name)
+    this.reader =
+      options.format === 'text'
+        ? new TextReader(options)
+        : options.format === 'binary'
+          ? new BinaryReader(columns.length)
+          : new CsvReader(
+              options,
+              matchColumns(options.forceNotNull, names, 'FORCE_NOT_NULL'),
+              matchColumns(options.forceNull, names, 'FORCE_NULL'),
+            )
+  }
+
+  /** The header line, once it is here; true when there is none to wait for any more. */
+  header(): boolean {
+    if (!this.reader.next(this.#fields)) return false
+    if (this.#options.header !== 'match') return true
+    const { count } = this.#fields
+    const fail = (message: string) => this.#located(new PgError(SQLSTATE.badCopyFileFormat, message))
+    if (count !== this.#columns.length) {
+      throw fail(`wrong number of fields in header line: got ${count}, expected ${this.#columns.length}`)
+    }
+    for (let i = 0; i < count; i++) {
+      const name = this.#fields.text(i)
+      if (name !== this.#columns[i]!.name) {
+        throw fail(`column name mismatch in header line field ${i + 1}: got "${name}", expected "${this.#columns[i]!.name}"`)
+      }
+    }
+    return true
+  }
+
+  /** The next row's values by position in the column list; null when more bytes are needed. `defaults` marks columns to be defaulted. */
+  next(defaults: Uint8Array): Datum[] | null {
+    for (;;) {
+      const fields = this.#fields
+      this.#column = ''
+      let more: boolean
+      try {
+        more = this.reader.next(fields)
+      } catch (error) {
+        throw this.#located(error)
+      }
+      if (!more) return null
+      if (fields.count > this.#columns.length && this.#options.format !== 'binary') {
+        throw this.#located(new PgError(SQLSTATE.badCopyFileFormat, 'extra data after last expected column'))
+      }
+      try {
+        return this.#values(fields, defaults)
+      } catch (error) {
+        if (this.#options.onError !== 'ignore' || !(error instanceof PgError) || !error.code.startsWith(IGNORED_CLASS)) {
+          throw this.#located(error)
+        }
+        this.#skip(error)
+      }
+    }
+  }
+
+  #values(fields: Fields, defaults: Uint8Array): Datum[] {
+    const columns = this.#columns
+    const values: Datum[] = new Array(columns.length)
+    for (let i = 0; i < columns.length; i++) {
+      const column = columns[i]!
+      defaults[i] = 0
+      if (i >= fields.count) {
+        throw new PgError(SQLSTATE.badCopyFileFormat, `missing data for column "${column.name}"`)
+      }
+      const form = fields.form[i]!
+      if (form === FORM_NULL) values[i] = null
+      else if (form === FORM_DEFAULT) {
+        defaults[i] = 1
+        values[i] = null
+      } else {
+        this.#column = column.name
+        values[i] = this.#value(fields, i, form, column)
+      }
+    }
+    return values
+  }
+
+  #value(fields: Fields, i: number, form: number, column: Column): Datum {
+    const context = this.#session.context
+    const start = fields.start[i]!
+    const end = fields.end[i]!
+    if (this.#options.format === 'binary') return column.support.receive(fields.data, start, end, column.typmod, context)
+    if (form === FORM_PLAIN && (column.type === INT4 || column.type === INT2)) {
+      const value = smallInteger(fields.data, start, end)
+      if (!Number.isNaN(value) && (column.type === INT4 || (value >= -32768 && value <= 32767))) return value
+    }
+    const text = form === FORM_TEXT ? fields.texts[i]! : fields.data.utf8Slice(start, end)
+    return column.support.input(text, column.typmod, context)
+  }
+
+  #skip(error: PgError): void {
+    this.skipped++
+    const { rejectLimit, verbosity } = this.#options
+    if (verbosity === 'verbose') {
+      this.#session.notice({
+        severity: 'NOTICE',
+        code: SQLSTATE.successfulCompletion,
+        message: `skipping row due to data type incompatibility at line ${this.reader.line} for column "${this.#column}"`,
+        where: this.where(),
+      })
+    }
+    if (rejectLimit !== null && this.skipped > rejectLimit) {
+      throw new PgError(
+        SQLSTATE.invalidTextRepresentation,
+        `skipped more than REJECT_LIMIT (${rejectLimit}) rows due to data type incompatibility`,
+        {
+          where: this.where(),
+          cause: error,
+        },
+      )
+    }
+  }
+
+  /** CONTEXT as PostgreSQL gives it: table, line, and the column or the line's text. */
+  where(): string {
+    const { line } = this.reader
+    const head = `COPY ${this.#relation}, line ${line}`
+    if (this.#options.format === 'binary') return this.#column === '' ? head : `${head}, column ${this.#column}`
+    const clip = (text: string) => (text.length > MAX_CONTEXT ? `${text.slice(0, MAX_CONTEXT)}...` : text)
+    if (this.#column === '') return `${head}: "${clip(this.reader.lineText())}"`
+    const i = this.#columns.findIndex((column) => column.name === this.#column)
+    return `${head}, column ${this.#column}: "${clip(i < this.#fields.count ? this.#fields.text(i) : '')}"`
+  }
+
+  #located(error: unknown): unknown {
+    return error instanceof PgError ? error.with({ where: this.where() }) : error
+  }
+}
+
+function checkTarget(session: ClientSession, relation: RelationInfo, attnums: readonly number[]): void {
+  if (relation.relkind === 'v') {
+    throw new PgError(SQLSTATE.wrongObjectType, `cannot copy to view "${relation.name}"`, {
+      hint: 'To enable copying to a view, provide an INSTEAD OF INSERT trigger.',
+    })
+  }
+  if (relation.relkind === 'S') throw new PgError(SQLSTATE.wrongObjectType, `cannot copy to sequence "${relation.name}"`)
+  if (relation.descriptor?.table == null)
+    throw new PgError(SQLSTATE.wrongObjectType, `cannot copy to non-table relation "${relation.name}"`)
+  checkPermissions(
+    session.planning.snapshot(),
+    [
+      {
+        relation: relation.oid,
+        requiredSelect: false,
+        requiredInsert: true,
+        requiredUpdate: false,
+        requiredDelete: false,
+        selectedColumns: [],
+        insertedColumns: attnums,
+        updatedColumns: [],
+        checkAs: 0,
+      },
+    ],
+    session.roles.current,
+  )
+}
+
+export async function copyFrom(
+  session: ClientSession,
+  statement: ParsedStatement,
+  node: NodeOf['CopyStmt'],
+  relation: RelationInfo,
+  attnums: readonly number[],
+  options: CopyOptions,
+  sink: ResultSink,
+): Promise<string> {
+  checkTarget(session, relation, attnums)
+  if (options.default !== null) throw notSupported('COPY FROM with DEFAULT is not supported')
+  await session.lockRelation(relation.oid, LOCK.rowExclusive, true, relation.name)
+  const txn = await session.transaction(false, false)
+  const columns = attnums.map((attnum): Column => {
+    const { name, type, typmod } = relation.columns[attnum - 1]!
+    return { name, attnum, type, typmod, support: session.planning.supportOf(type) }
+  })
+  const where =
+    node.whereClause === undefined
+      ? null
+      : analyzeCopyWhere(node.whereClause, relation, session.planning.analyzeContext(statement, [], false))
+  const insert = makeBulkInsert(relation.descriptor!, attnums, where, session.planning.execState(txn))
+  const parser = new RowParser(session, relation.name, columns, options)
+  const source = sink.copyIn(options.format === 'binary' ? 1 : 0, columns.length)
+  const defaults = new Uint8Array(columns.length)
+  let headerPending = options.header !== 'off'
+  let batch: Row[] = []
+  let total = 0
+  try {
+    for (let ended = false; !ended; ) {
+      const read = source.read()
+      const chunk = read instanceof Promise ? await read : read
+      session.cancelToken.check()
+      if (chunk === null) {
+        parser.reader.finish()
+        ended = true
+      } else if (!parser.reader.ended) parser.reader.feed(chunk)
+      if (headerPending) {
+        if (!parser.header()) continue
+        headerPending = false
+      }
+      for (let row = parser.next(defaults); row !== null; row = parser.next(defaults)) {
+        batch.push(row)
+        if (batch.length < LIMITS.batchRows) continue
+        const written = insert.rows(batch)
+        total += written instanceof Promise ? await written : written
+        batch = []
+      }
+    }
+    if (batch.length > 0) total += await insert.rows(batch)
+    await insert.finish()
+  } catch (error) {
+    insert.close()
+    throw error instanceof PgError && error.fields.where === undefined && batch.length > 0 ? error.with({ where: parser.where() }) : error
+  }
+  insert.close()
+  if (parser.skipped > 0 && options.verbosity !== 'silent') {
+    session.notice({
+      severity: 'NOTICE',
+      code: SQLSTATE.successfulCompletion,
+      message: `${parser.skipped} row${parser.skipped === 1 ? ' was' : 's were'} skipped due to data type incompatibility`,
+    })
+  }
+  return `COPY ${total}`
+}

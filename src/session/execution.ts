@@ -1,0 +1,150 @@
+// One run of a planned statement: rows pulled from its operators into a sink, all at once or in portions. // hot
+
+import type { Row } from '../base/datum.ts'
+import type { Notice } from '../base/errors.ts'
+import { LIMITS } from '../base/limits.ts'
+import type { MaybePromise } from '../base/maybe-promise.ts'
+import type { CopySource, CopyTarget, ResultSink, RowShape } from '../pgwire/backend.ts'
+import type { Batch } from '../sql/executor/operator.ts'
+import { type Compiled, giveBack, type PlanEntry } from './plan-cache.ts'
+
+/** Where rows go; pgwire's ResultSink is one. */
+export interface RowTarget {
+  rows(rows: readonly Row[], from: number, to: number): MaybePromise<void>
+}
+
+/** Batches whose rows went nowhere before the loop gives other sessions a turn. */
+const SLICE_ROWS = LIMITS.batchRows * 4
+
+export class Execution {
+  readonly entry: PlanEntry
+  readonly compiled: Compiled
+  /** Rows sent so far, over all portions. */
+  rows = 0
+  #opened = false
+  #ended = false
+  #batch: Batch | null = null
+  #at = 0
+  #sinceTurn = 0
+
+  constructor(entry: PlanEntry, compiled: Compiled) {
+    this.entry = entry
+    this.compiled = compiled
+  }
+
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  open(): MaybePromise<void> {
+    if (this.#opened) return
+    this.#opened = true
+    return this.compiled.root.open()
+  }
+
+  /** Sends up to `max` rows (0 = all); answers how many. Fewer than `max` means that `ended` is true. */
+  pump(sink: RowTarget | null, max: number): MaybePromise<number> {
+    const opened = this.open()
+    if (opened instanceof Promise) return opened.then(() => this.#loop(sink, max, 0))
+    return this.#loop(sink, max, 0)
+  }
+
+  #loop(sink: RowTarget | null, max: number, sent: number): MaybePromise<number> {
+    for (;;) {
+      if (this.#batch === null) {
+        if (this.#ended) return sent
+        const next = this.compiled.root.next()
+        if (next instanceof Promise) {
+          const before = sent
+          return next.then((batch) => {
+            this.#take(batch)
+            return this.#loop(sink, max, before)
+          })
+        }
+        this.#take(next)
+        if (this.#batch === null) return sent
+      }
+      const batch: Batch = this.#batch
+      const left = batch.count - this.#at
+      const count = max > 0 && left > max - sent ? max - sent : left
+      const wait = sink?.rows(batch.rows, this.#at, this.#at + count)
+      sent += count
+      this.rows += count
+      this.#sinceTurn += count
+      this.#at += count
+      if (this.#at === batch.count) this.#batch = null
+      const full = max > 0 && sent >= max
+      if (wait instanceof Promise) {
+        if (full) return wait.then(() => sent)
+        const before = sent
+        return wait.then(() => this.#loop(sink, max, before))
+      }
+      if (full) return sent
+      if (this.#sinceTurn >= SLICE_ROWS) {
+        this.#sinceTurn = 0
+        const before = sent
+        return new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
+          this.compiled.state.cancel.check()
+          return this.#loop(sink, max, before)
+        })
+      }
+    }
+  }
+
+  #take(batch: Batch | null): void {
+    this.#batch = batch
+    this.#at = 0
+    if (batch === null) this.#ended = true
+  }
+
+  /** Rows into an array instead of a sink, for cursors and commands. */
+  collect(max: number, into: Row[]): MaybePromise<number> {
+    return this.pump(
+      {
+        rows: (rows, from, to) => {
+          for (let i = from; i < to; i++) into.push(rows[i]!)
+        },
+      },
+      max,
+    )
+  }
+
+  /** Frees the run; the compiled instance goes back to its pool. */
+  close(): void {
+    giveBack(this.entry, this.compiled)
+  }
+}
+
+/** A sink that keeps the rows, for results handed out in portions. COPY and notices go straight on. */
+export class HeldSink implements ResultSink {
+  readonly held: Row[] = []
+  readonly #sink: ResultSink
+
+  constructor(sink: ResultSink) {
+    this.#sink = sink
+  }
+
+  describe(_shape: RowShape): void {}
+
+  rows(rows: readonly Row[], from = 0, to = rows.length): void {
+    for (let i = from; i < to; i++) this.held.push(rows[i]!)
+  }
+
+  complete(_tag: string): void {}
+
+  suspended(): void {}
+
+  emptyQuery(): void {}
+
+  notice(notice: Notice): void {
+    this.#sink.notice(notice)
+  }
+
+  copyIn(format: 0 | 1, columnCount: number): CopySource {
+    return this.#sink.copyIn(format, columnCount)
+  }
+
+  copyOut(format: 0 | 1, columnCount: number): CopyTarget {
+    return this.#sink.copyOut(format, columnCount)
+  }
+}

@@ -1,0 +1,55 @@
+// Statements prepared for running, shared by all sessions of a keyspace: analysed, planned and (as a pool of idle instances) compiled. // hot
+//
+// An entry holds while the catalogue version stands under which it was made; a session keeps a pointer to its entry and asks `isCurrent`.
+// A compiled instance belongs to one run at a time: taken from the pool, given back when the run has ended.
+
+import type { Oid } from '../base/ids.ts'
+import { LIMITS } from '../base/limits.ts'
+import { LruMap } from '../base/lru.ts'
+import type { RowShape } from '../pgwire/backend.ts'
+import type { ExecState, Operator } from '../sql/executor/operator.ts'
+import type { PlannedStatement } from '../sql/planner/plan.ts'
+
+/** A plan compiled over a state of its own. */
+export interface Compiled {
+  readonly state: ExecState
+  readonly root: Operator
+}
+
+export interface PlanEntry {
+  readonly planned: PlannedStatement
+  readonly parameterTypes: readonly Oid[]
+  /** Null: returns no rows. Text format; sessions with other formats or settings make their own from its columns. */
+  readonly columns: RowShape['columns'] | null
+  readonly catalogVersion: string
+  readonly idle: Compiled[]
+}
+
+const IDLE_PER_ENTRY = 8
+
+export class PlanCache {
+  readonly #entries = new LruMap<string, PlanEntry>(LIMITS.planCacheEntries)
+
+  /** What a plan depends on besides the catalogue. */
+  static key(text: string, parameterTypes: readonly Oid[], searchPath: string): string {
+    return `${searchPath}\0${parameterTypes.length === 0 ? '' : parameterTypes.join(',')}\0${text}`
+  }
+
+  get(key: string, catalogVersion: string): PlanEntry | undefined {
+    const entry = this.#entries.get(key)
+    return entry !== undefined && entry.catalogVersion === catalogVersion ? entry : undefined
+  }
+
+  set(key: string, entry: PlanEntry): void {
+    this.#entries.set(key, entry)
+  }
+
+  clear(): void {
+    this.#entries.clear()
+  }
+}
+
+export function giveBack(entry: PlanEntry, compiled: Compiled): void {
+  compiled.root.close()
+  if (entry.idle.length < IDLE_PER_ENTRY) entry.idle.push(compiled)
+}

@@ -1,0 +1,321 @@
+// From a parsed statement to a plan entry: analysis, planning, the keyspace's plan cache, and the shape of what comes back. // hot
+
+import type { Datum } from '../base/datum.ts'
+import { PgError } from '../base/errors.ts'
+import type { Oid } from '../base/ids.ts'
+import { LruMap } from '../base/lru.ts'
+import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
+import { SQLSTATE } from '../base/sqlstate.ts'
+import { ReaderSnapshot } from '../catalog/catalog-snapshot.ts'
+import type { StoredNode } from '../catalog/descriptors.ts'
+import { withCatalog } from '../catalog/snapshot.ts'
+import { committedReader } from '../catalog/transaction.ts'
+import type { ResultColumn, RowShape } from '../pgwire/backend.ts'
+import { analyzeStatement } from '../sql/analyzer/analyze.ts'
+import { type AnalyzeContext, paramTypes } from '../sql/analyzer/context.ts'
+import type { Expr, TargetEntry } from '../sql/analyzer/expr.ts'
+import { readStoredExpr } from '../sql/analyzer/stored.ts'
+import type { CompileOptions } from '../sql/executor/compilation.ts'
+import { compilePlan } from '../sql/executor/compile.ts'
+import type { ExecState } from '../sql/executor/operator.ts'
+import { classify } from '../sql/parser/classify.ts'
+import { type Lifted, templateOf } from '../sql/parser/lift.ts'
+import { type ParsedStatement, parse } from '../sql/parser/parse.ts'
+import { planStatement } from '../sql/planner/planner.ts'
+import { findBuiltinType } from '../sql/types/registry.ts'
+import type { TypeSupport } from '../sql/types/type.ts'
+import type { Transaction } from '../storage/store.ts'
+import { type Compiled, PlanCache, type PlanEntry } from './plan-cache.ts'
+import type { Portal, PreparedStatement } from './prepared.ts'
+import { resolveSearchPath, type SearchPath } from './search-path.ts'
+import type { ClientSession } from './session.ts'
+import { typeNamed } from './type-text.ts'
+import { utilityColumns } from './utility/describe.ts'
+
+const INT4: Oid = 23
+const INT8: Oid = 20
+const NUMERIC: Oid = 1700
+const UNKNOWN: Oid = 705
+const LITERAL_TYPES = { int4: INT4, int8: INT8, numeric: NUMERIC, unknown: UNKNOWN } as const
+
+/** A template with this in its place in the cache is one that has to be parsed as it was written. */
+const NOT_LIFTABLE = Symbol('not liftable')
+
+interface LiftedEntry {
+  readonly entry: PlanEntry
+  readonly searchPath: string
+}
+
+/** Templates seen, process-wide per keyspace through the plan cache; here only what failed, so that it is not tried again and again. */
+const REFUSED_TEMPLATES = 256
+
+export class Planning {
+  readonly #session: ClientSession
+  #searchPath: SearchPath | null = null
+  readonly #refused = new LruMap<string, typeof NOT_LIFTABLE>(REFUSED_TEMPLATES)
+  #lastLifted: { key: string; found: LiftedEntry } | null = null
+  #committed: ReaderSnapshot | null = null
+
+  constructor(session: ClientSession) {
+    this.#session = session
+  }
+
+  /** The catalogue this session's statements see now. */
+  snapshot(): ReaderSnapshot {
+    const { catalogTxn } = this.#session
+    if (catalogTxn?.changed) return new ReaderSnapshot(catalogTxn)
+    this.#committed ??= new ReaderSnapshot(committedReader(this.#session.keyspace.catalog))
+    return this.#committed
+  }
+
+  /** The schemas names are looked up in; resolved again when the setting, the role or the catalogue has changed. */
+  searchPath(): SearchPath {
+    const snapshot = this.snapshot()
+    const setting = this.#session.settings.get('search_path')!
+    const { current } = this.#session.roles
+    const known = this.#searchPath
+    if (known !== null && known.setting === setting && known.role === current && known.version === snapshot.version) return known
+    this.#searchPath = resolveSearchPath(snapshot, setting, current, this.#session.roles.currentName)
+    return this.#searchPath
+  }
+
+  analyzeContext(statement: ParsedStatement, declared: readonly Oid[], variable = true): AnalyzeContext {
+    return {
+      catalog: this.snapshot(),
+      searchPath: this.searchPath().oids,
+      currentUser: this.#session.roles.current,
+      params: paramTypes(declared, variable),
+      source: statement.source,
+      eval: this.#session.context,
+    }
+  }
+
+  supportOf(type: Oid): TypeSupport {
+    return findBuiltinType(type) ?? this.#session.context.catalog.typeSupport(type)
+  }
+
+  readonly readStored = (node: StoredNode): Expr => readStoredExpr(node, (type) => this.supportOf(type))
+
+  /** Parse, PREPARE and simple statements. An optimizable statement is analysed and planned now, so that its errors come now. */
+  prepare(name: string, statement: ParsedStatement | null, declared: readonly Oid[], fromSql: boolean): MaybePromise<PreparedStatement> {
+    const prepared: PreparedStatement = {
+      name,
+      statement,
+      class: statement === null ? null : classify(statement),
+      text: statement?.text ?? '',
+      declaredTypes: declared,
+      fromSql,
+      preparedAt: this.#session.context.statementTimestamp,
+      plan: null,
+      planSearchPath: '',
+      parameterTypes: declared,
+      describedColumns: null,
+      runs: 0,
+    }
+    if (statement === null || !prepared.class!.optimizable) return prepared
+    if (this.#session.block.state === 'failed') {
+      throw new PgError(SQLSTATE.inFailedSqlTransaction, 'current transaction is aborted, commands ignored until end of transaction block')
+    }
+    return andThen(this.current(prepared), () => prepared)
+  }
+
+  /** Sees to it that the plan is one of the present catalogue and search path. // hot */
+  current(prepared: PreparedStatement): MaybePromise<void> {
+    if (prepared.class === null || !prepared.class.optimizable) return
+    const path = this.searchPath()
+    const { plan } = prepared
+    if (plan !== null && plan.catalogVersion === path.version && prepared.planSearchPath === path.key) return
+    const made = this.plan(prepared.statement!, prepared.declaredTypes)
+    if (made instanceof Promise) return made.then((entry) => this.#adopt(prepared, entry, path.key))
+    this.#adopt(prepared, made, path.key)
+  }
+
+  #adopt(prepared: PreparedStatement, entry: PlanEntry, searchPath: string): void {
+    const before = prepared.describedColumns
+    if (before !== null && !sameColumns(before, entry.columns)) {
+      throw new PgError(SQLSTATE.featureNotSupported, 'cached plan must not change result type')
+    }
+    prepared.plan = entry
+    prepared.planSearchPath = searchPath
+    prepared.parameterTypes = entry.parameterTypes
+    if (prepared.fromSql || prepared.name !== '') prepared.describedColumns = entry.columns
+  }
+
+  /** The plan of a statement, from the cache or made now. */
+  plan(statement: ParsedStatement, declared: readonly Oid[]): MaybePromise<PlanEntry> {
+    const path = this.searchPath()
+    const key = PlanCache.key(statement.text, declared, path.key)
+    const { plans } = this.#session.keyspace
+    const cached = plans.get(key, path.version)
+    if (cached !== undefined) return cached
+    return andThen(this.#make(statement, declared), (entry) => {
+      if (!entry.catalogVersion.includes('+')) plans.set(key, entry)
+      return entry
+    })
+  }
+
+  #make(statement: ParsedStatement, declared: readonly Oid[]): MaybePromise<PlanEntry> {
+    return withCatalog(() => {
+      const context = this.analyzeContext(statement, declared)
+      const query = analyzeStatement(statement.node!, context)
+      const planned = planStatement(query, { catalog: context.catalog, evaluate: null, statistics: null, stored: this.readStored })
+      const returnsRows = planned.command === 'select' || planned.hasReturning
+      return {
+        planned,
+        parameterTypes: context.params.types,
+        columns: returnsRows ? this.columns(planned.output) : null,
+        catalogVersion: context.catalog.version,
+        idle: [],
+      }
+    })
+  }
+
+  columns(output: readonly TargetEntry[]): ResultColumn[] {
+    const snapshot = this.snapshot()
+    return output
+      .filter((entry) => !entry.resjunk)
+      .map((entry) => {
+        const { type, typmod } = entry.expr
+        return {
+          name: entry.resname ?? '?column?',
+          tableOid: entry.resorigtbl,
+          columnNumber: entry.resorigcol,
+          typeOid: type,
+          typeLength: snapshot.type(type)?.typlen ?? -1,
+          typmod,
+          encoder: this.supportOf(type),
+        }
+      })
+  }
+
+  /** A plan for a text whose literals were lifted, with their values; null: run the text as it is. // hot */
+  lifted(lifted: Lifted): { entry: PlanEntry; params: readonly Datum[] } | null {
+    const path = this.searchPath()
+    let found = this.#lastLifted
+    if (
+      found === null ||
+      found.key !== lifted.key ||
+      found.found.searchPath !== path.key ||
+      found.found.entry.catalogVersion !== path.version
+    ) {
+      if (this.#refused.get(lifted.key) !== undefined) return null
+      const entry = this.#liftedEntry(lifted, path)
+      if (entry === null) return null
+      found = { key: lifted.key, found: { entry, searchPath: path.key } }
+      this.#lastLifted = found
+    }
+    const { entry } = found.found
+    const params: Datum[] = new Array(lifted.values.length)
+    const types = entry.parameterTypes
+    for (let i = 0; i < params.length; i++) {
+      const type = types[i]!
+      const text = lifted.values[i]!
+      if (type === INT4) params[i] = Number(text)
+      else {
+        try {
+          params[i] = this.supportOf(type).input(text, -1, this.#session.context)
+        } catch {
+          // The text itself, parsed as it stands, gives this error its position.
+          return null
+        }
+      }
+    }
+    return { entry, params }
+  }
+
+  /** Only what is in the cache, or can be made without waiting; whatever goes wrong is told by the text itself. */
+  #liftedEntry(lifted: Lifted, path: SearchPath): PlanEntry | null {
+    const key = PlanCache.key(lifted.key, [], path.key)
+    const { plans } = this.#session.keyspace
+    const cached = plans.get(key, path.version)
+    if (cached !== undefined) return cached
+    try {
+      const { text, classes } = templateOf(lifted.key)
+      const statements = parse(text)
+      const statement = statements[0]
+      if (statements.length !== 1 || statement === undefined || !classify(statement).optimizable) throw NOT_LIFTABLE
+      const entry = this.#make(
+        statement,
+        classes.map((name) => LITERAL_TYPES[name]),
+      )
+      if (entry instanceof Promise) {
+        entry.then((ready) => plans.set(key, ready)).catch(() => this.#refused.set(lifted.key, NOT_LIFTABLE))
+        return null
+      }
+      if (entry.parameterTypes.includes(UNKNOWN)) throw NOT_LIFTABLE
+      if (!entry.catalogVersion.includes('+')) plans.set(key, entry)
+      return entry
+    } catch {
+      this.#refused.set(lifted.key, NOT_LIFTABLE)
+      return null
+    }
+  }
+
+  /** An instance of the plan that nobody else is running. // hot */
+  compiled(entry: PlanEntry): Compiled {
+    const idle = entry.idle.pop()
+    if (idle !== undefined) return idle
+    const session = this.#session
+    const state = this.execState(session.block.txn!)
+    return { state, root: compilePlan(entry.planned.plan, state, this.compileOptions) }
+  }
+
+  get compileOptions(): CompileOptions {
+    return { sqlFunctions: this.#session.services.sqlFunctions, readStored: this.readStored }
+  }
+
+  /** A state for one run; instances that are run again get their fields filled anew (run-planned.ts). */
+  execState(txn: Transaction): ExecState {
+    const session = this.#session
+    return {
+      txn,
+      ctx: session.context,
+      catalog: this.snapshot(),
+      params: [],
+      exec: [],
+      memory: session.memory,
+      workMem: session.workMem,
+      spillDir: () => session.services.spillDir(),
+      cancel: session.cancelToken,
+      store: session.storeServices,
+      rowsExamined: 0,
+      rowsAffected: 0,
+    }
+  }
+
+  /** The catalogue as the open transaction sees it, for statements that change it. */
+  transactionSnapshot(): ReaderSnapshot {
+    return new ReaderSnapshot(this.#session.catalogTxn!)
+  }
+
+  /** A type's name in a text of its own (regtype, to_regtype). Null when there is no such type. */
+  parseType(name: string): { oid: Oid; typmod: number } | null {
+    return typeNamed(name, {
+      catalog: this.snapshot(),
+      searchPath: this.searchPath().oids,
+      currentUser: this.#session.roles.current,
+      params: paramTypes([], false),
+      source: null,
+      eval: this.#session.context,
+    })
+  }
+
+  columnsOf(prepared: PreparedStatement): RowShape['columns'] | null {
+    if (prepared.class === null) return null
+    if (prepared.class.optimizable) return prepared.plan!.columns
+    if (!prepared.class.returnsRows) return null
+    return utilityColumns(this.#session, prepared.statement!)
+  }
+
+  portalShape(portal: Portal): RowShape | null {
+    const columns = this.columnsOf(portal.prepared)
+    if (columns === null) return null
+    portal.shape ??= { columns, formats: portal.resultFormats, io: this.#session.settings.io }
+    return portal.shape
+  }
+}
+
+function sameColumns(a: RowShape['columns'], b: RowShape['columns'] | null): boolean {
+  if (b === null || a.length !== b.length) return false
+  return a.every((column, i) => column.typeOid === b[i]!.typeOid && column.name === b[i]!.name && column.typmod === b[i]!.typmod)
+}

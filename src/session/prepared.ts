@@ -1,0 +1,49 @@
+// Prepared statements and portals: what a client has named, and what it is reading.
+
+import type { Datum, Row } from '../base/datum.ts'
+import type { Oid } from '../base/ids.ts'
+import type { RowShape } from '../pgwire/backend.ts'
+import type { StatementClass } from '../sql/parser/classify.ts'
+import type { ParsedStatement } from '../sql/parser/parse.ts'
+import type { Micros } from '../sql/types/eval-context.ts'
+import type { Execution } from './execution.ts'
+import type { PlanEntry } from './plan-cache.ts'
+
+/** A statement ready to be bound: Parse, PREPARE, or a simple query's own. */
+export interface PreparedStatement {
+  readonly name: string
+  /** Null: an empty query string. */
+  readonly statement: ParsedStatement | null
+  readonly class: StatementClass | null
+  /** The statement's own text. */
+  readonly text: string
+  /** As the client declared them: 0 or missing = inferred. */
+  readonly declaredTypes: readonly Oid[]
+  /** Made by PREPARE rather than by Parse. */
+  readonly fromSql: boolean
+  readonly preparedAt: Micros
+  /** The plan last used; checked against the catalogue version and search path before each use. Null for utility statements. */
+  plan: PlanEntry | null
+  planSearchPath: string
+  parameterTypes: readonly Oid[]
+  /** What Describe answered; a later plan with other columns is an error, as clients rely on it. */
+  describedColumns: RowShape['columns'] | null
+  runs: number
+}
+
+export interface Portal {
+  readonly name: string
+  readonly prepared: PreparedStatement
+  readonly params: readonly Datum[]
+  readonly resultFormats: readonly number[]
+  shape: RowShape | null
+  execution: Execution | null
+  /** Rows of a portal that had to run to its end at once (utility results, RETURNING), and how many were sent. */
+  held: Row[] | null
+  heldAt: number
+  /** The tag of a utility statement whose rows are held. */
+  heldTag?: string
+  state: 'ready' | 'active' | 'done'
+  /** The plan it was bound with: what Describe said holds until the portal closes. */
+  plan: PlanEntry | null
+}

@@ -1,0 +1,202 @@
+// A planned statement from its start to its command tag, for those who want all of it at once. // hot
+//
+// `alone`: the statement is its whole transaction. It is then committed here, and run again from the start if the store asks for it and
+// nothing has been sent; rows of a writing statement are held back until the commit, as far as they are few.
+
+import type { Datum, Row } from '../base/datum.ts'
+import type { MaybePromise } from '../base/maybe-promise.ts'
+import { checkPermissions } from '../catalog/privileges.ts'
+import type { ResultSink, RowShape } from '../pgwire/backend.ts'
+import type { PlannedStatement } from '../sql/planner/plan.ts'
+import type { Transaction } from '../storage/store.ts'
+import { Execution, type RowTarget } from './execution.ts'
+import { lockRelations } from './gates.ts'
+import type { PlanEntry } from './plan-cache.ts'
+import { readOnlyViolation } from './read-only.ts'
+import type { ClientSession } from './session.ts'
+import { abortTransaction, commitTransaction } from './utility/transaction.ts'
+
+/** Rows of INSERT … RETURNING and its like that are kept until the commit. */
+const HELD_ROWS = 1024
+const MAX_RETRIES = 10
+
+export function commandTag(planned: PlannedStatement, sent: number, affected: number): string {
+  switch (planned.command) {
+    case 'select':
+      return `SELECT ${sent}`
+    case 'insert':
+      return `INSERT 0 ${affected}`
+    case 'update':
+      return `UPDATE ${affected}`
+    case 'delete':
+      return `DELETE ${affected}`
+    case 'merge':
+      return `MERGE ${affected}`
+  }
+}
+
+const writes = (planned: PlannedStatement) => planned.command !== 'select' || planned.hasModifyingCte || planned.hasRowMarks
+
+/** Everything before the first row: privileges, read-only check, relation locks, the store's transaction. */
+export function startExecution(
+  session: ClientSession,
+  entry: PlanEntry,
+  params: readonly Datum[],
+  autocommit: boolean,
+): MaybePromise<Execution> {
+  const { planned } = entry
+  if (session.block.modes.readOnly && writes(planned)) readOnlyViolation(planned)
+  checkPermissions(session.planning.snapshot(), planned.permissions, session.roles.current)
+  const locked = lockRelations(session, planned)
+  if (locked instanceof Promise) return locked.then(() => begin(session, entry, params, autocommit))
+  return begin(session, entry, params, autocommit)
+}
+
+function begin(session: ClientSession, entry: PlanEntry, params: readonly Datum[], autocommit: boolean): MaybePromise<Execution> {
+  const txn = session.transaction(autocommit, autocommit && entry.planned.pointRead)
+  if (txn instanceof Promise) return txn.then((ready) => prepare(session, entry, params, ready, autocommit))
+  return prepare(session, entry, params, txn, autocommit)
+}
+
+function prepare(session: ClientSession, entry: PlanEntry, params: readonly Datum[], txn: Transaction, autocommit: boolean): Execution {
+  const compiled = session.planning.compiled(entry)
+  const { state } = compiled
+  state.txn = txn
+  state.ctx = session.context
+  state.catalog = session.planning.snapshot()
+  state.params = params
+  state.memory = session.memory
+  state.workMem = session.workMem
+  state.cancel = session.cancelToken
+  state.store = session.storeServices
+  state.store.autocommit = autocommit
+  state.rowsExamined = 0
+  state.rowsAffected = 0
+  return new Execution(entry, compiled)
+}
+
+export function runPlanned(
+  session: ClientSession,
+  entry: PlanEntry,
+  params: readonly Datum[],
+  sink: ResultSink,
+  alone: boolean,
+): MaybePromise<string> {
+  const { columns } = entry
+  const shape: RowShape | null = columns === null ? null : { columns, formats: [], io: session.settings.io }
+  if (!alone) return runOnce(session, entry, params, shape, sink, false)
+  if (!writes(entry.planned)) {
+    // Nothing to commit, nothing to conflict with: straight through.
+    return runOnce(session, entry, params, shape, sink, true)
+  }
+  return runAlone(session, entry, params, shape, sink, 0)
+}
+
+function runOnce(
+  session: ClientSession,
+  entry: PlanEntry,
+  params: readonly Datum[],
+  shape: RowShape | null,
+  sink: ResultSink,
+  autocommit: boolean,
+): MaybePromise<string> {
+  const started = startExecution(session, entry, params, autocommit)
+  if (started instanceof Promise) {
+    return started.then((execution) => {
+      if (shape !== null) sink.describe(shape)
+      return drain(execution, sink)
+    })
+  }
+  if (shape !== null) sink.describe(shape)
+  return drain(started, sink)
+}
+
+/** Runs to the end; closes whatever happens. */
+export function drain(execution: Execution, target: RowTarget | null): MaybePromise<string> {
+  let sent: MaybePromise<number>
+  try {
+    sent = execution.pump(target, 0)
+  } catch (error) {
+    execution.close()
+    throw error
+  }
+  const { planned } = execution.entry
+  if (sent instanceof Promise) {
+    return sent.then((count) => commandTag(planned, count, execution.compiled.state.rowsAffected)).finally(() => execution.close())
+  }
+  const tag = commandTag(planned, sent, execution.compiled.state.rowsAffected)
+  execution.close()
+  return tag
+}
+
+/** Keeps rows until the commit; lets go when they are too many. */
+class HeldRows implements RowTarget {
+  readonly rowsHeld: Row[] = []
+  readonly #sink: ResultSink
+  readonly #shape: RowShape
+  sent = false
+
+  constructor(sink: ResultSink, shape: RowShape) {
+    this.#sink = sink
+    this.#shape = shape
+  }
+
+  rows(rows: readonly Row[], from: number, to: number): MaybePromise<void> {
+    if (!this.sent && this.rowsHeld.length + (to - from) <= HELD_ROWS) {
+      for (let i = from; i < to; i++) this.rowsHeld.push(rows[i]!)
+      return
+    }
+    const released = this.release()
+    if (released instanceof Promise) return released.then(() => this.#sink.rows(rows, from, to))
+    return this.#sink.rows(rows, from, to)
+  }
+
+  release(): MaybePromise<void> {
+    if (!this.sent) {
+      this.sent = true
+      this.#sink.describe(this.#shape)
+    }
+    if (this.rowsHeld.length === 0) return
+    return this.#sink.rows(this.rowsHeld.splice(0))
+  }
+}
+
+function runAlone(
+  session: ClientSession,
+  entry: PlanEntry,
+  params: readonly Datum[],
+  shape: RowShape | null,
+  sink: ResultSink,
+  attempt: number,
+): MaybePromise<string> {
+  const held = shape === null ? null : new HeldRows(sink, shape)
+  const retry = (error: unknown): MaybePromise<string> => {
+    if (attempt >= MAX_RETRIES || held?.sent === true || !session.mayRetry(error)) throw error
+    const rolledBack = abortTransaction(session)
+    const again = () => {
+      session.restartImplicit()
+      return runAlone(session, entry, params, shape, sink, attempt + 1)
+    }
+    return rolledBack instanceof Promise ? rolledBack.then(again) : again()
+  }
+  const once = (): MaybePromise<string> => {
+    const started = startExecution(session, entry, params, attempt === 0)
+    const tag = started instanceof Promise ? started.then((execution) => drain(execution, held)) : drain(started, held)
+    const committed = (text: string): MaybePromise<string> => {
+      const done = commitTransaction(session)
+      const tell = (): MaybePromise<string> => {
+        const released = held?.release()
+        return released instanceof Promise ? released.then(() => text) : text
+      }
+      return done instanceof Promise ? done.then(tell) : tell()
+    }
+    return tag instanceof Promise ? tag.then(committed) : committed(tag)
+  }
+  let result: MaybePromise<string>
+  try {
+    result = once()
+  } catch (error) {
+    return retry(error)
+  }
+  return result instanceof Promise ? result.catch(retry) : result
+}

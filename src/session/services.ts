@@ -1,0 +1,59 @@
+// What sessions need of the server around them; implemented by server/, declared here.
+
+import type { Clock } from '../base/clock.ts'
+import type { PgError } from '../base/errors.ts'
+import type { Oid } from '../base/ids.ts'
+import type { MaybePromise } from '../base/maybe-promise.ts'
+import type { ResultSink, RowShape } from '../pgwire/backend.ts'
+import type { SqlFunctionRunner } from '../sql/executor/compilation.ts'
+import type { VirtualRelation } from '../sql/executor/store-services.ts'
+import type { NodeOf } from '../sql/parser/nodes.ts'
+import type { ParsedStatement } from '../sql/parser/parse.ts'
+import type { SystemFunction } from './eval-context.ts'
+import type { ClientSession } from './session.ts'
+
+/** Tells metrics and log what happened. No literal of a statement goes to the log. */
+export interface SessionObserver {
+  opened(session: ClientSession): void
+  transaction(session: ClientSession, committed: boolean): void
+  /** A statement ended: its class (SELECT, INSERT …, other) and how long it took, ms. */
+  statement(session: ClientSession, kind: string, ms: number): void
+  error(session: ClientSession, error: PgError): void
+  /** A bug: the full error for the log, under the id its client was given. */
+  defect(session: ClientSession, correlation: string, error: unknown): void
+  closed(session: ClientSession): void
+}
+
+export interface Services {
+  readonly clock: Clock
+  readonly observe: SessionObserver
+  readonly limits: {
+    /** Bytes one session may hold. */
+    readonly maxSessionMemory: number
+  }
+  /** Server-wide values of settings, by folded name. */
+  readonly settings: ReadonlyMap<string, string>
+  /** Bodies that need catalogue, sessions or store, by prosrc, made for one session. */
+  systemFunctions(session: ClientSession): ReadonlyMap<string, SystemFunction>
+  readonly sqlFunctions: SqlFunctionRunner | null
+  /** Directory for this process's spill files; exists. */
+  spillDir(): string
+  /** What a tenant statement that answers rows will answer. */
+  tenantColumns(session: ClientSession, statement: ParsedStatement): RowShape['columns'] | null
+  /** The rows of a pg_catalog or information_schema table; null when it has none of its own. */
+  virtualRelation(session: ClientSession, relation: Oid): VirtualRelation | null
+  /** LISTEN, NOTIFY, UNLISTEN. */
+  notifications(session: ClientSession, node: NodeOf): MaybePromise<string>
+  /** CREATE TENANT and its kin: answers the command tag. */
+  tenantStatement(session: ClientSession, statement: ParsedStatement, sink: ResultSink): Promise<string>
+  /** Notifications go out, transaction-level advisory locks end. */
+  transactionEnded(session: ClientSession, committed: boolean): void
+  /** DISCARD ALL and the session's end: advisory locks, LISTENs. */
+  releaseSession(session: ClientSession): void
+  /** SCRAM verifier of a new password. */
+  makeVerifier(password: string): Promise<string>
+  /** Follows a promise nobody waits for; a rejection is logged. */
+  background(work: Promise<unknown>): void
+  /** When the server started, as a timestamptz. */
+  readonly serverStart: number | bigint
+}

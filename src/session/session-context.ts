@@ -1,0 +1,130 @@
+// What a new session is made of besides its login: settings with their consequences, the EvalContext, the activity entry.
+
+import { catalogLookup } from '../catalog/lookup.ts'
+import { parseStartupOptions } from '../pgwire/startup-options.ts'
+import type { SessionFacts } from '../sql/types/eval-context.ts'
+import { findZone } from '../sql/types/timezone.ts'
+import type { SessionEntry } from './activity.ts'
+import { SessionEvalContext } from './eval-context.ts'
+import { microsNow } from './micros.ts'
+import type { ClientSession, SessionIdentity } from './session.ts'
+import { SessionSequences } from './session-sequences.ts'
+import { Settings } from './settings/settings.ts'
+
+/** Settings whose value the session reads on hot paths: kept as fields, refreshed when they change. */
+export interface SettingSideEffects {
+  settingChanged(name: string, value: string): void
+}
+
+function facts(session: ClientSession, identity: SessionIdentity): SessionFacts {
+  const { request, processId } = session.client
+  const backendStart = microsNow(session.services.clock)
+  return {
+    get currentUser() {
+      return session.roles.current
+    },
+    get sessionUser() {
+      return session.roles.session
+    },
+    get currentUserName() {
+      return session.roles.currentName
+    },
+    get sessionUserName() {
+      return session.roles.sessionName
+    },
+    database: session.database,
+    keyspace: identity.keyspace.name,
+    backendPid: processId,
+    get applicationName() {
+      return session.entry.applicationName
+    },
+    clientAddress: request.remoteAddress,
+    clientPort: request.remotePort,
+    serverAddress: request.localAddress,
+    serverPort: request.localPort,
+    backendStart,
+    serverStart: session.services.serverStart,
+    searchPath: (includeImplicit) => {
+      const path = session.planning.searchPath()
+      const snapshot = session.planning.snapshot()
+      const names: string[] = []
+      for (const oid of includeImplicit ? path.oids : path.explicit) {
+        const namespace = snapshot.namespace(oid)
+        if (namespace !== null) names.push(namespace.name)
+      }
+      return names
+    },
+  }
+}
+
+export function makeSessionContext(
+  session: ClientSession,
+  identity: SessionIdentity,
+): { settings: Settings; context: SessionEvalContext; entry: SessionEntry } {
+  const settings = new Settings(
+    {
+      timeZone: (name) => findZone(name)?.name ?? null,
+      changed: (name, value) => session.settingChanged(name, value),
+      isSuperuser: () => session.roles.superuser,
+    },
+    session.services.settings,
+  )
+  const { request } = session.client
+  const sessionFacts = facts(session, identity)
+  const context = new SessionEvalContext({
+    clock: session.services.clock,
+    settings,
+    session: sessionFacts,
+    catalog: catalogLookup(
+      () => session.planning.snapshot(),
+      () => session.planning.searchPath().oids,
+      { parseType: (name) => session.planning.parseType(name) },
+    ),
+    sequences: new SessionSequences(session),
+    memory: session.memory,
+    cancel: session.cancelToken,
+    system: (prosrc) => session.systemFunction(prosrc),
+    notice: (notice) => session.notice(notice),
+  })
+  const entry: SessionEntry = {
+    pid: session.client.processId,
+    userOid: identity.roleOid,
+    userName: identity.roleName,
+    database: session.database,
+    applicationName: '',
+    clientAddress: request.remoteAddress,
+    clientPort: request.remotePort,
+    backendStart: sessionFacts.backendStart,
+    transactionStart: null,
+    queryStart: null,
+    stateChange: sessionFacts.backendStart,
+    state: 'idle',
+    query: '',
+    cancel: (reason) => session.cancel(reason),
+    terminate: (reason) => session.client.terminate(reason),
+  }
+  return { settings, context, entry }
+}
+
+/** StartupMessage's parameters that are no settings. */
+const NOT_SETTINGS = new Set(['user', 'database', 'options', 'replication', 'tenant'])
+
+/** Settings a client sends at start, and those of its role. Unknown ones never kill a connection (tenancy L8): they are passed over. */
+export function applyStartupSettings(session: ClientSession, identity: SessionIdentity): void {
+  const { settings } = session
+  const internal: [string, string][] = [
+    ['session_authorization', identity.roleName],
+    ['is_superuser', identity.superuser ? 'on' : 'off'],
+    ['tenant.name', identity.keyspace.name],
+  ]
+  for (const [name, value] of internal) settings.preset(name, value)
+  const given: (readonly [string, string])[] = [...identity.roleSettings]
+  for (const [name, value] of session.client.request.parameters) {
+    if (name === 'options') given.push(...parseStartupOptions(value).filter(([option]) => option !== 'tenant'))
+    else if (!NOT_SETTINGS.has(name)) given.push([name, value])
+  }
+  for (const [name, value] of given) {
+    if (settings.get(name) === null && !name.includes('.')) continue
+    settings.setDefault(name, value, true)
+  }
+}

@@ -1,0 +1,377 @@
+// A session's settings (PostgreSQL's GUC): session values, SET LOCAL, and their undoing with the transaction or savepoint they came from.
+//
+// Invariant: every change is written to `#undo` while a transaction is open; a roll-back to a mark restores exactly what stood there.
+
+import { PgError } from '../../base/errors.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import { pgSettings, type SettingRow, settingByName } from '../../sql/builtin/pg-settings.ts'
+import type { IoSettings } from '../../sql/types/eval-context.ts'
+import { display, normalize } from './guc.ts'
+import { checkClientEncoding, parseDateStyle, printDateStyle, splitIdentifiers } from './special.ts'
+
+/** What a server gives every session instead of PostgreSQL's boot values. */
+export const SERVER_DEFAULTS: Readonly<Record<string, string>> = {
+  client_encoding: 'UTF8',
+  server_encoding: 'UTF8',
+  TimeZone: 'Etc/UTC',
+  log_timezone: 'Etc/UTC',
+  lc_messages: 'C.UTF-8',
+  lc_monetary: 'C.UTF-8',
+  lc_numeric: 'C.UTF-8',
+  lc_time: 'C.UTF-8',
+  default_text_search_config: 'pg_catalog.english',
+  jit: 'off',
+  listen_addresses: '',
+  config_file: '',
+  hba_file: '',
+  ident_file: '',
+  data_directory: '',
+}
+
+/** Reported to the client when they change, in the order PostgreSQL 18 sends them after the login. */
+export const REPORTED = [
+  'in_hot_standby',
+  'integer_datetimes',
+  'TimeZone',
+  'IntervalStyle',
+  'search_path',
+  'is_superuser',
+  'application_name',
+  'default_transaction_read_only',
+  'scram_iterations',
+  'DateStyle',
+  'standard_conforming_strings',
+  'session_authorization',
+  'client_encoding',
+  'server_version',
+  'server_encoding',
+] as const
+const REPORTED_SET = new Set<string>(REPORTED)
+
+/** What a value of a setting may be checked against outside this room, and what must happen when one has changed. */
+export interface SettingHooks {
+  /** Canonical name of a time zone, or null when there is none of that name. */
+  timeZone(name: string): string | null
+  /** The setting has a new value (not called for values that stay equal). */
+  changed(name: string, value: string): void
+  /** Whether the current user may set `superuser` settings. */
+  isSuperuser(): boolean
+}
+
+/** Settings that PostgreSQL has but does not list in pg_settings. */
+function unlisted(name: string, context: string, boot: string): SettingRow {
+  return {
+    name,
+    unit: null,
+    category: 'Ungrouped',
+    short_desc: '',
+    extra_desc: null,
+    context,
+    vartype: 'string',
+    min_val: null,
+    max_val: null,
+    enumvals: null,
+    boot_val: boot,
+  }
+}
+const UNLISTED: ReadonlyMap<string, SettingRow> = new Map(
+  [
+    unlisted('role', 'user', 'none'),
+    unlisted('session_authorization', 'user', ''),
+    unlisted('is_superuser', 'internal', 'off'),
+    unlisted('tenant.name', 'internal', ''),
+  ].map((row) => [row.name, row]),
+)
+
+interface Variable {
+  readonly row: SettingRow | null
+  readonly name: string
+  /** What RESET goes back to. */
+  reset: string
+  session: string
+  local: string | null
+  source: 'default' | 'client' | 'session'
+}
+
+interface UndoEntry {
+  readonly variable: Variable
+  readonly session: string
+  readonly local: string | null
+  readonly source: Variable['source']
+}
+
+/** Names of session settings are folded; custom ones (with a dot) keep the spelling of their first use. */
+const keyOf = (name: string) => name.toLowerCase()
+
+function unknown(name: string): PgError {
+  return new PgError(SQLSTATE.undefinedObject, `unrecognized configuration parameter "${name}"`)
+}
+
+export class Settings {
+  readonly #variables = new Map<string, Variable>()
+  readonly #hooks: SettingHooks
+  readonly #defaults: ReadonlyMap<string, string>
+  #undo: UndoEntry[] = []
+  #locals = new Set<Variable>()
+  #inTransaction = false
+  #io: IoSettings | null = null
+
+  /** `defaults`: the server's own values by folded name, over SERVER_DEFAULTS. */
+  constructor(hooks: SettingHooks, defaults: ReadonlyMap<string, string> = new Map()) {
+    this.#hooks = hooks
+    this.#defaults = defaults
+  }
+
+  #find(name: string): Variable | null {
+    const key = keyOf(name)
+    const known = this.#variables.get(key)
+    if (known !== undefined) return known
+    const row = settingByName(name) ?? UNLISTED.get(key)
+    if (row === undefined) return null
+    const boot = this.#defaults.get(key) ?? SERVER_DEFAULTS[row.name] ?? row.boot_val ?? ''
+    const variable: Variable = { row, name: row.name, reset: boot, session: boot, local: null, source: 'default' }
+    this.#variables.set(key, variable)
+    return variable
+  }
+
+  #value(variable: Variable): string {
+    return variable.local ?? variable.session
+  }
+
+  /** The normal form (numbers in the setting's own unit); null when there is no such setting. */
+  get(name: string): string | null {
+    const variable = this.#find(name)
+    return variable === null ? null : this.#value(variable)
+  }
+
+  number(name: string): number {
+    return Number(this.get(name))
+  }
+
+  bool(name: string): boolean {
+    return this.get(name) === 'on'
+  }
+
+  /** As SHOW prints it. 42704 when unknown, unless `missingOk`. */
+  show(name: string, missingOk = false): string | null {
+    const variable = this.#find(name)
+    if (variable === null) {
+      if (missingOk) return null
+      throw unknown(name)
+    }
+    const value = this.#value(variable)
+    return variable.row === null ? value : display(variable.row, value)
+  }
+
+  /** Every setting for SHOW ALL and pg_settings: row, value, reset value, source; custom ones last. */
+  *all(): Generator<{ row: SettingRow | null; name: string; value: string; reset: string; boot: string; source: string }> {
+    for (const row of pgSettings()) {
+      const variable = this.#find(row.name)!
+      yield { row, name: row.name, value: this.#value(variable), reset: variable.reset, boot: row.boot_val ?? '', source: variable.source }
+    }
+    for (const variable of this.#variables.values()) {
+      if (variable.row !== null) continue
+      yield { row: null, name: variable.name, value: this.#value(variable), reset: variable.reset, boot: '', source: variable.source }
+    }
+  }
+
+  #normalize(variable: Variable, text: string): string {
+    if (variable.row === null) return text
+    const value = normalize(variable.row, text)
+    switch (variable.name) {
+      case 'DateStyle': {
+        const [style, order] = this.#value(variable).split(', ')
+        return printDateStyle(parseDateStyle(value, { style: style as IoSettings['dateStyle'], order: order as IoSettings['dateOrder'] }))
+      }
+      case 'TimeZone':
+      case 'log_timezone': {
+        const zone = this.#hooks.timeZone(value)
+        if (zone === null) throw new PgError(SQLSTATE.invalidParameterValue, `invalid value for parameter "${variable.name}": "${text}"`)
+        return zone
+      }
+      case 'client_encoding':
+        return checkClientEncoding(value)
+      case 'search_path':
+        if (splitIdentifiers(value) === null) {
+          throw new PgError(SQLSTATE.invalidParameterValue, `invalid value for parameter "search_path": "${text}"`, {
+            detail: 'List syntax is invalid.',
+          })
+        }
+        return value
+      case 'transaction_isolation':
+      case 'default_transaction_isolation':
+        return value
+      default:
+        return value
+    }
+  }
+
+  /** Whether a client may set it now: 55P02 or 42501 with PostgreSQL's words. */
+  #permit(variable: Variable, atStartup: boolean): void {
+    const context = variable.row?.context ?? 'user'
+    const cannot = (text: string) => new PgError(SQLSTATE.cantChangeRuntimeParam, `parameter "${variable.name}" ${text}`)
+    switch (context) {
+      case 'internal':
+        throw cannot('cannot be changed')
+      case 'postmaster':
+        throw cannot('cannot be changed without restarting the server')
+      case 'sighup':
+        throw cannot('cannot be changed now')
+      case 'backend':
+      case 'superuser-backend':
+        if (!atStartup) throw cannot('cannot be set after connection start')
+        return
+      case 'superuser':
+        if (!this.#hooks.isSuperuser()) {
+          throw new PgError(SQLSTATE.insufficientPrivilege, `permission denied to set parameter "${variable.name}"`)
+        }
+    }
+  }
+
+  #custom(name: string): Variable {
+    if (!name.includes('.')) throw unknown(name)
+    if (!/^[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*(\.[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*)+$/.test(name)) {
+      throw new PgError(SQLSTATE.invalidName, `invalid configuration parameter name "${name}"`, {
+        detail: 'Custom parameter names must be two or more simple identifiers separated by dots.',
+      })
+    }
+    const variable: Variable = { row: null, name, reset: '', session: '', local: null, source: 'session' }
+    this.#variables.set(keyOf(name), variable)
+    return variable
+  }
+
+  /** SET (or, with null, SET … TO DEFAULT). */
+  set(name: string, value: string | null, local: boolean): void {
+    const variable = this.#find(name) ?? this.#custom(name)
+    this.#permit(variable, false)
+    this.assign(
+      variable.name,
+      value === null ? variable.reset : this.#normalize(variable, value),
+      local,
+      value === null ? 'default' : 'session',
+    )
+  }
+
+  /** The same without asking who wants it: for values the session itself knows (role, transaction_isolation). */
+  assign(name: string, value: string, local: boolean, source: Variable['source'] = 'session'): void {
+    const variable = this.#find(name) ?? this.#custom(name)
+    const before = this.#value(variable)
+    if (this.#inTransaction) {
+      this.#undo.push({ variable, session: variable.session, local: variable.local, source: variable.source })
+    } else if (local) {
+      return
+    }
+    if (local) {
+      variable.local = value
+      this.#locals.add(variable)
+    } else {
+      variable.session = value
+      variable.local = null
+      variable.source = source
+    }
+    this.#after(variable, before)
+  }
+
+  #after(variable: Variable, before: string): void {
+    const value = this.#value(variable)
+    if (value === before) return
+    this.#io = null
+    this.#hooks.changed(variable.name, value)
+  }
+
+  /** From the startup packet, ALTER ROLE … SET or the server: becomes what RESET goes back to. Unknown names without a dot are refused by 42704. */
+  setDefault(name: string, value: string, checked: boolean): void {
+    const variable = this.#find(name) ?? this.#custom(name)
+    if (checked) this.#permit(variable, true)
+    const before = this.#value(variable)
+    variable.reset = this.#normalize(variable, value)
+    variable.session = variable.reset
+    variable.source = 'client'
+    this.#after(variable, before)
+  }
+
+  /** A value the server knows and no client may set: reset value and session value alike. */
+  preset(name: string, value: string): void {
+    const variable = this.#find(name) ?? this.#custom(name)
+    variable.reset = value
+    variable.session = value
+    this.#hooks.changed(variable.name, value)
+  }
+
+  /** The name as the setting spells itself; null when there is none. */
+  nameOf(name: string): string | null {
+    return this.#find(name)?.name ?? null
+  }
+
+  resetAll(): void {
+    for (const variable of [...this.#variables.values()]) {
+      if (variable.session === variable.reset && variable.local === null) continue
+      const context = variable.row?.context ?? 'user'
+      if (context !== 'user' && context !== 'superuser') continue
+      if (variable.name === 'transaction_isolation' || variable.name === 'role' || variable.name === 'session_authorization') continue
+      this.assign(variable.name, variable.reset, false, 'default')
+    }
+  }
+
+  beginTransaction(): void {
+    this.#inTransaction = true
+  }
+
+  /** A position for rollbackTo. */
+  mark(): number {
+    return this.#undo.length
+  }
+
+  rollbackTo(mark: number): void {
+    while (this.#undo.length > mark) {
+      const entry = this.#undo.pop()!
+      const before = this.#value(entry.variable)
+      entry.variable.session = entry.session
+      entry.variable.local = entry.local
+      entry.variable.source = entry.source
+      this.#after(entry.variable, before)
+    }
+  }
+
+  /** The transaction is over: SET LOCAL ends either way, the rest stays if it committed. // hot */
+  endTransaction(committed: boolean): void {
+    if (!this.#inTransaction) return
+    this.#inTransaction = false
+    if (this.#undo.length > 0) {
+      if (!committed) this.rollbackTo(0)
+      else this.#undo = []
+    }
+    if (this.#locals.size === 0) return
+    for (const variable of this.#locals) {
+      const before = this.#value(variable)
+      variable.local = null
+      this.#after(variable, before)
+    }
+    this.#locals.clear()
+  }
+
+  isReported(name: string): boolean {
+    return REPORTED_SET.has(name)
+  }
+
+  *reported(): Generator<readonly [string, string]> {
+    for (const name of REPORTED) yield [name, this.show(name) ?? '']
+  }
+
+  /** What values need to read and print; the same object until one of these settings changes. */
+  get io(): IoSettings {
+    if (this.#io !== null) return this.#io
+    const [dateStyle, dateOrder] = (this.get('DateStyle') ?? '').split(', ')
+    this.#io = {
+      dateStyle: dateStyle as IoSettings['dateStyle'],
+      dateOrder: dateOrder as IoSettings['dateOrder'],
+      intervalStyle: this.get('IntervalStyle') as IoSettings['intervalStyle'],
+      timeZone: this.get('TimeZone') ?? 'Etc/UTC',
+      extraFloatDigits: this.number('extra_float_digits'),
+      byteaOutput: this.get('bytea_output') as IoSettings['byteaOutput'],
+      xmlBinary: this.get('xmlbinary') as IoSettings['xmlBinary'],
+      standardConformingStrings: this.bool('standard_conforming_strings'),
+    }
+    return this.#io
+  }
+}

@@ -1,0 +1,110 @@
+// Settings whose text has a grammar of its own: DateStyle, TimeZone, client_encoding, search_path and lists of names.
+
+import { PgError } from '../../base/errors.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import type { IoSettings } from '../../sql/types/eval-context.ts'
+
+export interface DateStyle {
+  style: IoSettings['dateStyle']
+  order: IoSettings['dateOrder']
+}
+
+/** Applies a DateStyle text to the present one (each word changes its half). 22023 on an unknown or contradicting word. */
+export function parseDateStyle(text: string, present: DateStyle): DateStyle {
+  let style: DateStyle['style'] | null = null
+  let order: DateStyle['order'] | null = null
+  const conflict = () =>
+    new PgError(SQLSTATE.invalidParameterValue, `invalid value for parameter "DateStyle": "${text}"`, {
+      detail: 'Conflicting "DateStyle" specifications.',
+    })
+  for (const part of text.split(',')) {
+    const word = part.trim().toLowerCase()
+    let newStyle: DateStyle['style'] | null = null
+    let newOrder: DateStyle['order'] | null = null
+    if (word === 'iso') newStyle = 'ISO'
+    else if (word === 'sql') newStyle = 'SQL'
+    else if (word.startsWith('postgres')) newStyle = 'Postgres'
+    else if (word === 'german') {
+      newStyle = 'German'
+      if (order === null) newOrder = 'DMY'
+    } else if (word === 'ymd') newOrder = 'YMD'
+    else if (word === 'dmy' || word.startsWith('euro')) newOrder = 'DMY'
+    else if (word === 'mdy' || word === 'us' || word.startsWith('noneuro')) newOrder = 'MDY'
+    else if (word === 'default') {
+      newStyle = style ?? 'ISO'
+      newOrder = order ?? 'MDY'
+    } else {
+      throw new PgError(SQLSTATE.invalidParameterValue, `invalid value for parameter "DateStyle": "${text}"`, {
+        detail: `Unrecognized key word: "${word}".`,
+      })
+    }
+    if (newStyle !== null) {
+      if (style !== null && style !== newStyle) throw conflict()
+      style = newStyle
+    }
+    if (newOrder !== null) {
+      if (order !== null && order !== newOrder && word !== 'german') throw conflict()
+      order = newOrder
+    }
+  }
+  return { style: style ?? present.style, order: order ?? present.order }
+}
+
+export function printDateStyle(value: DateStyle): string {
+  return `${value.style}, ${value.order}`
+}
+
+/** Splits a list of identifiers as SplitIdentifierString: unquoted names fold to lower case. Null on a syntax error. */
+export function splitIdentifiers(text: string): string[] | null {
+  const names: string[] = []
+  let at = 0
+  const blank = () => {
+    while (at < text.length && /\s/.test(text[at]!)) at++
+  }
+  blank()
+  if (at === text.length) return names
+  for (;;) {
+    let name = ''
+    if (text[at] === '"') {
+      for (at++; ; at++) {
+        if (at >= text.length) return null
+        if (text[at] !== '"') name += text[at]
+        else if (text[at + 1] === '"') name += text[at++]
+        else break
+      }
+      at++
+    } else {
+      const start = at
+      while (at < text.length && text[at] !== ',' && !/\s/.test(text[at]!)) at++
+      if (at === start) return null
+      name = text.slice(start, at).toLowerCase()
+    }
+    names.push(name)
+    blank()
+    if (at === text.length) return names
+    if (text[at] !== ',') return null
+    at++
+    blank()
+  }
+}
+
+/** A name as quote_identifier prints it where it must be read back by splitIdentifiers. */
+export function quoteListItem(name: string): string {
+  return /^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`
+}
+
+/** The only client encoding is UTF8, under any of its names. 22023 for unknown ones, 0A000 for PostgreSQL's others. */
+export function checkClientEncoding(text: string): string {
+  const name = text.toLowerCase().replace(/[^a-z0-9]/g, '')
+  if (name === 'utf8' || name === 'unicode') return 'UTF8'
+  if (
+    /^(sqlascii|latin\d+|iso8859\d+|win\d+|windows\d+|euc\w+|koi8\w*|sjis\w*|shiftjis\w*|big5|gbk|gb18030|johab|uhc|mule\w*|alt)$/.test(
+      name,
+    )
+  ) {
+    throw new PgError(SQLSTATE.featureNotSupported, `conversion between ${text.toUpperCase()} and UTF8 is not supported`, {
+      hint: 'Use client_encoding UTF8.',
+    })
+  }
+  throw new PgError(SQLSTATE.invalidParameterValue, `invalid value for parameter "client_encoding": "${text}"`)
+}

@@ -1,0 +1,125 @@
+// Bodies of functions that look at or act on sessions: pg_stat_get_activity, pg_cancel_backend, pg_terminate_backend, current_tenant …
+// They reach only the sessions of the own keyspace: its registry holds no others.
+
+import type { Datum } from '../base/datum.ts'
+import { PgError } from '../base/errors.ts'
+import { SQLSTATE } from '../base/sqlstate.ts'
+import { DATABASE_OID } from '../catalog/records.ts'
+import { hasPrivilegesOf } from '../catalog/roles.ts'
+import { catalogFunctions } from '../catalog/system-functions.ts'
+import { procsByProsrc } from '../sql/builtin/pg-proc.ts'
+import { RECORD_OID, RecordDatum, type RowType } from '../sql/types/record.ts'
+import { builtinTypeSupport } from '../sql/types/registry.ts'
+import type { SessionEntry } from './activity.ts'
+import type { SystemFunction } from './eval-context.ts'
+import type { ClientSession } from './session.ts'
+
+const PG_SIGNAL_BACKEND = 4200
+const PG_READ_ALL_STATS = 3375
+
+const rowTypes = new Map<string, RowType>()
+
+/** The row a set-returning builtin answers: its OUT arguments. */
+function outRow(prosrc: string): RowType {
+  let rowType = rowTypes.get(prosrc)
+  if (rowType === undefined) {
+    const proc = procsByProsrc(prosrc)[0]!
+    const fields = (proc.proallargtypes ?? []).flatMap((type, i) =>
+      proc.proargmodes?.[i] === 'i' ? [] : [{ name: proc.proargnames?.[i] ?? '', type, typmod: -1, support: builtinTypeSupport(type) }],
+    )
+    rowType = { type: RECORD_OID, fields }
+    rowTypes.set(prosrc, rowType)
+  }
+  return rowType
+}
+
+function maySignal(session: ClientSession, target: SessionEntry): boolean {
+  const snapshot = session.planning.snapshot()
+  const targetIsSuperuser = snapshot.role(target.userOid)?.superuser === true
+  if (targetIsSuperuser) return session.roles.superuser
+  const { current } = session.roles
+  return (
+    session.roles.superuser || hasPrivilegesOf(snapshot, current, target.userOid) || hasPrivilegesOf(snapshot, current, PG_SIGNAL_BACKEND)
+  )
+}
+
+/** The session to act on; null with a warning when there is none of that number in this keyspace. 42501 when it may not be touched. */
+function signalTarget(session: ClientSession, pid: number, verb: string): SessionEntry | null {
+  const target = session.keyspace.sessions.get(pid)
+  if (target === undefined) {
+    session.notice({ severity: 'WARNING', code: SQLSTATE.warning, message: `PID ${pid} is not a PostgreSQL backend process` })
+    return null
+  }
+  if (maySignal(session, target)) return target
+  const superuser = session.planning.snapshot().role(target.userOid)?.superuser === true
+  throw new PgError(SQLSTATE.insufficientPrivilege, `permission denied to ${verb}`, {
+    detail: superuser
+      ? `Only roles with the SUPERUSER attribute may ${verb.replace(' process', ' processes of roles with the SUPERUSER attribute')}.`
+      : `Only roles with privileges of the role whose process is being terminated or with privileges of the "pg_signal_backend" role may ${verb}.`,
+  })
+}
+
+function activityRows(session: ClientSession, pid: Datum): RecordDatum[] {
+  const rowType = outRow('pg_stat_get_activity')
+  const snapshot = session.planning.snapshot()
+  const seesAll = hasPrivilegesOf(snapshot, session.roles.current, PG_READ_ALL_STATS) || session.roles.superuser
+  const rows: RecordDatum[] = []
+  for (const entry of session.keyspace.sessions.values()) {
+    if (pid !== null && entry.pid !== pid) continue
+    const visible = seesAll || hasPrivilegesOf(snapshot, session.roles.current, entry.userOid)
+    const values: Record<string, Datum> = {
+      datid: DATABASE_OID,
+      pid: entry.pid,
+      usesysid: entry.userOid,
+      application_name: entry.applicationName,
+    }
+    if (visible) {
+      Object.assign(values, {
+        state: entry.state,
+        query: entry.query,
+        xact_start: entry.transactionStart,
+        query_start: entry.queryStart,
+        backend_start: entry.backendStart,
+        state_change: entry.stateChange,
+        client_addr: entry.clientAddress,
+        client_port: entry.clientPort ?? -1,
+        backend_type: 'client backend',
+        wait_event_type: entry.state === 'active' ? null : 'Client',
+        wait_event: entry.state === 'active' ? null : 'ClientRead',
+        ssl: session.client.request.tls !== null,
+        gss_auth: false,
+        gss_enc: false,
+        gss_delegation: false,
+      })
+    } else values['query'] = '<insufficient privilege>'
+    rows.push(
+      new RecordDatum(
+        rowType,
+        rowType.fields.map((field) => values[field.name] ?? null),
+      ),
+    )
+  }
+  return rows
+}
+
+export function systemFunctions(session: ClientSession): ReadonlyMap<string, SystemFunction> {
+  const own: Record<string, SystemFunction> = {
+    pg_stat_get_activity: (pid) => activityRows(session, pid as Datum),
+    pg_cancel_backend: (pid) => {
+      const target = signalTarget(session, pid as number, 'cancel query')
+      if (target === null) return false
+      target.cancel(new PgError(SQLSTATE.queryCanceled, 'canceling statement due to user request'))
+      return true
+    },
+    pg_terminate_backend: (pid) => {
+      const target = signalTarget(session, pid as number, 'terminate process')
+      if (target === null) return false
+      const reason = new PgError(SQLSTATE.adminShutdown, 'terminating connection due to administrator command', { severity: 'FATAL' })
+      // After this statement has answered: it may be its own session.
+      setImmediate(() => target.terminate(reason))
+      return true
+    },
+    current_tenant: () => session.keyspace.name,
+  }
+  return new Map([...catalogFunctions(session.context, () => session.planning.snapshot()), ...Object.entries(own)])
+}

@@ -1,0 +1,147 @@
+// The transaction block of one session (PostgreSQL's xact.c): idle, implicit, explicit, failed; isolation; savepoints.
+//
+// The store's transaction begins with the first statement that needs it. Invariant: `failed` holds no store transaction except below a
+// savepoint that ROLLBACK TO may return to.
+
+import { PgError } from '../base/errors.ts'
+import type { MaybePromise } from '../base/maybe-promise.ts'
+import { SQLSTATE } from '../base/sqlstate.ts'
+import type { BeginOptions, IsolationLevel, Keyspace, Savepoint, Transaction } from '../storage/store.ts'
+
+export interface TransactionModes {
+  isolation: IsolationLevel
+  readOnly: boolean
+  deferrable: boolean
+}
+
+interface SavepointEntry {
+  readonly name: string
+  /** Null: set before the store's transaction began; rolling back to it ends that transaction. */
+  readonly store: Savepoint | null
+  /** What the owner keeps (settings mark, catalogue mark, deferred checks …). */
+  readonly marks: Marks
+}
+
+/** What must go back with a savepoint besides the store: opaque numbers by owner. */
+export interface Marks {
+  readonly settings: number
+  readonly catalog: number
+  readonly deferred: number
+}
+
+export type BlockState = 'idle' | 'implicit' | 'block' | 'failed'
+
+export const noActiveTransaction = (command: string): PgError =>
+  new PgError(SQLSTATE.noActiveSqlTransaction, `${command} can only be used in transaction blocks`)
+
+export class TransactionBlock {
+  readonly #keyspace: Keyspace
+  state: BlockState = 'idle'
+  txn: Transaction | null = null
+  modes: TransactionModes
+  /** A statement has run in this transaction: its isolation level stands. */
+  used = false
+  #savepoints: SavepointEntry[] = []
+
+  constructor(keyspace: Keyspace, modes: TransactionModes) {
+    this.#keyspace = keyspace
+    this.modes = modes
+  }
+
+  get inBlock(): boolean {
+    return this.state === 'block' || this.state === 'failed'
+  }
+
+  /** The implicit transaction of a statement outside a block. */
+  startImplicit(modes: TransactionModes): void {
+    this.state = 'implicit'
+    this.modes = modes
+    this.used = false
+  }
+
+  /** BEGIN; of an implicit transaction it makes a block, with what was done in it. */
+  begin(modes: TransactionModes): void {
+    const fresh = this.state === 'idle'
+    this.state = 'block'
+    this.modes = modes
+    if (fresh) this.used = false
+  }
+
+  /** The store's transaction, begun now if it was not; a READ COMMITTED statement gets its snapshot. // hot */
+  forStatement(options: { autocommit: boolean; latest: boolean; cancel: BeginOptions['cancel'] }): MaybePromise<Transaction> {
+    if (this.txn === null) {
+      const begin: BeginOptions = {
+        isolation: this.modes.isolation,
+        readOnly: this.modes.readOnly,
+        autocommit: options.autocommit,
+        latest: options.latest,
+      }
+      if (options.cancel !== undefined) begin.cancel = options.cancel
+      this.txn = this.#keyspace.begin(begin)
+      this.used = true
+      return this.txn
+    }
+    const { txn } = this
+    if (this.modes.isolation !== 'read committed') return txn
+    const refreshed = txn.refreshReadTs()
+    return refreshed instanceof Promise ? refreshed.then(() => txn) : txn
+  }
+
+  setSavepoint(name: string, marks: Marks): void {
+    this.#savepoints.push({ name, store: this.txn === null ? null : this.txn.savepoint(), marks })
+  }
+
+  #find(name: string): number {
+    for (let i = this.#savepoints.length - 1; i >= 0; i--) if (this.#savepoints[i]!.name === name) return i
+    throw new PgError(SQLSTATE.savepointException, `savepoint "${name}" does not exist`)
+  }
+
+  release(name: string): void {
+    this.#savepoints.length = this.#find(name)
+  }
+
+  /** ROLLBACK TO: the savepoint stays. Answers what the owner must go back to. */
+  rollbackTo(name: string): MaybePromise<Marks> {
+    const index = this.#find(name)
+    const entry = this.#savepoints[index]!
+    this.#savepoints.length = index + 1
+    const { txn } = this
+    this.state = 'block'
+    if (txn === null) return entry.marks
+    let done: MaybePromise<void>
+    if (entry.store === null) {
+      this.txn = null
+      done = txn.rollback()
+    } else done = txn.rollbackTo(entry.store)
+    return done instanceof Promise ? done.then(() => entry.marks) : entry.marks
+  }
+
+  /** A statement failed. An implicit transaction or a block without savepoints is rolled back in the store at once: it can only end so. */
+  fail(): MaybePromise<void> {
+    if (this.state === 'idle') return
+    const { txn } = this
+    if (this.state === 'implicit') {
+      this.state = 'idle'
+      this.#forget()
+      return txn?.rollback()
+    }
+    this.state = 'failed'
+    if (this.#savepoints.length > 0 || txn === null) return
+    this.txn = null
+    return txn.rollback()
+  }
+
+  /** The end, either way: answers the store's transaction for the caller to commit or roll back. */
+  end(): Transaction | null {
+    const { txn } = this
+    this.state = 'idle'
+    this.#forget()
+    return txn
+  }
+
+  #forget(): void {
+    this.txn = null
+    this.used = false
+    if (this.#savepoints.length > 0) this.#savepoints = []
+  }
+}

@@ -1,0 +1,116 @@
+// DECLARE, FETCH, MOVE, CLOSE.
+
+import { PgError } from '../../base/errors.ts'
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import type { ResultSink, RowShape } from '../../pgwire/backend.ts'
+import type { Node, NodeOf } from '../../sql/parser/nodes.ts'
+import type { ParsedStatement } from '../../sql/parser/parse.ts'
+import { Cursor } from '../cursor.ts'
+import { startExecution } from '../run-planned.ts'
+import type { ClientSession } from '../session.ts'
+import { noActiveTransaction } from '../transaction-block.ts'
+
+const CURSOR_OPT_BINARY = 0x1
+const CURSOR_OPT_SCROLL = 0x2
+const CURSOR_OPT_NO_SCROLL = 0x4
+const CURSOR_OPT_HOLD = 0x20
+
+/** A part of a statement as a statement of its own: same source, so that positions stay right. */
+export function innerStatement(statement: ParsedStatement, node: Node, keyPrefix: string): ParsedStatement {
+  return { node, tenant: null, source: statement.source, text: `${keyPrefix}\0${statement.text}`, start: statement.start }
+}
+
+export function runDeclare(session: ClientSession, statement: ParsedStatement, node: NodeOf['DeclareCursorStmt']): MaybePromise<string> {
+  const options = node.options ?? 0
+  const holdable = (options & CURSOR_OPT_HOLD) !== 0
+  const name = node.portalname ?? ''
+  if (!holdable && !session.block.inBlock) throw noActiveTransaction('DECLARE CURSOR')
+  if (session.portals.has(name)) throw new PgError(SQLSTATE.duplicateCursor, `cursor "${name}" already exists`)
+  const plan = session.planning.plan(innerStatement(statement, node.query!, 'declare'), [])
+  return andThen(plan, (entry) => {
+    if (entry.planned.command !== 'select') throw new PgError(SQLSTATE.invalidCursorDefinition, 'cursor query must be a SELECT')
+    if (entry.planned.hasModifyingCte) {
+      throw new PgError(SQLSTATE.featureNotSupported, 'DECLARE CURSOR must not contain data-modifying statements in WITH')
+    }
+    if (entry.planned.hasRowMarks && holdable) {
+      throw new PgError(SQLSTATE.featureNotSupported, 'DECLARE CURSOR WITH HOLD … FOR UPDATE is not supported', {
+        detail: 'Holdable cursors must be READ ONLY.',
+      })
+    }
+    return andThen(startExecution(session, entry, [], false), (execution) => {
+      session.portals.cursors.set(
+        name,
+        new Cursor(
+          {
+            name,
+            text: statement.text,
+            columns: entry.columns ?? [],
+            holdable,
+            binary: (options & CURSOR_OPT_BINARY) !== 0,
+            // Without NO SCROLL PostgreSQL goes back wherever the plan allows it; here every plan does.
+            scroll: (options & CURSOR_OPT_NO_SCROLL) === 0 || (options & CURSOR_OPT_SCROLL) !== 0,
+            createdAt: session.context.statementTimestamp,
+          },
+          execution,
+          session.memory,
+        ),
+      )
+      return 'DECLARE CURSOR'
+    })
+  })
+}
+
+function cursorNamed(session: ClientSession, name: string): Cursor {
+  const cursor = session.portals.cursors.get(name)
+  if (cursor === undefined) throw new PgError(SQLSTATE.invalidCursorName, `cursor "${name}" does not exist`)
+  return cursor
+}
+
+export function fetchColumns(session: ClientSession, node: NodeOf['FetchStmt']): RowShape['columns'] | null {
+  if (node.ismove) return null
+  return cursorNamed(session, node.portalname ?? '').options.columns
+}
+
+/** libpg-query gives FETCH ALL as the largest 64-bit number, rounded or as text. */
+function howMany(node: NodeOf['FetchStmt']): number {
+  const count = Number(node.howMany ?? 0)
+  return Math.abs(count) > Number.MAX_SAFE_INTEGER ? Math.sign(count) * Number.POSITIVE_INFINITY : count
+}
+
+export function runFetch(session: ClientSession, node: NodeOf['FetchStmt'], sink: ResultSink): MaybePromise<string> {
+  const cursor = cursorNamed(session, node.portalname ?? '')
+  const count = howMany(node)
+  let rows: ReturnType<Cursor['fetch']>
+  switch (node.direction) {
+    case 'FETCH_BACKWARD':
+      rows = count < 0 ? cursor.fetch(-count, false) : count === 0 ? cursor.relative(0) : cursor.fetch(count, true)
+      break
+    case 'FETCH_ABSOLUTE':
+      rows = cursor.absolute(count)
+      break
+    case 'FETCH_RELATIVE':
+      rows = cursor.relative(count)
+      break
+    default:
+      rows = count < 0 ? cursor.fetch(-count, true) : count === 0 ? cursor.relative(0) : cursor.fetch(count, false)
+  }
+  return andThen(rows, (found) => {
+    if (node.ismove) return `MOVE ${found.length}`
+    const { columns, binary } = cursor.options
+    sink.describe({ columns, formats: binary ? [1] : [], io: session.settings.io })
+    const wait = found.length > 0 ? sink.rows(found) : undefined
+    const tag = `FETCH ${found.length}`
+    return wait instanceof Promise ? wait.then(() => tag) : tag
+  })
+}
+
+export function runClose(session: ClientSession, node: NodeOf['ClosePortalStmt']): string {
+  if (node.portalname === undefined) {
+    for (const name of [...session.portals.cursors.keys()]) session.portals.close(name)
+    return 'CLOSE CURSOR ALL'
+  }
+  cursorNamed(session, node.portalname)
+  session.portals.close(node.portalname)
+  return 'CLOSE CURSOR'
+}

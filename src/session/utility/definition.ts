@@ -1,0 +1,58 @@
+// Definitions, roles, privileges and maintenance: sql/commands runs them; the session lends its transaction, catalogue and ports.
+
+import { notSupported } from '../../base/errors.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
+import { CatalogWriter } from '../../catalog/writer.ts'
+import type { ResultSink } from '../../pgwire/backend.ts'
+import { makeAnalysis } from '../../sql/commands/analysis.ts'
+import type { CommandContext } from '../../sql/commands/context.ts'
+import { executeUtility, isUtility } from '../../sql/commands/utility.ts'
+import type { StatementClass } from '../../sql/parser/classify.ts'
+import type { ParsedStatement } from '../../sql/parser/parse.ts'
+import { makeDataPort } from '../data-port.ts'
+import type { ClientSession } from '../session.ts'
+
+export async function commandContext(session: ClientSession, statement: ParsedStatement): Promise<CommandContext> {
+  const txn = await session.transaction(false, false)
+  const catalog = session.catalogTransaction(txn)
+  catalog.lockTimeoutMs = session.lockTimeoutMs
+  const snapshot = session.planning.transactionSnapshot()
+  return {
+    catalog,
+    snapshot,
+    writer: new CatalogWriter(catalog, snapshot),
+    txn,
+    ctx: session.context,
+    analysis: makeAnalysis(() => session.planning.analyzeContext(statement, [], false)),
+    ports: { data: makeDataPort(session, statement, txn), makeVerifier: (password) => session.services.makeVerifier(password) },
+    inTransactionBlock: session.block.inBlock,
+    source: statement.source.text,
+    lock: (oid, mode, name, wait = true) => session.lockRelation(oid, mode, wait, name),
+  }
+}
+
+export async function runDefinition(
+  session: ClientSession,
+  statement: ParsedStatement,
+  statementClass: StatementClass,
+  sink: ResultSink,
+): Promise<string> {
+  if (!isUtility(statement.node!)) throw notSupported(`${statementClass.tag} is not supported`)
+  const context = await commandContext(session, statement)
+  const result = await (executeUtility(statement.node!, context) as MaybePromise<Awaited<ReturnType<typeof executeUtility>>>)
+  if (result.rows !== undefined && result.columns !== undefined) {
+    const snapshot = session.planning.snapshot()
+    const columns = result.columns.map(({ name, type }) => ({
+      name,
+      tableOid: 0,
+      columnNumber: 0,
+      typeOid: type,
+      typeLength: snapshot.type(type)?.typlen ?? -1,
+      typmod: -1,
+      encoder: session.planning.supportOf(type),
+    }))
+    sink.describe({ columns, formats: [], io: session.settings.io })
+    await sink.rows(result.rows)
+  }
+  return result.tag
+}

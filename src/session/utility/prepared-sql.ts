@@ -1,0 +1,90 @@
+// PREPARE, EXECUTE, DEALLOCATE.
+
+import type { Datum } from '../../base/datum.ts'
+import { PgError } from '../../base/errors.ts'
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import { withCatalog } from '../../catalog/snapshot.ts'
+import type { ResultSink, RowShape } from '../../pgwire/backend.ts'
+import { analyzeParameterValues } from '../../sql/analyzer/expression.ts'
+import { resolveTypeName } from '../../sql/analyzer/type-name.ts'
+import { formatType } from '../../sql/analyzer/types.ts'
+import type { Node, NodeOf, TypeName } from '../../sql/parser/nodes.ts'
+import type { ParsedStatement } from '../../sql/parser/parse.ts'
+import { evaluateAll } from '../evaluate.ts'
+import type { PreparedStatement } from '../prepared.ts'
+import { runPlanned } from '../run-planned.ts'
+import type { ClientSession } from '../session.ts'
+import { innerStatement } from './cursors.ts'
+
+export function runPrepare(session: ClientSession, statement: ParsedStatement, node: NodeOf['PrepareStmt']): MaybePromise<string> {
+  const name = node.name ?? ''
+  if (session.statements.has(name)) {
+    throw new PgError(SQLSTATE.duplicatePstatement, `prepared statement "${name}" already exists`)
+  }
+  const types = withCatalog(() => {
+    const context = session.planning.analyzeContext(statement, [])
+    return (node.argtypes ?? []).map((type) => resolveTypeName((type as { TypeName: TypeName }).TypeName, context).type)
+  })
+  return andThen(types, (declared) =>
+    andThen(session.planning.prepare(name, innerStatement(statement, node.query!, 'prepare'), declared, true), (prepared) => {
+      session.storeStatement(prepared)
+      return 'PREPARE'
+    }),
+  )
+}
+
+export function executeColumns(session: ClientSession, node: NodeOf['ExecuteStmt']): RowShape['columns'] | null {
+  const prepared = session.statements.get(node.name ?? '')
+  return prepared === undefined ? null : session.planning.columnsOf(prepared)
+}
+
+/** EXECUTE's arguments, coerced to the parameters' types as by assignment. */
+export function executeParameters(
+  session: ClientSession,
+  statement: ParsedStatement,
+  prepared: PreparedStatement,
+  params: readonly Node[],
+): MaybePromise<Datum[]> {
+  const { parameterTypes } = prepared
+  if (params.length !== parameterTypes.length) {
+    throw new PgError(SQLSTATE.syntaxError, `wrong number of parameters for prepared statement "${prepared.name}"`, {
+      detail: `Expected ${parameterTypes.length} parameters but got ${params.length}.`,
+    })
+  }
+  if (params.length === 0) return []
+  const exprs = withCatalog(() => {
+    const context = session.planning.analyzeContext(statement, [], false)
+    return analyzeParameterValues(params, parameterTypes, context, (type) => formatType(context.catalog, type))
+  })
+  return andThen(exprs, (bound) => evaluateAll(session, bound))
+}
+
+export function runExecute(
+  session: ClientSession,
+  statement: ParsedStatement,
+  node: NodeOf['ExecuteStmt'],
+  sink: ResultSink,
+  alone: boolean,
+): MaybePromise<string> {
+  const prepared = session.findStatement(node.name ?? '')
+  if (prepared.class === null || !prepared.class.optimizable) {
+    throw new PgError(SQLSTATE.featureNotSupported, `EXECUTE of a ${prepared.class?.tag ?? 'n empty'} statement is not supported`)
+  }
+  return andThen(session.planning.current(prepared), () =>
+    andThen(executeParameters(session, statement, prepared, node.params ?? []), (values) =>
+      runPlanned(session, prepared.plan!, values, sink, alone),
+    ),
+  )
+}
+
+export function runDeallocate(session: ClientSession, node: NodeOf['DeallocateStmt']): string {
+  if (node.name === undefined || node.isall) {
+    session.statements.clear()
+    return 'DEALLOCATE ALL'
+  }
+  if (!session.statements.delete(node.name)) {
+    throw new PgError(SQLSTATE.invalidSqlStatementName, `prepared statement "${node.name}" does not exist`)
+  }
+  return 'DEALLOCATE'
+}

@@ -1,0 +1,230 @@
+// BEGIN, COMMIT, ROLLBACK, savepoints, and what their ends mean for everything a transaction holds. // hot
+
+import { notSupported, PgError } from '../../base/errors.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import { type NodeOf, nodeAs } from '../../sql/parser/nodes.ts'
+import type { ParsedStatement } from '../../sql/parser/parse.ts'
+import type { IsolationLevel } from '../../storage/store.ts'
+import type { ClientSession } from '../session.ts'
+import { noActiveTransaction, type TransactionModes } from '../transaction-block.ts'
+
+/** Ends the transaction by committing it; on failure it is rolled back and the error thrown. */
+export function commitTransaction(session: ClientSession): MaybePromise<void> {
+  const { txn } = session.block
+  if (txn === null) {
+    finish(session, true)
+    return
+  }
+  try {
+    const prepared = session.portals.cursors.size === 0 ? session.deferred.run(txn) : holdCursors(session)
+    if (prepared instanceof Promise) {
+      return prepared.then(() => publish(session)).catch((error: unknown) => rollBackAfter(session, error))
+    }
+    const done = publish(session)
+    return done instanceof Promise ? done.catch((error: unknown) => rollBackAfter(session, error)) : undefined
+  } catch (error) {
+    return rollBackAfter(session, error)
+  }
+}
+
+async function holdCursors(session: ClientSession): Promise<void> {
+  for (const cursor of session.portals.cursors.values()) if (cursor.options.holdable && !cursor.survives) await cursor.hold()
+  await session.deferred.run(session.block.txn!)
+}
+
+function publish(session: ClientSession): MaybePromise<void> {
+  const { catalogTxn } = session
+  const published = catalogTxn?.prepareCommit()
+  if (published instanceof Promise) return published.then(() => store(session))
+  return store(session)
+}
+
+function store(session: ClientSession): MaybePromise<void> {
+  const txn = session.block.txn!
+  const committed = txn.dirty && session.settings.get('synchronous_commit') === 'off' ? txn.commit({ relaxed: true }) : txn.commit()
+  if (committed instanceof Promise) {
+    return committed.then(
+      () => finish(session, true),
+      (error: unknown) => {
+        // The store's transaction is over either way; whether it committed may be unknown (08007).
+        session.block.txn = null
+        throw error
+      },
+    )
+  }
+  finish(session, true)
+}
+
+function rollBackAfter(session: ClientSession, error: unknown): MaybePromise<void> {
+  const done = abortTransaction(session)
+  if (done instanceof Promise) {
+    return done.then(() => {
+      throw error
+    })
+  }
+  throw error
+}
+
+export function abortTransaction(session: ClientSession): MaybePromise<void> {
+  const { txn } = session.block
+  const done = txn?.rollback()
+  finish(session, false)
+  return done
+}
+
+/** Everything that ends with the transaction besides the store's part. */
+function finish(session: ClientSession, committed: boolean): void {
+  session.block.end()
+  session.portals.transactionEnds()
+  session.deferred.clear()
+  const { catalogTxn } = session
+  if (catalogTxn !== null) {
+    if (committed) catalogTxn.committed()
+    else catalogTxn.aborted()
+    session.catalogTxn = null
+  }
+  session.settings.endTransaction(committed)
+  session.transactionEnded(committed)
+}
+
+function modesFrom(session: ClientSession, options: NodeOf['TransactionStmt']['options']): TransactionModes {
+  const modes = session.defaultModes()
+  for (const option of options ?? []) applyMode(session, modes, option as NodeOf)
+  return modes
+}
+
+/** One `transaction_isolation`, `transaction_read_only` or `transaction_deferrable`. */
+export function applyMode(session: ClientSession, modes: TransactionModes, option: NodeOf): void {
+  const { defname, arg } = option.DefElem
+  const constant = nodeAs(arg, 'A_Const')
+  switch (defname) {
+    case 'transaction_isolation':
+      modes.isolation = isolationLevel(session, constant?.sval?.sval ?? '')
+      break
+    case 'transaction_read_only':
+      modes.readOnly = (constant?.ival?.ival ?? 0) !== 0
+      break
+    case 'transaction_deferrable':
+      modes.deferrable = (constant?.ival?.ival ?? 0) !== 0
+      break
+  }
+}
+
+/** READ UNCOMMITTED is READ COMMITTED, as in PostgreSQL. A store without true serializability refuses it rather than being weaker. */
+export function isolationLevel(session: ClientSession, text: string): IsolationLevel {
+  if (text === 'read uncommitted') return 'read committed'
+  if (text === 'serializable' && !session.keyspace.capabilities.serializable) {
+    throw notSupported(
+      'SERIALIZABLE is not supported on this store',
+      'Use REPEATABLE READ and lock the rows you decide on with SELECT … FOR UPDATE.',
+    )
+  }
+  return text as IsolationLevel
+}
+
+const warn = (session: ClientSession, code: 'activeSqlTransaction' | 'noActiveSqlTransaction', message: string) =>
+  session.notice({ severity: 'WARNING', code: SQLSTATE[code], message })
+
+/** Runs the statement and answers its command tag. In a failed block only what ends it or goes back in it is allowed. */
+export function runTransactionStatement(session: ClientSession, statement: ParsedStatement): MaybePromise<string> {
+  const node = nodeAs(statement.node!, 'TransactionStmt')!
+  const { block } = session
+  switch (node.kind) {
+    case 'TRANS_STMT_BEGIN':
+    case 'TRANS_STMT_START': {
+      const tag = node.kind === 'TRANS_STMT_BEGIN' ? 'BEGIN' : 'START TRANSACTION'
+      if (block.state === 'failed') throw failedBlock()
+      if (block.state === 'block') {
+        warn(session, 'activeSqlTransaction', 'there is already a transaction in progress')
+        return tag
+      }
+      block.begin(block.used ? block.modes : modesFrom(session, node.options))
+      session.settings.beginTransaction()
+      session.showModes()
+      return tag
+    }
+    case 'TRANS_STMT_COMMIT':
+      return commit(session, node)
+    case 'TRANS_STMT_ROLLBACK': {
+      if (!block.inBlock) warn(session, 'noActiveSqlTransaction', 'there is no transaction in progress')
+      const modes = block.modes
+      const inBlock = block.inBlock
+      if (node.chain && !inBlock) throw noActiveTransaction('ROLLBACK AND CHAIN')
+      const done = abortTransaction(session)
+      const answer = () => {
+        if (node.chain) chain(session, modes)
+        return 'ROLLBACK'
+      }
+      return done instanceof Promise ? done.then(answer) : answer()
+    }
+    case 'TRANS_STMT_SAVEPOINT':
+      if (block.state === 'failed') throw failedBlock()
+      if (!block.inBlock) throw noActiveTransaction('SAVEPOINT')
+      return setSavepoint(session, node.savepoint_name!)
+    case 'TRANS_STMT_RELEASE':
+      if (block.state === 'failed') throw failedBlock()
+      if (!block.inBlock) throw noActiveTransaction('RELEASE SAVEPOINT')
+      block.release(node.savepoint_name!)
+      return 'RELEASE'
+    case 'TRANS_STMT_ROLLBACK_TO': {
+      if (!block.inBlock) throw noActiveTransaction('ROLLBACK TO SAVEPOINT')
+      const marks = block.rollbackTo(node.savepoint_name!)
+      const restore = (to: Awaited<typeof marks>) => {
+        session.settings.rollbackTo(to.settings)
+        session.deferred.rollbackTo(to.deferred)
+        session.catalogTxn?.rollbackTo(to.catalog)
+        return 'ROLLBACK'
+      }
+      return marks instanceof Promise ? marks.then(restore) : restore(marks)
+    }
+    default:
+      throw notSupported('prepared transactions are not supported', 'Two-phase commit across databases is not available.')
+  }
+}
+
+const failedBlock = () =>
+  new PgError(SQLSTATE.inFailedSqlTransaction, 'current transaction is aborted, commands ignored until end of transaction block')
+
+function setSavepoint(session: ClientSession, name: string): MaybePromise<string> {
+  const set = () => {
+    session.block.setSavepoint(name, {
+      settings: session.settings.mark(),
+      catalog: session.catalogTxn?.savepoint() ?? 0,
+      deferred: session.deferred.mark(),
+    })
+    return 'SAVEPOINT'
+  }
+  // The store's transaction must exist for its savepoint to mean something.
+  const txn = session.transaction(false, false)
+  return txn instanceof Promise ? txn.then(set) : set()
+}
+
+function commit(session: ClientSession, node: NodeOf['TransactionStmt']): MaybePromise<string> {
+  const { block } = session
+  const { modes } = block
+  if (block.state === 'failed') {
+    const done = abortTransaction(session)
+    const answer = () => {
+      if (node.chain) chain(session, modes)
+      return 'ROLLBACK'
+    }
+    return done instanceof Promise ? done.then(answer) : answer()
+  }
+  if (!block.inBlock) {
+    if (node.chain) throw noActiveTransaction('COMMIT AND CHAIN')
+    warn(session, 'noActiveSqlTransaction', 'there is no transaction in progress')
+  }
+  const done = commitTransaction(session)
+  const answer = () => {
+    if (node.chain) chain(session, modes)
+    return 'COMMIT'
+  }
+  return done instanceof Promise ? done.then(answer) : answer()
+}
+
+function chain(session: ClientSession, modes: TransactionModes): void {
+  session.block.begin(modes)
+  session.settings.beginTransaction()
+  session.showModes()
+}

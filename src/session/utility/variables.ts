@@ -1,0 +1,206 @@
+// SET, SHOW, RESET, DISCARD, SET TRANSACTION, SET ROLE, SET SESSION AUTHORIZATION, SET CONSTRAINTS.
+
+import { PgError } from '../../base/errors.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import { checkCanSetRole, roleNamed } from '../../catalog/roles.ts'
+import type { ResultSink, RowShape } from '../../pgwire/backend.ts'
+import { type Node, type NodeOf, nodeAs } from '../../sql/parser/nodes.ts'
+import type { ClientSession } from '../session.ts'
+import { display } from '../settings/guc.ts'
+import { quoteListItem } from '../settings/special.ts'
+import { applyMode, isolationLevel } from './transaction.ts'
+
+const LIST_SETTINGS = new Set(['search_path', 'datestyle', 'temp_tablespaces', 'session_preload_libraries', 'local_preload_libraries'])
+
+/** The arguments of SET as one text: lists are joined with quoting, so that they read back as they were. */
+export function setText(name: string, args: readonly Node[]): string {
+  const list = LIST_SETTINGS.has(name.toLowerCase())
+  const texts = args.map((arg) => {
+    const constant = nodeAs(arg, 'A_Const')
+    if (constant === undefined) {
+      const cast = nodeAs(arg, 'TypeCast')
+      const inner = cast === undefined ? undefined : nodeAs(cast.arg, 'A_Const')
+      // SET TIME ZONE INTERVAL '…' HOUR TO MINUTE
+      if (inner?.sval !== undefined) return inner.sval.sval ?? ''
+      throw new PgError(SQLSTATE.syntaxError, `SET ${name} takes constants`)
+    }
+    if (constant.sval !== undefined) return list && args.length > 1 ? quoteListItem(constant.sval.sval ?? '') : (constant.sval.sval ?? '')
+    if (constant.ival !== undefined) return String(constant.ival.ival ?? 0)
+    if (constant.fval !== undefined) return constant.fval.fval ?? ''
+    if (constant.boolval !== undefined) return constant.boolval.boolval ? 'true' : 'false'
+    return ''
+  })
+  if (texts.length > 1 && !list) throw new PgError(SQLSTATE.invalidParameterValue, `SET ${name} takes only one argument`)
+  return texts.join(', ')
+}
+
+export function runSet(session: ClientSession, node: NodeOf['VariableSetStmt']): MaybePromise<string> {
+  const name = node.name ?? ''
+  const local = node.is_local === true
+  if (local && !session.block.inBlock) {
+    session.notice({
+      severity: 'WARNING',
+      code: SQLSTATE.noActiveSqlTransaction,
+      message: 'SET LOCAL can only be used in transaction blocks',
+    })
+  }
+  switch (node.kind) {
+    case 'VAR_RESET_ALL':
+      session.settings.resetAll()
+      return 'RESET'
+    case 'VAR_RESET':
+    case 'VAR_SET_DEFAULT':
+      reset(session, name, local)
+      return node.kind === 'VAR_RESET' ? 'RESET' : 'SET'
+    case 'VAR_SET_CURRENT':
+      throw new PgError(SQLSTATE.featureNotSupported, 'SET … FROM CURRENT is not supported here')
+    case 'VAR_SET_MULTI':
+      setMulti(session, name, node.args ?? [])
+      return 'SET'
+    default:
+      setOne(session, name, setText(name, node.args ?? []), local)
+      return 'SET'
+  }
+}
+
+function setOne(session: ClientSession, name: string, text: string, local: boolean): void {
+  switch (name.toLowerCase()) {
+    case 'role':
+      setRole(session, text, local)
+      return
+    case 'session_authorization':
+      setSessionAuthorization(session, text, local)
+      return
+    case 'transaction_isolation':
+      setIsolation(session, text.toLowerCase())
+      return
+    case 'transaction_read_only':
+    case 'transaction_deferrable':
+      session.settings.set(name, text, true)
+      session.block.modes = {
+        ...session.block.modes,
+        readOnly: session.settings.bool('transaction_read_only'),
+        deferrable: session.settings.bool('transaction_deferrable'),
+      }
+      return
+    default:
+      session.settings.set(name, text, local)
+  }
+}
+
+function reset(session: ClientSession, name: string, local: boolean): void {
+  switch (name.toLowerCase()) {
+    case 'role':
+      setRole(session, 'none', local)
+      return
+    case 'session_authorization':
+      setSessionAuthorization(session, null, local)
+      return
+    default:
+      session.settings.set(name, null, local)
+  }
+}
+
+function setIsolation(session: ClientSession, text: string): void {
+  const level = isolationLevel(session, text)
+  if (level !== session.block.modes.isolation && session.block.used) {
+    throw new PgError(SQLSTATE.activeSqlTransaction, 'SET TRANSACTION ISOLATION LEVEL must be called before any query')
+  }
+  session.block.modes = { ...session.block.modes, isolation: level }
+  session.showModes()
+}
+
+/** SET TRANSACTION and SET SESSION CHARACTERISTICS. */
+function setMulti(session: ClientSession, name: string, args: readonly Node[]): void {
+  if (name === 'SESSION CHARACTERISTICS') {
+    const modes = session.defaultModes()
+    for (const arg of args) applyMode(session, modes, arg as NodeOf)
+    session.settings.set('default_transaction_isolation', modes.isolation, false)
+    session.settings.set('default_transaction_read_only', modes.readOnly ? 'on' : 'off', false)
+    session.settings.set('default_transaction_deferrable', modes.deferrable ? 'on' : 'off', false)
+    return
+  }
+  if (name !== 'TRANSACTION') throw new PgError(SQLSTATE.featureNotSupported, `SET ${name} is not supported`)
+  if (!session.block.inBlock) {
+    session.notice({
+      severity: 'WARNING',
+      code: SQLSTATE.noActiveSqlTransaction,
+      message: 'SET TRANSACTION can only be used in transaction blocks',
+    })
+  }
+  const modes = { ...session.block.modes }
+  for (const arg of args) applyMode(session, modes, arg as NodeOf)
+  if (modes.isolation !== session.block.modes.isolation && session.block.used) {
+    throw new PgError(SQLSTATE.activeSqlTransaction, 'SET TRANSACTION ISOLATION LEVEL must be called before any query')
+  }
+  if (!modes.readOnly && session.block.modes.readOnly && session.block.used) {
+    throw new PgError(SQLSTATE.activeSqlTransaction, 'transaction read-write mode must be set before any query')
+  }
+  session.block.modes = modes
+  session.showModes()
+}
+
+export function setRole(session: ClientSession, name: string, local: boolean): void {
+  const snapshot = session.planning.snapshot()
+  if (name === 'none') {
+    session.becomeRole(session.roles.session, session.roles.sessionName, 'none', local)
+    return
+  }
+  const role = roleNamed(snapshot, name)
+  checkCanSetRole(snapshot, session.roles.session, role)
+  session.becomeRole(role.oid, role.name, role.name, local)
+}
+
+function setSessionAuthorization(session: ClientSession, name: string | null, local: boolean): void {
+  const snapshot = session.planning.snapshot()
+  const role = name === null ? snapshot.role(session.roles.authenticated)! : roleNamed(snapshot, name)
+  if (role.oid !== session.roles.authenticated && snapshot.role(session.roles.authenticated)?.superuser !== true) {
+    throw new PgError(SQLSTATE.insufficientPrivilege, `permission denied to set session authorization "${role.name}"`)
+  }
+  session.becomeSessionUser(role.oid, role.name, local)
+}
+
+export function showColumns(session: ClientSession, node: NodeOf['VariableShowStmt']): RowShape['columns'] {
+  if (node.name?.toLowerCase() === 'all') return session.textColumns(['name', 'setting', 'description'])
+  return session.textColumns([showName(session, node.name ?? '')])
+}
+
+function showName(session: ClientSession, name: string): string {
+  return session.settings.nameOf(name) ?? name
+}
+
+export function runShow(session: ClientSession, node: NodeOf['VariableShowStmt'], sink: ResultSink): MaybePromise<string> {
+  const name = node.name ?? ''
+  const columns = showColumns(session, node)
+  let rows: (string | null)[][]
+  if (name.toLowerCase() === 'all') {
+    rows = []
+    for (const { row, name: setting, value } of session.settings.all()) {
+      if (row !== null) rows.push([setting, display(row, value), row.short_desc])
+    }
+  } else rows = [[session.settings.show(name)]]
+  sink.describe({ columns, formats: [], io: session.settings.io })
+  const wait = sink.rows(rows)
+  return wait instanceof Promise ? wait.then(() => 'SHOW') : 'SHOW'
+}
+
+export function runDiscard(session: ClientSession, node: NodeOf['DiscardStmt']): string {
+  switch (node.target) {
+    case 'DISCARD_ALL':
+      if (session.block.inBlock) throw new PgError(SQLSTATE.activeSqlTransaction, 'DISCARD ALL cannot run inside a transaction block')
+      session.portals.closeAll(true)
+      setSessionAuthorization(session, null, false)
+      session.settings.resetAll()
+      session.statements.clear()
+      session.releaseSessionState()
+      return 'DISCARD ALL'
+    case 'DISCARD_PLANS':
+      return 'DISCARD PLANS'
+    case 'DISCARD_SEQUENCES':
+      session.forgetSequences()
+      return 'DISCARD SEQUENCES'
+    default:
+      return 'DISCARD TEMP'
+  }
+}

@@ -1,0 +1,56 @@
+// Every .slt file under test/sql, each in a tenant of its own. With SLT_RECORD=1 (npm run record:slt) the expected answers are written anew:
+// PostgreSQL's, from PGlite, and for `own` statements our server's.
+
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openOracle } from '../support/oracle.ts'
+import { ask, startTestServer, type TestServer } from '../support/server.ts'
+import { parseSlt, printAnswer, printSlt, type SltRecord } from '../support/slt.ts'
+
+const root = import.meta.dirname
+const recording = process.env['SLT_RECORD'] === '1'
+const only = process.env['SLT_ONLY'] ?? ''
+const files = (readdirSync(root, { recursive: true }) as string[]).filter((file) => file.endsWith('.slt') && file.includes(only)).sort()
+if (files.length === 0) throw new Error('no .slt files found')
+
+let server: TestServer
+beforeAll(async () => {
+  server = await startTestServer()
+})
+afterAll(async () => {
+  await server.stop()
+})
+
+async function record(file: string, client: Awaited<ReturnType<TestServer['connect']>>): Promise<void> {
+  const { records, trailer } = parseSlt(readFileSync(path.join(root, file), 'utf8'))
+  const oracle = await openOracle()
+  const answered: SltRecord[] = []
+  for (const one of records) {
+    const answer = one.own ? await ask(client, one.sql) : await oracle.ask(one.sql)
+    // Own statements may need what the others made.
+    if (!one.own) await ask(client, one.sql)
+    answered.push({ ...one, expected: printAnswer(answer, one.unordered) })
+  }
+  await oracle.close()
+  writeFileSync(path.join(root, file), printSlt(answered, trailer))
+}
+
+describe('SQL', () => {
+  for (const [number, file] of files.entries()) {
+    it(file, { timeout: 300_000 }, async () => {
+      const client = await server.connect(`slt_${number}.admin`)
+      if (recording) await record(file, client)
+      const { records } = parseSlt(readFileSync(path.join(root, file), 'utf8'))
+      expect(records.length).toBeGreaterThan(0)
+      if (recording) return
+      const failures: string[] = []
+      for (const one of records) {
+        const got = printAnswer(await ask(client, one.sql), one.unordered)
+        if (got === one.expected) continue
+        failures.push(`${file}:${one.line}\n${one.sql}\n--- expected\n${one.expected}\n--- got\n${got}`)
+      }
+      if (failures.length > 0) expect.fail(`${failures.length} of ${records.length} differ\n\n${failures.slice(0, 10).join('\n\n')}`)
+    })
+  }
+})
