@@ -12,6 +12,7 @@ import type { Plan, SubPlan } from '../planner/plan.ts'
 import { makeArray } from '../types/array.ts'
 import type { Compilation } from './compilation.ts'
 import type { Operator } from './operator.ts'
+import { makeSlicer } from './slicer.ts'
 import type { TupleReader, TupleSource } from './tuple-source.ts'
 import { TupleStore } from './tuple-store.ts'
 
@@ -277,14 +278,22 @@ export function registerInitPlans(initPlans: readonly SubPlan[], cx: Compilation
   })
 }
 
-/** The top of a statement's tree: each `open` is a new run. */
+/**
+ * The top of a statement's tree: each `open` is a new run. Whoever pulls is made to give way between batches too, once the slice is over:
+ * operators that only hand on what they hold do not look at the clock.
+ */
 export function rootOperator(op: Operator, cx: Compilation): Operator {
+  const slicer = makeSlicer(cx.state)
   return {
     open() {
       cx.run++
+      slicer.start()
       return op.open()
     },
-    next: () => op.next(),
+    next() {
+      const pause = slicer.pause()
+      return pause === null ? op.next() : pause.then(() => op.next())
+    },
     close() {
       cx.closing = true
       op.close()

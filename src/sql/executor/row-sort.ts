@@ -15,23 +15,25 @@ export interface LeadingKey {
 
 const TEXT_BYTES = 6
 
-/** The first six UTF-8 bytes as one integer: orders as code points do. */
-function textPrefix(text: string): number {
+const NOT_ASCII = /[^\0-\x7f]/
+
+/** Six UTF-8 bytes from byte `skip` on as one integer: orders as code points do. Behind the text there are zeros, which text never holds. */
+function textPart(text: string, skip: number): number {
   let value = 0
-  const n = Math.min(text.length, TEXT_BYTES)
-  for (let i = 0; i < n; i++) {
-    const c = text.charCodeAt(i)
-    if (c >= 0x80) return encodedPrefix(text)
+  const end = skip + TEXT_BYTES
+  if (skip > 0 && NOT_ASCII.test(text)) return encodedPart(text, skip)
+  for (let i = skip; i < end; i++) {
+    const c = i < text.length ? text.charCodeAt(i) : 0
+    if (c >= 0x80) return encodedPart(text, skip)
     value = value * 256 + c
   }
-  for (let i = n; i < TEXT_BYTES; i++) value *= 256
   return value
 }
 
-function encodedPrefix(text: string): number {
-  const bytes = Buffer.from(text.slice(0, TEXT_BYTES), 'utf8')
+function encodedPart(text: string, skip: number): number {
+  const bytes = Buffer.from(text, 'utf8')
   let value = 0
-  for (let i = 0; i < TEXT_BYTES; i++) value = value * 256 + (bytes[i] ?? 0)
+  for (let i = skip; i < skip + TEXT_BYTES; i++) value = value * 256 + (bytes[i] ?? 0)
   return value
 }
 
@@ -39,10 +41,6 @@ function encodedPrefix(text: string): number {
 const SMALL = 64
 const RADIX_BITS = 11
 const RADIX = 1 << RADIX_BITS
-
-function smallSort(rows: Row[], compare: RowComparator): Row[] {
-  return rows.sort(compare)
-}
 
 /** Comparison sort in runs, so that it can give way: for keys that have no number. */
 async function mergeSort(rows: Row[], compare: RowComparator, slicer: Slicer): Promise<Row[]> {
@@ -76,6 +74,16 @@ async function mergeSort(rows: Row[], compare: RowComparator, slicer: Slicer): P
   return source
 }
 
+/** One stretch of rows whose leading keys' bytes before `skip` are known to be equal. */
+interface Task {
+  readonly rows: Row[]
+  readonly compare: RowComparator
+  readonly leading: LeadingKey | null
+  /** Orders rows whose leading keys are equal; null: nothing left to compare. */
+  readonly rest: RowComparator | null
+  readonly skip: number
+}
+
 /**
  * Sorts `rows`. `compare` is the full order; `rest` orders rows whose leading keys are equal (null: nothing left to compare).
  * Small inputs are sorted at once; larger ones give way to the event loop between passes.
@@ -87,77 +95,85 @@ export function sortRows(
   rest: RowComparator | null,
   slicer: Slicer,
 ): Row[] | Promise<Row[]> {
-  if (rows.length <= SMALL) return smallSort(rows, compare)
-  const keys = leading === null ? null : leadingKeys(rows, leading)
-  if (keys === null) return rows.length <= 4096 ? smallSort(rows, compare) : mergeSort(rows, compare, slicer)
-  return rows.length <= 4096 ? finishNow(rows, keys, compare, leading!, rest) : radixSlow(rows, keys, compare, leading!, rest, slicer)
+  const task: Task = { rows, compare, leading, rest, skip: 0 }
+  return rows.length <= AT_ONCE ? sortNow(task) : sortSlowly(task, slicer)
 }
 
+/** Sorted without giving way. */
+const AT_ONCE = 4096
+
+/** The keys as unsigned 64-bit numbers in two halves, and the row each belongs to. */
 interface Keys {
-  /** Upper and lower halves of an unsigned 64-bit form. */
-  readonly high: Uint32Array
-  readonly low: Uint32Array
+  high: Uint32Array
+  low: Uint32Array
+  order: Uint32Array
+  /** Bits in which some keys differ. */
+  readonly highBits: number
+  readonly lowBits: number
+  /** Equal numbers mean equal leading keys. */
   readonly exact: boolean
 }
 
-const NULL_LOW = 0
 const NULL_HIGH = 0xffffffff
 
 /** Null when some key has no number (a bigint beyond the safe range). */
-function leadingKeys(rows: readonly Row[], leading: LeadingKey): Keys | null {
+function keysOf({ rows, leading, skip }: Task): Keys | null {
   const n = rows.length
+  const { slot, kind, descending, nullsFirst } = leading!
   const values = new Float64Array(n)
-  const { slot, kind, descending, nullsFirst } = leading
   const nulls: number[] = []
+  let longest = 0
   for (let i = 0; i < n; i++) {
     const value = rows[i]![slot]!
     if (value === null) nulls.push(i)
-    else if (kind === 'text') values[i] = textPrefix(value as string)
-    else if (typeof value === 'number') values[i] = value === 0 ? 0 : value
+    else if (kind === 'text') {
+      const text = value as string
+      if (text.length > longest) longest = text.length
+      values[i] = textPart(text, skip)
+    } else if (typeof value === 'number') values[i] = value === 0 ? 0 : value
     else if (typeof value === 'boolean') values[i] = value ? 1 : 0
     else return null
   }
   const words = new Uint32Array(values.buffer)
   const high = new Uint32Array(n)
   const low = new Uint32Array(n)
+  const order = new Uint32Array(n)
   const flip = descending ? 0xffffffff : 0
   for (let i = 0; i < n; i++) {
     // Little-endian doubles; the sign bit decides whether all bits or the sign alone turn, so that unsigned order is the numbers' order.
-    let h = words[2 * i + 1]!
-    let l = words[2 * i]!
-    if (Number.isNaN(values[i])) {
+    const h = words[2 * i + 1]!
+    const negative = h >>> 31 !== 0
+    high[i] = (negative ? ~h : h | 0x80000000) ^ flip
+    low[i] = (negative ? ~words[2 * i]! : words[2 * i]!) ^ flip
+    order[i] = i
+  }
+  if (kind === 'number') {
+    for (let i = 0; i < n; i++) {
+      if (!Number.isNaN(values[i])) continue
       // NaN is above every number.
-      h = 0xfff80001
-      l = 0
-    } else if ((h & 0x80000000) !== 0) {
-      h = ~h >>> 0
-      l = ~l >>> 0
-    } else h = (h | 0x80000000) >>> 0
-    high[i] = (h ^ flip) >>> 0
-    low[i] = (l ^ flip) >>> 0
+      high[i] = 0xfff80001 ^ flip
+      low[i] = flip
+    }
   }
   for (const i of nulls) {
-    high[i] = nullsFirst ? NULL_LOW : NULL_HIGH
-    low[i] = nullsFirst ? NULL_LOW : NULL_HIGH
+    high[i] = nullsFirst ? 0 : NULL_HIGH
+    low[i] = nullsFirst ? 0 : NULL_HIGH
   }
-  return { high, low, exact: kind === 'number' }
+  let highBits = 0
+  let lowBits = 0
+  for (let i = 1; i < n; i++) {
+    highBits |= high[i]! ^ high[0]!
+    lowBits |= low[i]! ^ low[0]!
+  }
+  // A text of so few characters has no byte behind this part, whatever they are.
+  const exact = kind === 'number' || longest * 3 <= skip + TEXT_BYTES || (longest <= skip + TEXT_BYTES && allAscii(rows, slot))
+  return { high, low, order, highBits, lowBits, exact }
 }
 
-/** One stable counting pass over `order` by 11 bits of a word; answers the new order, or the same when all digits are equal. */
-function pass(order: Uint32Array, spare: Uint32Array, words: Uint32Array, shift: number, counts: Uint32Array): boolean {
-  counts.fill(0)
-  const n = order.length
-  for (let i = 0; i < n; i++) counts[(words[order[i]!]! >>> shift) & (RADIX - 1)]!++
-  if (counts[(words[order[0]!]! >>> shift) & (RADIX - 1)] === n) return false
-  let total = 0
-  for (let d = 0; d < RADIX; d++) {
-    const c = counts[d]!
-    counts[d] = total
-    total += c
-  }
-  for (let i = 0; i < n; i++) {
-    const item = order[i]!
-    spare[counts[(words[item]! >>> shift) & (RADIX - 1)]!++] = item
+function allAscii(rows: readonly Row[], slot: number): boolean {
+  for (let i = 0; i < rows.length; i++) {
+    const value = rows[i]![slot]!
+    if (value !== null && NOT_ASCII.test(value as string)) return false
   }
   return true
 }
@@ -171,103 +187,134 @@ const PASSES: readonly (readonly ['low' | 'high', number])[] = [
   ['high', 22],
 ]
 
+/** Stable counting passes over 11 bits each, lowest first; keys move with their rows' numbers. */
 class Radix {
-  order: Uint32Array
-  spare: Uint32Array
   readonly keys: Keys
-  readonly counts = new Uint32Array(RADIX)
+  #spare: { high: Uint32Array; low: Uint32Array; order: Uint32Array }
+  readonly #counts = new Uint32Array(RADIX)
 
   constructor(keys: Keys) {
-    const n = keys.high.length
+    const n = keys.order.length
     this.keys = keys
-    this.order = new Uint32Array(n)
-    this.spare = new Uint32Array(n)
-    for (let i = 0; i < n; i++) this.order[i] = i
+    this.#spare = { high: new Uint32Array(n), low: new Uint32Array(n), order: new Uint32Array(n) }
   }
 
-  step(index: number): void {
+  /** False when all keys agree in these bits and nothing was done. */
+  step(index: number): boolean {
     const [half, shift] = PASSES[index]!
-    if (!pass(this.order, this.spare, this.keys[half], shift, this.counts)) return
-    const swap = this.order
-    this.order = this.spare
-    this.spare = swap
+    const { keys } = this
+    const bits = half === 'low' ? keys.lowBits : keys.highBits
+    if (((bits >>> shift) & (RADIX - 1)) === 0) return false
+    const { high, low, order } = keys
+    const to = this.#spare
+    const words = half === 'low' ? low : high
+    const counts = this.#counts
+    counts.fill(0)
+    const n = order.length
+    for (let i = 0; i < n; i++) counts[(words[i]! >>> shift) & (RADIX - 1)]!++
+    let total = 0
+    for (let d = 0; d < RADIX; d++) {
+      const c = counts[d]!
+      counts[d] = total
+      total += c
+    }
+    const { high: toHigh, low: toLow, order: toOrder } = to
+    for (let i = 0; i < n; i++) {
+      const at = counts[(words[i]! >>> shift) & (RADIX - 1)]!++
+      toHigh[at] = high[i]!
+      toLow[at] = low[i]!
+      toOrder[at] = order[i]!
+    }
+    this.#spare = { high, low, order }
+    keys.high = toHigh
+    keys.low = toLow
+    keys.order = toOrder
+    return true
   }
 
-  /** End of the rows whose leading numbers equal those of the row at `start`. */
+  /** End of the rows whose numbers equal that of the row at `start`. */
   rangeEnd(start: number): number {
     const { high, low } = this.keys
-    const first = this.order[start]!
+    const h = high[start]!
+    const l = low[start]!
+    const n = high.length
     let end = start + 1
-    while (end < this.order.length && high[this.order[end]!] === high[first] && low[this.order[end]!] === low[first]) end++
+    while (end < n && high[end] === h && low[end] === l) end++
     return end
   }
 }
 
-/** Orders the rows that share a leading number. NULLs and text prefixes that are all NULL alike need the rest (or full) comparison too. */
-function settle(sorted: Row[], start: number, end: number, compare: RowComparator): void {
-  if (end - start === 2) {
-    if (compare(sorted[start]!, sorted[start + 1]!) > 0) {
-      const swap = sorted[start]!
-      sorted[start] = sorted[start + 1]!
-      sorted[start + 1] = swap
-    }
-    return
+/** What remains for rows with equal numbers: null = nothing. */
+function refinement(task: Task, keys: Keys, part: Row[]): Task | null {
+  const { leading, rest, compare, skip } = task
+  if (keys.exact || part[0]![leading!.slot] === null) {
+    return rest === null ? null : { rows: part, compare: rest, leading: null, rest: null, skip: 0 }
   }
-  const part = sorted.slice(start, end).sort(compare)
-  for (let i = 0; i < part.length; i++) sorted[start + i] = part[i]!
+  return { rows: part, compare, leading, rest, skip: skip + TEXT_BYTES }
 }
 
-function refinement(keys: Keys, compare: RowComparator, rest: RowComparator | null): RowComparator | null {
-  return keys.exact ? rest : compare
+/** Texts that agree in this many bytes are compared as they are. */
+const MAX_SKIP = 60
+
+function keysIfUseful(task: Task): Keys | null {
+  return task.leading === null || task.rows.length <= SMALL || task.skip > MAX_SKIP ? null : keysOf(task)
 }
 
-function finishNow(rows: Row[], keys: Keys, compare: RowComparator, _leading: LeadingKey, rest: RowComparator | null): Row[] {
+function gather(rows: readonly Row[], order: Uint32Array): Row[] {
+  const n = order.length
+  const sorted = new Array<Row>(n)
+  for (let i = 0; i < n; i++) sorted[i] = rows[order[i]!]!
+  return sorted
+}
+
+function sortNow(task: Task): Row[] {
+  const { rows, compare } = task
+  const keys = keysIfUseful(task)
+  if (keys === null) return rows.sort(compare)
   const radix = new Radix(keys)
   for (let i = 0; i < PASSES.length; i++) radix.step(i)
-  const n = rows.length
-  const sorted = new Array<Row>(n)
-  for (let i = 0; i < n; i++) sorted[i] = rows[radix.order[i]!]!
-  const refine = refinement(keys, compare, rest)
-  if (refine === null) return sorted
-  for (let start = 0; start < n; ) {
+  const sorted = gather(rows, keys.order)
+  if (keys.exact && task.rest === null) return sorted
+  for (let start = 0; start < sorted.length; ) {
     const end = radix.rangeEnd(start)
-    if (end - start > 1) settle(sorted, start, end, refine)
+    if (end - start > 1) {
+      const next = refinement(task, keys, sorted.slice(start, end))
+      if (next !== null) put(sorted, start, sortNow(next))
+    }
     start = end
   }
   return sorted
 }
 
-async function radixSlow(
-  rows: Row[],
-  keys: Keys,
-  compare: RowComparator,
-  _leading: LeadingKey,
-  rest: RowComparator | null,
-  slicer: Slicer,
-): Promise<Row[]> {
-  const radix = new Radix(keys)
-  for (let i = 0; i < PASSES.length; i++) {
-    radix.step(i)
+function put(rows: Row[], at: number, part: readonly Row[]): void {
+  for (let i = 0; i < part.length; i++) rows[at + i] = part[i]!
+}
+
+async function sortSlowly(task: Task, slicer: Slicer): Promise<Row[]> {
+  const { rows, compare } = task
+  const keys = keysIfUseful(task)
+  if (keys === null) return mergeSort(rows, compare, slicer)
+  const rest = async (): Promise<void> => {
     const pause = slicer.pause()
     if (pause !== null) await pause
   }
-  const n = rows.length
-  const sorted = new Array<Row>(n)
-  for (let i = 0; i < n; i++) sorted[i] = rows[radix.order[i]!]!
-  const refine = refinement(keys, compare, rest)
-  if (refine === null) return sorted
-  let sinceCheck = 0
-  for (let start = 0; start < n; ) {
+  await rest()
+  const radix = new Radix(keys)
+  for (let i = 0; i < PASSES.length; i++) if (radix.step(i)) await rest()
+  const sorted = gather(rows, keys.order)
+  await rest()
+  if (keys.exact && task.rest === null) return sorted
+  let work = 0
+  for (let start = 0; start < sorted.length; ) {
     const end = radix.rangeEnd(start)
-    if (end - start > 4096) {
-      const part = await mergeSort(sorted.slice(start, end), refine, slicer)
-      for (let i = 0; i < part.length; i++) sorted[start + i] = part[i]!
-    } else if (end - start > 1) settle(sorted, start, end, refine)
-    sinceCheck += end - start
-    if (sinceCheck > 4096) {
-      sinceCheck = 0
-      const pause = slicer.pause()
-      if (pause !== null) await pause
+    if (end - start > 1) {
+      const next = refinement(task, keys, sorted.slice(start, end))
+      if (next !== null) put(sorted, start, end - start > AT_ONCE ? await sortSlowly(next, slicer) : sortNow(next))
+    }
+    work += end - start
+    if (work > AT_ONCE) {
+      work = 0
+      await rest()
     }
     start = end
   }
