@@ -1,0 +1,75 @@
+// The tree of a regular expression and its errors, in PostgreSQL's words (2201B).
+
+import { PgError } from '../../../base/errors.ts'
+import { SQLSTATE } from '../../../base/sqlstate.ts'
+
+/** A set of characters (code points). */
+export type CharTest = (code: number) => boolean
+
+/** ^ $ \A \Z \m \M \y \Y, lookaround. */
+export type ConstraintKind = 'lineStart' | 'lineEnd' | 'textStart' | 'textEnd' | 'wordStart' | 'wordEnd' | 'wordEdge' | 'notWordEdge'
+
+export type Node =
+  | { readonly kind: 'empty' }
+  | { readonly kind: 'char'; readonly test: CharTest; readonly literal: number }
+  | { readonly kind: 'constraint'; readonly at: ConstraintKind }
+  | { readonly kind: 'look'; readonly ahead: boolean; readonly negative: boolean; readonly body: Node }
+  | { readonly kind: 'backref'; readonly group: number; readonly ignoreCase: boolean }
+  | { readonly kind: 'group'; readonly index: number; readonly body: Node }
+  /** Concatenation, nested to the right. */
+  | { readonly kind: 'concat'; readonly left: Node; readonly right: Node }
+  | { readonly kind: 'alt'; readonly branches: readonly Node[] }
+  /** `max` -1 = no bound. */
+  | { readonly kind: 'repeat'; readonly body: Node; readonly min: number; readonly max: number; readonly greedy: boolean }
+
+export interface Options {
+  ignoreCase: boolean
+  /** `.` and [^…] leave newlines out. */
+  newlineStops: boolean
+  /** ^ and $ match at lines. */
+  newlineAnchors: boolean
+  expanded: boolean
+  /** The pattern is a literal string. */
+  quoted: boolean
+  /** Basic or extended (not advanced) syntax: `b`, `e`. */
+  flavor: 'advanced' | 'extended' | 'basic'
+}
+
+export function regexError(message: string): PgError {
+  return new PgError(SQLSTATE.invalidRegularExpression, `invalid regular expression: ${message}`)
+}
+export const tooComplex = (): PgError => regexError('regular expression is too complex')
+
+/** Which match a node prefers: longer, shorter, or has no say (0). */
+export function preference(node: Node): 1 | -1 | 0 {
+  switch (node.kind) {
+    case 'group':
+      return preference(node.body)
+    case 'concat': {
+      const left = preference(node.left)
+      return left !== 0 ? left : preference(node.right)
+    }
+    case 'alt':
+      return 1
+    case 'repeat':
+      // A fixed count has the greediness of its atom.
+      return node.min === node.max && node.greedy ? preference(node.body) : node.greedy ? 1 : -1
+    default:
+      return 0
+  }
+}
+
+export function hasGroups(node: Node): boolean {
+  switch (node.kind) {
+    case 'group':
+      return true
+    case 'concat':
+      return hasGroups(node.left) || hasGroups(node.right)
+    case 'alt':
+      return node.branches.some(hasGroups)
+    case 'repeat':
+      return hasGroups(node.body)
+    default:
+      return false
+  }
+}
