@@ -21,6 +21,7 @@ import { oidProcs } from '../types/oid.ts'
 import type { CallInfo, ProcBody, Procs } from '../types/procs.ts'
 import { recordProcs } from '../types/record-procs.ts'
 import { regProcs } from '../types/reg.ts'
+import { regexpProcs, regexpSqlBodies } from '../types/regexp.ts'
 import { findBuiltinType } from '../types/registry.ts'
 import { stringProcs, stringSqlBodies } from '../types/string.ts'
 import { templateProcs } from '../types/template-procs.ts'
@@ -42,6 +43,7 @@ const TABLES: readonly Procs[] = [
   textProcs,
   stringProcs,
   likeProcs,
+  regexpProcs,
   byteaProcs,
   encodeProcs,
   uuidProcs,
@@ -65,6 +67,7 @@ const SQL_BODIES: Readonly<Record<Oid, ProcBody>> = {
   ...numericSqlBodies,
   ...datetimeSqlBodies,
   ...stringSqlBodies,
+  ...regexpSqlBodies,
   ...formatSqlBodies,
 } as unknown as Record<Oid, ProcBody>
 

@@ -148,17 +148,17 @@ export const byteaProcs = {
   byteartrim: (bytes, set) => trim(bytes, set, false, true),
   bytealike: (bytes, pattern) => like(latin1(bytes), latin1(pattern)),
   byteanlike: (bytes, pattern) => !like(latin1(bytes), latin1(pattern)),
-  like_escape_bytea(pattern, escape) {
-    if (escape.length > 1)
+  like_escape_bytea(pattern, escapeBytes) {
+    if (escapeBytes.length > 1)
       throw new PgError(SQLSTATE.invalidEscapeSequence, 'invalid escape string', { hint: 'Escape string must be empty or one character.' })
     const out: number[] = []
     let escaped = false
     for (const byte of pattern) {
-      if (escape.length === 1 && byte === escape[0] && !escaped && byte !== 0x5c) {
+      if (escapeBytes.length === 1 && byte === escapeBytes[0] && !escaped && byte !== 0x5c) {
         out.push(0x5c)
         escaped = true
       } else {
-        if (byte === 0x5c && !escaped && escape[0] !== 0x5c) out.push(0x5c)
+        if (byte === 0x5c && !escaped && escapeBytes[0] !== 0x5c) out.push(0x5c)
         out.push(byte)
         escaped = false
       }

@@ -101,17 +101,17 @@ const ilike = (text: string, pattern: string): boolean => matcher(lower(pattern)
 const notIlike = (text: string, pattern: string): boolean => !ilike(text, pattern)
 
 /** LIKE … ESCAPE: the pattern with its own escape character turned into backslashes. */
-function likeEscape(pattern: string, escape: string): string {
-  if (escape === '') return pattern.replaceAll('\\', '\\\\')
-  if (Array.from(escape).length !== 1)
+function likeEscape(pattern: string, escapeChar: string): string {
+  if (escapeChar === '') return pattern.replaceAll('\\', '\\\\')
+  if (Array.from(escapeChar).length !== 1)
     throw new PgError(SQLSTATE.invalidEscapeSequence, 'invalid escape string', {
       hint: 'Escape string must be empty or one character.',
     })
-  if (escape === '\\') return pattern
+  if (escapeChar === '\\') return pattern
   let result = ''
   let escaped = false
   for (const char of pattern) {
-    if (char === escape && !escaped) {
+    if (char === escapeChar && !escaped) {
       result += '\\'
       escaped = true
     } else {

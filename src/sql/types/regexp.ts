@@ -8,8 +8,8 @@ import { checkFieldSize, sliceChars } from './chars.ts'
 import type { EvalContext } from './eval-context.ts'
 import type { Procs } from './procs.ts'
 import type { Options } from './regex/ast.ts'
-import { type Codes, } from './regex/nfa.ts'
 import { compileRegex, exec, type Match, type Regex, test, toCodes } from './regex/match.ts'
+import type { Codes } from './regex/nfa.ts'
 
 const invalid = (message: string, hint?: string): PgError =>
   new PgError(SQLSTATE.invalidParameterValue, message, hint === undefined ? {} : { hint })
@@ -98,7 +98,15 @@ function subject(text: string): Subject {
 /**
  * The matches one after the other. `skipEmpty` (for splitting) leaves out empty matches at the end and right behind the match before.
  */
-function* allMatches(regex: Regex, codes: Codes, from: number, global: boolean, captures: boolean, skipEmpty: boolean, ctx: EvalContext): Generator<Match> {
+function* allMatches(
+  regex: Regex,
+  codes: Codes,
+  from: number,
+  global: boolean,
+  captures: boolean,
+  skipEmpty: boolean,
+  ctx: EvalContext,
+): Generator<Match> {
   let search = from
   let previousEnd = 0
   while (search <= codes.length) {
@@ -188,7 +196,15 @@ function replaceFlags(text: string, pattern: string, replacement: string, flags:
   return replace(text, compileRegex(pattern, options), replacement, 0, global ? 0 : 1, ctx)
 }
 
-function replaceFrom(text: string, pattern: string, replacement: string, start: number, n: number, flags: string, ctx: EvalContext): string {
+function replaceFrom(
+  text: string,
+  pattern: string,
+  replacement: string,
+  start: number,
+  n: number,
+  flags: string,
+  ctx: EvalContext,
+): string {
   checkParameter('start', start, 1)
   checkParameter('n', n, 0)
   return replace(text, compileRegex(pattern, parseFlags(flags).options), replacement, start - 1, n, ctx)
@@ -209,7 +225,16 @@ function nth(regex: Regex, s: Subject, start: number, n: number, ctx: EvalContex
   return null
 }
 
-function instr(text: string, pattern: string, start: number, n: number, end: number, flags: string, group: number, ctx: EvalContext): number {
+function instr(
+  text: string,
+  pattern: string,
+  start: number,
+  n: number,
+  end: number,
+  flags: string,
+  group: number,
+  ctx: EvalContext,
+): number {
   checkParameter('start', start, 1)
   checkParameter('n', n, 1)
   checkParameter('endoption', end, 0, 1)
@@ -244,8 +269,8 @@ function substring(text: string, pattern: string, ctx: EvalContext): string | nu
 
 /** A SIMILAR TO pattern as a regular expression; `escape` null = backslash, '' = none. */
 export function similarToRegex(pattern: string, escapeText: string | null): string {
-  const escape = escapeText ?? '\\'
-  if (Array.from(escape).length > 1)
+  const escapeChar = escapeText ?? '\\'
+  if (Array.from(escapeChar).length > 1)
     throw new PgError(SQLSTATE.invalidEscapeSequence, 'invalid escape string', { hint: 'Escape string must be empty or one character.' })
   let result = '^(?:'
   let escaped = false
@@ -268,7 +293,7 @@ export function similarToRegex(pattern: string, escapeText: string | null): stri
         if (bracket > 0) bracket = 3
       }
       escaped = false
-    } else if (char === escape) escaped = true
+    } else if (char === escapeChar) escaped = true
     else if (bracket > 0) {
       result += char === '\\' ? '\\\\' : char
       if (char === ']' && bracket === 3) bracket = 0
@@ -314,22 +339,25 @@ export const regexpProcs = {
   regexp_match: firstMatch,
   regexp_matches_no_flags: (text, pattern, ctx) => everyMatch(text, pattern, '', ctx),
   regexp_matches: everyMatch,
-  regexp_split_to_array_no_flags: (text, pattern, ctx) => makeArray(TYPE_OID.text, [...splitBy(text, pattern, '', 'regexp_split_to_array', ctx)]),
-  regexp_split_to_array: (text, pattern, flags, ctx) => makeArray(TYPE_OID.text, [...splitBy(text, pattern, flags, 'regexp_split_to_array', ctx)]),
+  regexp_split_to_array_no_flags: (text, pattern, ctx) =>
+    makeArray(TYPE_OID.text, [...splitBy(text, pattern, '', 'regexp_split_to_array', ctx)]),
+  regexp_split_to_array: (text, pattern, flags, ctx) =>
+    makeArray(TYPE_OID.text, [...splitBy(text, pattern, flags, 'regexp_split_to_array', ctx)]),
   regexp_split_to_table_no_flags: (text, pattern, ctx) => splitBy(text, pattern, '', 'regexp_split_to_table', ctx),
   regexp_split_to_table: (text, pattern, flags, ctx) => splitBy(text, pattern, flags, 'regexp_split_to_table', ctx),
   textregexreplace_noopt: (text, pattern, replacement, ctx) => replace(text, compileRegex(pattern, PLAIN), replacement, 0, 1, ctx),
   textregexreplace: replaceFlags,
   textregexreplace_extended: replaceFrom,
-  textregexreplace_extended_no_flags: (text, pattern, replacement, start, n, ctx) => replaceFrom(text, pattern, replacement, start, n, '', ctx),
+  textregexreplace_extended_no_flags: (text, pattern, replacement, start, n, ctx) =>
+    replaceFrom(text, pattern, replacement, start, n, '', ctx),
   textregexreplace_extended_no_n: (text, pattern, replacement, start, ctx) => replaceFrom(text, pattern, replacement, start, 1, '', ctx),
   textregexsubstr: substring,
-  similar_escape: (pattern, escape) => (pattern === null ? null : similarToRegex(pattern, escape)),
+  similar_escape: (pattern, escapeText) => (pattern === null ? null : similarToRegex(pattern, escapeText)),
   similar_to_escape_1: (pattern) => similarToRegex(pattern, null),
   similar_to_escape_2: similarToRegex,
 } satisfies Procs
 
 /** Bodies of the functions PostgreSQL writes in SQL, by OID: substring(text similar pattern escape). */
 export const regexpSqlBodies = {
-  2074: (text: string, pattern: string, escape: string, ctx: EvalContext) => substring(text, similarToRegex(pattern, escape), ctx),
+  2074: (text: string, pattern: string, escapeText: string, ctx: EvalContext) => substring(text, similarToRegex(pattern, escapeText), ctx),
 }

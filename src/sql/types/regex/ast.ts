@@ -19,8 +19,8 @@ export type Node =
   /** Concatenation, nested to the right. */
   | { readonly kind: 'concat'; readonly left: Node; readonly right: Node }
   | { readonly kind: 'alt'; readonly branches: readonly Node[] }
-  /** `max` -1 = no bound. */
-  | { readonly kind: 'repeat'; readonly body: Node; readonly min: number; readonly max: number; readonly greedy: boolean }
+  /** `max` -1 = no bound; `prefer` 1 greedy, -1 not, 0 (for {m}) as the body. */
+  | { readonly kind: 'repeat'; readonly body: Node; readonly min: number; readonly max: number; readonly prefer: 1 | -1 | 0 }
 
 export interface Options {
   ignoreCase: boolean
@@ -52,8 +52,7 @@ export function preference(node: Node): 1 | -1 | 0 {
     case 'alt':
       return 1
     case 'repeat':
-      // A fixed count has the greediness of its atom.
-      return node.min === node.max && node.greedy ? preference(node.body) : node.greedy ? 1 : -1
+      return node.prefer !== 0 ? node.prefer : preference(node.body)
     default:
       return 0
   }
@@ -69,6 +68,38 @@ export function hasGroups(node: Node): boolean {
       return node.branches.some(hasGroups)
     case 'repeat':
       return hasGroups(node.body)
+    default:
+      return false
+  }
+}
+
+/** The same expression without groups. */
+export function withoutGroups(node: Node): Node {
+  switch (node.kind) {
+    case 'group':
+      return withoutGroups(node.body)
+    case 'concat':
+      return { kind: 'concat', left: withoutGroups(node.left), right: withoutGroups(node.right) }
+    case 'alt':
+      return { kind: 'alt', branches: node.branches.map(withoutGroups) }
+    case 'repeat':
+      return { ...node, body: withoutGroups(node.body) }
+    default:
+      return node
+  }
+}
+
+export function hasBackref(node: Node): boolean {
+  switch (node.kind) {
+    case 'backref':
+      return true
+    case 'group':
+    case 'repeat':
+      return hasBackref(node.body)
+    case 'concat':
+      return hasBackref(node.left) || hasBackref(node.right)
+    case 'alt':
+      return node.branches.some(hasBackref)
     default:
       return false
   }

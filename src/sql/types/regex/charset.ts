@@ -12,7 +12,11 @@ const between = (code: number, low: number, high: number): boolean => code >= lo
 const isDigit: CharTest = (c) => between(c, 48, 57)
 const isAlpha: CharTest = (c) => (c < 128 ? between(c | 32, 97, 122) : LETTER.test(char(c)))
 const isAlnum: CharTest = (c) => isDigit(c) || isAlpha(c)
-const isSpace: CharTest = (c) => c === 32 || between(c, 9, 13) || c === 0x85 || (c > 127 && c !== 0xa0 && c !== 0x202f && c !== 0x2007 && /\s/u.test(char(c)) && c !== 0xfeff)
+const isSpace: CharTest = (c) =>
+  c === 32 ||
+  between(c, 9, 13) ||
+  c === 0x85 ||
+  (c > 127 && c !== 0xa0 && c !== 0x202f && c !== 0x2007 && /\s/u.test(char(c)) && c !== 0xfeff)
 export const isWord: CharTest = (c) => c === 95 || isAlnum(c)
 const isPrint: CharTest = (c) => c >= 32 && c !== 127 && !between(c, 128, 159)
 

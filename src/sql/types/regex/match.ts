@@ -20,8 +20,8 @@ export interface Regex {
   readonly literal: { readonly text: string; readonly start: boolean; readonly end: boolean } | null
 }
 
-/** Steps of one call; about a second of work. */
-const STEPS = 50_000_000
+/** Steps of one call: a fraction of a second of work. */
+const STEPS = 8_000_000
 
 export function toCodes(text: string): Codes {
   if (hasSurrogates(text)) return Uint32Array.from(text, (char) => char.codePointAt(0)!)
@@ -137,27 +137,30 @@ function dissect(nfa: Nfa, node: Node, codes: Codes, from: number, to: number, m
         return
       case 'repeat': {
         if (!hasGroups(part.body)) return
-        // The last iteration's spans stay. Dead ends are remembered, so this is polynomial.
+        // Groups keep the last iteration's spans. No iteration is needed for an empty span, except that x? is (x|) and tries x first. Dead
+        // ends are remembered, so that this stays polynomial.
+        if (part.min === 0 && part.max !== 1 && begin === end) return
+        const min = Math.max(part.min, 1)
         const dead = new Set<string>()
-        const iterate = (at: number, done: number): [number, number] | null | undefined => {
-          if (at === end && done >= part.min) {
-            if (done > 0 || part.min === 0) return null
-          }
-          if (part.max >= 0 && done >= part.max) return undefined
-          const key = `${at} ${Math.min(done, part.min)}`
-          if (part.max < 0 && dead.has(key)) return undefined
+        const iterate = (here: number, done: number): [number, number] | null => {
+          if (part.max >= 0 && done >= part.max) return null
+          const key = `${here} ${part.max < 0 ? Math.min(done, min) : done}`
+          if (dead.has(key)) return null
           budget.spend(1)
-          for (const next of candidates(part.body, at)) {
-            if (next > end || (next === at && done >= part.min)) continue
-            const rest = iterate(next, done + 1)
-            if (rest === undefined) continue
-            return rest === null ? [at, next] : rest
+          for (const next of candidates(part.body, here)) {
+            if (next > end) continue
+            const needed = min - done - 1
+            if (next === here && next !== end && (needed <= 0 || needed < end - next)) continue
+            if (next === end && needed <= 0) return [here, next]
+            if (next === here && needed <= 0) continue
+            const last = iterate(next, done + 1)
+            if (last !== null) return last
           }
           dead.add(key)
-          return undefined
+          return null
         }
-        const last = begin === end && part.min === 0 ? null : iterate(begin, 0)
-        if (last !== null && last !== undefined) walk(part.body, last[0], last[1])
+        const last = iterate(begin, 0)
+        if (last !== null) walk(part.body, last[0], last[1])
         return
       }
     }
@@ -213,9 +216,10 @@ function backtrack(regex: Regex, codes: Codes, from: number, budget: Budget): Ma
       case 'repeat': {
         const iterate = (here: number, done: number): boolean => {
           const more = (): boolean =>
-            (node.max < 0 || done < node.max) && step(node.body, here, (next) => (next !== here || done < node.min) && iterate(next, done + 1))
+            (node.max < 0 || done < node.max) &&
+            step(node.body, here, (next) => (next !== here || done < node.min) && iterate(next, done + 1))
           const enough = (): boolean => done >= node.min && go(here)
-          return node.greedy ? more() || enough() : enough() || more()
+          return node.prefer >= 0 ? more() || enough() : enough() || more()
         }
         return iterate(at, 0)
       }

@@ -225,7 +225,16 @@ function close(nfa: Nfa, from: number, goal: number, codes: Codes, at: number, l
 /**
  * Where the fragment [start, goal] can end when it begins at `from`, ascending, at most `limit`. `any` stops at the first; `all` goes on.
  */
-export function simulate(nfa: Nfa, start: number, goal: number, codes: Codes, from: number, limit: number, budget: Budget, want: 'any' | 'all'): number[] {
+export function simulate(
+  nfa: Nfa,
+  start: number,
+  goal: number,
+  codes: Codes,
+  from: number,
+  limit: number,
+  budget: Budget,
+  want: 'any' | 'all',
+): number[] {
   const ends: number[] = []
   let seen = new Uint8Array(nfa.tests.length)
   let current: number[] = []

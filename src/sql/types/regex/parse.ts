@@ -1,9 +1,9 @@
 // Regular expressions as PostgreSQL reads them: advanced (ARE), extended and literal; embedded options, bracket expressions, escapes.
 
-import { LIMITS } from '../../../base/limits.ts'
 import { PgError } from '../../../base/errors.ts'
+import { LIMITS } from '../../../base/limits.ts'
 import { SQLSTATE } from '../../../base/sqlstate.ts'
-import { type ConstraintKind, type Node, type Options, regexError } from './ast.ts'
+import { type ConstraintKind, hasBackref, hasGroups, type Node, type Options, regexError, withoutGroups } from './ast.ts'
 import { characterClass, charSet, classEscape, otherCase, type SetParts } from './charset.ts'
 
 const EMPTY: Node = { kind: 'empty' }
@@ -16,7 +16,15 @@ export interface Parsed {
 }
 
 /** Collating element names inside [. .]. */
-const COLLATING: Readonly<Record<string, string>> = { NUL: '\0', tab: '\t', newline: '\n', space: ' ', hyphen: '-', period: '.', comma: ',' }
+const COLLATING: Readonly<Record<string, string>> = {
+  NUL: '\0',
+  tab: '\t',
+  newline: '\n',
+  space: ' ',
+  hyphen: '-',
+  period: '.',
+  comma: ',',
+}
 
 export function parseRegex(pattern: string, options: Options): Parsed {
   const opts = { ...options }
@@ -25,6 +33,10 @@ export function parseRegex(pattern: string, options: Options): Parsed {
   let groups = 0
   let hasBackrefs = false
   let depth = 0
+  /** Depth of lookaround: parentheses inside capture nothing and back references are errors. */
+  let looks = 0
+  /** Groups not closed yet: no back reference may name them. */
+  const open = new Set<number>()
 
   const applyOption = (letter: string): void => {
     switch (letter) {
@@ -206,7 +218,7 @@ export function parseRegex(pattern: string, options: Options): Parsed {
 
   const constraint = (kind: ConstraintKind): Node => ({ kind: 'constraint', at: kind })
 
-  const escape = (): Node => {
+  const escaped = (): Node => {
     const c = peek()
     if (c === '') throw regexError('invalid escape \\ sequence')
     if (opts.flavor !== 'advanced') {
@@ -219,7 +231,14 @@ export function parseRegex(pattern: string, options: Options): Parsed {
       const stops = opts.newlineStops && (c === 'D' || c === 'W')
       return { kind: 'char', literal: -1, test: stops ? (code) => code !== 10 && test(code) : test }
     }
-    const constraints: Readonly<Record<string, ConstraintKind>> = { A: 'textStart', Z: 'textEnd', m: 'wordStart', M: 'wordEnd', y: 'wordEdge', Y: 'notWordEdge' }
+    const constraints: Readonly<Record<string, ConstraintKind>> = {
+      A: 'textStart',
+      Z: 'textEnd',
+      m: 'wordStart',
+      M: 'wordEnd',
+      y: 'wordEdge',
+      Y: 'notWordEdge',
+    }
     if (constraints[c] !== undefined) {
       at++
       return constraint(constraints[c])
@@ -228,7 +247,7 @@ export function parseRegex(pattern: string, options: Options): Parsed {
       // One digit is a back reference; more are one if so many groups were opened, else an octal character.
       let digits = source[at++]!
       while (/^[0-9]$/.test(peek()) && Number(digits + peek()) <= groups) digits += source[at++]
-      if (Number(digits) > groups) throw regexError('invalid backreference number')
+      if (Number(digits) > groups || looks > 0 || open.has(Number(digits))) throw regexError('invalid backreference number')
       hasBackrefs = true
       return { kind: 'backref', group: Number(digits), ignoreCase: opts.ignoreCase }
     }
@@ -242,8 +261,11 @@ export function parseRegex(pattern: string, options: Options): Parsed {
   const group = (): Node => {
     if (++depth > LIMITS.maxExpressionDepth) throw regexError('nesting of () is too deep')
     let wrap: (body: Node) => Node
+    let isLook = false
     const look = (skip: number, ahead: boolean, negative: boolean): void => {
       at += skip
+      isLook = true
+      looks++
       wrap = (body) => ({ kind: 'look', ahead, negative, body })
     }
     if (opts.flavor === 'advanced' && looking('?:')) {
@@ -254,18 +276,22 @@ export function parseRegex(pattern: string, options: Options): Parsed {
     else if (opts.flavor === 'advanced' && looking('?<=')) look(3, false, false)
     else if (opts.flavor === 'advanced' && looking('?<!')) look(3, false, true)
     else if (opts.flavor === 'advanced' && peek() === '?') throw regexError('quantifier operand invalid')
+    else if (looks > 0) wrap = (body) => body
     else {
       const index = ++groups
-      wrap = (body) => ({ kind: 'group', index, body })
+      open.add(index)
+      wrap = (body) => {
+        open.delete(index)
+        return { kind: 'group', index, body }
+      }
     }
     const body = alternatives()
     if (peek() !== ')') throw regexError('parentheses () not balanced')
     at++
     depth--
+    if (isLook) looks--
     return wrap!(body)
   }
-
-  const isConstraint = (node: Node): boolean => node.kind === 'constraint' || node.kind === 'look'
 
   const number = (): number => {
     let digits = ''
@@ -275,11 +301,13 @@ export function parseRegex(pattern: string, options: Options): Parsed {
     return value
   }
 
-  const quantified = (atom: Node): Node => {
+  /** `constrains`: what stands before is ^, $, a constraint escape or lookaround, which takes no quantifier. */
+  const quantified = (atom: Node, constrains: boolean): Node => {
     skipBlank()
     const c = peek()
     let min: number
     let max: number
+    let fixed = false
     if (c === '*' || c === '+' || c === '?') {
       at++
       min = c === '+' ? 1 : 0
@@ -288,7 +316,8 @@ export function parseRegex(pattern: string, options: Options): Parsed {
       at++
       min = number()
       max = min
-      if (peek() === ',') {
+      fixed = peek() !== ','
+      if (!fixed) {
         at++
         max = peek() === '}' ? -1 : number()
       }
@@ -298,12 +327,17 @@ export function parseRegex(pattern: string, options: Options): Parsed {
     } else return atom
     const greedy = !(opts.flavor === 'advanced' && peek() === '?')
     if (!greedy) at++
-    if (isConstraint(atom) && !(atom.kind === 'constraint')) throw regexError('quantifier operand invalid')
-    if (isConstraint(atom)) throw regexError('quantifier operand invalid')
+    if (constrains) throw regexError('quantifier operand invalid')
     skipBlank()
     if (/^[*+?]$/.test(peek())) throw regexError('quantifier operand invalid')
-    if (max === 0) return EMPTY
-    return { kind: 'repeat', body: atom, min, max, greedy }
+    const prefer = fixed ? 0 : greedy ? 1 : -1
+    // x{m,n} is x{m-1,n-1}x with groups in the last x only: only its last match is remembered.
+    if (min > 0 && hasGroups(atom) && !hasBackref(atom)) {
+      if (max === 1 && prefer === 0) return atom
+      const before: Node = { kind: 'repeat', body: withoutGroups(atom), min: min - 1, max: max < 0 ? -1 : max - 1, prefer }
+      return { kind: 'concat', left: before, right: atom }
+    }
+    return { kind: 'repeat', body: atom, min, max, prefer }
   }
 
   const branch = (): Node => {
@@ -314,14 +348,17 @@ export function parseRegex(pattern: string, options: Options): Parsed {
       if (c === '' || c === '|' || (c === ')' && depth > 0)) return concat(nodes)
       at++
       let atom: Node
+      let constrains = c === '^' || c === '$'
       switch (c) {
         case '(':
+          constrains = opts.flavor === 'advanced' && /^\?(?:<?[=!])/.test(source.slice(at, at + 3).join(''))
           atom = group()
           break
         case ')':
           throw regexError('parentheses () not balanced')
         case '[':
           atom = bracket()
+          constrains = atom.kind === 'constraint'
           break
         case '.': {
           const stops = opts.newlineStops
@@ -335,7 +372,8 @@ export function parseRegex(pattern: string, options: Options): Parsed {
           atom = constraint(opts.newlineAnchors ? 'lineEnd' : 'textEnd')
           break
         case '\\':
-          atom = escape()
+          atom = escaped()
+          constrains = atom.kind === 'constraint'
           break
         case '*':
         case '+':
@@ -348,7 +386,7 @@ export function parseRegex(pattern: string, options: Options): Parsed {
         default:
           atom = literal(c.codePointAt(0)!)
       }
-      nodes.push(quantified(atom))
+      nodes.push(quantified(atom, constrains))
     }
   }
 
