@@ -1,18 +1,10 @@
 // A type's name as SQL prints it in a session: qualified unless the search path finds it.
 
 import type { Oid } from '../base/ids.ts'
-import { keywordByWord } from '../sql/builtin/catalogs.ts'
-import { formatType } from '../sql/functions/format-type.ts'
-import type { CatalogSnapshot } from './snapshot.ts'
 
-/** quote_identifier: as is when lower-case, plain and not a keyword that needs quotes. */
-export function quoteIdentifier(name: string): string {
-  if (/^[a-z_][a-z0-9_$]*$/.test(name)) {
-    const keyword = keywordByWord(name)
-    if (keyword === undefined || keyword.catcode === 'U') return name
-  }
-  return `"${name.replaceAll('"', '""')}"`
-}
+import { formatType } from '../sql/functions/format-type.ts'
+import { quoteIdentifier } from '../sql/types/quote.ts'
+import type { CatalogSnapshot } from './snapshot.ts'
 
 /** `visible(namespace, name)`: whether an unqualified name finds the type of that schema. Null typmod: format_type_be. */
 export function typeText(snapshot: CatalogSnapshot, searchPath: readonly string[], oid: Oid, typmod: number | null = null): string {

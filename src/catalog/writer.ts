@@ -6,7 +6,7 @@ import { PgError } from '../base/errors.ts'
 import type { Oid } from '../base/ids.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { builtinRoleByName } from './builtin-roles.ts'
-import type { ReaderSnapshot } from './catalog-snapshot.ts'
+import { ReaderSnapshot } from './catalog-snapshot.ts'
 import type { AclItem, NamespaceDescriptor, RelationDescriptor, RoleDescriptor, TypeDescriptor } from './descriptors.ts'
 import { newOid } from './ids.ts'
 import {
@@ -84,7 +84,7 @@ export class CatalogWriter {
   readonly catalog: CatalogTransaction
   readonly snapshot: ReaderSnapshot
 
-  constructor(catalog: CatalogTransaction, snapshot: ReaderSnapshot) {
+  constructor(catalog: CatalogTransaction, snapshot = new ReaderSnapshot(catalog)) {
     this.catalog = catalog
     this.snapshot = snapshot
   }

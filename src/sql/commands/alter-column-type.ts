@@ -11,7 +11,7 @@ import { parse } from '../parser/parse.ts'
 import type { CommandContext, ExpressionScope } from './context.ts'
 import { serialType } from './create-table.ts'
 import { describeAddress, relationText } from './describe.ts'
-import { columnNamed, load, partsOf, SYSTEM_COLUMNS, undefinedColumn } from './names.ts'
+import { columnNamed, load, partsOf, quoteName, SYSTEM_COLUMNS, undefinedColumn } from './names.ts'
 import { foreignKeyOperators, operatorClass } from './operator-classes.ts'
 import { alterTable, analyzeDefault, columnTypeDependency, draftScope, replaceColumn, typeText } from './table-builder.ts'
 
@@ -43,7 +43,7 @@ async function refuseDependents(c: CommandContext, relation: RelationDescriptor,
   for (const other of relation.columns) {
     if (other.generated === '' || other.default === null || other.attnum === column.attnum) continue
     const uses = c.analysis
-      .dependencies(c.analysis.loadExpression(other.default.expr))
+      .dependencies(c.analysis.loadExpression(other.default.expr), relation.oid)
       .some((to) => to.classId === CLASS.relation && to.objId === relation.oid && to.subId === column.attnum)
     if (uses)
       throw new PgError(SQLSTATE.featureNotSupported, 'cannot alter type of a column used by a generated column', {
@@ -81,12 +81,18 @@ export async function alterColumnType(c: CommandContext, table: Oid, name: strin
     })
   await refuseDependents(c, before, column)
   const target = { column: name, type: named.type, typmod: named.typmod }
+  const typeName = await load(() => typeText(c, named.type))
+  const withTypmod = await load(() => typeText(c, named.type, named.typmod))
+  const notAutomatic = new PgError(SQLSTATE.datatypeMismatch, `column "${name}" cannot be cast automatically to type ${typeName}`, {
+    hint: `You might need to specify "USING ${quoteName(name)}::${withTypmod}".`,
+  })
   const value =
     column.generated === ''
       ? await c.analysis.expression(def.raw_default ?? { ColumnRef: { fields: [{ String: { sval: name } }] } }, {
           purpose: 'using',
           relation: draftScope(before),
           target,
+          ...(def.raw_default === undefined ? { automatic: () => notAutomatic } : {}),
         })
       : null
   const storage = (await load(() => c.snapshot.type(named.type)))!.typstorage

@@ -1,14 +1,21 @@
-import { CLASS } from '../../catalog/keys.ts'
+// The analyzer as DDL uses it (context.ts): single expressions, queries, type names, stored trees and what they depend on.
+
+import { notSupported, PgError } from '../../base/errors.ts'
+import type { Oid } from '../../base/ids.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import { CLASS, type ObjectAddress } from '../../catalog/keys.ts'
 import { withCatalog } from '../../catalog/snapshot.ts'
 import { analyzeQuery } from '../analyzer/analyze.ts'
-import type { AnalyzeContext } from '../analyzer/context.ts'
-import { dependenciesOf } from '../analyzer/dependencies.ts'
+import type { AnalyzeContext, ExprKind } from '../analyzer/context.ts'
+import { type Dependency, dependenciesOf } from '../analyzer/dependencies.ts'
+import type { Expr } from '../analyzer/expr.ts'
 import { analyzeExpression, resolveCollation } from '../analyzer/expression.ts'
+import type { Query } from '../analyzer/query.ts'
 import { readStoredExpr, writeStoredExpr, writeStoredQuery } from '../analyzer/stored.ts'
 import { resolveTypeName } from '../analyzer/type-name.ts'
-import type { Analysis } from './context.ts'
+import type { Analysis, ExpressionScope } from './context.ts'
 
-const KIND = {
+const KIND: Readonly<Record<ExpressionScope['purpose'], ExprKind>> = {
   default: 'column default',
   generated: 'generated',
   check: 'check',
@@ -16,42 +23,60 @@ const KIND = {
   'index predicate': 'index predicate',
   using: 'alter column',
   'domain check': 'domain check',
-} as const
-export function makeAnalysis(ctx: () => AnalyzeContext): Analysis {
-  const support = (t: number) => ctx().eval.catalog.typeSupport(t)
+}
+
+const CLASS_OF: Readonly<Record<Dependency['kind'], Oid>> = {
+  relation: CLASS.relation,
+  function: CLASS.proc,
+  operator: CLASS.operator,
+  type: CLASS.type,
+  collation: CLASS.collation,
+}
+
+const isQuery = (tree: Expr | Query): tree is Query => 'commandType' in tree
+
+/** Text of stored expressions; sql/analyzer's ruleutils has it. */
+export type Deparse = (stored: string, relation: Oid) => string
+
+const noDeparser: Deparse = () => {
+  throw notSupported('expressions cannot be printed')
+}
+
+/** `contextOf` answers the context of the statement as it is now: the catalogue changes while a statement runs. */
+export function makeAnalysis(contextOf: () => AnalyzeContext, deparse: Deparse = noDeparser): Analysis {
+  const support = (type: Oid) => contextOf().eval.catalog.typeSupport(type)
   return {
-    typeName: async (n) => withCatalog(() => resolveTypeName(n, ctx())),
-    collation: async (n) => withCatalog(() => resolveCollation(n, -1, ctx())),
+    typeName: async (node) =>
+      withCatalog(() => {
+        const context = contextOf()
+        const { type, typmod } = resolveTypeName(node, context)
+        return { type, typmod, collation: context.catalog.type(type)?.typcollation ?? 0 }
+      }),
+    collation: async (names) => withCatalog(() => resolveCollation(names, -1, contextOf())),
     expression: async (node, scope) =>
       withCatalog(() => {
-        const rel =
-          scope.relation === null
-            ? null
-            : {
-                ...(ctx().catalog.relation(scope.relation.oid) ?? {
-                  namespace: 0,
-                  owner: 0,
-                  relkind: 'r',
-                  rowType: 0,
-                  descriptor: null,
-                  systemViewSql: null,
-                }),
-                oid: scope.relation.oid,
-                name: scope.relation.name,
-                columns: scope.relation.columns,
-              }
-        return analyzeExpression(node, ctx(), KIND[scope.purpose], {
-          relation: rel as never,
-          ...(scope.target === null ? {} : { target: { name: scope.target.column, type: scope.target.type, typmod: scope.target.typmod } }),
-        })
+        const context = contextOf()
+        try {
+          return analyzeExpression(node, context, KIND[scope.purpose], {
+            relation: scope.relation,
+            ...(scope.target === null
+              ? {}
+              : { target: { name: scope.target.column, type: scope.target.type, typmod: scope.target.typmod } }),
+            ...(scope.domain === undefined
+              ? {}
+              : { domain: { ...scope.domain, collation: context.catalog.type(scope.domain.type)?.typcollation ?? 0 } }),
+          })
+        } catch (error) {
+          if (scope.automatic !== undefined && error instanceof PgError && error.code === SQLSTATE.datatypeMismatch)
+            throw scope.automatic(error)
+          throw error
+        }
       }),
-    query: async (node) => withCatalog(() => analyzeQuery(node, ctx())),
-    store: (t) => ('kind' in t ? writeStoredExpr(t, support) : writeStoredQuery(t, support)),
-    loadExpression: (s) => readStoredExpr(s, support),
-    dependencies: (t) =>
-      dependenciesOf(t, 0)
-        .filter((d) => d.oid !== 0)
-        .map((d) => ({ classId: d.kind === 'relation' ? CLASS.relation : 1255, objId: d.oid, subId: d.subId })),
-    deparse: () => 'expr',
+    query: async (node) => withCatalog(() => analyzeQuery(node, contextOf())),
+    store: (tree) => (isQuery(tree) ? writeStoredQuery(tree, support) : writeStoredExpr(tree, support)),
+    loadExpression: (stored) => readStoredExpr(stored, support),
+    dependencies: (tree, relation): ObjectAddress[] =>
+      dependenciesOf(tree, relation).map(({ kind, oid, subId }) => ({ classId: CLASS_OF[kind], objId: oid, subId })),
+    deparse,
   }
 }

@@ -2,13 +2,14 @@
 // (password verifiers, running queries, building and checking table contents). The session makes one per statement.
 
 import type { Datum, Row } from '../../base/datum.ts'
+import type { PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { ReaderSnapshot } from '../../catalog/catalog-snapshot.ts'
 import type { ConstraintDescriptor, IndexDescriptor, RelationDescriptor, StoredNode } from '../../catalog/descriptors.ts'
 import type { ObjectAddress } from '../../catalog/keys.ts'
 import type { RelationLockMode } from '../../catalog/object-locks.ts'
-import type { RelationColumn } from '../../catalog/snapshot.ts'
+import type { RelationInfo } from '../../catalog/snapshot.ts'
 import type { CatalogTransaction } from '../../catalog/transaction.ts'
 import type { CatalogWriter } from '../../catalog/writer.ts'
 import type { Transaction } from '../../storage/store.ts'
@@ -21,11 +22,13 @@ import type { EvalContext } from '../types/eval-context.ts'
 export interface ExpressionScope {
   readonly purpose: 'default' | 'generated' | 'check' | 'index' | 'index predicate' | 'using' | 'domain check'
   /** The relation whose columns may be named; null = none. */
-  readonly relation: { readonly oid: Oid; readonly name: string; readonly columns: readonly RelationColumn[] } | null
+  readonly relation: RelationInfo | null
   /** Assignment-coerced to this column's type (default, generated, using). */
   readonly target: { readonly column: string; readonly type: Oid; readonly typmod: number } | null
-  /** Parameter types of the statement (none in DDL but CREATE TABLE AS in PREPARE). */
+  /** VALUE of a domain's CHECK. */
   readonly domain?: { readonly type: Oid; readonly typmod: number }
+  /** Another error in place of the one that says the value cannot be cast to the target. */
+  readonly automatic?: (error: PgError) => PgError
 }
 
 /** The analyzer as DDL uses it. Implemented over sql/analyzer in analysis.ts; synchronous ones may throw CatalogMiss inside. */
@@ -36,8 +39,8 @@ export interface Analysis {
   query(node: Node): Promise<Query>
   store(tree: Expr | Query): StoredNode
   loadExpression(stored: StoredNode): Expr
-  /** Objects the tree refers to: relations and their columns, functions, types, collations, sequences of nextval('…'::regclass). */
-  dependencies(tree: Expr | Query): ObjectAddress[]
+  /** The keyspace's own objects that the tree refers to; `relation` is what an expression's columns belong to, 0 for queries. */
+  dependencies(tree: Expr | Query, relation: Oid): ObjectAddress[]
   /** The expression's text, for error messages and names (`lower(name)`). */
   deparse(stored: StoredNode, relation: Oid): string
 }

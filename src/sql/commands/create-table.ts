@@ -514,7 +514,7 @@ async function likeColumns(
     draft.dependencies.push({
       from: { classId: CLASS.attrdef, objId: oid, subId: 0 },
       to: c.analysis
-        .dependencies(expr)
+        .dependencies(expr, 0)
         .filter((to) => to.classId !== CLASS.relation || to.subId === 0)
         .map((to) => ({ to, type: 'n' as const })),
     })

@@ -6,6 +6,7 @@ import { indexId, type Oid } from '../../base/ids.ts'
 import { LIMITS } from '../../base/limits.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { ACL } from '../../catalog/acl.ts'
+import { relationInfo } from '../../catalog/catalog-snapshot.ts'
 import type {
   ColumnDescriptor,
   ConstraintDescriptor,
@@ -48,7 +49,7 @@ export interface Draft {
 
 /** Columns of the draft in the form expressions are analysed over. */
 export function draftScope(relation: RelationDescriptor): NonNullable<ExpressionScope['relation']> {
-  return { oid: relation.oid, name: relation.name, columns: relation.columns }
+  return relationInfo(relation)
 }
 
 export function normal(addresses: readonly ObjectAddress[], except: Oid): Dependency[] {
@@ -58,7 +59,7 @@ export function normal(addresses: readonly ObjectAddress[], except: Oid): Depend
 /** What an expression of the table refers to outside of it, and its own columns as automatic dependencies. */
 export function expressionDependencies(c: CommandContext, expr: Expr, table: Oid): Dependency[] {
   return c.analysis
-    .dependencies(expr)
+    .dependencies(expr, table)
     .map((to) => ({ to, type: to.classId === CLASS.relation && to.objId === table ? ('a' as const) : ('n' as const) }))
 }
 
@@ -428,7 +429,7 @@ export async function addKeyConstraint(c: CommandContext, draft: Draft, constrai
 /** Columns an expression over the table reads, ascending. */
 export function columnsOf(c: CommandContext, expr: Expr, table: Oid): number[] {
   const attnums = new Set<number>()
-  for (const to of c.analysis.dependencies(expr))
+  for (const to of c.analysis.dependencies(expr, table))
     if (to.classId === CLASS.relation && to.objId === table && to.subId > 0) attnums.add(to.subId)
   return [...attnums].sort((a, b) => a - b)
 }

@@ -168,7 +168,7 @@ export async function createDomain(c: CommandContext, stmt: CreateDomainStmt): P
           target: { column: name, type: base.type, typmod: base.typmod },
         })
         defaultExpr = c.analysis.store(expr)
-        dependencies.push(...normal(c.analysis.dependencies(expr), 0).map(({ to }) => ({ to, type: 'n' as const })))
+        dependencies.push(...normal(c.analysis.dependencies(expr, 0), 0).map(({ to }) => ({ to, type: 'n' as const })))
         break
       }
       case 'CONSTR_CHECK': {

@@ -138,7 +138,7 @@ export async function createView(c: CommandContext, stmt: ViewStmt): Promise<Com
   const from: ObjectAddress = { classId: CLASS.rewrite, objId: oid, subId: 0 }
   await c.writer.setDependencies(
     from,
-    c.analysis.dependencies(query).map((to) => ({ to, type: 'n' as const })),
+    c.analysis.dependencies(query, 0).map((to) => ({ to, type: 'n' as const })),
   )
   return { tag: 'CREATE VIEW' }
 }

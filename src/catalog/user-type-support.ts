@@ -1,0 +1,102 @@
+// TypeSupport of a tenant's own types: enums, domains, row types and the arrays over them. Composed per descriptor and remembered with it.
+
+import type { ByteWriter } from '../base/bytes.ts'
+import { notSupported, PgError } from '../base/errors.ts'
+import type { Oid } from '../base/ids.ts'
+import { SQLSTATE } from '../base/sqlstate.ts'
+import type { PgTypeRow } from '../sql/builtin/data/rows.ts'
+import { arrayTypeSupport } from '../sql/types/array-type.ts'
+import { defineType } from '../sql/types/define.ts'
+import { compositeTypeSupport } from '../sql/types/record.ts'
+import { findBuiltinType } from '../sql/types/registry.ts'
+import type { TypeSupport } from '../sql/types/type.ts'
+import type { TypeDescriptor } from './descriptors.ts'
+import type { CatalogSnapshot } from './snapshot.ts'
+
+/** By the pg_type row, which is one object as long as its descriptor is. */
+const supports = new WeakMap<PgTypeRow, TypeSupport>()
+
+/** 42704 when there is no such type, 0A000 when it has no support yet. */
+export function typeSupportOf(snapshot: CatalogSnapshot, oid: Oid): TypeSupport {
+  const builtin = findBuiltinType(oid)
+  if (builtin !== null) return builtin
+  const row = snapshot.type(oid)
+  if (row === null) throw new PgError(SQLSTATE.undefinedObject, `type with OID ${oid} does not exist`)
+  let support = supports.get(row)
+  if (support === undefined) {
+    support = build(snapshot, row)
+    supports.set(row, support)
+  }
+  return support
+}
+
+function build(snapshot: CatalogSnapshot, row: PgTypeRow): TypeSupport {
+  if (row.typtype === 'd') return typeSupportOf(snapshot, row.typbasetype)
+  if (row.typtype === 'c') {
+    const relation = snapshot.relation(row.typrelid)
+    if (relation === null) throw notSupported(`type ${row.typname} is not implemented`)
+    return compositeTypeSupport({
+      type: row.oid,
+      fields: relation.columns
+        .filter((column) => !column.dropped)
+        .map((column) => ({ name: column.name, type: column.type, typmod: column.typmod, support: typeSupportOf(snapshot, column.type) })),
+    })
+  }
+  if (row.typtype === 'e') return enumSupport(snapshot.userType(row.oid)!)
+  if (row.typcategory === 'A' && row.typelem !== 0) return arrayTypeSupport(typeSupportOf(snapshot, row.typelem), row.typelem, row.typdelim)
+  throw notSupported(`type ${row.typname} is not implemented`)
+}
+
+/** A label in memory; its OID in rows (labels may be renamed), its sort order in keys (orders never change). */
+function enumSupport(type: TypeDescriptor): TypeSupport {
+  const labels = type.definition.kind === 'enum' ? type.definition.labels : []
+  const byLabel = new Map(labels.map((label) => [label.label, label]))
+  const byOid = new Map(labels.map((label) => [label.oid, label.label]))
+  const byOrder = new Map(labels.map((label) => [label.sortOrder, label.label]))
+  const found = (text: string) => {
+    const label = byLabel.get(text)
+    if (label !== undefined) return label
+    throw new PgError(SQLSTATE.invalidTextRepresentation, `invalid input value for enum ${type.name}: "${text}"`)
+  }
+  const stored = (label: string | undefined): string => {
+    if (label === undefined) throw new PgError(SQLSTATE.dataCorrupted, `invalid internal value for enum ${type.name}`)
+    return label
+  }
+  return defineType<string>({
+    input: (text) => found(text).label,
+    output: (value) => value,
+    receive: (buffer, start, end) => found(buffer.utf8Slice(start, end)).label,
+    send: (value, out) => {
+      out.utf8(value)
+    },
+    compare: (a, b) => found(a).sortOrder - found(b).sortOrder,
+    hashKey: (value) => value,
+    size: (value) => 32 + 2 * value.length,
+    value: {
+      write: (value, out) => out.u32(found(value).oid),
+      read: (buffer, start) => stored(byOid.get(buffer.readUInt32BE(start))),
+    },
+    key: {
+      write: (value, out) => writeOrder(found(value).sortOrder, out),
+      skip: (_buffer, start) => start + 8,
+      read: (buffer, start) => stored(byOrder.get(readOrder(buffer, start))),
+      lossless: true,
+    },
+  })
+}
+
+/** A float8 whose bytes sort as numbers do: sign bit flipped, negative ones inverted. */
+function writeOrder(order: number, out: ByteWriter): void {
+  out.f64(order)
+  const at = out.length - 8
+  const flip = order < 0 ? 0xff : 0
+  for (let i = 0; i < 8; i++) out.buffer[at + i] = out.buffer[at + i]! ^ flip
+  if (order >= 0) out.buffer[at] = out.buffer[at]! ^ 0x80
+}
+
+function readOrder(buffer: Buffer, start: number): number {
+  const copy = Buffer.from(buffer.subarray(start, start + 8))
+  if ((copy[0]! & 0x80) !== 0) copy[0] = copy[0]! ^ 0x80
+  else for (let i = 0; i < 8; i++) copy[i] = copy[i]! ^ 0xff
+  return copy.readDoubleBE(0)
+}

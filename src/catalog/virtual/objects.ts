@@ -1,0 +1,265 @@
+// pg_namespace, pg_type, pg_enum, pg_authid, pg_auth_members, pg_database, pg_description, pg_depend, pg_default_acl, pg_db_role_setting …:
+// rows computed from the keyspace's other records.
+
+import { andThen } from '../../base/maybe-promise.ts'
+import { BUILTIN_ROWS } from '../../sql/builtin/catalogs.ts'
+import type { AclItem } from '../descriptors.ts'
+import {
+  ADDRESS_LENGTH,
+  CLASS,
+  COMMENT_PREFIX,
+  commentPrefix,
+  DEFAULT_ACL_PREFIX,
+  DEPENDENCY_PREFIX,
+  dependencyPrefix,
+  parseAddress,
+  reverseDependencyPrefix,
+  SETTINGS_PREFIX,
+} from '../keys.ts'
+import { DATABASE_OID, type ObjectRecord } from '../records.ts'
+import { withCatalog } from '../snapshot.ts'
+import { aclTexts, type Rows } from './relations.ts'
+import type { RowObject } from './rows.ts'
+import { records, type VirtualSource } from './source.ts'
+
+const fromRecords =
+  (make: (source: VirtualSource, record: ObjectRecord) => RowObject[]): Rows =>
+  (source) =>
+    andThen(records(source), (all) => withCatalog(() => all.flatMap((record) => make(source, record))))
+
+export const pgNamespace: Rows = fromRecords((source, record) =>
+  record.kind === 'namespace'
+    ? [
+        {
+          oid: record.value.oid,
+          nspname: record.value.name,
+          nspowner: record.value.owner,
+          nspacl: aclTexts(source, record.value.acl),
+        },
+      ]
+    : [],
+)
+
+function typeRows(source: VirtualSource, record: ObjectRecord): RowObject[] {
+  const oids: number[] = []
+  if (record.kind === 'type') oids.push(record.value.oid, record.value.arrayType)
+  else if (record.kind === 'relation') oids.push(record.value.rowType, record.value.rowArrayType)
+  return oids.flatMap((oid) => {
+    const row = oid === 0 ? null : source.snapshot.type(oid)
+    if (row === null) return []
+    const user = record.kind === 'type' && record.value.oid === oid ? record.value : null
+    return [{ ...row, typacl: user === null ? null : aclTexts(source, user.acl) }]
+  })
+}
+
+export const pgType: Rows = (source, hints) => {
+  const oid = hints.oid('oid')
+  if (oid === null) return fromRecords(typeRows)(source, hints)
+  return withCatalog(() => {
+    const row = oid < 16384 ? null : source.snapshot.type(oid)
+    const user = row === null ? null : source.snapshot.userType(oid)
+    return row === null ? [] : [{ ...row, typacl: user === null ? null : aclTexts(source, user.acl) }]
+  })
+}
+
+export const pgEnum: Rows = fromRecords((_source, record) =>
+  record.kind === 'type' && record.value.definition.kind === 'enum'
+    ? record.value.definition.labels.map((label) => ({
+        oid: label.oid,
+        enumtypid: record.value.oid,
+        enumsortorder: label.sortOrder,
+        enumlabel: label.label,
+      }))
+    : [],
+)
+
+/** timestamptz infinity is PostgreSQL's largest int8. */
+const INFINITY = 9223372036854775807n
+
+export const pgAuthid: Rows = fromRecords((_source, record) => {
+  if (record.kind !== 'role') return []
+  const role = record.value
+  return [
+    {
+      oid: role.oid,
+      rolname: role.name,
+      rolsuper: role.superuser,
+      rolinherit: role.inherit,
+      rolcreaterole: role.createRole,
+      rolcreatedb: role.createDb,
+      rolcanlogin: role.canLogin,
+      rolreplication: role.replication,
+      rolbypassrls: role.bypassRls,
+      rolconnlimit: role.connectionLimit,
+      rolpassword: role.password,
+      rolvaliduntil: role.validUntil === 'infinity' ? INFINITY : role.validUntil,
+    },
+  ]
+})
+
+export const pgAuthMembers: Rows = fromRecords((_source, record) =>
+  record.kind === 'role'
+    ? record.value.memberOf
+        .filter((grant) => grant.oid >= 16384)
+        .map((grant) => ({
+          oid: grant.oid,
+          roleid: grant.role,
+          member: record.value.oid,
+          grantor: grant.grantor,
+          admin_option: grant.admin,
+          inherit_option: grant.inherit,
+          set_option: grant.set,
+        }))
+    : [],
+)
+
+/** One row: the keyspace, under the name the session connected with. */
+export const pgDatabase: Rows = (source) =>
+  withCatalog(() => {
+    const database = source.snapshot.database()
+    const template = (BUILTIN_ROWS.pg_database!() as readonly RowObject[]).find((row) => row.oid === DATABASE_OID)!
+    return [
+      {
+        ...template,
+        datname: source.database,
+        datdba: database.owner,
+        datconnlimit: database.connectionLimit,
+        datacl: aclTexts(source, database.acl),
+      },
+    ]
+  })
+
+const comments =
+  (shared: boolean): Rows =>
+  (source, hints) => {
+    const objoid = hints.oid('objoid')
+    const classoid = hints.oid('classoid')
+    const prefix = objoid !== null && classoid !== null ? commentPrefix(classoid, objoid) : COMMENT_PREFIX
+    return andThen(source.snapshot.reader.scan(prefix), (entries) =>
+      entries.flatMap(({ key, value }) => {
+        const { classId, objId, subId } = parseAddress(key, 2)
+        if ((classId === CLASS.role || classId === CLASS.database || classId === CLASS.tablespace) !== shared) return []
+        return [{ objoid: objId, classoid: classId, objsubid: subId, description: value }]
+      }),
+    )
+  }
+export const pgDescription = comments(false)
+export const pgShdescription = comments(true)
+
+export const pgDepend: Rows = (source, hints) => {
+  const objid = hints.oid('objid')
+  const classid = hints.oid('classid')
+  const refobjid = hints.oid('refobjid')
+  const refclassid = hints.oid('refclassid')
+  const stored =
+    objid !== null && classid !== null
+      ? source.snapshot.reader.scan(dependencyPrefix(classid, objid))
+      : refobjid !== null && refclassid !== null
+        ? source.snapshot.reader.scan(reverseDependencyPrefix(refclassid, refobjid))
+        : source.snapshot.reader.scan(DEPENDENCY_PREFIX)
+  return andThen(stored, (entries) =>
+    andThen(records(source), (all) => {
+      const rows: RowObject[] = entries.map(({ key, value }) => {
+        const [first, second] = [parseAddress(key, 2), parseAddress(key, 2 + ADDRESS_LENGTH)]
+        const [from, to] = key.startsWith('mD') ? [second, first] : [first, second]
+        return dependRow(from.classId, from.objId, from.subId, to.classId, to.objId, to.subId, value as string)
+      })
+      for (const record of all) rows.push(...structural(record))
+      return rows
+    }),
+  )
+}
+
+function dependRow(
+  classid: number,
+  objid: number,
+  objsubid: number,
+  refclassid: number,
+  refobjid: number,
+  refobjsubid: number,
+  deptype: string,
+): RowObject {
+  return { classid, objid, objsubid, refclassid, refobjid, refobjsubid, deptype }
+}
+
+/** What follows from a descriptor and stands in no key of its own. */
+function structural(record: ObjectRecord): RowObject[] {
+  if (record.kind === 'type') return [dependRow(CLASS.type, record.value.oid, 0, CLASS.namespace, record.value.namespace, 0, 'n')]
+  if (record.kind !== 'relation') return []
+  const relation = record.value
+  const rows = [dependRow(CLASS.relation, relation.oid, 0, CLASS.namespace, relation.namespace, 0, 'n')]
+  if (relation.rowType !== 0) rows.push(dependRow(CLASS.type, relation.rowType, 0, CLASS.relation, relation.oid, 0, 'i'))
+  if (relation.rowArrayType !== 0) rows.push(dependRow(CLASS.type, relation.rowArrayType, 0, CLASS.type, relation.rowType, 0, 'i'))
+  if (relation.view !== null) rows.push(dependRow(CLASS.rewrite, relation.oid, 0, CLASS.relation, relation.oid, 0, 'i'))
+  for (const column of relation.columns) {
+    if (column.default !== null)
+      rows.push(dependRow(CLASS.attrdef, column.default.oid, 0, CLASS.relation, relation.oid, column.attnum, 'a'))
+    if (column.notNullConstraint !== null)
+      rows.push(dependRow(CLASS.constraint, column.notNullConstraint.oid, 0, CLASS.relation, relation.oid, column.attnum, 'a'))
+  }
+  for (const constraint of relation.table?.constraints ?? [])
+    if (constraint.type === 'p' || constraint.type === 'u')
+      rows.push(dependRow(CLASS.relation, constraint.index, 0, CLASS.constraint, constraint.oid, 0, 'i'))
+  return rows
+}
+
+export const pgDefaultAcl: Rows = (source) =>
+  andThen(source.snapshot.reader.scan(DEFAULT_ACL_PREFIX), (entries) =>
+    withCatalog(() =>
+      entries.map(({ key, value }, i) => ({
+        oid: 1 + i,
+        defaclrole: Number.parseInt(key.slice(2, 10), 16),
+        defaclnamespace: Number.parseInt(key.slice(10, 18), 16),
+        defaclobjtype: key.slice(18),
+        defaclacl: aclTexts(source, value as readonly AclItem[]),
+      })),
+    ),
+  )
+
+export const pgDbRoleSetting: Rows = (source) =>
+  andThen(source.snapshot.reader.scan(SETTINGS_PREFIX), (entries) =>
+    andThen(records(source), (all) => {
+      const rows: RowObject[] = entries.map(({ key, value }) => ({
+        setdatabase: DATABASE_OID,
+        setrole: Number.parseInt(key.slice(2, 10), 16),
+        setconfig: Object.entries(value as Readonly<Record<string, string>>).map(([name, text]) => `${name}=${text}`),
+      }))
+      for (const record of all) {
+        if (record.kind !== 'role' || Object.keys(record.value.settings).length === 0) continue
+        rows.push({
+          setdatabase: 0,
+          setrole: record.value.oid,
+          setconfig: Object.entries(record.value.settings).map(([name, text]) => `${name}=${text}`),
+        })
+      }
+      return rows
+    }),
+  )
+
+/** Constraints of domains stand beside the tables'. */
+export const domainConstraints: Rows = fromRecords((_source, record) => {
+  if (record.kind !== 'type' || record.value.definition.kind !== 'domain') return []
+  return record.value.definition.checks.map((check) => ({
+    oid: check.oid,
+    conname: check.name,
+    connamespace: record.value.namespace,
+    contype: 'c',
+    condeferrable: false,
+    condeferred: false,
+    conenforced: true,
+    convalidated: check.validated,
+    conrelid: 0,
+    contypid: record.value.oid,
+    conindid: 0,
+    conparentid: 0,
+    confrelid: 0,
+    confupdtype: ' ',
+    confdeltype: ' ',
+    confmatchtype: ' ',
+    conislocal: true,
+    coninhcount: 0,
+    connoinherit: false,
+    conperiod: false,
+    conbin: check.expr,
+  }))
+})

@@ -1,0 +1,39 @@
+// What virtual relations are computed from: the keyspace's records, read once per scan.
+
+import type { Oid } from '../../base/ids.ts'
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
+import type { ReaderSnapshot } from '../catalog-snapshot.ts'
+import type { RelationDescriptor } from '../descriptors.ts'
+import { OBJECT_PREFIX } from '../keys.ts'
+import type { ObjectRecord } from '../records.ts'
+import { withCatalog } from '../snapshot.ts'
+
+export interface VirtualSource {
+  readonly snapshot: ReaderSnapshot
+  /** The name the client asked for: one keyspace is one database. */
+  readonly database: string
+}
+
+export function records(source: VirtualSource): MaybePromise<ObjectRecord[]> {
+  return andThen(source.snapshot.reader.scan(OBJECT_PREFIX), (entries) => entries.map((entry) => entry.value as ObjectRecord))
+}
+
+/** The keyspace's relations; one when its OID (or an index's) is given, none when it is another's. */
+export function relations(source: VirtualSource, oid: Oid | null = null): MaybePromise<RelationDescriptor[]> {
+  if (oid !== null)
+    return withCatalog(() => {
+      const record = source.snapshot.record(oid)
+      if (record?.kind === 'relation') return [record.value]
+      const table =
+        record?.kind === 'index' || record?.kind === 'constraint' || record?.kind === 'attrdef'
+          ? source.snapshot.record(record.table)
+          : null
+      return table?.kind === 'relation' ? [table.value] : []
+    })
+  return andThen(records(source), (all) => all.flatMap((record) => (record.kind === 'relation' ? [record.value] : [])))
+}
+
+export const roleNameOf =
+  (source: VirtualSource) =>
+  (oid: Oid): string =>
+    source.snapshot.role(oid)?.name ?? String(oid)
