@@ -9,8 +9,8 @@ import { amByOid, opclassByOid } from '../sql/builtin/pg-index.ts'
 import { quoteIdentifier } from '../sql/types/quote.ts'
 import type { ReaderSnapshot } from './catalog-snapshot.ts'
 import type { ConstraintDescriptor, IndexColumn, IndexDescriptor, RelationDescriptor } from './descriptors.ts'
-import { isRelationVisible } from './lookup.ts'
 import { typeText } from './type-names.ts'
+import { isRelationVisible } from './visibility.ts'
 
 /** Stored trees as SQL; sql/analyzer's ruleutils gives it. */
 export interface Deparser {

@@ -1,236 +1,207 @@
-// CatalogLookup (names ↔ OIDs for reg* types and bodies) over a snapshot and the session's search path.
+// CatalogLookup over a snapshot and a search path: what the reg* types, has_*_privilege and polymorphic bodies ask by name or OID.
 
 import { PgError } from '../base/errors.ts'
 import type { Oid } from '../base/ids.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { collationByOid, pgTsConfigs, pgTsDicts } from '../sql/builtin/catalogs.ts'
-import type { PgOperatorRow, PgProcRow } from '../sql/builtin/data/rows.ts'
-import { formatType } from '../sql/functions/format-type.ts'
 import type { CatalogLookup } from '../sql/types/eval-context.ts'
 import { quoteIdentifier } from '../sql/types/quote.ts'
-import type { ReaderSnapshot } from './catalog-snapshot.ts'
+import type { TypeSupport } from '../sql/types/type.ts'
 import { PG_CATALOG_NAMESPACE } from './records.ts'
-import { parseTypeName } from './type-name-text.ts'
+import type { CatalogSnapshot } from './snapshot.ts'
+import { typeText } from './type-names.ts'
 import { typeSupportOf } from './user-type-support.ts'
 
-/** `a.b."C d"` into parts, folded as SQL does; 42602 when it is no name. */
-export function parseQualifiedName(text: string): string[] {
-  const invalid = (): PgError => new PgError(SQLSTATE.invalidName, 'invalid name syntax')
+/** What lies outside the catalogue's reach: the grammar of type names. */
+export interface LookupPorts {
+  /** Null when there is no such type; 42601 on bad syntax. */
+  parseType(name: string): { oid: Oid; typmod: number } | null
+}
+
+/** Splits a possibly qualified, possibly quoted name. 42602 on bad syntax. */
+export function splitName(text: string): string[] {
+  const invalid = () => new PgError(SQLSTATE.invalidName, 'invalid name syntax')
   const parts: string[] = []
-  let i = 0
-  const space = (): void => {
-    while (i < text.length && /\s/.test(text[i]!)) i++
+  let at = 0
+  const blank = () => {
+    while (/\s/.test(text[at] ?? '')) at++
   }
   for (;;) {
-    space()
+    blank()
     let part = ''
-    if (text[i] === '"') {
-      for (i++; ; i++) {
-        if (i >= text.length) throw invalid()
-        if (text[i] !== '"') part += text[i]
-        else if (text[i + 1] === '"') {
-          part += '"'
-          i++
-        } else break
+    if (text[at] === '"') {
+      for (at++; ; at++) {
+        if (at >= text.length) throw invalid()
+        if (text[at] !== '"') part += text[at]
+        else if (text[at + 1] === '"') part += text[at++]
+        else break
       }
-      i++
+      at++
       if (part === '') throw invalid()
     } else {
-      const start = i
-      while (i < text.length && /[A-Za-z0-9_$\u0080-\uffff]/.test(text[i]!)) i++
-      part = text.slice(start, i).replace(/[A-Z]/g, (c) => c.toLowerCase())
-      if (part === '' || /^[0-9$]/.test(part)) throw invalid()
+      const match = /^[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*/.exec(text.slice(at))
+      if (match === null) throw invalid()
+      part = match[0].toLowerCase()
+      at += match[0].length
     }
     parts.push(part)
-    space()
-    if (i >= text.length) return parts
-    if (text[i] !== '.') throw invalid()
-    i++
+    blank()
+    if (at >= text.length) return parts
+    if (text[at] !== '.') throw invalid()
+    at++
   }
 }
 
-/** `name(args)` split at the parenthesis; null arguments when there is none. */
-function splitSignature(text: string): { name: string; args: string[] | null } {
-  const open = text.indexOf('(')
-  if (open < 0) return { name: text, args: null }
-  const close = text.lastIndexOf(')')
-  if (close < open) throw new PgError(SQLSTATE.invalidTextRepresentation, 'expected a right parenthesis')
-  const inner = text.slice(open + 1, close).trim()
-  return { name: text.slice(0, open), args: inner === '' ? [] : splitTopLevel(inner) }
-}
+/** Support of any type, the keyspace's own included. */
+export const snapshotTypeSupport: (snapshot: CatalogSnapshot, oid: Oid) => TypeSupport = typeSupportOf
 
-function splitTopLevel(text: string): string[] {
-  const parts: string[] = []
-  let depth = 0
-  let quoted = false
-  let start = 0
-  for (let i = 0; i < text.length; i++) {
-    const c = text[i]
-    if (c === '"') quoted = !quoted
-    else if (quoted) continue
-    else if (c === '(') depth++
-    else if (c === ')') depth--
-    else if (c === ',' && depth === 0) {
-      parts.push(text.slice(start, i).trim())
-      start = i + 1
-    }
-  }
-  parts.push(text.slice(start).trim())
-  return parts
-}
-
-export function catalogLookup(snapshotOf: () => ReaderSnapshot, searchPath: () => readonly Oid[]): CatalogLookup {
-  /** The schemas to look in: the one named, or the search path. */
-  const schemas = (parts: readonly string[]): readonly Oid[] => {
-    if (parts.length === 1) return searchPath()
-    const namespace = snapshotOf().namespaceByName(parts[parts.length - 2]!)
+/** `searchPath`: schemas in order, pg_catalog where it stands. Both are asked anew at each call: they change with the session. */
+export function catalogLookup(snapshotNow: () => CatalogSnapshot, searchPathNow: () => readonly Oid[], ports: LookupPorts): CatalogLookup {
+  /** Schemas a split name may mean: the named one, or the search path. */
+  const schemas = (parts: string[]): readonly Oid[] => {
+    if (parts.length === 1) return searchPathNow()
+    if (parts.length > 3) throw new PgError(SQLSTATE.syntaxError, 'improper relation name (too many dotted names)')
+    const namespace = snapshotNow().namespaceByName(parts[parts.length - 2]!)
     return namespace === null ? [] : [namespace.oid]
   }
-  const named = <T>(text: string, find: (namespace: Oid, name: string) => T | null): T | null => {
-    const parts = parseQualifiedName(text)
-    for (const namespace of schemas(parts)) {
-      const found = find(namespace, parts[parts.length - 1]!)
-      if (found !== null) return found
-    }
-    return null
+  const last = (parts: string[]) => parts[parts.length - 1]!
+  const qualified = (namespace: Oid, name: string, visible: boolean): string => {
+    if (visible) return quoteIdentifier(name)
+    const schema = snapshotNow().namespace(namespace)
+    return schema === null ? quoteIdentifier(name) : `${quoteIdentifier(schema.name)}.${quoteIdentifier(name)}`
   }
-  const qualified = (namespace: Oid, name: string, visible: boolean): string =>
-    visible
-      ? quoteIdentifier(name)
-      : `${quoteIdentifier(snapshotOf().namespace(namespace)?.name ?? String(namespace))}.${quoteIdentifier(name)}`
-  const typeName = (oid: Oid, typmod: number | null): string | null => {
-    const snapshot = snapshotOf()
+  const typeName = (oid: Oid, typmod = -1): string | null => {
+    const snapshot = snapshotNow()
     if (snapshot.type(oid) === null) return null
-    return formatType(
-      oid,
-      typmod,
-      (type) => snapshot.type(type) ?? undefined,
-      (type) => {
-        const namespace = snapshot.type(type.oid)!.typnamespace
-        let visible = false
-        for (const path of searchPath()) {
-          const found = snapshot.typeByName(path, type.typname)
-          if (found === null) continue
-          visible = found.oid === type.oid
-          break
-        }
-        return qualified(namespace, type.typname, visible)
-      },
-    )
+    const names = searchPathNow().flatMap((schema) => snapshot.namespace(schema)?.name ?? [])
+    return typeText(snapshot, names, oid, typmod < 0 ? null : typmod)
   }
-  const procSignature = (proc: PgProcRow): string => proc.proargtypes.map((type) => typeName(type, null) ?? '???').join(',')
-  const toType = (name: string): { oid: Oid; typmod: number } | null =>
-    parseTypeName(name, (parts) => {
-      for (const namespace of schemas(parts)) {
-        const row = snapshotOf().typeByName(namespace, parts[parts.length - 1]!)
-        if (row !== null) return row
+  const argumentList = (types: readonly Oid[]) => types.map((type) => typeName(type) ?? String(type)).join(',')
+  const single = (name: string): string => {
+    const parts = splitName(name)
+    if (parts.length > 1) throw new PgError(SQLSTATE.invalidName, 'invalid name syntax')
+    return parts[0]!
+  }
+  /** `name(type, type)`: the name and its argument types; null types when there is no list. */
+  const signature = (text: string): { parts: string[]; types: Oid[] | null } => {
+    const open = text.indexOf('(')
+    if (open < 0) return { parts: splitName(text), types: null }
+    if (!text.trimEnd().endsWith(')')) throw new PgError(SQLSTATE.invalidTextRepresentation, 'expected a right parenthesis')
+    const list = text.slice(open + 1, text.lastIndexOf(')')).trim()
+    const types = list === '' ? [] : list.split(',').map((one) => (/^\s*none\s*$/i.test(one) ? 0 : (ports.parseType(one)?.oid ?? -1)))
+    return { parts: splitName(text.slice(0, open)), types }
+  }
+  return {
+    typeSupport: (oid) => snapshotTypeSupport(snapshotNow(), oid),
+    typeShape: (oid) => snapshotNow().type(oid),
+    compositeColumns(type) {
+      const snapshot = snapshotNow()
+      const row = snapshot.type(type)
+      const relation = row === null ? null : snapshot.relation(row.typrelid)
+      return (relation?.columns ?? []).filter((column) => !column.dropped)
+    },
+    toRelation(name) {
+      const parts = splitName(name)
+      for (const schema of schemas(parts)) {
+        const relation = snapshotNow().relationByName(schema, last(parts))
+        if (relation !== null) return relation.oid
       }
       return null
-    })
-  return {
-    typeSupport: (oid) => typeSupportOf(snapshotOf(), oid),
-    typeShape: (oid) => snapshotOf().type(oid),
-    compositeColumns(type) {
-      const snapshot = snapshotOf()
-      const row = snapshot.type(type)
-      const relation = row === null || row.typrelid === 0 ? null : snapshot.relation(row.typrelid)
-      return relation?.columns.filter((column) => !column.dropped) ?? []
     },
-    toRelation: (name) => named(name, (namespace, part) => snapshotOf().relationByName(namespace, part)?.oid ?? null),
-    toType,
+    toType: (name) => ports.parseType(name),
     toProc(name, withArguments) {
-      const { name: bare, args } = withArguments ? splitSignature(name) : { name, args: null }
-      const parts = parseQualifiedName(bare)
-      const types = args?.map((arg) => toType(arg)?.oid ?? null) ?? null
-      if (withArguments && args === null) throw new PgError(SQLSTATE.invalidTextRepresentation, 'expected a left parenthesis')
-      if (types?.includes(null)) {
-        const missing = args![types.indexOf(null)]!
-        throw new PgError(SQLSTATE.undefinedObject, `type "${missing}" does not exist`)
+      const { parts, types } = withArguments ? signature(name) : { parts: splitName(name), types: null }
+      if (withArguments && types === null) throw new PgError(SQLSTATE.invalidTextRepresentation, 'expected a left parenthesis')
+      const found: Oid[] = []
+      for (const schema of schemas(parts)) {
+        for (const proc of snapshotNow().procsByName(schema, last(parts))) {
+          if (types === null || sameTypes(proc.proargtypes, types)) found.push(proc.oid)
+        }
+        if (found.length > 0 && types !== null) break
       }
-      const found = schemas(parts).flatMap((namespace) => [...snapshotOf().procsByName(namespace, parts[parts.length - 1]!)])
       return found
-        .filter(
-          (proc) => types === null || (proc.proargtypes.length === types.length && proc.proargtypes.every((type, i) => type === types[i])),
-        )
-        .map((proc) => proc.oid)
     },
     toOperator(name, withArguments) {
-      const { name: bare, args } = withArguments ? splitSignature(name) : { name, args: null }
-      const dot = /^(?:(.*)\.)?([^.]*)$/s.exec(bare.trim())!
-      const namespaces = dot[1] === undefined ? searchPath() : schemas([...parseQualifiedName(dot[1]), ''])
-      const wanted = args?.map((arg) => (arg.toLowerCase() === 'none' ? 0 : (toType(arg)?.oid ?? -1))) ?? null
-      return namespaces
-        .flatMap((namespace) => [...snapshotOf().operatorsByName(namespace, dot[2]!)])
-        .filter((operator) => wanted === null || (wanted.length === 2 && operator.oprleft === wanted[0] && operator.oprright === wanted[1]))
-        .map((operator) => operator.oid)
+      const open = withArguments ? name.indexOf('(') : -1
+      const path = (open < 0 ? name : name.slice(0, open)).trim()
+      const dot = path.lastIndexOf('.')
+      const symbol = path.slice(dot + 1)
+      const spaces = dot < 0 ? searchPathNow() : schemas([...splitName(path.slice(0, dot)), symbol])
+      const types = open < 0 ? null : signature(`x${name.slice(open)}`).types
+      const found: Oid[] = []
+      for (const schema of spaces) {
+        for (const operator of snapshotNow().operatorsByName(schema, symbol)) {
+          if (types === null || (operator.oprleft === types[0] && operator.oprright === types[1])) found.push(operator.oid)
+        }
+      }
+      return found
     },
-    toNamespace: (name) => snapshotOf().namespaceByName(parseQualifiedName(name)[0]!)?.oid ?? null,
-    toRole: (name) => snapshotOf().roleByName(parseQualifiedName(name)[0]!)?.oid ?? null,
-    toCollation: (name) => named(name, (namespace, part) => snapshotOf().collationByName(namespace, part)?.oid ?? null),
-    toTextSearchConfig: (name) =>
-      named(name, (namespace, part) => pgTsConfigs().find((row) => row.cfgnamespace === namespace && row.cfgname === part)?.oid ?? null),
-    toTextSearchDictionary: (name) =>
-      named(name, (namespace, part) => pgTsDicts().find((row) => row.dictnamespace === namespace && row.dictname === part)?.oid ?? null),
+    toNamespace: (name) => snapshotNow().namespaceByName(single(name))?.oid ?? null,
+    toRole: (name) => snapshotNow().roleByName(single(name))?.oid ?? null,
+    toCollation(name) {
+      const parts = splitName(name)
+      for (const schema of schemas(parts)) {
+        const collation = snapshotNow().collationByName(schema, last(parts))
+        if (collation !== null) return collation.oid
+      }
+      return null
+    },
+    toTextSearchConfig: (name) => pgTsConfigs().find((row) => row.cfgname === last(splitName(name)))?.oid ?? null,
+    toTextSearchDictionary: (name) => pgTsDicts().find((row) => row.dictname === last(splitName(name)))?.oid ?? null,
     relationName(oid) {
-      const snapshot = snapshotOf()
+      const snapshot = snapshotNow()
       const relation = snapshot.relation(oid)
       if (relation === null) return null
-      return qualified(relation.namespace, relation.name, isRelationVisible(snapshot, searchPath(), relation))
+      let visible = false
+      for (const schema of searchPathNow()) {
+        const found = snapshot.relationByName(schema, relation.name)
+        if (found === null) continue
+        visible = found.oid === oid
+        break
+      }
+      return qualified(relation.namespace, relation.name, visible)
     },
-    typeName: (oid, typmod) => typeName(oid, typmod ?? null),
+    typeName,
     procName(oid, withArguments) {
-      const proc = snapshotOf().proc(oid)
+      const snapshot = snapshotNow()
+      const proc = snapshot.proc(oid)
       if (proc === null) return null
-      const name = qualified(proc.pronamespace, proc.proname, procVisible(snapshotOf(), searchPath(), proc))
-      return withArguments ? `${name}(${procSignature(proc)})` : name
+      let visible = false
+      for (const schema of searchPathNow()) {
+        const found = snapshot
+          .procsByName(schema, proc.proname)
+          .filter((one) => !withArguments || sameTypes(one.proargtypes, proc.proargtypes))
+        if (found.length === 0) continue
+        visible = withArguments ? found[0]!.oid === oid : found.length === 1 && found[0]!.oid === oid
+        break
+      }
+      const name = qualified(proc.pronamespace, proc.proname, visible)
+      return withArguments ? `${name}(${argumentList(proc.proargtypes)})` : name
     },
     operatorName(oid, withArguments) {
-      const operator = snapshotOf().operator(oid)
+      const snapshot = snapshotNow()
+      const operator = snapshot.operator(oid)
       if (operator === null) return null
-      const visible = searchPath().includes(operator.oprnamespace)
-      const name = visible ? operator.oprname : `${snapshotOf().namespace(operator.oprnamespace)?.name}.${operator.oprname}`
-      return withArguments ? `${name}(${operandName(operator.oprleft)},${operandName(operator.oprright)})` : name
+      const visible = searchPathNow().includes(operator.oprnamespace)
+      const schema = visible ? '' : `${quoteIdentifier(snapshot.namespace(operator.oprnamespace)?.name ?? '')}.`
+      const side = (type: Oid) => (type === 0 ? 'NONE' : (typeName(type) ?? String(type)))
+      return `${schema}${operator.oprname}${withArguments ? `(${side(operator.oprleft)},${side(operator.oprright)})` : ''}`
     },
-    namespaceName: (oid) => {
-      const namespace = snapshotOf().namespace(oid)
+    namespaceName(oid) {
+      const namespace = snapshotNow().namespace(oid)
       return namespace === null ? null : quoteIdentifier(namespace.name)
     },
-    roleName: (oid) => {
-      const role = snapshotOf().role(oid)
+    roleName(oid) {
+      const role = snapshotNow().role(oid)
       return role === null ? null : quoteIdentifier(role.name)
     },
-    collationName: (oid) => {
-      const row = collationByOid(oid)
-      return row === undefined ? null : qualified(row.collnamespace, row.collname, searchPath().includes(row.collnamespace))
+    collationName(oid) {
+      const collation = collationByOid(oid)
+      return collation === undefined ? null : qualified(PG_CATALOG_NAMESPACE, collation.collname, true)
     },
   }
-  function operandName(type: PgOperatorRow['oprleft']): string {
-    return type === 0 ? 'NONE' : (typeName(type, null) ?? '???')
-  }
 }
 
-export function isRelationVisible(
-  snapshot: ReaderSnapshot,
-  searchPath: readonly Oid[],
-  relation: { readonly oid: Oid; readonly namespace: Oid; readonly name: string },
-): boolean {
-  for (const namespace of searchPath) {
-    const found = snapshot.relationByName(namespace, relation.name)
-    if (found !== null) return found.oid === relation.oid
-  }
-  return false
-}
-
-export function procVisible(snapshot: ReaderSnapshot, searchPath: readonly Oid[], proc: PgProcRow): boolean {
-  for (const namespace of searchPath) {
-    if (namespace === proc.pronamespace) return true
-    const same = snapshot
-      .procsByName(namespace, proc.proname)
-      .some(
-        (other) =>
-          other.proargtypes.length === proc.proargtypes.length && other.proargtypes.every((type, i) => type === proc.proargtypes[i]),
-      )
-    if (same) return false
-  }
-  return proc.pronamespace === PG_CATALOG_NAMESPACE
+function sameTypes(a: readonly Oid[], b: readonly Oid[]): boolean {
+  return a.length === b.length && a.every((type, i) => type === b[i])
 }

@@ -11,7 +11,7 @@ import type { EvalContext } from '../sql/types/eval-context.ts'
 import { RecordDatum } from '../sql/types/record.ts'
 import { type AclKind, ALL_PRIVILEGES, aclItemText, defaultAcl, PRIVILEGE_NAMES, PUBLIC_ROLE, parseAclItem, privilegeName } from './acl.ts'
 import type { ReaderSnapshot } from './catalog-snapshot.ts'
-import { parseQualifiedName } from './lookup.ts'
+import { splitName } from './lookup.ts'
 import { columnMask, databaseMask, functionMask, namespaceMask, relationMask, typeMask } from './privileges.ts'
 import { canSetRole, hasPrivilegesOf, isAdminOf, isMemberOf } from './roles.ts'
 import { outRow, type SystemFunction } from './system-function.ts'
@@ -40,7 +40,7 @@ const notFound = (what: string): PgError => new PgError(SQLSTATE.undefinedObject
 
 function relationNamed(ctx: EvalContext, name: string): Oid {
   const oid = ctx.catalog.toRelation(name)
-  if (oid === null) throw new PgError(SQLSTATE.undefinedTable, `relation "${parseQualifiedName(name).join('.')}" does not exist`)
+  if (oid === null) throw new PgError(SQLSTATE.undefinedTable, `relation "${splitName(name).join('.')}" does not exist`)
   return oid
 }
 

@@ -24,18 +24,19 @@ import {
 } from './definition-functions.ts'
 import { informationSchemaFunctions } from './information-schema-functions.ts'
 import { CLASS } from './keys.ts'
-import { isRelationVisible, parseQualifiedName, procVisible } from './lookup.ts'
+import { splitName } from './lookup.ts'
 import { privilegeFunctions } from './privilege-functions.ts'
 import { DATABASE_OID, PG_CATALOG_NAMESPACE } from './records.ts'
 import { outRow, type SystemFunction } from './system-function.ts'
 import { typeText } from './type-names.ts'
+import { isRelationVisible, procVisible } from './visibility.ts'
 
 const PAGE = 8192
 
 function relationOf(snapshot: ReaderSnapshot, text: string, ctx: EvalContext): NonNullable<ReturnType<ReaderSnapshot['relation']>> {
   const oid = ctx.catalog.toRelation(text)
   const relation = oid === null ? null : snapshot.relation(oid)
-  if (relation === null) throw new PgError(SQLSTATE.undefinedTable, `relation "${parseQualifiedName(text).join('.')}" does not exist`)
+  if (relation === null) throw new PgError(SQLSTATE.undefinedTable, `relation "${splitName(text).join('.')}" does not exist`)
   return relation
 }
 

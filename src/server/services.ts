@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts'
 import { notSupported } from '../base/errors.ts'
 import { LIMITS } from '../base/limits.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
+import { virtualRelation } from '../catalog/virtual/provider.ts'
 import type { Logger } from '../observability/log.ts'
 import type { Services, SessionObserver } from '../session/services.ts'
 import type { ClientSession } from '../session/session.ts'
@@ -46,7 +47,8 @@ export function createServices(parts: ServiceParts): Services {
     systemFunctions,
     spillDir: () => parts.spillDir,
     tenantColumns: (session, statement) => (statement.tenant?.returnsRows === true ? tenantColumns(session) : null),
-    virtualRelation: () => null,
+    virtualRelation: (session, relation) =>
+      virtualRelation(relation, () => ({ snapshot: session.planning.snapshot(), database: session.database })),
     notifications: () => {
       throw notSupported('LISTEN and NOTIFY are not supported')
     },
