@@ -12,7 +12,7 @@ import type { Metrics } from '../observability/metrics.ts'
 import { microsNow } from '../session/micros.ts'
 import { ClientSession, type SessionIdentity } from '../session/session.ts'
 import { loadParser } from '../sql/parser/parse.ts'
-import type { KeyspaceMeta, Store } from '../storage/store.ts'
+import type { Keyspace, KeyspaceMeta, Store } from '../storage/store.ts'
 import { TenantDirectory } from '../tenancy/directory.ts'
 import { TenantLifecycle } from '../tenancy/lifecycle.ts'
 import { SYSTEM_TENANT } from '../tenancy/tenant.ts'
@@ -100,7 +100,7 @@ export async function openEngine(config: Config, log: Logger, metrics: Metrics):
         },
       },
       roles: logins,
-      mockSecret: await mockSecret(config),
+      mockSecret: await mockSecret(system),
       notReady: () => (closing ? 'shutting down' : null),
       async close() {
         closing = true
@@ -114,12 +114,24 @@ export async function openEngine(config: Config, log: Logger, metrics: Metrics):
   }
 }
 
-/** One secret per installation, so that salts of those who do not exist stay the same over restarts. */
-async function mockSecret(config: Config): Promise<Buffer> {
-  const file = path.join(config.dataDir, 'mock-secret')
-  if (existsSync(file)) return readFileSync(file)
-  const secret = randomBytes(32)
-  mkdirSync(config.dataDir, { recursive: true })
-  writeFileSync(file, secret, { mode: 0o600 })
-  return secret
+const MOCK_SECRET_KEY = Buffer.from('mk#mock-secret')
+
+/** Makes the salts of those who do not exist: one per cluster, kept in `system`, so that they stay the same over nodes and restarts. */
+async function mockSecret(system: Keyspace): Promise<Buffer> {
+  const txn = system.begin({ isolation: 'read committed' })
+  try {
+    const locked = await txn.lockKeys([MOCK_SECRET_KEY], { mode: 'exclusive', wait: 'block', timeoutMs: 10_000, returnValues: true })
+    const stored = locked.values![0]!
+    if (stored !== null) {
+      await txn.rollback()
+      return stored
+    }
+    const secret = randomBytes(32)
+    await txn.put(MOCK_SECRET_KEY, secret)
+    await txn.commit()
+    return secret
+  } catch (error) {
+    await txn.rollback()
+    throw error
+  }
 }
