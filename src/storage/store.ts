@@ -171,7 +171,10 @@ export interface Store {
   readonly kind: 'embedded' | 'tikv'
   readonly capabilities: StoreCapabilities
   readonly keyspaces: KeyspaceDirectory
-  /** The keyspace, opened on first use. KvError 'keyspaceUnavailable' unless it is enabled. */
+  /**
+   * The keyspace, opened on first use. KvError 'keyspaceUnavailable' when it is archived or erased. A disabled one opens: who may log in is
+   * tenancy's to decide, and to decide it the roles must be read.
+   */
   open(meta: KeyspaceMeta): MaybePromise<Keyspace>
   /** Flushes, ends background work, unlocks. */
   close(): Promise<void>

@@ -182,7 +182,7 @@ class LmdbStore implements Store {
   #available(id: KeyspaceId): KeyspaceMeta {
     if (this.#closed) throw new KvError('closed', 'the store is closed')
     const meta = this.#directory.loadById(id)
-    if (meta === null || meta.state !== 'enabled') {
+    if (meta === null || meta.state === 'archived' || meta.state === 'tombstone') {
       throw new KvError('keyspaceUnavailable', `keyspace ${id} is ${meta === null ? 'unknown' : meta.state}`)
     }
     return meta
