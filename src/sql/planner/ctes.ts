@@ -22,6 +22,7 @@ export function planCtes(root: Root, planQuery: PlanQuery): void {
     const subPlan: SubPlan = {
       id: root.glob.subPlanIds++,
       kind: 'cte',
+      name: cte.name,
       plan,
       setParams: [],
       params: [],

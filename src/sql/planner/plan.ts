@@ -28,12 +28,16 @@ interface Common {
   readonly width: number
   /** InitPlans to be run (lazily, at first use) before this node: they set exec params. */
   readonly initPlans: readonly SubPlan[]
+  /** Scans: the name the relation is known by, for EXPLAIN. */
+  readonly alias?: string
 }
 
 /** A subquery run by the executor. Uncorrelated: an InitPlan, run once. Correlated (`params` not empty): run again per outer row. */
 export interface SubPlan {
   readonly id: number
   readonly kind: 'exists' | 'expr' | 'array' | 'any' | 'all' | 'rowcompare' | 'multiexpr' | 'cte'
+  /** Of a CTE, for EXPLAIN. */
+  readonly name?: string
   readonly plan: Plan
   /** exec param ids that receive the result (expr, exists, array: one; multiexpr: one per column). */
   readonly setParams: readonly number[]

@@ -9,7 +9,16 @@ import type { Path } from '../paths/path.ts'
 import { addPath, cheapest } from '../paths/path.ts'
 import { conjunction, selectivity } from '../selectivity.ts'
 import type { Deconstructed, SpecialJoin } from './deconstruct.ts'
-import { hashJoinPath, type JoinRel, type JoinStep, keyPairs, lookupJoinPaths, mergeJoinPath, nestLoopPath } from './join-path.ts'
+import {
+  hashJoinPath,
+  type JoinRel,
+  type JoinStep,
+  keyPairs,
+  lookupJoinPaths,
+  mergeJoinPath,
+  nestLoopPath,
+  uniquePath,
+} from './join-path.ts'
 
 /** All splits are tried up to this many relations, only additions of one relation up to the next. */
 const BUSHY_LIMIT = 8
@@ -162,6 +171,7 @@ export class JoinSearch {
     }
     const step: JoinStep = { type, left, right, joinQuals, filterQuals, rows: rel.rows }
     this.#addPaths(rel, step)
+    if (type === 'semi' && filterQuals.length === 0) this.#uniqueRight(rel, step)
     if (type === 'inner') this.#addPaths(rel, { ...step, left: right, right: left })
     else if (type === 'left') this.#addPaths(rel, { ...step, type: 'right', left: right, right: left })
     if (rel.paths.length === 0) return false
@@ -171,6 +181,21 @@ export class JoinSearch {
     }
     this.#memo.set(mask, rel)
     return true
+  }
+
+  /** IN (sub-select) the other way round: the distinct values first, then their rows looked up. */
+  #uniqueRight(rel: JoinRel, step: JoinStep): void {
+    const pairs = keyPairs(step, this.#problem)
+    if (pairs.length === 0 || pairs.length !== step.joinQuals.length || !this.#baseOf.has(step.left.mask)) return
+    const input = cheapest(step.right.paths)
+    if (input.outer !== 0) return
+    const unique = uniquePath(
+      input,
+      pairs.map((pair) => ({ expr: pair.right, operator: pair.operator, collation: pair.collation })),
+    )
+    if (unique === null) return
+    const right: JoinRel = { mask: step.right.mask, rows: unique.rows, width: unique.width, paths: [unique] }
+    this.#addPaths(rel, { ...step, type: 'inner', left: right, right: step.left })
   }
 
   /** Conditions that become checkable by joining exactly these two. */

@@ -330,3 +330,33 @@ export function lookupJoinPaths(step: JoinStep, left: Path, rel: BaseRel, proble
   }
   return paths
 }
+
+/** One row per distinct combination of values; null where they cannot be hashed. */
+export function uniquePath(path: Path, keys: readonly { expr: Expr; operator: number; collation: number }[]): Path | null {
+  const own = keys.map((key) => operatorByTypes('=', key.expr.type, key.expr.type))
+  if (own.some((operator) => operator?.oprcanhash !== true)) return null
+  const rows = Math.max(1, Math.round(path.rows * 0.7))
+  const total = path.total + path.rows * COST.hashTuple
+  return {
+    ...path,
+    rows,
+    startup: path.startup,
+    total,
+    order: [],
+    build: (targets) => {
+      const slots = new Slots(targets)
+      const sortKeys = keys.map((key, i): SortKey => {
+        const { sortOp } = orderingOperators(key.expr.type, own[i]!.oid)
+        const slot = slots.add(key.expr)
+        return { slot, sortOp, eqOp: own[i]!.oid, collation: key.collation, type: key.expr.type, descending: false, nullsFirst: false }
+      })
+      const input = path.build(slots.exprs)
+      return {
+        kind: 'HashDistinct',
+        ...common(passThrough(slots.exprs), [], rows, path.startup, total, path.width),
+        input,
+        keys: sortKeys,
+      }
+    },
+  }
+}

@@ -31,6 +31,7 @@ export function virtualPaths(rel: BaseRel, problem: JoinProblem): void {
     width: rel.width,
     build: (targets) => ({
       kind: 'VirtualScan',
+      alias: rel.rte.refname,
       ...common(targetList(targets.map((t) => overScan(t, rel))), quals, rel.rows, 0, total, rel.width),
       relation: rel.info!.oid,
       hints,
@@ -57,6 +58,7 @@ export function functionPaths(rel: BaseRel, problem: JoinProblem): void {
     params,
     build: (targets) => ({
       kind: 'FunctionScan',
+      alias: rel.rte.refname,
       ...common(targetList(targets.map((t) => overScan(t, rel))), quals, rel.rows, 0, total, rel.width),
       functions: rte.functions.map((call, i) => ({
         expr: functions[i]!,
@@ -93,6 +95,7 @@ export function valuesPaths(rel: BaseRel, problem: JoinProblem): void {
     single: lists.length === 1,
     build: (targets) => ({
       kind: 'ValuesScan',
+      alias: rel.rte.refname,
       ...common(targetList(targets.map((t) => overScan(t, rel))), quals, rel.rows, 0, total, rel.width),
       lists,
     }),
@@ -115,8 +118,8 @@ export function ctePaths(rel: BaseRel, root: Root): void {
     build: (targets): Plan => {
       const fields = common(targetList(targets.map((t) => overScan(t, rel))), quals, rel.rows, 0, total, rel.width)
       return workTable
-        ? { kind: 'WorkTableScan', ...fields, workTable: planned.workTable }
-        : { kind: 'CteScan', ...fields, subPlan: planned.subPlan!.id }
+        ? { kind: 'WorkTableScan', alias: rel.rte.refname, ...fields, workTable: planned.workTable }
+        : { kind: 'CteScan', alias: rel.rte.refname, ...fields, subPlan: planned.subPlan!.id }
     },
   })
 }
@@ -156,6 +159,7 @@ export function subqueryPaths(
       if (identity && quals.length === 0) return input
       return {
         kind: 'SubqueryScan',
+        alias: rel.rte.refname,
         ...common(targetList(targets.map((t) => overScan(t, rel))), quals, rel.rows, path.startup, total, rel.width),
         input,
       }

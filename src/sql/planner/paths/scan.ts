@@ -110,6 +110,7 @@ export function tablePaths(rel: BaseRel, problem: JoinProblem): void {
       single: false,
       build: (targets) => ({
         kind: 'SeqScan',
+        alias: rel.rte.refname,
         ...common(targetList(targets.map((t) => overScan(t, rel))), scanQuals, rel.rows, 0, seqTotal, rel.width),
         relation: rel.info!.oid,
         backward,
@@ -159,6 +160,7 @@ function indexPaths(index: IndexDescriptor, rel: BaseRel, problem: JoinProblem, 
       single: false,
       build: (targets): Plan => ({
         kind: 'IndexScan',
+        alias: rel.rte.refname,
         ...common(targetList(targets.map((t) => overScan(t, rel))), scanRest, rel.rows, COST.request, total, rel.width),
         relation: rel.info!.oid,
         index: index.oid,
@@ -183,6 +185,7 @@ function pointGet(index: IndexDescriptor, rel: BaseRel, key: readonly Expr[], qu
     single: true,
     build: (targets) => ({
       kind: 'PointGet',
+      alias: rel.rte.refname,
       ...common(targetList(targets.map((t) => overScan(t, rel))), quals, 1, 0, total, rel.width),
       relation: rel.info!.oid,
       index: index.oid,

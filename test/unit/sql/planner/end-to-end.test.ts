@@ -310,3 +310,12 @@ describe('concurrency', () => {
     await b.commit()
   })
 })
+
+test('IN looks up the distinct values of a small sub-select in a large table', async () => {
+  db.table('big', { columns: ['id int4', 'v int4'], primaryKey: ['id'], relTuples: 1_000_000 })
+  await db.run('insert into big select i, i from generate_series(1, 300) as g(i)')
+  const result = await db.run('select count(*) from big where id in (select t_id from u)')
+  expect(result.rows).toEqual([[48]])
+  expect(result.examined).toBeLessThan(150)
+  expect((await db.run('delete from big where id in (select t_id from u)')).affected).toBe(48)
+})
