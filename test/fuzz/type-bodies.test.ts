@@ -13,6 +13,7 @@ import { datetimeProcs, datetimeSqlBodies } from '../../src/sql/types/datetime-p
 import { TEXT_IO } from '../../src/sql/types/define.ts'
 import type { EvalContext } from '../../src/sql/types/eval-context.ts'
 import { jsonProcs } from '../../src/sql/types/json-procs.ts'
+import { jsonpathProcs } from '../../src/sql/types/jsonpath-procs.ts'
 import { numericProcs, numericSqlBodies } from '../../src/sql/types/numeric-procs.ts'
 import type { CallInfo } from '../../src/sql/types/procs.ts'
 import { builtinTypeSupport } from '../../src/sql/types/registry.ts'
@@ -178,7 +179,45 @@ const GENERATORS: Record<string, (proc: PgProcRow, index: number) => string> = {
       ? pick(['infinity', '-infinity', '0'])
       : `${pick(['', `${int(-5, 30)} years `])}${pick(['', `${int(-20, 20)} mons `])}${int(-100, 100)} days ${pick(['', '-'])}${time()}`,
   json: () => json(),
-  jsonb: () => json(),
+  jsonb: (proc, index) => (index === 2 && proc.prosrc.startsWith('jsonb_path') ? pick(['{}', '{"x": 1}', '{"x": "a"}']) : json()),
+  jsonpath: () =>
+    pick(['', '', 'strict ', 'lax ']) +
+    pick([
+      '$',
+      '$.a',
+      '$.a.b',
+      '$[*]',
+      '$[0]',
+      '$[last]',
+      '$[0 to 1].a',
+      '$.*',
+      '$.**',
+      '$.**{1}',
+      '$.**{1 to last}',
+      '$.a[*] ? (@ > 1)',
+      '$ ? (@.a == "b")',
+      '$.a + 1',
+      '-$[*]',
+      '$[*].type()',
+      '$.size()',
+      '$[*].abs()',
+      '$.a.double()',
+      '$ ? (exists(@.a))',
+      '$.a > $x',
+      '$[*] ? (@ >= 1 && @ < 10 || @ == null)',
+      '!($.a == 1)',
+      '($.a > 1) is unknown',
+      '$.a starts with "a"',
+      '$.keyvalue().key',
+      '$.a.string()',
+      '$.a.integer()',
+      '$.a.boolean()',
+      '$[*].floor() * 2',
+      '$.a ? (@ != "x").b',
+      '1 + 2 * 3',
+      '$.a.number()',
+      '$ ? (!(@.a > 1))',
+    ]),
   _int4: () => pick(['{}', '{1,2,3}', '{3,1,2,NULL}', '{{1,2},{3,4}}', '[0:2]={5,6,7}', '{1}', '{2,2,1}', '{NULL}']),
   _text: () => pick(['{}', '{a}', '{a,b}', '{0}', '{a,0}', '{b,aa,1}', '{"",NULL}', '{-1}', '{{a,b},{c,d}}', '{1,a}']),
 }
@@ -212,6 +251,7 @@ const own = new Set([
   ...Object.keys(datetimeProcs),
   ...Object.keys(arrayProcs),
   ...Object.keys(jsonProcs),
+  ...Object.keys(jsonpathProcs),
   'int4_to_char',
   'int8_to_char',
   'numeric_to_char',

@@ -15,6 +15,7 @@ import { floatProcs } from '../types/float.ts'
 import { floatMathProcs } from '../types/float-math.ts'
 import { intProcs } from '../types/int.ts'
 import { jsonProcs } from '../types/json-procs.ts'
+import { jsonpathProcs } from '../types/jsonpath-procs.ts'
 import { likeProcs } from '../types/like.ts'
 import { numericProcs, numericSqlBodies } from '../types/numeric-procs.ts'
 import { oidProcs } from '../types/oid.ts'
@@ -60,6 +61,7 @@ const TABLES: readonly Procs[] = [
   jsonProcs,
   jsonAggregateProcs,
   templateProcs,
+  jsonpathProcs,
 ]
 
 /** Bodies of the builtin functions that PostgreSQL itself writes in SQL, by OID. */

@@ -5,6 +5,7 @@ import type { ArrayDatum } from './array.ts'
 import type { TimeTz } from './datetime.ts'
 import type { Interval } from './interval.ts'
 import type { Jsonb } from './jsonb.ts'
+import type { JsonPath } from './jsonpath.ts'
 import type { Numeric } from './numeric.ts'
 import type { RecordDatum } from './record.ts'
 
@@ -53,7 +54,7 @@ export interface DatumForms {
   refcursor: string
   uuid: string
   json: string
-  jsonpath: Any
+  jsonpath: JsonPath
   xml: string
   bytea: Uint8Array
   aclitem: string

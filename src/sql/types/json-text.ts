@@ -105,7 +105,10 @@ export function parseJsonText(text: string, build: boolean, uniqueKeys = false):
           if (decode) {
             if (unit === 0) throw untranslatable('\\u0000 cannot be converted to text.')
             if (unit >= 0xd800 && unit <= 0xdbff) {
-              if (text[at] !== '\\' || text[at + 1] !== 'u') throw surrogate('Unicode low surrogate must follow a high surrogate.')
+              if (text[at] !== '\\' || text[at + 1] !== 'u') {
+                at++
+                throw surrogate('Unicode low surrogate must follow a high surrogate.')
+              }
               const low = hex4(at + 2, start)
               if (low >= 0xd800 && low <= 0xdbff) throw surrogate('Unicode high surrogate must not follow a high surrogate.')
               if (low < 0xdc00 || low > 0xdfff) throw surrogate('Unicode low surrogate must follow a high surrogate.')

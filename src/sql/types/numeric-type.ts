@@ -218,6 +218,7 @@ const numeric = defineType<Numeric>({
   compare: compareNumeric,
   hashKey(value) {
     const a = stripZeros(value)
+    if (isNaNumeric(a)) return 'NaN'
     return a.scale === 0 ? a.unscaled : formatNumeric(a)
   },
   size: (value) => (typeof value.unscaled === 'number' ? 40 : 48 + digitCount(value.unscaled) / 2),

@@ -14,6 +14,7 @@ import { datetimeTypes } from './datetime-types.ts'
 import { floatTypes } from './float.ts'
 import { intTypes } from './int.ts'
 import { jsonTypes } from './json-types.ts'
+import { jsonpathTypes } from './jsonpath-procs.ts'
 import { numericTypes } from './numeric-type.ts'
 import { oidTypes } from './oid.ts'
 import { pseudoTypes } from './pseudo.ts'
@@ -39,6 +40,7 @@ const FAMILIES: readonly TypeFamily[] = [
   numericTypes,
   datetimeTypes,
   jsonTypes,
+  jsonpathTypes,
   recordTypes,
 ]
 

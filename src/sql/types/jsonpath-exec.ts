@@ -1,0 +1,473 @@
+// Evaluation of jsonpath over jsonb: lax mode unwraps arrays and forgives structure, strict mode answers errors; predicates are three-valued.
+
+import { notSupported, PgError } from '../../base/errors.ts'
+import { SQLSTATE, type Sqlstate } from '../../base/sqlstate.ts'
+import type { EvalContext } from './eval-context.ts'
+import {
+  compareCodePoints,
+  getField,
+  isArrayValue,
+  isScalar,
+  JsonbObject,
+  type JsonbValue,
+  jsonbAsText,
+  jsonbTypeName,
+  makeObject,
+} from './jsonb.ts'
+import type { ArithmeticOp, CompareOp, JsonPath, PathExpr, PathStep } from './jsonpath.ts'
+import { compareNumeric, isSpecial, Numeric, numericFromFloat, parseNumeric, roundNumeric, truncNumeric } from './numeric.ts'
+import {
+  absNumeric,
+  addNumeric,
+  ceilNumeric,
+  divNumeric,
+  floorNumeric,
+  modNumeric,
+  mulNumeric,
+  negateNumeric,
+  subNumeric,
+} from './numeric-math.ts'
+
+interface Scope {
+  readonly root: JsonbValue
+  readonly vars: JsonbValue | null
+  readonly lax: boolean
+  readonly ctx: EvalContext
+  current: JsonbValue
+  /** Last index of the innermost subscripted array. */
+  last: number
+  /** Structural errors are ignored: in lax mode, and below `.**`. */
+  forgiving: boolean
+}
+
+const fail = (code: Sqlstate, message: string): PgError => new PgError(code, message)
+
+/** Data errors that silent evaluation and predicates take as "unknown". */
+export function isPathError(error: unknown): error is PgError {
+  return error instanceof PgError && (error.code.startsWith('22') || error.code === SQLSTATE.divisionByZero)
+}
+
+function evaluate(e: PathExpr, s: Scope): JsonbValue[] {
+  switch (e.kind) {
+    case 'root':
+      return [s.root]
+    case 'current':
+      return [s.current]
+    case 'last':
+      return [new Numeric(s.last, 0)]
+    case 'literal':
+      return [e.value]
+    case 'variable': {
+      const value = s.vars instanceof JsonbObject ? getField(s.vars, e.name) : undefined
+      if (value === undefined) throw fail(SQLSTATE.undefinedObject, `could not find jsonpath variable "${e.name}"`)
+      return [value]
+    }
+    case 'path': {
+      const found: JsonbValue[] = []
+      walk(e, s, (item) => void found.push(item))
+      return found
+    }
+    case 'unary':
+      return unwrapped(evaluate(e.arg, s), s).map((item) => signed(e.op, item))
+    case 'arithmetic': {
+      const operand = (list: JsonbValue[], side: string): Numeric => {
+        const value = list[0]
+        if (list.length !== 1 || !(value instanceof Numeric)) {
+          throw fail(SQLSTATE.singletonSqlJsonItemRequired, `${side} operand of jsonpath operator ${e.op} is not a single numeric value`)
+        }
+        return value
+      }
+      const left = unwrapped(evaluate(e.left, s), s)
+      const right = unwrapped(evaluate(e.right, s), s)
+      return [ARITHMETIC[e.op](operand(left, 'left'), operand(right, 'right'))]
+    }
+    default:
+      return [test(e, s)]
+  }
+}
+
+function signed(op: '+' | '-', item: JsonbValue): Numeric {
+  if (!(item instanceof Numeric)) {
+    throw fail(SQLSTATE.sqlJsonNumberNotFound, `operand of unary jsonpath operator ${op} is not a numeric value`)
+  }
+  return op === '-' ? negateNumeric(item) : item
+}
+
+type Emit = (item: JsonbValue) => void
+
+/** Item by item, depth first, so that what was found before an error stands, and a first item can end the search. */
+function walk(e: PathExpr & { kind: 'path' }, s: Scope, emit: Emit): void {
+  const { steps } = e
+  const run = (i: number, item: JsonbValue): void => {
+    if (i === steps.length) emit(item)
+    else applyStep(steps[i]!, item, s, s.lax, (next) => run(i + 1, next))
+  }
+  for (const item of evaluate(e.head, s)) run(0, item)
+}
+
+const ARITHMETIC: Readonly<Record<ArithmeticOp, (a: Numeric, b: Numeric) => Numeric>> = {
+  '+': addNumeric,
+  '-': subNumeric,
+  '*': mulNumeric,
+  '/': divNumeric,
+  '%': modNumeric,
+}
+
+/** In lax mode arrays among the items are replaced by their elements. */
+function unwrapped(items: JsonbValue[], s: Scope): JsonbValue[] {
+  return s.lax && items.some(isArrayValue) ? items.flatMap((item) => (isArrayValue(item) ? [...item] : [item])) : items
+}
+
+function applyStep(step: PathStep, item: JsonbValue, s: Scope, unwrap: boolean, out: Emit): void {
+  /** The same step over an array's elements, once. */
+  const overElements = (array: readonly JsonbValue[]): void => {
+    for (const element of array) applyStep(step, element, s, false, out)
+  }
+  switch (step.kind) {
+    case 'key':
+      if (item instanceof JsonbObject) {
+        const value = getField(item, step.name)
+        if (value !== undefined) out(value)
+        else if (!s.forgiving) throw fail(SQLSTATE.sqlJsonMemberNotFound, `JSON object does not contain key "${step.name}"`)
+      } else if (unwrap && isArrayValue(item)) overElements(item)
+      else if (!s.forgiving) throw fail(SQLSTATE.sqlJsonMemberNotFound, 'jsonpath member accessor can only be applied to an object')
+      return
+    case 'anyKey':
+      if (item instanceof JsonbObject) for (const value of item.values) out(value)
+      else if (unwrap && isArrayValue(item)) overElements(item)
+      else if (!s.forgiving)
+        throw fail(SQLSTATE.sqlJsonObjectNotFound, 'jsonpath wildcard member accessor can only be applied to an object')
+      return
+    case 'anyArray':
+      if (isArrayValue(item)) for (const element of item) out(element)
+      else if (s.lax) out(item)
+      else if (!s.forgiving) throw fail(SQLSTATE.sqlJsonArrayNotFound, 'jsonpath wildcard array accessor can only be applied to an array')
+      return
+    case 'index':
+      applyIndex(step.ranges, item, s, out)
+      return
+    case 'any': {
+      const forgiving = s.forgiving
+      s.forgiving = true
+      descend(item, 0, step.first, step.last, out)
+      s.forgiving = forgiving
+      return
+    }
+    case 'filter': {
+      if (unwrap && isArrayValue(item)) {
+        overElements(item)
+        return
+      }
+      const outer = s.current
+      s.current = item
+      if (test(step.predicate, s) === true) out(item)
+      s.current = outer
+      return
+    }
+    case 'method':
+      applyMethod(step, item, s, unwrap, out)
+  }
+}
+
+function descend(item: JsonbValue, level: number, first: number, last: number, out: Emit): void {
+  const children = isArrayValue(item) ? item : item instanceof JsonbObject ? item.values : null
+  // `last` alone means leaves.
+  if (first === Number.POSITIVE_INFINITY) {
+    if (children === null || children.length === 0) out(item)
+  } else if (level >= first) out(item)
+  if (children !== null && level < last) for (const child of children) descend(child, level + 1, first, last, out)
+}
+
+function applyIndex(ranges: readonly { from: PathExpr; to: PathExpr | null }[], item: JsonbValue, s: Scope, out: Emit): void {
+  if (!isArrayValue(item) && !s.lax) {
+    if (!s.forgiving) throw fail(SQLSTATE.sqlJsonArrayNotFound, 'jsonpath array accessor can only be applied to an array')
+    return
+  }
+  const list = isArrayValue(item) ? item : [item]
+  const outer = s.last
+  s.last = list.length - 1
+  const subscript = (e: PathExpr): number => {
+    const found = evaluate(e, s)
+    const value = found[0]
+    if (found.length !== 1 || !(value instanceof Numeric)) {
+      throw fail(SQLSTATE.invalidSqlJsonSubscript, 'jsonpath array subscript is not a single numeric value')
+    }
+    const index = isSpecial(value) ? Number.NaN : Number(truncNumeric(value, 0).unscaled)
+    if (!(Math.abs(index) <= 2147483647)) throw fail(SQLSTATE.invalidSqlJsonSubscript, 'jsonpath array subscript is out of integer range')
+    return index
+  }
+  for (const range of ranges) {
+    let from = subscript(range.from)
+    let to = range.to === null ? from : subscript(range.to)
+    if (!s.forgiving && (from < 0 || from > to || to >= list.length)) {
+      throw fail(SQLSTATE.invalidSqlJsonSubscript, 'jsonpath array subscript is out of bounds')
+    }
+    from = Math.max(from, 0)
+    to = Math.min(to, list.length - 1)
+    for (let i = from; i <= to; i++) out(list[i]!)
+  }
+  s.last = outer
+}
+
+function applyMethod(step: PathStep & { kind: 'method' }, item: JsonbValue, s: Scope, unwrap: boolean, out: Emit): void {
+  const { name } = step
+  if (name === 'type') {
+    out(jsonbTypeName(item))
+    return
+  }
+  if (name === 'size') {
+    if (isArrayValue(item)) out(new Numeric(item.length, 0))
+    else if (s.lax) out(new Numeric(1, 0))
+    else if (!s.forgiving) throw fail(SQLSTATE.sqlJsonArrayNotFound, 'jsonpath item method .size() can only be applied to an array')
+    return
+  }
+  if (unwrap && isArrayValue(item)) {
+    for (const element of item) applyStep(step, element, s, false, out)
+    return
+  }
+  const only = (what: string, code: Sqlstate = SQLSTATE.nonNumericSqlJsonItem): PgError =>
+    fail(code, `jsonpath item method .${name}() can only be applied to ${what}`)
+  switch (name) {
+    case 'abs':
+    case 'floor':
+    case 'ceiling':
+      if (!(item instanceof Numeric)) throw only('a numeric value')
+      out(name === 'abs' ? absNumeric(item) : name === 'floor' ? floorNumeric(item) : ceilNumeric(item))
+      return
+    case 'double':
+    case 'number':
+    case 'decimal':
+    case 'integer':
+    case 'bigint':
+      out(toNumber(name, step.args, item, only))
+      return
+    case 'boolean':
+      out(toBoolean(item, only))
+      return
+    case 'string':
+      if (!isScalar(item) || item === null) throw only('a boolean, string, numeric, or datetime value')
+      out(jsonbAsText(item)!)
+      return
+    case 'keyvalue': {
+      if (!(item instanceof JsonbObject)) throw only('an object', SQLSTATE.sqlJsonObjectNotFound)
+      item.keys.forEach((key, i) => {
+        out(makeObject(['id', 'key', 'value'], [new Numeric(0, 0), key, item.values[i]!]))
+      })
+      return
+    }
+    default:
+      throw notSupported(`jsonpath item method .${name}() is not implemented`)
+  }
+}
+
+type Only = (what: string, code?: Sqlstate) => PgError
+
+function toNumber(name: string, args: readonly PathExpr[], item: JsonbValue, only: Only): Numeric {
+  const invalid = (text: string, type: string): PgError =>
+    fail(SQLSTATE.nonNumericSqlJsonItem, `argument "${text}" of jsonpath item method .${name}() is invalid for type ${type}`)
+  const type = name === 'double' ? 'double precision' : name === 'number' || name === 'decimal' ? 'numeric' : name
+  let value: Numeric | null
+  let text: string
+  if (item instanceof Numeric) {
+    value = item
+    text = String(item)
+  } else if (typeof item === 'string') {
+    text = item
+    value = parseNumeric(item)
+    if (value !== null && (name === 'integer' || name === 'bigint') && !/^\s*[+-]?\d+\s*$/.test(item)) value = null
+  } else throw only('a string or numeric value')
+  if (value === null) throw invalid(text, type)
+  if (isSpecial(value)) throw fail(SQLSTATE.nonNumericSqlJsonItem, `NaN or Infinity is not allowed for jsonpath item method .${name}()`)
+  switch (name) {
+    case 'double': {
+      const float = Number(String(value))
+      if (!Number.isFinite(float)) throw invalid(text, type)
+      return item instanceof Numeric ? item : numericFromFloat(float, 15)
+    }
+    case 'integer':
+    case 'bigint': {
+      const whole = roundNumeric(value, 0)
+      const limit = name === 'integer' ? 2147483648n : 9223372036854775808n
+      const big = BigInt(whole.unscaled)
+      if (big >= limit || big < -limit) throw invalid(text, type)
+      return whole
+    }
+    case 'decimal': {
+      const literal = (e: PathExpr | undefined): number | null => {
+        if (e === undefined) return null
+        if (e.kind === 'unary') return (e.op === '-' ? -1 : 1) * (literal(e.arg) ?? 0)
+        return e.kind === 'literal' && e.value instanceof Numeric ? Number(e.value.unscaled) : 0
+      }
+      const precision = literal(args[0])
+      if (precision === null) return value
+      const scale = literal(args[1]) ?? 0
+      const rounded = roundNumeric(value, scale)
+      if (compareNumeric(absNumeric(rounded), new Numeric(10n ** BigInt(Math.max(precision - scale, 0)), 0)) >= 0) throw invalid(text, type)
+      return rounded
+    }
+    default:
+      return value
+  }
+}
+
+function toBoolean(item: JsonbValue, only: Only): boolean {
+  if (typeof item === 'boolean') return item
+  const invalid = (text: string): PgError =>
+    fail(SQLSTATE.nonNumericSqlJsonItem, `argument "${text}" of jsonpath item method .boolean() is invalid for type boolean`)
+  if (item instanceof Numeric) {
+    if (roundNumeric(item, 0) !== item && compareNumeric(roundNumeric(item, 0), item) !== 0) throw invalid(String(item))
+    return item.unscaled !== 0
+  }
+  if (typeof item === 'string') {
+    const lower = item.trim().toLowerCase()
+    const starts = (word: string, least: number): boolean => lower.length >= least && word.startsWith(lower)
+    if (starts('true', 1) || starts('yes', 1) || lower === 'on' || lower === '1') return true
+    if (starts('false', 1) || starts('no', 1) || starts('off', 2) || lower === '0') return false
+    throw invalid(item)
+  }
+  throw only('a boolean, string, or numeric value')
+}
+
+/** null = unknown */
+function test(e: PathExpr, s: Scope): boolean | null {
+  switch (e.kind) {
+    case 'and': {
+      const left = test(e.left, s)
+      if (left === false) return false
+      const right = test(e.right, s)
+      return right === true ? left : right
+    }
+    case 'or': {
+      const left = test(e.left, s)
+      if (left === true) return true
+      const right = test(e.right, s)
+      return right === false ? left : right
+    }
+    case 'not': {
+      const value = test(e.arg, s)
+      return value === null ? null : !value
+    }
+    case 'isUnknown':
+      return test(e.arg, s) === null
+    case 'exists': {
+      const items = attempt(e.arg, s)
+      return items === null ? null : items.length > 0
+    }
+    case 'compare':
+      return pairs(e.left, e.right, s, (a, b) => compareItems(e.op, a, b))
+    case 'startsWith':
+      return pairs(e.left, e.right, s, (a, b) => (typeof a === 'string' && typeof b === 'string' ? a.startsWith(b) : null))
+    case 'likeRegex':
+      throw notSupported('like_regex in jsonpath is not implemented')
+    default: {
+      const value = evaluate(e, s)[0]
+      return typeof value === 'boolean' ? value : null
+    }
+  }
+}
+
+/** Items of an operand; null when they cannot be had. */
+function attempt(e: PathExpr, s: Scope): JsonbValue[] | null {
+  const { current, last, forgiving } = s
+  try {
+    return evaluate(e, s)
+  } catch (error) {
+    if (!isPathError(error)) throw error
+    s.current = current
+    s.last = last
+    s.forgiving = forgiving
+    return null
+  }
+}
+
+function pairs(left: PathExpr, right: PathExpr, s: Scope, check: (a: JsonbValue, b: JsonbValue) => boolean | null): boolean | null {
+  const lefts = attempt(left, s)
+  if (lefts === null) return null
+  const rights = attempt(right, s)
+  if (rights === null) return null
+  let unknown = false
+  let found = false
+  for (const a of unwrapped(lefts, s)) {
+    for (const b of unwrapped(rights, s)) {
+      const result = check(a, b)
+      if (result === null) {
+        if (!s.lax) return null
+        unknown = true
+      } else if (result) {
+        if (s.lax) return true
+        found = true
+      }
+    }
+  }
+  return found ? true : unknown ? null : false
+}
+
+function compareItems(op: CompareOp, a: JsonbValue, b: JsonbValue): boolean | null {
+  let order: number
+  if (a === null || b === null) {
+    if (a !== b) return op === '!='
+    order = 0
+  } else if (typeof a === 'boolean' && typeof b === 'boolean') order = Number(a) - Number(b)
+  else if (typeof a === 'string' && typeof b === 'string') order = compareCodePoints(a, b)
+  else if (a instanceof Numeric && b instanceof Numeric) order = compareNumeric(a, b)
+  else return null
+  switch (op) {
+    case '==':
+      return order === 0
+    case '!=':
+      return order !== 0
+    case '<':
+      return order < 0
+    case '<=':
+      return order <= 0
+    case '>':
+      return order > 0
+    default:
+      return order >= 0
+  }
+}
+
+/** Ends a search that one item answers. */
+const FOUND = new Error('found')
+
+/** What the path finds in `root`; with `silent`, what it found before an error, and that there was one. */
+export interface PathResult {
+  readonly items: readonly JsonbValue[]
+  readonly failed: boolean
+}
+
+export function queryPath(
+  path: JsonPath,
+  root: JsonbValue,
+  vars: JsonbValue | null,
+  silent: boolean,
+  ctx: EvalContext,
+  firstOnly = false,
+): PathResult {
+  if (vars !== null && !(vars instanceof JsonbObject)) {
+    throw new PgError(SQLSTATE.invalidParameterValue, '"vars" argument is not an object', {
+      detail: 'Jsonpath parameters should be encoded as key-value pairs of "vars" object.',
+    })
+  }
+  const scope: Scope = { root, vars, lax: path.lax, ctx, current: root, last: -1, forgiving: path.lax }
+  const items: JsonbValue[] = []
+  const { expr } = path
+  try {
+    if (expr.kind === 'path') {
+      walk(expr, scope, (item) => {
+        items.push(item)
+        if (firstOnly) throw FOUND
+      })
+    } else if (expr.kind === 'unary') {
+      for (const item of unwrapped(evaluate(expr.arg, scope), scope)) {
+        // Looking for existence only, PostgreSQL passes over what is no number.
+        if (!firstOnly || item instanceof Numeric) items.push(signed(expr.op, item))
+      }
+    } else items.push(...evaluate(expr, scope))
+  } catch (error) {
+    if (error === FOUND) return { items, failed: false }
+    if (!silent || !isPathError(error)) throw error
+    return { items, failed: true }
+  }
+  return { items, failed: false }
+}
