@@ -1,26 +1,30 @@
-// The embedded store against what every store must do.
+// The embedded store against what every store must do. Once with a write buffer so small that nearly every transaction spills into intents.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openLmdbStore } from '../../src/storage/lmdb/store.ts'
-import { describeStore } from './conformance.ts'
+import { type LmdbStoreOptions, openLmdbStore } from '../../src/storage/lmdb/store.ts'
+import { describeStore, type StoreUnderTest } from './conformance.ts'
 import { describeModel } from './model.ts'
 import { describeSerializability } from './serializability.ts'
 
-for (const versionRetentionMs of [0, 600_000]) {
-  const make = async () => {
-    const dataDir = mkdtempSync(join(tmpdir(), 'pgks-kv-'))
-    const store = await openLmdbStore({ dataDir, versionRetentionMs })
-    return {
-      store,
-      dispose: async () => {
-        await store.close()
-        rmSync(dataDir, { recursive: true, force: true })
-      },
-    }
+const maker = (options: Omit<LmdbStoreOptions, 'dataDir'>) => async (): Promise<StoreUnderTest> => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'pgks-kv-'))
+  const store = await openLmdbStore({ dataDir, ...options })
+  return {
+    store,
+    dispose: async () => {
+      await store.close()
+      rmSync(dataDir, { recursive: true, force: true })
+    },
   }
-  describeStore(`lmdb, retention ${versionRetentionMs} ms`, make)
-  describeModel(`lmdb, retention ${versionRetentionMs} ms`, make)
-  describeSerializability(`lmdb, retention ${versionRetentionMs} ms`, make)
 }
+
+for (const versionRetentionMs of [0, 600_000]) {
+  const name = `lmdb, retention ${versionRetentionMs} ms`
+  describeStore(name, maker({ versionRetentionMs }))
+  describeModel(name, maker({ versionRetentionMs }))
+  describeSerializability(name, maker({ versionRetentionMs }))
+}
+describeModel('lmdb, tiny write buffer', maker({ versionRetentionMs: 0, writeBufferEntries: 2 }))
+describeSerializability('lmdb, tiny write buffer', maker({ versionRetentionMs: 0, writeBufferEntries: 1 }))

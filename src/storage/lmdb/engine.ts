@@ -21,6 +21,7 @@ export interface EngineOptions {
   retentionMs: number
   readonly maxKeyBytes: number
   readonly maxValueBytes: number
+  readonly writeBufferEntries: number
   readonly log: StoreLog
 }
 

@@ -110,20 +110,24 @@ export class Layers {
     return this.owner !== null && this.owner.state === 'committed' && this.operation !== 0
   }
 
-  /** Moves every committed version at the key into history: something newer is about to stand there. */
+  /**
+   * Moves every committed version at the key into history: something newer is about to stand there. A version must get there once only, when
+   * it is superseded: the note for the garbage collector that goes with it says since when nobody new can need it.
+   */
   moveAside(key: string, batch: WriteBatch): void {
-    const plain = this.plain
-    if (this.committedChange) {
-      const stamp = this.owner!.commitStamp
-      if (this.operation === INTENT_PUT) {
-        this.copyVersion(VALUE, stamp, this.operationStart, this.operationEnd)
-      } else this.copyVersion(TOMBSTONE, stamp, 0, 0)
-      batch.putHistory(key, stamp, slab, offset, this.copied)
-    }
-    if (plain !== 0) {
-      this.copyStored(this.plainStart, this.plainEnd)
-      batch.putHistory(key, this.plainStamp, slab, offset, this.copied)
-    }
+    this.movePlainAside(key, batch)
+    if (!this.committedChange) return
+    const stamp = this.owner!.commitStamp
+    if (this.operation === INTENT_PUT) this.copyVersion(VALUE, stamp, this.operationStart, this.operationEnd)
+    else this.copyVersion(TOMBSTONE, stamp, 0, 0)
+    batch.putHistory(key, stamp, slab, offset, this.copied)
+  }
+
+  /** Only the plain version, which a finished intent has superseded. */
+  movePlainAside(key: string, batch: WriteBatch): void {
+    if (this.plain === 0) return
+    this.copyStored(this.plainStart, this.plainEnd)
+    batch.putHistory(key, this.plainStamp, slab, offset, this.copied)
   }
 
   /** Size of what the last copy put at `slab`, `offset`. */
@@ -157,10 +161,7 @@ export class Layers {
       this.copyVersion(put ? VALUE : TOMBSTONE, stamp, put ? this.operationStart : 0, put ? this.operationEnd : 0)
       batch.put(key, slab, offset, this.copied)
       if (!put) batch.noteTombstone(key)
-      if (this.plain !== 0) {
-        this.copyStored(this.plainStart, this.plainEnd)
-        batch.putHistory(key, this.plainStamp, slab, offset, this.copied)
-      }
+      this.movePlainAside(key, batch)
       return
     }
     if (this.plain === 0) batch.delete(key)

@@ -119,6 +119,10 @@ function almostFull(path: string): boolean {
   return bavail * bsize < ALMOST_FULL_BYTES
 }
 
+const PANIC = -30795
+/** Codes after which LMDB refuses to write until the environment is opened anew. */
+export const isFatal = (code: number): boolean => code === PANIC || CORRUPTED.has(code)
+
 /** LMDB's or the system's return code as a KvError. */
 export function lmdbFailure(code: number, what: string, path?: string): KvError {
   // a write that stopped half-way for want of room comes as an I/O error

@@ -3,7 +3,7 @@
 // will be applied to; results are shown and acknowledged only after the flush.
 
 import { KvError } from '../kv-error.ts'
-import { type Environment, lmdbFailure, shrinkValueBuffer } from './native.ts'
+import { type Environment, isFatal, lmdbFailure, shrinkValueBuffer } from './native.ts'
 import { WriteBatch } from './write-batch.ts'
 
 /** Longest the event loop is held by building, ms. */
@@ -38,6 +38,8 @@ export class Pipeline {
   #queue: WorkItem[] = []
   #busy = false
   #scheduled = false
+  /** Why nothing can be written any more. */
+  #broken: KvError | null = null
   /** The highest timestamp given out. */
   lastStamp: number
   #idle: (() => void)[] = []
@@ -94,6 +96,13 @@ export class Pipeline {
       for (const resolve of waiting) resolve()
       return
     }
+    if (this.#broken !== null) {
+      const refused = this.#queue
+      this.#queue = []
+      for (const item of refused) item.failed(this.#broken)
+      this.#start()
+      return
+    }
     this.#busy = true
     const batch = new WriteBatch(this.#environment.dbi)
     this.#build(batch, [], null)
@@ -141,11 +150,17 @@ export class Pipeline {
       this.#fail(built, new KvError('diskFull', 'the keyspace has reached its largest size'))
       return
     }
-    const address = batch.finish(this.lastStamp)
+    // garbage lists are kept by timestamp: one per batch, so a batch without a commit needs a timestamp of its own
+    const address = batch.finish(batch.hasGarbage ? this.nextStamp() : this.lastStamp)
     this.#environment.write(address, (status) => {
       batch.release()
-      if (status === 0) this.#finish(built)
-      else this.#fail(built, lmdbFailure(status, 'commit', this.#environment.path))
+      if (status === 0) {
+        this.#finish(built)
+        return
+      }
+      // after these LMDB takes no further write transaction: the keyspace can be read until it is opened anew
+      if (isFatal(status)) this.#broken = lmdbFailure(status, 'write')
+      this.#fail(built, lmdbFailure(status, 'commit', this.#environment.path))
     })
   }
 

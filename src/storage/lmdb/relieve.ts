@@ -83,7 +83,7 @@ export class RelieveItem implements WorkItem {
       if (older === undefined) this.#older.set(key, [before])
       else older.push(before)
     }
-    if (transaction.heldKeys.length > entries.length) {
+    if (!transaction.locksStay && transaction.heldKeys.length > entries.length) {
       for (const key of transaction.heldKeys) {
         if (frozen?.has(key) !== true && engine.locks.held(key, transaction) === 'exclusive') this.#locks.push(key)
       }
@@ -121,7 +121,7 @@ export class RelieveItem implements WorkItem {
       } else if (layers.intents !== 0 && layers.committedChange) {
         // an intent covers only plain versions of others: the finished one becomes such a version, what it covered goes to history
         const plain = layers.operation === INTENT_PUT
-        layers.moveAside(key, batch)
+        layers.movePlainAside(key, batch)
         const from = plain ? layers.operationStart : 0
         const size = plain ? layers.operationEnd - from : 0
         allocate(INTENT_HEADER + padded(HEADER + size) + bytes)

@@ -28,6 +28,8 @@ export interface LmdbStoreOptions {
   readonly maxOpenKeyspaces?: number
   /** Largest size of one keyspace's data, versions included; commits that would grow it further fail with 'diskFull', deletions do not. */
   readonly maxKeyspaceBytes?: number
+  /** Writes one transaction keeps in memory; more of them move into the environment as intents. */
+  readonly writeBufferEntries?: number
   readonly log?: StoreLog
 }
 
@@ -36,6 +38,7 @@ const DEFAULT_RETENTION_MS = 10 * 60 * 1000
 const DEFAULT_OPEN = 256
 const DEFAULT_MAX = 1024 * GiB
 const READY = 4
+const DEFAULT_BUFFER = 32 * 1024
 /** Config key that overrides the retention of one keyspace, ms. */
 export const RETENTION_CONFIG = 'version_retention'
 
@@ -129,6 +132,7 @@ class LmdbStore implements Store {
       syncDirectory(`${dataDir}/keyspaces`)
       await this.#directory.rewrite()
     }
+    syncDirectory(dataDir)
     this.#refill()
   }
 
@@ -210,6 +214,7 @@ class LmdbStore implements Store {
       retentionMs: this.#retention(meta),
       maxKeyBytes: this.capabilities.maxKeyBytes,
       maxValueBytes: this.capabilities.maxValueBytes,
+      writeBufferEntries: this.#options.writeBufferEntries,
       log: this.#options.log,
     })
     keyspace.engine = engine
@@ -293,6 +298,7 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<Store> {
     clock: options.clock ?? systemClock,
     maxOpenKeyspaces: options.maxOpenKeyspaces ?? DEFAULT_OPEN,
     maxKeyspaceBytes: options.maxKeyspaceBytes ?? DEFAULT_MAX,
+    writeBufferEntries: options.writeBufferEntries ?? DEFAULT_BUFFER,
     log: options.log ?? silent,
   }
   mkdirSync(all.dataDir, { recursive: true })

@@ -33,16 +33,16 @@ import type { IntentOwner } from './versions.ts'
 import { WriteBuffer, type WriteEntry } from './write-buffer.ts'
 
 /** Beyond these, writes (and locks) move into the environment as intents. */
-const RELIEVE_ENTRIES = 32 * 1024
 const RELIEVE_BYTES = 8 * 1024 * 1024
-const RELIEVE_LOCKS = 128 * 1024
+/** Locks are small: so many times the entries. */
+const LOCKS_PER_ENTRY = 4
 /** Shared locks cannot leave memory. */
-const MAX_LOCKS = 4 * 1024 * 1024
+const MAX_LOCKS = 2 * 1024 * 1024
 const ANY = Number.MAX_SAFE_INTEGER
 
 interface SavepointState {
   log: number
-  held: number
+  readonly held: number
   readonly position: number
 }
 
@@ -230,8 +230,8 @@ export class LmdbTransaction implements Transaction, LockOwner, SnapshotHolder, 
   }
 
   #relieveLocks(result: LockResult): MaybePromise<LockResult> {
-    if (this.heldKeys.length < RELIEVE_LOCKS) return result
     if (this.heldKeys.length > MAX_LOCKS) throw new KvError('transactionTooLarge', `a transaction can hold ${MAX_LOCKS} row locks at most`)
+    if (this.locksStay || this.heldKeys.length < this.engine.options.writeBufferEntries * LOCKS_PER_ENTRY) return result
     const relieved = this.#relieve()
     return relieved instanceof Promise ? relieved.then(() => result) : result
   }
@@ -323,7 +323,7 @@ export class LmdbTransaction implements Transaction, LockOwner, SnapshotHolder, 
 
   #afterWrite(): MaybePromise<void> {
     const writes = this.writes!
-    if (writes.entries.size < RELIEVE_ENTRIES && writes.bytes < RELIEVE_BYTES) return undefined
+    if (writes.entries.size < this.engine.options.writeBufferEntries && writes.bytes < RELIEVE_BYTES) return undefined
     return this.#relieve()
   }
 
@@ -421,11 +421,9 @@ export class LmdbTransaction implements Transaction, LockOwner, SnapshotHolder, 
 
   #overfull(): boolean {
     this.#alive()
-    const writes = this.writes
-    return (
-      (writes !== null && (writes.entries.size >= RELIEVE_ENTRIES || writes.bytes >= RELIEVE_BYTES)) ||
-      this.heldKeys.length >= RELIEVE_LOCKS
-    )
+    const { writeBufferEntries } = this.engine.options
+    if (!this.locksStay && this.heldKeys.length >= writeBufferEntries * LOCKS_PER_ENTRY) return true
+    return this.writes !== null && (this.writes.entries.size >= writeBufferEntries || this.writes.bytes >= RELIEVE_BYTES)
   }
 
   /** Positions of the savepoints in force, ascending. */
@@ -435,17 +433,18 @@ export class LmdbTransaction implements Transaction, LockOwner, SnapshotHolder, 
     return false
   }
 
-  /** Lock keys whose locks now lie in the environment. */
+  /** With savepoints locks stay in memory: rolling back removes intents, but a lock taken before the savepoint must remain. */
+  get locksStay(): boolean {
+    return this.#savepoints !== null
+  }
+
+  /** These keys' locks lie in the environment now. */
   dropLocks(gone: { has(key: string): boolean }, locksToo: ReadonlySet<string>): void {
+    if (this.locksStay) return
     const { locks } = this.engine
-    let kept = 0
-    let savepoint = 0
-    const savepoints = this.#savepoints ?? []
     const held = this.heldKeys
-    for (let i = 0; i <= held.length; i++) {
-      while (savepoint < savepoints.length && savepoints[savepoint]!.held <= i) savepoints[savepoint++]!.held = kept
-      if (i === held.length) break
-      const key = held[i]!
+    let kept = 0
+    for (const key of held) {
       if ((gone.has(key) || locksToo.has(key)) && !locks.waitedFor(key)) locks.release(key, this)
       else held[kept++] = key
     }

@@ -198,6 +198,10 @@ export class WriteBatch {
     this.#record(value)
   }
 
+  get hasGarbage(): boolean {
+    return this.#garbage.length > 0
+  }
+
   /** Writes what became garbage by `stamp`, the batch's last commit timestamp. */
   #flushGarbage(stamp: number): void {
     const garbage = this.#garbage
