@@ -1,6 +1,6 @@
 // Set-up shared by start, build and test: install what is missing, build what is stale. Node's own modules only, since nothing is installed yet.
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -34,8 +34,10 @@ function newest(dir) {
 
 /** Compiles src/ into dist/ when a source is newer than the last complete build. */
 export function build() {
-  const stamp = at('dist', '.tsbuildinfo')
+  const stamp = at('dist', '.built')
   const sources = Math.max(newest(at('src')), statSync(at('tsconfig.build.json')).mtimeMs, statSync(at('package-lock.json')).mtimeMs)
   if (existsSync(stamp) && statSync(stamp).mtimeMs >= sources) return
+  rmSync(at('dist'), { recursive: true, force: true })
   run(process.execPath, [at('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.build.json'])
+  writeFileSync(stamp, '')
 }
