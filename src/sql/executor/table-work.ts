@@ -1,0 +1,246 @@
+// Work over all rows of a table that definitions need: index builds, rewrites, checks of constraints over existing rows, and bulk insertion
+// (COPY, CREATE TABLE AS). Batched and cancellable; descriptors are given, not looked up: they may be newer than the catalogue's.
+
+import type { Datum, Row } from '../../base/datum.ts'
+import { PgError } from '../../base/errors.ts'
+import type { Oid } from '../../base/ids.ts'
+import { LIMITS } from '../../base/limits.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import type { ConstraintDescriptor, IndexDescriptor, RelationDescriptor } from '../../catalog/descriptors.ts'
+import { rowRange } from '../../storage/rows/keys.ts'
+import { compileRowReader } from '../../storage/rows/row-codec.ts'
+import { type RowBatch, scanTable } from '../../storage/rows/table-reader.ts'
+import { compileTableWriter } from '../../storage/rows/table-writer.ts'
+import type { Expr } from '../analyzer/expr.ts'
+import type { Plan } from '../planner/plan.ts'
+import { TEXT_IO } from '../types/define.ts'
+import type { Compilation } from './compilation.ts'
+import { compileExpr } from './expr/compile.ts'
+import { makeForeignKeys } from './foreign-keys.ts'
+import { forEachRow } from './init-plan.ts'
+import { compileRowChecks, relationFields } from './row-checks.ts'
+import { makeSlicer } from './slicer.ts'
+import { accessOf, FULL_ROW_SCOPE, indexLayout, readStored, type TableAccess, typeSupport } from './table-layout.ts'
+import { makeModifierSet } from './table-modifier.ts'
+
+type Visit = (rows: Row[], keys: Buffer[]) => MaybePromise<boolean | undefined>
+
+/** All rows, full and with their keys, batch by batch; `visit` answers false to end early. */
+async function eachBatch(access: TableAccess, cx: Compilation, visit: Visit): Promise<void> {
+  const { layout, descriptor } = access
+  const kept = descriptor.columns.map((_, i) => i).filter((i) => !descriptor.columns[i]!.dropped)
+  const reader = compileRowReader(layout, kept)
+  const whole = kept.length === descriptor.columns.length
+  const scanner = scanTable(cx.state.txn, reader, { range: rowRange(layout.id), withKeys: true })
+  const slicer = makeSlicer(cx.state)
+  slicer.start()
+  const full = (row: Row): Row => {
+    const wide: Datum[] = new Array(descriptor.columns.length).fill(null)
+    for (let i = 0; i < kept.length; i++) wide[kept[i]!] = row[i]!
+    return wide
+  }
+  try {
+    for (;;) {
+      const next = scanner.next()
+      const batch: RowBatch | null = next instanceof Promise ? await next : next
+      if (batch === null) return
+      cx.state.rowsExamined += batch.rows.length
+      const visited = visit(whole ? batch.rows : batch.rows.map(full), batch.keys!)
+      if ((visited instanceof Promise ? await visited : visited) === false) return
+      const pause = slicer.pause()
+      if (pause !== null) await pause
+    }
+  } finally {
+    scanner.close()
+  }
+}
+
+/** Enters every row into a new index; 23505 in CREATE INDEX's words. */
+export async function buildIndex(table: RelationDescriptor, index: IndexDescriptor, cx: Compilation): Promise<void> {
+  const access = accessOf(table, cx)
+  const layout = { ...indexLayout(index, table, cx), writes: true }
+  const duplicate = layout.violation
+  const inWords = {
+    ...layout,
+    violation: (row: Row): PgError => {
+      const { fields } = duplicate(row)
+      return new PgError(SQLSTATE.uniqueViolation, `could not create unique index "${index.name}"`, {
+        ...fields,
+        detail: (fields.detail ?? '').replace(/ already exists\.$/, ' is duplicated.'),
+      })
+    },
+  }
+  const writer = compileTableWriter({ ...access.layout, indexes: [inWords] })
+  await eachBatch(access, cx, async (rows, keys) => {
+    await writer.backfill(cx.state.txn, inWords, keys, rows)
+    return true
+  })
+}
+
+/** Copies all rows into a new table id, columns without an expression as they are; checks and indexes included. */
+export async function rewriteTable(
+  from: RelationDescriptor,
+  to: RelationDescriptor,
+  values: readonly (Expr | null)[],
+  cx: Compilation,
+): Promise<void> {
+  const source = accessOf(from, cx)
+  const target = accessOf(to, cx)
+  const writer = compileTableWriter(target.layout)
+  const checks = compileRowChecks(to, cx)
+  const compiled = values.map((expr) => (expr === null ? null : compileExpr(expr, FULL_ROW_SCOPE, cx)))
+  const width = to.columns.length
+  await eachBatch(source, cx, async (rows) => {
+    const made: Row[] = []
+    for (const row of rows) {
+      const next: Datum[] = new Array(width).fill(null)
+      for (let i = 0; i < width; i++) {
+        const value = compiled[i]
+        if (value === null || value === undefined) next[i] = row[i] ?? null
+        else {
+          const computed = value.eval(row)
+          next[i] = computed instanceof Promise ? await computed : computed
+        }
+      }
+      await checks.check(next)
+      made.push(next)
+    }
+    const ids = target.layout.primaryKey === null ? await cx.state.store.rowIds(target.layout.id, made.length) : null
+    await writer.insert(cx.state.txn, made, ids)
+    return true
+  })
+}
+
+/** 23514 when a row violates the check. */
+export async function validateCheck(table: RelationDescriptor, constraint: ConstraintDescriptor, cx: Compilation): Promise<void> {
+  if (constraint.type !== 'c') return
+  const check = compileExpr(readStored(constraint.expr, cx), FULL_ROW_SCOPE, cx)
+  await eachBatch(accessOf(table, cx), cx, async (rows) => {
+    for (const row of rows) {
+      const value = check.eval(row)
+      if ((value instanceof Promise ? await value : value) === false) {
+        throw new PgError(SQLSTATE.checkViolation, `check constraint "${constraint.name}" of relation "${table.name}" is violated by some row`, {
+          ...relationFields(table, cx),
+          constraint: constraint.name,
+        })
+      }
+    }
+    return true
+  })
+}
+
+/** 23502 when a row has a NULL in one of the columns. */
+export async function validateNotNull(table: RelationDescriptor, attnums: readonly number[], cx: Compilation): Promise<void> {
+  await eachBatch(accessOf(table, cx), cx, (rows) => {
+    for (const row of rows) {
+      for (const attnum of attnums) {
+        if (row[attnum - 1] !== null) continue
+        const column = table.columns[attnum - 1]!.name
+        throw new PgError(SQLSTATE.notNullViolation, `column "${column}" of relation "${table.name}" contains null values`, {
+          ...relationFields(table, cx),
+          column,
+        })
+      }
+    }
+    return true
+  })
+}
+
+/** 23503 when a row refers to a key that is not there. */
+export async function validateForeignKey(table: RelationDescriptor, constraint: ConstraintDescriptor, cx: Compilation): Promise<void> {
+  if (constraint.type !== 'f') return
+  const own = { ...constraint, deferrable: false, deferred: false }
+  const alone: RelationDescriptor = { ...table, table: { ...table.table!, constraints: [own], inboundForeignKeys: [] } }
+  const access = accessOf(alone, cx)
+  const keys = makeForeignKeys(access, cx, makeModifierSet(cx))
+  if (keys === null) return
+  await eachBatch(access, cx, async (rows, rowKeys) => {
+    await keys.inserted(rowKeys, rows)
+    await keys.settle()
+    return true
+  })
+}
+
+export async function isEmpty(table: RelationDescriptor, cx: Compilation): Promise<boolean> {
+  const scanner = cx.state.txn.scan(rowRange(table.table!.id), { limit: 1, keysOnly: true })
+  try {
+    return (await scanner.next()) === null
+  } finally {
+    scanner.close()
+  }
+}
+
+/** Rows and the bytes of their keys and values. */
+export async function countRows(table: RelationDescriptor, cx: Compilation): Promise<{ rows: number; bytes: number }> {
+  const scanner = cx.state.txn.scan(rowRange(table.table!.id))
+  const slicer = makeSlicer(cx.state)
+  slicer.start()
+  let rows = 0
+  let bytes = 0
+  try {
+    for (;;) {
+      const next = scanner.next()
+      const batch = next instanceof Promise ? await next : next
+      if (batch === null) return { rows, bytes }
+      rows += batch.count
+      for (let i = 0; i < batch.count * 4; i += 2) bytes += batch.bounds[i + 1]! - batch.bounds[i]!
+      const pause = slicer.pause()
+      if (pause !== null) await pause
+    }
+  } finally {
+    scanner.close()
+  }
+}
+
+/** A constant expression's value in its type's text form; undefined when it is not constant. */
+export async function constantText(expr: Expr, cx: Compilation): Promise<{ text: string | null } | undefined> {
+  const compiled = compileExpr(expr, FULL_ROW_SCOPE, cx)
+  if (compiled.async) return undefined
+  const value = compiled.eval([])
+  const datum = value instanceof Promise ? await value : value
+  return { text: datum === null ? null : typeSupport(expr.type, cx).output(datum, TEXT_IO) }
+}
+
+export interface BulkInsert {
+  /** Full rows: one value per column of the descriptor, by attnum - 1. // hot */
+  add(rows: readonly Row[]): MaybePromise<void>
+  /** Foreign keys that waited for all rows. */
+  finish(): MaybePromise<void>
+}
+
+/** Rows into a table as fast as they come, with everything INSERT checks. */
+export function bulkInsert(relation: Oid, cx: Compilation): BulkInsert {
+  const set = makeModifierSet(cx)
+  const modifier = set.of(relation)
+  cx.state.txn.lockTimeoutMs = cx.state.store.lockTimeoutMs
+  return {
+    add(rows) {
+      const written = modifier.insert(rows)
+      return written instanceof Promise ? written.then(() => undefined) : undefined
+    },
+    finish: () => set.finish(),
+  }
+}
+
+/** A planned query's rows into a table, columns in order; answers how many. */
+export async function insertPlan(plan: Plan, columns: readonly number[], into: Oid, cx: Compilation): Promise<number> {
+  const bulk = bulkInsert(into, cx)
+  const width = cx.catalog.relation(into)!.columns.length
+  let pending: Row[] = []
+  let count = 0
+  await forEachRow(cx.compile(plan), (row) => {
+    const full: Datum[] = new Array(width).fill(null)
+    for (let i = 0; i < columns.length; i++) full[columns[i]! - 1] = row[i]!
+    pending.push(full)
+    count++
+    if (pending.length < LIMITS.batchRows) return true
+    const rows = pending
+    pending = []
+    const added = bulk.add(rows)
+    return added instanceof Promise ? added.then(() => true) : true
+  })
+  if (pending.length > 0) await bulk.add(pending)
+  await bulk.finish()
+  return count
+}
