@@ -120,10 +120,14 @@ export async function validateCheck(table: RelationDescriptor, constraint: Const
     for (const row of rows) {
       const value = check.eval(row)
       if ((value instanceof Promise ? await value : value) === false) {
-        throw new PgError(SQLSTATE.checkViolation, `check constraint "${constraint.name}" of relation "${table.name}" is violated by some row`, {
-          ...relationFields(table, cx),
-          constraint: constraint.name,
-        })
+        throw new PgError(
+          SQLSTATE.checkViolation,
+          `check constraint "${constraint.name}" of relation "${table.name}" is violated by some row`,
+          {
+            ...relationFields(table, cx),
+            constraint: constraint.name,
+          },
+        )
       }
     }
     return true

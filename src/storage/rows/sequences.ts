@@ -180,13 +180,16 @@ export class Sequences {
 
   /** What `SELECT last_value, is_called FROM seq` shows. */
   state(id: number, parameters: SequenceParameters): MaybePromise<SequenceState> {
+    return andThen(this.stored(id), (state) => state ?? { lastValue: parameters.start, isCalled: false })
+  }
+
+  /** The same, null for a sequence never used. */
+  stored(id: number): MaybePromise<SequenceState | null> {
     const key = sequenceKey(id)
     const block = this.#blocks.get(key.latin1Slice())
     if (block !== undefined && block.last !== null) return { lastValue: block.last, isCalled: true }
     const txn = this.#keyspace.begin({ isolation: 'read committed', readOnly: true, latest: true })
-    return andThen(txn.get(key), (bytes) =>
-      andThen(txn.rollback(), () => (bytes === null ? { lastValue: parameters.start, isCalled: false } : decodeState(bytes))),
-    )
+    return andThen(txn.get(key), (bytes) => andThen(txn.rollback(), () => (bytes === null ? null : decodeState(bytes))))
   }
 
   /** After the sequence was altered or dropped: unused values of its block are given up. */
@@ -210,4 +213,9 @@ function exhausted(parameters: SequenceParameters, ascending: boolean): PgError 
     ? `maximum value of sequence "${parameters.name}" (${parameters.max})`
     : `minimum value of sequence "${parameters.name}" (${parameters.min})`
   return new PgError(SQLSTATE.sequenceGeneratorLimitExceeded, `nextval: reached ${bound}`)
+}
+
+/** Where a new sequence, or a restarted one under a fresh id, begins: written in the transaction that makes it. */
+export function startSequence(txn: Transaction, id: number, state: SequenceState): MaybePromise<void> {
+  return txn.insert(sequenceKey(id), encodeState(state))
 }
