@@ -8,6 +8,7 @@ import { virtualRelation } from '../catalog/virtual/provider.ts'
 import type { Logger } from '../observability/log.ts'
 import type { Services, SessionObserver } from '../session/services.ts'
 import type { ClientSession } from '../session/session.ts'
+import { sqlFunctionRunner } from '../session/sql-functions.ts'
 import { systemFunctions } from '../session/system-functions.ts'
 import { runTenantStatement, SHOW_TENANT_COLUMNS } from '../sql/commands/tenant/statements.ts'
 import type { TenantLifecycle } from '../tenancy/lifecycle.ts'
@@ -43,7 +44,7 @@ export function createServices(parts: ServiceParts): Services {
     limits: { maxSessionMemory: LIMITS.maxSessionMemory },
     settings: new Map(),
     serverStart: parts.serverStart,
-    sqlFunctions: null,
+    sqlFunctions: sqlFunctionRunner,
     systemFunctions,
     spillDir: () => parts.spillDir,
     tenantColumns: (session, statement) => (statement.tenant?.returnsRows === true ? tenantColumns(session) : null),

@@ -4,6 +4,7 @@
 import type { Oid } from '../../../../src/base/ids.ts'
 import { ReaderSnapshot } from '../../../../src/catalog/catalog-snapshot.ts'
 import { catalogLookup } from '../../../../src/catalog/lookup.ts'
+import { sqlFunctionRunner } from '../../../../src/session/sql-functions.ts'
 import { analyzeStatement } from '../../../../src/sql/analyzer/analyze.ts'
 import { paramTypes } from '../../../../src/sql/analyzer/context.ts'
 import type { CompileOptions } from '../../../../src/sql/executor/compilation.ts'
@@ -25,7 +26,7 @@ export { loadParser }
 export async function runSql(
   text: string,
   options: Parameters<typeof makeState>[0] = {},
-  compileOptions: CompileOptions = {},
+  compileOptions: CompileOptions = { sqlFunctions: sqlFunctionRunner },
 ): Promise<(string | null)[][]> {
   const state: ExecState = makeState(options)
   state.catalog = snapshot

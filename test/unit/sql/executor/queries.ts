@@ -207,6 +207,11 @@ export const QUERIES: Record<string, string[]> = {
     'select timestamptz $$2024-01-01 00:00+00$$ at time zone $$Europe/Berlin$$, extract(epoch from interval $$1 day$$)',
     'select width_bucket(5.35, 0.024, 10.06, 5), width_bucket(5, array[1, 3, 6])',
   ],
+  'bodies in SQL': [
+    'select information_schema._pg_char_max_length(1043::oid, 14), information_schema._pg_numeric_precision(1700::oid, 655366), information_schema._pg_datetime_precision(1114::oid, 3)',
+    'select x, n from information_schema._pg_expandarray(array[5, 6]) order by n',
+    'select information_schema._pg_char_max_length(null, 14), information_schema._pg_interval_type(1186::oid, -1)',
+  ],
   'large inputs': [
     'select g, g % 10 from generate_series(1, 3000) g order by g % 10 desc, g limit 20',
     'select md5(g::text) m from generate_series(1, 3000) g order by m',
