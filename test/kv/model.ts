@@ -52,7 +52,7 @@ export function describeModel(name: string, make: () => Promise<StoreUnderTest>)
     })
     afterAll(() => under.dispose())
 
-    test('random transactions', async () => {
+    test('random transactions', { timeout: 600_000 }, async () => {
       const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
       console.log(`model seed ${seed}`)
       const pick = random(seed)

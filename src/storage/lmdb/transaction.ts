@@ -471,7 +471,8 @@ export class LmdbTransaction implements Transaction, LockOwner, SnapshotHolder, 
     const writes = this.writes
     while (log.length > state.log) {
       const { key, before } = log.pop()!
-      if (before === undefined) writes?.remove(key)
+      // the record of a write that is in the environment already is gone, but what came before another one may still name it
+      if (before === undefined || before.position > state.position) writes?.remove(key)
       else writes?.set(before)
     }
     this.#releaseSince(state.held)
