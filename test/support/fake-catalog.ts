@@ -1,7 +1,7 @@
 // A catalogue snapshot over the builtin rows and a few tables, and the same tables as DDL for the oracle: what the analyzer's tests run on.
 
 import { CancelToken } from '../../src/base/cancel.ts'
-import { tableId, indexId, type Oid } from '../../src/base/ids.ts'
+import { indexId, type Oid, tableId } from '../../src/base/ids.ts'
 import { MemoryAccount } from '../../src/base/memory.ts'
 import { builtinRelation, builtinRelationByName } from '../../src/catalog/builtin-relations.ts'
 import { relationInfo } from '../../src/catalog/catalog-snapshot.ts'
@@ -265,7 +265,9 @@ export function fakeCatalog(): FakeCatalog {
       const query = analyzeQuery(view.query!, context(text))
       const columns = query.targetList
         .filter((entry) => !entry.resjunk)
-        .map((entry, i) => column(entry.resname!, i + 1, { type: entry.expr.type, typmod: entry.expr.typmod, collation: entry.expr.collation }))
+        .map((entry, i) =>
+          column(entry.resname!, i + 1, { type: entry.expr.type, typmod: entry.expr.typmod, collation: entry.expr.collation }),
+        )
       put({
         ...blank(view.view!.relname!, 'v', columns),
         view: { query: writeStoredQuery(query), checkOption: 'none', securityBarrier: false, securityInvoker: false },

@@ -43,6 +43,14 @@ const INTERVAL_FIELDS: Readonly<Record<number, string>> = {
 export function formatTypmod(type: number, typmod: number): string {
   if (typmod < 0) return ''
   switch (type) {
+    case TYPE_OID.bool:
+    case TYPE_OID.int2:
+    case TYPE_OID.int4:
+    case TYPE_OID.int8:
+    case TYPE_OID.float4:
+    case TYPE_OID.float8:
+    case TYPE_OID.json:
+      return ''
     case TYPE_OID.bpchar:
     case TYPE_OID.varchar:
       return typmod > 4 ? `(${typmod - 4})` : ''

@@ -186,7 +186,8 @@ function gamma(x: number): number {
     const half = t ** ((z + 0.5) / 2)
     result = Math.sqrt(2 * Math.PI) * half * Math.exp(-t) * half * lanczos(z)
   }
-  if (isInfinite(result)) throw overflow()
+  // Beyond the range the parts overflow against each other.
+  if (isInfinite(result) || Number.isNaN(result)) throw overflow()
   if (result === 0) throw underflow()
   return result
 }

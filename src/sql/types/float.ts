@@ -61,6 +61,17 @@ export function formatFloat8(value: number, extraFloatDigits: number): string {
   return fromExponential(value.toExponential(), 15)
 }
 
+/** Whether a decimal lies exactly between two floats: it reads back only by the tie rule, and PostgreSQL then prints one more digit. */
+function isMidpoint(decimal: number, value: number): boolean {
+  if (decimal === value) return false
+  float4[0] = value
+  const bits = words4[0]!
+  words4[0] = bits + (Math.abs(decimal) > Math.abs(value) ? 1 : -1)
+  return (value + float4[0]!) / 2 === decimal
+}
+const float4 = new Float32Array(1)
+const words4 = new Uint32Array(float4.buffer)
+
 export function formatFloat4(value: number, extraFloatDigits: number): string {
   const odd = special(value)
   if (odd !== null) return odd
@@ -70,7 +81,8 @@ export function formatFloat4(value: number, extraFloatDigits: number): string {
   }
   for (let digits = 0; digits < 8; digits++) {
     const text = value.toExponential(digits)
-    if (Math.fround(Number(text)) === value) return fromExponential(text, 6)
+    const read = Number(text)
+    if (Math.fround(read) === value && !isMidpoint(read, value)) return fromExponential(text, 6)
   }
   return fromExponential(value.toExponential(8), 6)
 }

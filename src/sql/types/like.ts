@@ -12,6 +12,8 @@ type Matcher = (text: string) => boolean
 /** Pattern elements: a character (code point), ANY_ONE or ANY_RUN. */
 const ANY_ONE = -1
 const ANY_RUN = -2
+/** The escape character at the pattern's end: an error, but only for a text that gets that far. */
+const DANGLING = -4
 
 function elements(pattern: string): number[] {
   const result: number[] = []
@@ -27,7 +29,10 @@ function elements(pattern: string): number[] {
       continue
     }
     if (code === 0x5c) {
-      if (i >= pattern.length) throw new PgError(SQLSTATE.invalidEscapeSequence, 'LIKE pattern must not end with escape character')
+      if (i >= pattern.length) {
+        result.push(DANGLING)
+        break
+      }
       code = pattern.codePointAt(i)!
       i += code > 0xffff ? 2 : 1
     }
@@ -48,6 +53,7 @@ function general(codes: readonly number[]): Matcher {
     let resume = 0
     while (t < length) {
       const code = p < codes.length ? codes[p]! : -3
+      if (code === DANGLING) throw new PgError(SQLSTATE.invalidEscapeSequence, 'LIKE pattern must not end with escape character')
       if (code === ANY_RUN) {
         runAt = ++p
         resume = t

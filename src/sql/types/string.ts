@@ -97,7 +97,7 @@ const right = (text: string, n: number): string => {
 }
 
 function chr(code: number): string {
-  if (code < 0) throw new PgError(SQLSTATE.programLimitExceeded, 'character number must be positive')
+  if (code < 0) throw invalid('character number must be positive')
   if (code === 0) throw new PgError(SQLSTATE.programLimitExceeded, 'null character not permitted')
   if (code > 0x10ffff) throw new PgError(SQLSTATE.programLimitExceeded, `requested character too large for encoding: ${code}`)
   if (code >= 0xd800 && code < 0xe000)

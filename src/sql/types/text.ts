@@ -98,6 +98,11 @@ const compareChar = (a: string, b: string): number => charByte(a) - charByte(b)
 
 const noOrder = (support: TypeSupport): TypeSupport => ({ ...support, compare: null, hashKey: null, key: null })
 
+/** Types whose values only the server makes. */
+const cannotAccept = (type: string) => (): never => {
+  throw new PgError(SQLSTATE.featureNotSupported, `cannot accept a value of type ${type}`)
+}
+
 export const textTypes = {
   text: stringType((text) => checkText(text)),
   varchar: stringType((text, typmod) => coerceVarchar(checkText(text), typmod, false)),
@@ -106,10 +111,10 @@ export const textTypes = {
   cstring: noOrder(stringType((text) => text)),
   unknown: noOrder(stringType((text) => text)),
   refcursor: noOrder(stringType((text) => checkText(text))),
-  pg_node_tree: noOrder(stringType((text) => text)),
-  pg_ndistinct: noOrder(stringType((text) => text)),
-  pg_dependencies: noOrder(stringType((text) => text)),
-  pg_mcv_list: noOrder(stringType((text) => text)),
+  pg_node_tree: noOrder(stringType(cannotAccept('pg_node_tree'))),
+  pg_ndistinct: noOrder(stringType(cannotAccept('pg_ndistinct'))),
+  pg_dependencies: noOrder(stringType(cannotAccept('pg_dependencies'))),
+  pg_mcv_list: noOrder(stringType(cannotAccept('pg_mcv_list'))),
   char: defineType<string>({
     input: inputChar,
     output: outputChar,
