@@ -1,5 +1,7 @@
 // Work on rows that definitions need (sql/commands DataPort), done by the executor inside the same transaction.
 
+import { checkPermissions } from '../catalog/privileges.ts'
+import { rewriteQuery } from '../sql/analyzer/rewrite.ts'
 import type { DataPort } from '../sql/commands/context.ts'
 import type { Compilation } from '../sql/executor/compilation.ts'
 import { makeCompilation } from '../sql/executor/compile.ts'
@@ -20,7 +22,7 @@ import { startSequence } from '../storage/rows/sequences.ts'
 import type { Transaction } from '../storage/store.ts'
 import type { ClientSession } from './session.ts'
 
-export function makeDataPort(session: ClientSession, _statement: ParsedStatement, txn: Transaction): DataPort {
+export function makeDataPort(session: ClientSession, statement: ParsedStatement, txn: Transaction): DataPort {
   // The catalogue changes while the statement runs: each piece of work sees it as it is then.
   const compilation = (): Compilation => {
     const state = session.planning.execState(txn)
@@ -37,7 +39,14 @@ export function makeDataPort(session: ClientSession, _statement: ParsedStatement
     missingValue: (expr) => constantText(expr, compilation()),
     async insertQuery(query, into) {
       const cx = compilation()
-      const planned = planStatement(query, { catalog: cx.catalog, evaluate: null, statistics: null, stored: session.planning.readStored })
+      const context = session.planning.analyzeContext(statement, [], false)
+      const planned = planStatement(rewriteQuery(query, context), {
+        catalog: cx.catalog,
+        evaluate: null,
+        statistics: null,
+        stored: session.planning.readStored,
+      })
+      checkPermissions(session.planning.transactionSnapshot(), planned.permissions, session.roles.current)
       cx.run++
       const columns = into.columns.filter((column) => !column.dropped).map((column) => column.attnum)
       return insertPlan(planned.plan, columns.slice(0, planned.output.length), into.oid, cx)

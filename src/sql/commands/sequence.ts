@@ -4,7 +4,6 @@
 import { PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
-import { relationInfo } from '../../catalog/catalog-snapshot.ts'
 import type { ColumnDescriptor, RelationDescriptor, SequenceDescriptor } from '../../catalog/descriptors.ts'
 import { CLASS, type ObjectAddress } from '../../catalog/keys.ts'
 import { LOCK } from '../../catalog/object-locks.ts'
@@ -267,6 +266,4 @@ export async function alterSequence(c: CommandContext, stmt: AlterSeqStmt): Prom
 export async function restartSequence(c: CommandContext, oid: Oid): Promise<void> {
   const counterId = await c.writer.newOid()
   await c.writer.alterRelation(oid, (old) => ({ ...old, sequence: { ...old.sequence!, counterId } }))
-  const info = relationInfo(await c.writer.lockRelation(oid))
-  await c.ports.data.resetSequence(counterId, info.descriptor!.sequence!.start, false)
 }
