@@ -2,7 +2,8 @@
 
 import type { Oid } from '../base/ids.ts'
 import type { PgClassRow } from '../sql/builtin/data/rows.ts'
-import { attributesByRelation, classByName, classByOid, systemViewByOid } from '../sql/builtin/pg-class.ts'
+import { classByName, classByOid, systemViewByOid } from '../sql/builtin/pg-class.ts'
+import { relationAttributes } from './extra-columns.ts'
 import type { RelationInfo } from './snapshot.ts'
 
 const cache = new Map<Oid, RelationInfo>()
@@ -15,7 +16,7 @@ function build(row: PgClassRow): RelationInfo {
     namespace: row.relnamespace,
     owner: row.relowner,
     relkind: row.relkind,
-    columns: attributesByRelation(row.oid).map((column) => ({
+    columns: relationAttributes(row.oid).map((column) => ({
       attnum: column.attnum,
       name: column.attname,
       type: column.atttypid,

@@ -22,6 +22,7 @@ import {
   pathOids,
   viewDefinition,
 } from './definition-functions.ts'
+import { enumFunctions } from './enum-functions.ts'
 import { informationSchemaFunctions } from './information-schema-functions.ts'
 import { CLASS } from './keys.ts'
 import { splitName } from './lookup.ts'
@@ -61,7 +62,11 @@ export function catalogFunctions(
   deparser: Deparser = noDeparser,
 ): Map<string, SystemFunction> {
   const source = (): DefinitionSource => ({ snapshot: snapshotOf(), searchPath: context.session.searchPath(true), deparser })
-  const map = new Map<string, SystemFunction>([...privilegeFunctions(snapshotOf), ...informationSchemaFunctions(snapshotOf)])
+  const map = new Map<string, SystemFunction>([
+    ...privilegeFunctions(snapshotOf),
+    ...informationSchemaFunctions(snapshotOf),
+    ...enumFunctions(snapshotOf),
+  ])
   const add = (name: string, body: SystemFunction): void => {
     map.set(name, body)
   }

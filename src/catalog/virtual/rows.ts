@@ -4,12 +4,13 @@
 import type { Datum, Row } from '../../base/datum.ts'
 import type { Oid } from '../../base/ids.ts'
 import { BUILTIN_ROWS } from '../../sql/builtin/catalogs.ts'
-import { attributesByRelation, classByName } from '../../sql/builtin/pg-class.ts'
+import { classByName } from '../../sql/builtin/pg-class.ts'
 import { typeByOid } from '../../sql/builtin/pg-type.ts'
 import { makeArray } from '../../sql/types/array.ts'
 import { makeVector } from '../../sql/types/oid.ts'
 import { aclItemText } from '../acl.ts'
 import { builtinAcl, builtinRoles } from '../builtin-roles.ts'
+import { relationAttributes } from '../extra-columns.ts'
 import { BOOTSTRAP_ROLE_NAME, PG_CATALOG_NAMESPACE } from '../records.ts'
 
 export type RowObject = { readonly [column: string]: unknown }
@@ -40,7 +41,7 @@ export function shapeOf(table: string): Shape {
   let shape = shapes.get(table)
   if (shape === undefined) {
     const relation = classByName(PG_CATALOG_NAMESPACE, table)!.oid
-    const attributes = attributesByRelation(relation)
+    const attributes = relationAttributes(relation)
     const names = attributes.map((attribute) => attribute.attname)
     shape = {
       relation,

@@ -6,6 +6,7 @@ import { ACL } from '../../catalog/acl.ts'
 import { databaseMask, permissionDenied } from '../../catalog/privileges.ts'
 import { checkCanSetRole } from '../../catalog/roles.ts'
 import type { CreateSchemaStmt, Node } from '../parser/nodes.ts'
+import { quoteIdentifier } from '../types/quote.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { defaultAclFor } from './default-privileges.ts'
 import { load, roleOfSpec } from './names.ts'
@@ -32,7 +33,16 @@ export async function createSchema(
   }
   const oid = await c.writer.newOid()
   await c.writer.createNamespace({ oid, name, owner: owner.oid, acl: await defaultAclFor(c, 'n', owner.oid, 0) })
-  for (const element of stmt.schemaElts ?? []) await execute(c, inSchema(element, name))
+  if ((stmt.schemaElts ?? []).length > 0) {
+    // the elements see the new schema first
+    const path = c.ctx.settings.show('search_path', false)!
+    c.ctx.settings.set('search_path', `${quoteIdentifier(name)}, ${path}`, true)
+    try {
+      for (const element of stmt.schemaElts ?? []) await execute(c, inSchema(element, name))
+    } finally {
+      c.ctx.settings.set('search_path', path, true)
+    }
+  }
   return { tag: 'CREATE SCHEMA' }
 }
 

@@ -69,7 +69,8 @@ export function directCall(cx: Compilation, call: Call): DirectCall {
   const proc = procOf(cx, call.funcId)
   const { state } = cx
   const info = callInfo(call, proc, 0)
-  if (findBody(proc) === undefined && proc.prolang !== LANGUAGE.internal) {
+  // some functions PostgreSQL writes in SQL have bodies of a higher room here, found by name
+  if (findBody(proc) === undefined && proc.prolang !== LANGUAGE.internal && state.ctx.system(proc.proname) === undefined) {
     const prepared = sqlFunction(cx, proc, info)
     return (values) => prepared.call(values, state)
   }
@@ -187,7 +188,8 @@ export function compileCall(cx: Compilation, call: Call, args: readonly Compiled
   const proc = procOf(cx, call.funcId)
   const { state } = cx
   const strict = proc.proisstrict
-  if (findBody(proc) === undefined && proc.prolang !== LANGUAGE.internal) {
+  // some functions PostgreSQL writes in SQL have bodies of a higher room here, found by name
+  if (findBody(proc) === undefined && proc.prolang !== LANGUAGE.internal && state.ctx.system(proc.proname) === undefined) {
     const prepared = sqlFunction(cx, proc, callInfo(call, proc, 0))
     return eagerWaiting(args, (values) => (strict && values.includes(null) ? null : prepared.call(values, state)))
   }
