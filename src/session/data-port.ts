@@ -18,7 +18,6 @@ import {
 } from '../sql/executor/table-work.ts'
 import type { ParsedStatement } from '../sql/parser/parse.ts'
 import { planStatement } from '../sql/planner/planner.ts'
-import { startSequence } from '../storage/rows/sequences.ts'
 import type { Transaction } from '../storage/store.ts'
 import type { ClientSession } from './session.ts'
 
@@ -53,9 +52,7 @@ export function makeDataPort(session: ClientSession, statement: ParsedStatement,
     },
     isEmpty: (table) => isEmpty(table, compilation()),
     countRows: (table) => countRows(table, compilation()),
-    async resetSequence(counterId, lastValue, isCalled) {
-      await startSequence(txn, counterId, { lastValue: BigInt(lastValue), isCalled })
-    },
+    resetSequence: (counterId, lastValue, isCalled) => sequences.initialize(counterId, { lastValue: BigInt(lastValue), isCalled }),
     async sequenceState(counterId) {
       const state = await sequences.stored(counterId)
       return state === null ? null : { lastValue: String(state.lastValue), isCalled: state.isCalled }

@@ -178,6 +178,14 @@ export class Sequences {
     })
   }
 
+  /** Where a restarted sequence begins, under a fresh id that nobody uses yet: at once, so that the transaction's own nextval sees it. */
+  initialize(id: number, state: SequenceState): Promise<void> {
+    return this.#change(sequenceKey(id), async (txn) => {
+      await txn.put(sequenceKey(id), encodeState(state))
+      return () => this.forget(id)
+    })
+  }
+
   /** What `SELECT last_value, is_called FROM seq` shows. */
   state(id: number, parameters: SequenceParameters): MaybePromise<SequenceState> {
     return andThen(this.stored(id), (state) => state ?? { lastValue: parameters.start, isCalled: false })
@@ -213,9 +221,4 @@ function exhausted(parameters: SequenceParameters, ascending: boolean): PgError 
     ? `maximum value of sequence "${parameters.name}" (${parameters.max})`
     : `minimum value of sequence "${parameters.name}" (${parameters.min})`
   return new PgError(SQLSTATE.sequenceGeneratorLimitExceeded, `nextval: reached ${bound}`)
-}
-
-/** Where a new sequence, or a restarted one under a fresh id, begins: written in the transaction that makes it. */
-export function startSequence(txn: Transaction, id: number, state: SequenceState): MaybePromise<void> {
-  return txn.insert(sequenceKey(id), encodeState(state))
 }
