@@ -154,10 +154,6 @@ export class Layers {
     if (this.committedChange) {
       const stamp = this.owner!.commitStamp
       const put = this.operation === INTENT_PUT
-      if (this.plain === 0 && !put) {
-        batch.delete(key)
-        return
-      }
       this.copyVersion(put ? VALUE : TOMBSTONE, stamp, put ? this.operationStart : 0, put ? this.operationEnd : 0)
       batch.put(key, slab, offset, this.copied)
       if (!put) batch.noteTombstone(key)
