@@ -59,7 +59,11 @@ export function fakeEvalContext(): EvalContext {
     memory: new MemoryAccount('test', 1 << 30),
     cancel: new CancelToken(),
     session: { database: 'postgres', currentUser: 10 },
-    catalog: { typeSupport: builtinTypeSupport },
+    catalog: {
+      typeSupport: builtinTypeSupport,
+      toRelation: (name: string) => builtinRelationByName(PG_CATALOG, name.split('.').at(-1)!)?.oid ?? null,
+      typeShape: (oid: Oid) => typeByOid(oid) ?? null,
+    },
     system: () => undefined,
     notice: () => {},
   } as unknown as EvalContext
@@ -107,7 +111,7 @@ export function fakeCatalog(): FakeCatalog {
       return typesByName(name).find((row) => row.typnamespace === schema) ?? null
     },
     userType: () => null,
-    procsByName: (schema, name) => (schema === PG_CATALOG ? procsByName(name).filter((row) => row.pronamespace === schema) : []),
+    procsByName: (schema, name) => procsByName(name).filter((row) => row.pronamespace === schema),
     proc: (id) => procByOid(id) ?? null,
     aggregate: (fn) => aggregateByProc(fn) ?? null,
     operatorsByName: (schema, name) => (schema === PG_CATALOG ? operatorsByName(name) : []),

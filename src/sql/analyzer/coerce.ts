@@ -54,7 +54,7 @@ function coerceUnknownLiteral(
   const inputMod = base === T.interval ? baseMod : -1
   const value = node.value === null ? null : literalValue(state, base, node.value as string, inputMod, node.location)
   const result = makeConst(base, inputMod, typeCollation(state, base), value, node.location)
-  return target === base ? result : coerceToDomain(state, result, base, baseMod, target, context, format, location)
+  return target === base ? result : coerceToDomain(state, result, base, baseMod, target, false, format, location)
 }
 
 /** A parameter whose type context decides: the first use sets it. */
@@ -112,9 +112,9 @@ export function coerceType(
       const base = baseType(state.source, target)
       const baseMod = baseTypmod(state.source, target, targetTypmod)
       const result = buildCoercion(state, node, path, base, baseMod, context, format, location)
-      return target === base ? result : coerceToDomain(state, result, base, baseMod, target, context, format, location)
+      return target === base ? result : coerceToDomain(state, result, base, baseMod, target, true, format, location)
     }
-    const result = coerceToDomain(state, node, 0, -1, target, context, format, location)
+    const result = coerceToDomain(state, node, 0, -1, target, false, format, location)
     return result !== node ? result : relabel(node, target, -1, format, location)
   }
   if (input === T.record && isComposite(state.source, target)) return coerceRecord(state, node, target, context, format, location)
@@ -163,14 +163,14 @@ export function coerceToDomain(
   base: Oid,
   baseMod: number,
   target: Oid,
-  _context: CoercionContext,
+  hideInput: boolean,
   format: CoercionForm,
   location: number,
 ): Expr {
   const baseOid = base === 0 ? baseType(state.source, target) : base
   if (baseOid === target) return node
   const mod = base === 0 ? baseTypmod(state.source, target, baseMod) : baseMod
-  const input = hideCoercion(node)
+  const input = hideInput ? hideCoercion(node) : node
   const inBase =
     input.type === baseOid || baseType(state.source, input.type) === baseOid ? input : relabel(input, baseOid, -1, 'implicit', -1)
   const arg = applyTypmod(state, inBase, baseOid, mod, COERCION.implicit, 'implicit', location, false)
@@ -268,7 +268,7 @@ function coerceRecord(state: ParseState, node: Expr, target: Oid, context: Coerc
   }
   if (next < args.length) return fail('Input has too many columns.', exprLocation(node))
   const row: Expr = { kind: 'RowExpr', args: fields, colNames: null, type: composite, typmod: -1, collation: 0, format, location }
-  return composite === target ? row : coerceToDomain(state, row, composite, -1, target, context, format, location)
+  return composite === target ? row : coerceToDomain(state, row, composite, -1, target, false, format, location)
 }
 
 function wholeRowFields(state: ParseState, node: Expr & { kind: 'Var' }): Expr[] {

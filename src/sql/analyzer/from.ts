@@ -354,7 +354,9 @@ function transformJoin(state: ParseState, node: NodeOf['JoinExpr']): FromItem {
     quals = transformCondition(state, node.quals, 'join on', 'JOIN/ON')
     state.namespace = saved
   }
-  const top = addJoin(state, joinType, columns, aliasVars, mergedCols, node.alias)
+  // An alias hides what is inside: its columns are the join's own.
+  const own = node.alias === undefined ? columns : columns.map((column, i) => ({ ...column, varno: 0, attno: i + 1 }))
+  const top = addJoin(state, joinType, own, aliasVars, mergedCols, node.alias)
   let namespace: NsItem[]
   if (node.alias !== undefined) namespace = [top]
   else {

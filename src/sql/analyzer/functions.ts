@@ -259,7 +259,7 @@ export function fieldsOf(state: ParseState, row: Expr): readonly (Field | null)[
     }
     if (rte?.kind === 'subquery') {
       const inner = rte.subquery.targetList.find((entry) => entry.resno === row.attno)?.expr
-      if (inner !== undefined && inner.kind === 'RowExpr') return fieldsOf(state, inner)
+      if (inner !== undefined && (inner.kind === 'RowExpr' || inner.kind === 'FuncExpr')) return fieldsOf(state, inner)
     }
   }
   return []

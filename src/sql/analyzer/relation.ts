@@ -463,10 +463,13 @@ export function missingRelation(state: ParseState, schema: string | null, name: 
   let found: RangeTblEntry | null = null
   let index = -1
   let owner: ParseState = state
+  const namespace = schema === null ? null : state.ctx.catalog.namespaceByName(schema)
+  const wanted = namespace === null ? 0 : (state.ctx.catalog.relationByName(namespace.oid, name)?.oid ?? 0)
   search: for (let level: ParseState | null = state; level !== null; level = level.parent) {
     for (const [i, rte] of level.rtable.entries()) {
       const real = rte.kind === 'relation' ? level.relations[i]?.name : rte.kind === 'cte' ? rte.cteName : null
-      if (rte.inFromClause && rte.kind !== 'join' && (real === name || rte.refname === name) && schema === null) {
+      const matches = schema === null ? real === name || rte.refname === name : rte.kind === 'relation' && rte.relation === wanted
+      if (rte.inFromClause && rte.kind !== 'join' && matches) {
         found = rte
         index = i + 1
         owner = level

@@ -420,7 +420,7 @@ function assignIndirection(
     const part: Expr = inner.length === 0 ? ref : { ...ref }
     const assigned = assignIndirection(state, part, targetName, true, elementType, baseMod, inner, value, location)
     const result: Expr = { ...ref, assign: assigned, type: base, collation: 0 }
-    return base === type ? result : coerceToDomain(state, result, base, baseMod, type, COERCION.assignment, 'implicit', -1)
+    return base === type ? result : coerceToDomain(state, result, base, baseMod, type, false, 'implicit', -1)
   }
   const name = stringOf(step)
   const row = state.ctx.catalog.type(base)
@@ -461,5 +461,5 @@ function assignIndirection(
     collation: 0,
     location: -1,
   }
-  return base === type ? result : coerceToDomain(state, result, base, baseMod, type, COERCION.assignment, 'implicit', -1)
+  return base === type ? result : coerceToDomain(state, result, base, baseMod, type, false, 'implicit', -1)
 }

@@ -1,0 +1,82 @@
+// Names as they must be written to be found again: relations, functions, operators, types, collations; unique names of range table entries.
+
+import type { Oid } from '../../../base/ids.ts'
+import { collationByOid } from '../../builtin/catalogs.ts'
+import { formatType } from '../../functions/format-type.ts'
+import { quoteIdentifier } from '../../types/quote.ts'
+import { typeNameInPath } from '../catalog-source.ts'
+import type { Query } from '../query.ts'
+import type { DeparseContext, Names } from './writer.ts'
+
+const PG_CATALOG = 11
+
+/** `name`, qualified unless the search path finds this very relation first. */
+export function relationName(ctx: DeparseContext, oid: Oid, hidden: ReadonlySet<string> = new Set()): string {
+  const relation = ctx.catalog.relation(oid)
+  if (relation === null) return `${oid}`
+  let visible = false
+  for (const schema of ctx.searchPath) {
+    const found = ctx.catalog.relationByName(schema, relation.name)
+    if (found === null) continue
+    visible = found.oid === oid
+    break
+  }
+  return visible && !hidden.has(relation.name) ? quoteIdentifier(relation.name) : qualifiedRelationName(ctx, oid)
+}
+
+export function qualifiedRelationName(ctx: DeparseContext, oid: Oid): string {
+  const relation = ctx.catalog.relation(oid)!
+  const schema = ctx.catalog.namespace(relation.namespace)?.name ?? 'pg_temp'
+  return `${quoteIdentifier(schema)}.${quoteIdentifier(relation.name)}`
+}
+
+export function typeText(ctx: DeparseContext, type: Oid, typmod: number): string {
+  return formatType(
+    type,
+    typmod,
+    (oid) => ctx.catalog.type(oid) ?? undefined,
+    (row) => typeNameInPath(ctx.catalog, ctx.searchPath, row),
+  )
+}
+
+function qualify(ctx: DeparseContext, namespace: Oid, name: string, found: (schema: Oid) => boolean): string {
+  if (namespace === PG_CATALOG) return quoteIdentifier(name)
+  for (const schema of ctx.searchPath) {
+    if (schema === namespace) return quoteIdentifier(name)
+    if (found(schema)) break
+  }
+  return `${quoteIdentifier(ctx.catalog.namespace(namespace)?.name ?? 'pg_temp')}.${quoteIdentifier(name)}`
+}
+
+export function functionName(ctx: DeparseContext, oid: Oid): string {
+  const proc = ctx.catalog.proc(oid)
+  if (proc === null) return `${oid}`
+  return qualify(ctx, proc.pronamespace, proc.proname, (schema) => ctx.catalog.procsByName(schema, proc.proname).length > 0)
+}
+
+export function operatorText(ctx: DeparseContext, oid: Oid): string {
+  const operator = ctx.catalog.operator(oid)
+  if (operator === null) return `${oid}`
+  if (operator.oprnamespace === PG_CATALOG || ctx.searchPath.includes(operator.oprnamespace)) return operator.oprname
+  return `OPERATOR(${quoteIdentifier(ctx.catalog.namespace(operator.oprnamespace)?.name ?? '?')}.${operator.oprname})`
+}
+
+export function collationText(oid: Oid): string {
+  return quoteIdentifier(collationByOid(oid)?.collname ?? String(oid))
+}
+
+/** Every entry's name, made unique in this query and those around it. */
+export function levelNames(ctx: DeparseContext, query: Query, outer: readonly Names[]): Names {
+  const used = new Set<string>()
+  for (const level of outer) for (const name of level.refnames) if (name !== null) used.add(name)
+  const refnames = query.rtable.map((rte): string | null => {
+    if (rte.kind === 'join' && !rte.hasAlias) return null
+    let name = rte.refname
+    if (rte.kind === 'relation' && !rte.hasAlias) name = ctx.catalog.relation(rte.relation)?.name ?? name
+    let unique = name
+    for (let n = 1; used.has(unique); n++) unique = `${name}_${n}`
+    used.add(unique)
+    return unique
+  })
+  return { query, refnames, columns: query.rtable.map((rte) => rte.colNames) }
+}
