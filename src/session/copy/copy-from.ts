@@ -1,7 +1,7 @@
 // COPY … FROM STDIN: bytes from the client into rows of a table, in batches, with the client held back when the store is slower. // hot
 
 import type { Datum, Row } from '../../base/datum.ts'
-import { notSupported, PgError } from '../../base/errors.ts'
+import { PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { LIMITS } from '../../base/limits.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
@@ -10,12 +10,12 @@ import { checkPermissions } from '../../catalog/privileges.ts'
 import type { RelationInfo } from '../../catalog/snapshot.ts'
 import type { ResultSink } from '../../pgwire/backend.ts'
 import { analyzeCopyWhere } from '../../sql/analyzer/expression.ts'
-import { makeBulkInsert } from '../../sql/executor/bulk-insert.ts'
 import type { NodeOf } from '../../sql/parser/nodes.ts'
 import type { ParsedStatement } from '../../sql/parser/parse.ts'
 import type { TypeSupport } from '../../sql/types/type.ts'
 import type { ClientSession } from '../session.ts'
 import { BinaryReader } from './binary-reader.ts'
+import { copyInsert } from './copy-insert.ts'
 import { matchColumns } from './copy-to.ts'
 import { CsvReader } from './csv-reader.ts'
 import { Fields, FORM_DEFAULT, FORM_NULL, FORM_PLAIN, FORM_TEXT, type RecordReader } from './fields.ts'
@@ -60,6 +60,8 @@ class RowParser {
   readonly #fields = new Fields()
   #column = ''
   skipped = 0
+  /** Of the row last read: which columns ask for their default; null = none. */
+  defaulted: Uint8Array | null = null
 
   constructor(session: ClientSession, relation: string, columns: readonly Column[], options: CopyOptions) {
     this.#session = session
@@ -97,8 +99,8 @@ class RowParser {
     return true
   }
 
-  /** The next row's values by position in the column list; null when more bytes are needed. `defaults` marks columns to be defaulted. */
-  next(defaults: Uint8Array): Datum[] | null {
+  /** The next row's values by position in the column list; null when more bytes are needed. */
+  next(): Datum[] | null {
     for (;;) {
       const fields = this.#fields
       this.#column = ''
@@ -113,7 +115,7 @@ class RowParser {
         throw this.#located(new PgError(SQLSTATE.badCopyFileFormat, 'extra data after last expected column'))
       }
       try {
-        return this.#values(fields, defaults)
+        return this.#values(fields)
       } catch (error) {
         if (this.#options.onError !== 'ignore' || !(error instanceof PgError) || !error.code.startsWith(IGNORED_CLASS)) {
           throw this.#located(error)
@@ -123,19 +125,20 @@ class RowParser {
     }
   }
 
-  #values(fields: Fields, defaults: Uint8Array): Datum[] {
+  #values(fields: Fields): Datum[] {
     const columns = this.#columns
     const values: Datum[] = new Array(columns.length)
+    this.defaulted = null
     for (let i = 0; i < columns.length; i++) {
       const column = columns[i]!
-      defaults[i] = 0
       if (i >= fields.count) {
         throw new PgError(SQLSTATE.badCopyFileFormat, `missing data for column "${column.name}"`)
       }
       const form = fields.form[i]!
       if (form === FORM_NULL) values[i] = null
       else if (form === FORM_DEFAULT) {
-        defaults[i] = 1
+        this.defaulted ??= new Uint8Array(columns.length)
+        this.defaulted[i] = 1
         values[i] = null
       } else {
         this.#column = column.name
@@ -235,7 +238,6 @@ export async function copyFrom(
   sink: ResultSink,
 ): Promise<string> {
   checkTarget(session, relation, attnums)
-  if (options.default !== null) throw notSupported('COPY FROM with DEFAULT is not supported')
   await session.lockRelation(relation.oid, LOCK.rowExclusive, true, relation.name)
   const txn = await session.transaction(false, false)
   const columns = attnums.map((attnum): Column => {
@@ -246,12 +248,12 @@ export async function copyFrom(
     node.whereClause === undefined
       ? null
       : analyzeCopyWhere(node.whereClause, relation, session.planning.analyzeContext(statement, [], false))
-  const insert = makeBulkInsert(relation.descriptor!, attnums, where, session.planning.execState(txn))
+  const insert = copyInsert(session, relation.descriptor!, attnums, where, txn, session.planning.analyzeContext(statement, [], false))
   const parser = new RowParser(session, relation.name, columns, options)
   const source = sink.copyIn(options.format === 'binary' ? 1 : 0, columns.length)
-  const defaults = new Uint8Array(columns.length)
   let headerPending = options.header !== 'off'
   let batch: Row[] = []
+  let marks: (Uint8Array | null)[] = []
   let total = 0
   try {
     for (let ended = false; !ended; ) {
@@ -266,21 +268,21 @@ export async function copyFrom(
         if (!parser.header()) continue
         headerPending = false
       }
-      for (let row = parser.next(defaults); row !== null; row = parser.next(defaults)) {
+      for (let row = parser.next(); row !== null; row = parser.next()) {
         batch.push(row)
+        marks.push(parser.defaulted)
         if (batch.length < LIMITS.batchRows) continue
-        const written = insert.rows(batch)
+        const written = insert.rows(batch, marks)
         total += written instanceof Promise ? await written : written
         batch = []
+        marks = []
       }
     }
-    if (batch.length > 0) total += await insert.rows(batch)
+    if (batch.length > 0) total += await insert.rows(batch, marks)
     await insert.finish()
   } catch (error) {
-    insert.close()
     throw error instanceof PgError && error.fields.where === undefined && batch.length > 0 ? error.with({ where: parser.where() }) : error
   }
-  insert.close()
   if (parser.skipped > 0 && options.verbosity !== 'silent') {
     session.notice({
       severity: 'NOTICE',
