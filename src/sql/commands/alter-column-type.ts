@@ -10,7 +10,7 @@ import { type ColumnDef, type Node, nodeAs } from '../parser/nodes.ts'
 import { parse } from '../parser/parse.ts'
 import type { CommandContext, ExpressionScope } from './context.ts'
 import { serialType } from './create-table.ts'
-import { describeAddress, relationText } from './describe.ts'
+import { relationText } from './describe.ts'
 import { columnNamed, load, partsOf, quoteName, SYSTEM_COLUMNS, undefinedColumn } from './names.ts'
 import { foreignKeyOperators, operatorClass } from './operator-classes.ts'
 import { alterTable, analyzeDefault, columnTypeDependency, draftScope, replaceColumn, typeText } from './table-builder.ts'
@@ -79,7 +79,6 @@ export async function alterColumnType(c: CommandContext, table: Oid, name: strin
     throw new PgError(SQLSTATE.invalidColumnDefinition, 'cannot specify USING when altering type of generated column', {
       detail: `Column "${name}" is a generated column.`,
     })
-  await refuseDependents(c, before, column)
   const target = { column: name, type: named.type, typmod: named.typmod }
   const typeName = await load(() => typeText(c, named.type))
   const withTypmod = await load(() => typeText(c, named.type, named.typmod))
@@ -95,6 +94,7 @@ export async function alterColumnType(c: CommandContext, table: Oid, name: strin
           ...(def.raw_default === undefined ? { automatic: () => notAutomatic } : {}),
         })
       : null
+  await refuseDependents(c, before, column)
   const storage = (await load(() => c.snapshot.type(named.type)))!.typstorage
   let next: ColumnDescriptor = { ...column, type: named.type, typmod: named.typmod, collation, storage, missingValue: null }
   let after = replaceColumn(before, next)
@@ -198,8 +198,6 @@ async function rebindForeignKeys(c: CommandContext, relation: RelationDescriptor
         const opclass = index.columns.find((key) => key.attnum === pk.attnum)!.opclass
         const found = await foreignKeyOperators(c, opclass, pk.type, fk.type)
         if (found === null) {
-          const description = await describeAddress(c, { classId: CLASS.constraint, objId: constraint.oid, subId: 0 })
-          void description
           throw new PgError(SQLSTATE.datatypeMismatch, `foreign key constraint "${constraint.name}" cannot be implemented`, {
             detail: `Key columns "${fk.name}" of the referencing table and "${pk.name}" of the referenced table are of incompatible types: ${await load(() => typeText(c, fk.type))} and ${await load(() => typeText(c, pk.type))}.`,
           })

@@ -254,6 +254,12 @@ async function needComposite(c: CommandContext, relation: RelationInfo, action: 
   await needTable(c, relation, action)
 }
 
+/** SET DEFAULT is analysed away from its text: its errors point nowhere. */
+function withoutPosition(error: PgError): PgError {
+  const { position: _, ...fields } = error.fields
+  return new PgError(error.code, error.message, fields)
+}
+
 export function mergedOptions(old: readonly string[] | null, changes: readonly (readonly [string, string | null])[]): string[] | null {
   const map = new Map((old ?? []).map((option) => option.split(/=(.*)/s).slice(0, 2) as [string, string]))
   for (const [name, value] of changes) {
@@ -414,7 +420,9 @@ async function columnDefault(c: CommandContext, relation: RelationInfo, cmd: Alt
   if (column.default !== null) await c.writer.forget(CLASS.attrdef, column.default.oid)
   draft.relation = replaceColumn(draft.relation, { ...column, default: null })
   if (cmd.def !== undefined) {
-    const expr = await analyzeDefault(c, draft.relation, column, cmd.def, false)
+    const expr = await analyzeDefault(c, draft.relation, column, cmd.def, false).catch((error: unknown) => {
+      throw error instanceof PgError ? withoutPosition(error) : error
+    })
     if (!(expr.kind === 'Const' && expr.value === null)) await withDefault(c, draft, column.attnum, expr, '')
   }
   await c.writer.updateRelation(draft.relation)

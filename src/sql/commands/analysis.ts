@@ -13,6 +13,7 @@ import { analyzeExpression, resolveCollation } from '../analyzer/expression.ts'
 import type { Query } from '../analyzer/query.ts'
 import { readStoredExpr, writeStoredExpr, writeStoredQuery } from '../analyzer/stored.ts'
 import { resolveTypeName } from '../analyzer/type-name.ts'
+import { volatility } from '../planner/volatility.ts'
 import type { Analysis, ExpressionScope } from './context.ts'
 
 const KIND: Readonly<Record<ExpressionScope['purpose'], ExprKind>> = {
@@ -23,6 +24,13 @@ const KIND: Readonly<Record<ExpressionScope['purpose'], ExprKind>> = {
   'index predicate': 'index predicate',
   using: 'alter column',
   'domain check': 'domain check',
+}
+
+/** What must not change with time or session, and what to say if it would. */
+const MUTABLE: Readonly<Partial<Record<ExpressionScope['purpose'], string>>> = {
+  generated: 'generation expression is not immutable',
+  index: 'functions in index expression must be marked IMMUTABLE',
+  'index predicate': 'functions in index predicate must be marked IMMUTABLE',
 }
 
 const CLASS_OF: Readonly<Record<Dependency['kind'], Oid>> = {
@@ -57,7 +65,7 @@ export function makeAnalysis(contextOf: () => AnalyzeContext, deparse: Deparse =
       withCatalog(() => {
         const context = contextOf()
         try {
-          return analyzeExpression(node, context, KIND[scope.purpose], {
+          const expr = analyzeExpression(node, context, KIND[scope.purpose], {
             relation: scope.relation,
             ...(scope.target === null
               ? {}
@@ -66,6 +74,10 @@ export function makeAnalysis(contextOf: () => AnalyzeContext, deparse: Deparse =
               ? {}
               : { domain: { ...scope.domain, collation: context.catalog.type(scope.domain.type)?.typcollation ?? 0 } }),
           })
+          const mutable = MUTABLE[scope.purpose]
+          if (mutable !== undefined && volatility(expr, context.catalog) !== 'i')
+            throw new PgError(SQLSTATE.invalidObjectDefinition, mutable)
+          return expr
         } catch (error) {
           if (scope.automatic !== undefined && error instanceof PgError && error.code === SQLSTATE.datatypeMismatch)
             throw scope.automatic(error)

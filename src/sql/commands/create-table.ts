@@ -27,7 +27,7 @@ import { nextvalExpr } from './expr-build.ts'
 import {
   chooseRelationName,
   columnNamed,
-  creationNamespace,
+  creationNamespaceAt,
   load,
   lockNamed,
   partsOf,
@@ -296,7 +296,7 @@ export async function nameTaken(c: CommandContext, namespace: Oid, name: string,
 export async function createTable(c: CommandContext, stmt: CreateStmt): Promise<CommandResult> {
   refuseUnsupported(stmt)
   const { schema, name } = splitName(c, rangeVarParts(stmt.relation!))
-  const namespace = await load(() => creationNamespace(c, schema))
+  const namespace = await creationNamespaceAt(c, schema, stmt.relation!.location)
   if (await nameTaken(c, namespace.oid, name, stmt.if_not_exists ?? false)) return { tag: 'CREATE TABLE' }
   const persistence = stmt.relation!.relpersistence === 'u' ? 'u' : 'p'
   const draft: Draft = {

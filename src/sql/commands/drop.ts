@@ -73,6 +73,12 @@ class Collector {
         for (const constraint of relation.table?.constraints ?? []) await collect(CLASS.constraint, constraint.oid)
       }
     }
+    if (classId === CLASS.constraint) {
+      const record = await load(() => this.c.snapshot.record(objId))
+      const table = record?.kind === 'constraint' ? await load(() => this.c.snapshot.relation(record.table)) : null
+      const constraint = table?.descriptor?.table?.constraints.find((other) => other.oid === objId)
+      if (constraint?.type === 'p' || constraint?.type === 'u') await collect(CLASS.relation, constraint.index)
+    }
     if (classId === CLASS.type) {
       const type = await load(() => this.c.snapshot.userType(objId))
       if (type !== null && type.arrayType !== 0) await collect(CLASS.type, type.arrayType)
@@ -123,9 +129,9 @@ class Collector {
     const reported = dependent.type === 'n'
     if (reported) {
       const description = await describeAddress(this.c, target)
-      if (description !== null) this.refusals.push(`${description} depends on ${onDescription}`)
+      const exact = on.classId === CLASS.constraint ? await describeAddress(this.c, dependent.to) : null
+      if (description !== null) this.refusals.push(`${description} depends on ${exact ?? onDescription}`)
     }
-    void on
     await this.add(target, reported)
   }
 }
@@ -142,8 +148,6 @@ export async function performDeletion(c: CommandContext, targets: readonly Objec
   const collector = new Collector(c)
   // other targets are no dependents of each other
   for (const target of targets) {
-    const description = (await describeAddress(c, target)) ?? 'object'
-    void description
     await collector.add(target, false)
   }
   const wanted = new Set(targets.map(addressText))
@@ -364,7 +368,11 @@ async function namedForDrop(c: CommandContext, parts: readonly string[], missing
   }
   const relation = await lockNamed(c, parts, LOCK.accessExclusive, true)
   if (relation === null) {
-    if (!missingOk) throw new PgError(SQLSTATE.undefinedTable, `${word} "${parts.join('.')}" does not exist`)
+    if (!missingOk)
+      throw new PgError(
+        word === 'index' ? SQLSTATE.undefinedObject : SQLSTATE.undefinedTable,
+        `${word} "${parts.join('.')}" does not exist`,
+      )
     skipped(c, `${word} "${name}" does not exist`)
   }
   return relation

@@ -10,6 +10,7 @@ import { type IndexStmt, nodeAs, type ReindexStmt } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { defElems, relationOptions } from './def-elem.ts'
 import { load, lockNamed, rangeVarParts } from './names.ts'
+import { accessMethod } from './operator-classes.ts'
 import { addIndex, checkOwner, type Draft, writeDependencies } from './table-builder.ts'
 
 export async function createIndex(c: CommandContext, stmt: IndexStmt): Promise<CommandResult> {
@@ -23,6 +24,7 @@ export async function createIndex(c: CommandContext, stmt: IndexStmt): Promise<C
       detail: relationDetail(relation.relkind),
     })
   await load(() => checkNamespace(c.snapshot, relation.namespace, c.ctx.session.currentUser, ACL.create))
+  accessMethod(stmt.accessMethod ?? 'btree')
   if (stmt.idxname !== undefined && stmt.idxname !== '') {
     if ((await load(() => c.snapshot.relationByName(relation.namespace, stmt.idxname!))) !== null) {
       if (!stmt.if_not_exists) throw new PgError(SQLSTATE.duplicateTable, `relation "${stmt.idxname}" already exists`)

@@ -97,7 +97,8 @@ export async function cluster(c: CommandContext, stmt: ClusterStmt): Promise<Com
     const relation = (await lockNamed(c, rangeVarParts(stmt.relation), LOCK.accessExclusive))!
     await checkOwner(c, relation)
     const name = stmt.indexname ?? ''
-    if (name !== '' && !relation.descriptor?.table?.indexes.some((index) => index.name === name))
+    if (name === '') throw new PgError(SQLSTATE.undefinedObject, `there is no previously clustered index for table "${relation.name}"`)
+    if (!relation.descriptor?.table?.indexes.some((index) => index.name === name))
       throw new PgError(SQLSTATE.undefinedObject, `index "${name}" for table "${relation.name}" does not exist`)
   }
   return { tag: 'CLUSTER' }

@@ -124,6 +124,20 @@ export function creationNamespace(c: CommandContext, schema: string | null, chec
   throw new PgError(SQLSTATE.undefinedSchema, 'no schema has been selected to create in')
 }
 
+/** The same, with the name's position in the error. */
+export async function creationNamespaceAt(
+  c: CommandContext,
+  schema: string | null,
+  location: number | undefined,
+): Promise<NamespaceDescriptor> {
+  try {
+    return await load(() => creationNamespace(c, schema))
+  } catch (error) {
+    if (error instanceof PgError && error.code === SQLSTATE.undefinedSchema && schema !== null) throw error.with(positionOf(c, location))
+    throw error
+  }
+}
+
 /** A role as GRANT and OWNER name it. PUBLIC answers null where it is allowed. */
 export function roleOfSpec(c: CommandContext, spec: RoleSpec): RoleDescriptor {
   switch (spec.roletype) {

@@ -601,9 +601,6 @@ export async function addForeignKey(
     draft.relation = alterTable(draft.relation, (table) => ({
       inboundForeignKeys: [...table.inboundForeignKeys, { table: own.oid, constraint: oid }],
     }))
-  const keyConstraint = referenced.table.constraints.find(
-    (other) => (other.type === 'p' || other.type === 'u') && other.index === index!.oid,
-  )
   draft.dependencies.push({
     from: { classId: CLASS.constraint, objId: oid, subId: 0 },
     to: [
@@ -614,13 +611,7 @@ export async function addForeignKey(
             to: { classId: CLASS.relation, objId: referenced.oid, subId: attnum },
             type: 'n' as const,
           }))),
-      {
-        to:
-          keyConstraint === undefined
-            ? { classId: CLASS.relation, objId: index!.oid, subId: 0 }
-            : { classId: CLASS.constraint, objId: keyConstraint.oid, subId: 0 },
-        type: 'n' as const,
-      },
+      { to: { classId: CLASS.relation, objId: index!.oid, subId: 0 }, type: 'n' as const },
     ],
   })
   return { constraint: made, referenced: referenced.oid }

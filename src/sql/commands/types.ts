@@ -33,16 +33,22 @@ export async function createEnum(c: CommandContext, stmt: CreateEnumStmt): Promi
   const namespace = await load(() => creationNamespace(c, schema))
   await checkTypeName(c, namespace.oid, name)
   const labels: { oid: number; label: string; sortOrder: number }[] = []
+  const oid = await c.writer.newOid()
   for (const [i, node] of (stmt.vals ?? []).entries()) {
     const label = stringOf(node)
     checkLabel(label)
     if (labels.some((other) => other.label === label))
-      throw new PgError(SQLSTATE.duplicateObject, `enum label "${label}" used more than once`)
+      throw new PgError(SQLSTATE.uniqueViolation, 'duplicate key value violates unique constraint "pg_enum_typid_label_index"', {
+        detail: `Key (enumtypid, enumlabel)=(${oid}, ${label}) already exists.`,
+        schema: 'pg_catalog',
+        table: 'pg_enum',
+        constraint: 'pg_enum_typid_label_index',
+      })
     labels.push({ oid: await c.writer.newOid(), label, sortOrder: i + 1 })
   }
   const owner = c.ctx.session.currentUser
   await c.writer.createType({
-    oid: await c.writer.newOid(),
+    oid,
     name,
     namespace: namespace.oid,
     owner,
