@@ -17,6 +17,7 @@ import type { Expr, TargetEntry } from '../sql/analyzer/expr.ts'
 import { readStoredExpr } from '../sql/analyzer/stored.ts'
 import type { CompileOptions } from '../sql/executor/compilation.ts'
 import { compilePlan } from '../sql/executor/compile.ts'
+import { constantEvaluator } from '../sql/executor/evaluate.ts'
 import type { ExecState } from '../sql/executor/operator.ts'
 import { classify } from '../sql/parser/classify.ts'
 import { type Lifted, templateOf } from '../sql/parser/lift.ts'
@@ -158,7 +159,12 @@ export class Planning {
     return withCatalog(() => {
       const context = this.analyzeContext(statement, declared)
       const query = analyzeStatement(statement.node!, context)
-      const planned = planStatement(query, { catalog: context.catalog, evaluate: null, statistics: null, stored: this.readStored })
+      const planned = planStatement(query, {
+        catalog: context.catalog,
+        evaluate: constantEvaluator({ ...this.execState(this.#session.block.txn!), catalog: context.catalog }),
+        statistics: null,
+        stored: this.readStored,
+      })
       const returnsRows = planned.command === 'select' || planned.hasReturning
       return {
         planned,

@@ -1,23 +1,157 @@
-// EXPLAIN.
+// EXPLAIN: the plan of a statement; with ANALYZE the statement is run, its rows thrown away, and what every node did is shown beside it.
 
 import type { Datum } from '../../base/datum.ts'
-import { notSupported } from '../../base/errors.ts'
-import type { MaybePromise } from '../../base/maybe-promise.ts'
+import { notSupported, PgError } from '../../base/errors.ts'
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { ResultSink, RowShape } from '../../pgwire/backend.ts'
+import { defBoolean, defElems, defString } from '../../sql/commands/def-elem.ts'
+import { compilePlan } from '../../sql/executor/compile.ts'
+import { type Instrumentation, makeInstrumentation } from '../../sql/executor/instrument.ts'
 import type { NodeOf } from '../../sql/parser/nodes.ts'
 import type { ParsedStatement } from '../../sql/parser/parse.ts'
+import { type ExplainOptions, explainJson, explainText } from '../../sql/planner/explain.ts'
+import type { PlanEntry } from '../plan-cache.ts'
+import { drain, startExecution } from '../run-planned.ts'
 import type { ClientSession } from '../session.ts'
 
-export function explainColumns(session: ClientSession, _node: NodeOf['ExplainStmt']): RowShape['columns'] {
-  return session.textColumns(['QUERY PLAN'])
+const JSON_TYPE = 114
+
+interface Options {
+  readonly analyze: boolean
+  readonly verbose: boolean
+  readonly costs: boolean
+  readonly timing: boolean
+  readonly summary: boolean
+  readonly format: 'text' | 'json'
+}
+
+function readOptions(node: NodeOf['ExplainStmt']): Options {
+  let analyze = false
+  let verbose = false
+  let costs = true
+  let timing: boolean | null = null
+  let summary: boolean | null = null
+  let format: Options['format'] = 'text'
+  for (const def of defElems(node.options)) {
+    switch (def.defname) {
+      case 'analyze':
+        analyze = defBoolean(def)
+        break
+      case 'verbose':
+        verbose = defBoolean(def)
+        break
+      case 'costs':
+        costs = defBoolean(def)
+        break
+      case 'timing':
+        timing = defBoolean(def)
+        break
+      case 'summary':
+        summary = defBoolean(def)
+        break
+      case 'format': {
+        const name = defString(def).toLowerCase()
+        if (name === 'xml' || name === 'yaml') throw notSupported(`EXPLAIN format "${name}" is not supported`)
+        if (name !== 'text' && name !== 'json') {
+          throw new PgError(SQLSTATE.invalidParameterValue, `unrecognized value for EXPLAIN option "format": "${name}"`)
+        }
+        format = name
+        break
+      }
+      case 'buffers':
+      case 'wal':
+      case 'settings':
+      case 'generic_plan':
+      case 'memory':
+      case 'serialize':
+        if (def.defname === 'generic_plan' || !defBooleanLoose(def)) break
+        throw notSupported(`EXPLAIN option ${def.defname!.toUpperCase()} is not supported`)
+      default:
+        throw new PgError(SQLSTATE.syntaxError, `unrecognized EXPLAIN option "${def.defname}"`)
+    }
+  }
+  if (timing === true && !analyze) throw new PgError(SQLSTATE.invalidParameterValue, 'EXPLAIN option TIMING requires ANALYZE')
+  return { analyze, verbose, costs, timing: timing ?? true, summary: summary ?? analyze, format }
+}
+
+/** SERIALIZE takes NONE, too. */
+function defBooleanLoose(def: Parameters<typeof defBoolean>[0]): boolean {
+  return def.arg !== undefined && defString(def).toLowerCase() === 'none' ? false : defBoolean(def)
+}
+
+export function explainColumns(session: ClientSession, node: NodeOf['ExplainStmt']): RowShape['columns'] {
+  const columns = session.textColumns(['QUERY PLAN'])
+  if (readOptions(node).format === 'text') return columns
+  return columns.map((column) => ({ ...column, typeOid: JSON_TYPE, encoder: session.planning.supportOf(JSON_TYPE) }))
 }
 
 export function runExplain(
-  _session: ClientSession,
-  _statement: ParsedStatement,
-  _node: NodeOf['ExplainStmt'],
-  _params: readonly Datum[],
-  _sink: ResultSink,
+  session: ClientSession,
+  statement: ParsedStatement,
+  node: NodeOf['ExplainStmt'],
+  params: readonly Datum[],
+  sink: ResultSink,
 ): MaybePromise<string> {
-  throw notSupported('EXPLAIN is not supported')
+  const options = readOptions(node)
+  const inner = node.query!
+  const kind = Object.keys(inner)[0]!
+  if (!OPTIMIZABLE.has(kind)) throw notSupported(`EXPLAIN of ${kind.replace(/Stmt$/, '')} is not supported`)
+  const started = performance.now()
+  const explained: ParsedStatement = { ...statement, node: inner, text: `explain\0${statement.text}` }
+  return andThen(session.planning.plan(explained, []), (entry) => {
+    const planningMs = performance.now() - started
+    if (!options.analyze) return tell(session, entry, node, options, null, planningMs, null, sink)
+    const instrumentation = makeInstrumentation()
+    const state = session.planning.execState(session.block.txn!)
+    const root = compilePlan(entry.planned.plan, state, {
+      ...session.planning.compileOptions,
+      instrument: instrumentation.instrument,
+    })
+    // An entry of its own, whose one compiled instance is the instrumented one.
+    const own: PlanEntry = { ...entry, idle: [{ state, root }] }
+    const running = performance.now()
+    return andThen(startExecution(session, own, params, false), (execution) =>
+      andThen(drain(execution, null), () =>
+        tell(session, own, node, options, instrumentation, planningMs, performance.now() - running, sink),
+      ),
+    )
+  })
+}
+
+const OPTIMIZABLE: ReadonlySet<string> = new Set(['SelectStmt', 'InsertStmt', 'UpdateStmt', 'DeleteStmt', 'MergeStmt'])
+
+function tell(
+  session: ClientSession,
+  entry: PlanEntry,
+  node: NodeOf['ExplainStmt'],
+  options: Options,
+  instrumentation: Instrumentation | null,
+  planningMs: number,
+  executionMs: number | null,
+  sink: ResultSink,
+): MaybePromise<string> {
+  const { planned } = entry
+  const catalog = session.planning.snapshot()
+  const shown: ExplainOptions = {
+    costs: options.costs,
+    verbose: options.verbose,
+    timing: options.timing,
+    actual: instrumentation === null ? null : (plan) => instrumentation.actual(plan),
+  }
+  sink.describe({ columns: explainColumns(session, node), formats: [], io: session.settings.io })
+  if (options.format === 'json') {
+    const top: Record<string, unknown> = { Plan: explainJson(planned, catalog, shown) }
+    if (options.summary) {
+      top['Planning Time'] = Number(planningMs.toFixed(3))
+      if (executionMs !== null) top['Execution Time'] = Number(executionMs.toFixed(3))
+    }
+    return andThen(sink.rows([[JSON.stringify([top], null, 2)]]), () => 'EXPLAIN')
+  }
+  const lines = explainText(planned, catalog, shown)
+  if (options.summary) {
+    lines.push(`Planning Time: ${planningMs.toFixed(3)} ms`)
+    if (executionMs !== null) lines.push(`Execution Time: ${executionMs.toFixed(3)} ms`)
+  }
+  return andThen(sink.rows(lines.map((line) => [line])), () => 'EXPLAIN')
 }
