@@ -16,8 +16,8 @@ import type { ClientSession } from './session.ts'
 export interface SessionObserver {
   opened(session: ClientSession): void
   transaction(session: ClientSession, committed: boolean): void
-  /** A statement ended: its class (SELECT, INSERT …, other) and how long it took, ms. */
-  statement(session: ClientSession, kind: string, ms: number): void
+  /** A statement ended with this command tag, and how long it took, ms. // hot */
+  statement(session: ClientSession, tag: string, ms: number): void
   error(session: ClientSession, error: PgError): void
   /** A bug: the full error for the log, under the id its client was given. */
   defect(session: ClientSession, correlation: string, error: unknown): void

@@ -95,6 +95,7 @@ export class ClientSession implements WireSession {
   readonly lockHolder = lockHolder(this)
   #system: ReadonlyMap<string, SystemFunction> | null = null
   #started = false
+  #statementStart = 0
   #running = false
 
   constructor(services: Services, identity: SessionIdentity, client: Client) {
@@ -267,7 +268,14 @@ export class ClientSession implements WireSession {
 
   #completed(tag: string | null, sink: ResultSink): void {
     if (tag === null) sink.suspended()
-    else sink.complete(tag)
+    else this.#complete(tag, sink)
+  }
+
+  #complete(tag: string, sink: ResultSink): void {
+    const now = performance.now()
+    this.services.observe.statement(this, tag, now - this.#statementStart)
+    this.#statementStart = now
+    sink.complete(tag)
   }
 
   closeStatement(name: string): void {
@@ -380,8 +388,8 @@ export class ClientSession implements WireSession {
       tag = runUtility(this, statement, statementClass, [], sink, alone)
     }
     if (!last) {
-      if (tag instanceof Promise) return tag.then((text) => sink.complete(text))
-      sink.complete(tag)
+      if (tag instanceof Promise) return tag.then((text) => this.#complete(text, sink))
+      this.#complete(tag, sink)
       return
     }
     if (tag instanceof Promise) return tag.then((text) => this.#finish(text, sink))
@@ -393,12 +401,10 @@ export class ClientSession implements WireSession {
     if (this.block.state === 'implicit') {
       const committed = commitTransaction(this)
       if (committed instanceof Promise) {
-        return committed.then(() => {
-          sink.complete(tag)
-        })
+        return committed.then(() => this.#complete(tag, sink))
       }
     }
-    sink.complete(tag)
+    this.#complete(tag, sink)
   }
 
   /** Runs a portal for up to `maxRows` rows. Null: suspended. */
@@ -557,6 +563,7 @@ export class ClientSession implements WireSession {
 
   #becomeActive(text: string | null): void {
     this.#running = true
+    this.#statementStart = performance.now()
     const starts = this.block.state === 'idle'
     if (text !== null || starts) this.context.statementBegins(starts)
     const { entry } = this

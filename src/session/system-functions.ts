@@ -6,32 +6,16 @@ import { PgError } from '../base/errors.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { DATABASE_OID } from '../catalog/records.ts'
 import { hasPrivilegesOf } from '../catalog/roles.ts'
+import { outRow } from '../catalog/system-function.ts'
 import { catalogFunctions } from '../catalog/system-functions.ts'
-import { procsByProsrc } from '../sql/builtin/pg-proc.ts'
-import { RECORD_OID, RecordDatum, type RowType } from '../sql/types/record.ts'
-import { builtinTypeSupport } from '../sql/types/registry.ts'
+import { RecordDatum } from '../sql/types/record.ts'
 import type { SessionEntry } from './activity.ts'
 import type { SystemFunction } from './eval-context.ts'
 import type { ClientSession } from './session.ts'
+import { cursorRows, lockRows, preparedStatementRows, settingRows } from './session-views.ts'
 
 const PG_SIGNAL_BACKEND = 4200
 const PG_READ_ALL_STATS = 3375
-
-const rowTypes = new Map<string, RowType>()
-
-/** The row a set-returning builtin answers: its OUT arguments. */
-function outRow(prosrc: string): RowType {
-  let rowType = rowTypes.get(prosrc)
-  if (rowType === undefined) {
-    const proc = procsByProsrc(prosrc)[0]!
-    const fields = (proc.proallargtypes ?? []).flatMap((type, i) =>
-      proc.proargmodes?.[i] === 'i' ? [] : [{ name: proc.proargnames?.[i] ?? '', type, typmod: -1, support: builtinTypeSupport(type) }],
-    )
-    rowType = { type: RECORD_OID, fields }
-    rowTypes.set(prosrc, rowType)
-  }
-  return rowType
-}
 
 function maySignal(session: ClientSession, target: SessionEntry): boolean {
   const snapshot = session.planning.snapshot()
@@ -120,6 +104,10 @@ export function systemFunctions(session: ClientSession): ReadonlyMap<string, Sys
       return true
     },
     current_tenant: () => session.keyspace.name,
+    show_all_settings: () => settingRows(session),
+    pg_prepared_statement: () => preparedStatementRows(session),
+    pg_cursor: () => cursorRows(session),
+    pg_lock_status: () => lockRows(session),
   }
   return new Map([...catalogFunctions(session.context, () => session.planning.snapshot()), ...Object.entries(own)])
 }

@@ -1,0 +1,114 @@
+// Rows of the functions behind pg_settings, pg_prepared_statements, pg_cursors and pg_locks.
+
+import type { Datum } from '../base/datum.ts'
+import { LOCK_MODE_NAMES } from '../catalog/object-locks.ts'
+import { DATABASE_OID } from '../catalog/records.ts'
+import { outRow } from '../catalog/system-function.ts'
+import { ArrayDatum } from '../sql/types/array.ts'
+import { RecordDatum } from '../sql/types/record.ts'
+import type { ClientSession } from './session.ts'
+
+const TEXT = 25
+const REGTYPE = 2206
+
+const list = (elementType: number, values: readonly Datum[]): Datum =>
+  new ArrayDatum(elementType, values.length === 0 ? [] : [values.length], values.length === 0 ? [] : [1], values)
+
+function records(prosrc: string, rows: Iterable<Record<string, Datum>>): RecordDatum[] {
+  const rowType = outRow(prosrc)
+  const made: RecordDatum[] = []
+  for (const row of rows) {
+    made.push(
+      new RecordDatum(
+        rowType,
+        rowType.fields.map((field) => row[field.name] ?? null),
+      ),
+    )
+  }
+  return made
+}
+
+export function settingRows(session: ClientSession): RecordDatum[] {
+  return records(
+    'show_all_settings',
+    [...session.settings.all()].flatMap(({ row, name, value, reset, source }) =>
+      row === null
+        ? []
+        : [
+            {
+              name,
+              setting: value,
+              unit: row.unit,
+              category: row.category,
+              short_desc: row.short_desc,
+              extra_desc: row.extra_desc,
+              context: row.context,
+              vartype: row.vartype,
+              source,
+              min_val: row.min_val,
+              max_val: row.max_val,
+              enumvals: row.enumvals === null ? null : list(TEXT, row.enumvals),
+              boot_val: row.boot_val,
+              reset_val: reset,
+              pending_restart: false,
+            },
+          ],
+    ),
+  )
+}
+
+export function preparedStatementRows(session: ClientSession): RecordDatum[] {
+  return records(
+    'pg_prepared_statement',
+    [...session.statements.values()]
+      .filter((one) => one.name !== '')
+      .map((one) => ({
+        name: one.name,
+        statement: one.text,
+        prepare_time: one.preparedAt,
+        parameter_types: list(REGTYPE, one.parameterTypes),
+        result_types:
+          one.plan?.columns == null
+            ? null
+            : list(
+                REGTYPE,
+                one.plan.columns.map((column) => column.typeOid),
+              ),
+        from_sql: one.fromSql,
+        generic_plans: one.runs,
+        custom_plans: 0,
+      })),
+  )
+}
+
+export function cursorRows(session: ClientSession): RecordDatum[] {
+  return records(
+    'pg_cursor',
+    [...session.portals.cursors.values()].map(({ options }) => ({
+      name: options.name,
+      statement: options.text,
+      is_holdable: options.holdable,
+      is_binary: options.binary,
+      is_scrollable: options.scroll,
+      creation_time: options.createdAt,
+    })),
+  )
+}
+
+export function lockRows(session: ClientSession): RecordDatum[] {
+  const rows: Record<string, Datum>[] = []
+  for (const { holder, oid, mode, granted } of session.keyspace.locks.list()) {
+    const owner = holder.owner as ClientSession | null
+    rows.push({
+      locktype: 'relation',
+      database: DATABASE_OID,
+      relation: oid,
+      virtualtransaction: owner === null ? null : `${owner.entry.pid}/1`,
+      pid: owner?.entry.pid ?? null,
+      mode: LOCK_MODE_NAMES[mode] ?? '',
+      granted,
+      fastpath: false,
+    })
+  }
+  return records('pg_lock_status', rows)
+}
