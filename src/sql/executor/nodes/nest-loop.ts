@@ -74,9 +74,11 @@ export function compileNestLoop(plan: NestLoop, cx: Compilation): Operator {
     cx,
   )
   const ids = plan.params.map((param) => param.id)
+  const keepRight = joinType === 'right' || joinType === 'full'
   const source = cx.compile(plan.right)
+  // Without params the rows are the same each time; a Materialize below keeps them itself.
   const kept =
-    ids.length === 0
+    ids.length === 0 && (keepRight || plan.right.kind !== 'Materialize')
       ? keepRows(
           source,
           plan.right.targetList.map((entry) => entry.expr.type),
@@ -86,7 +88,6 @@ export function compileNestLoop(plan: NestLoop, cx: Compilation): Operator {
   const right = kept ?? source
   const { test, make } = pair
   const keepLeft = joinType === 'left' || joinType === 'full' || joinType === 'anti'
-  const keepRight = joinType === 'right' || joinType === 'full'
   const once = plan.innerUnique || joinType === 'semi' || joinType === 'anti'
   const noRight = nullRow(rightWidth)
   const noLeft = nullRow(leftWidth)

@@ -155,7 +155,6 @@ export function mergeJoinPath(step: JoinStep, left: Path, right: Path, problem: 
   if (pairs.length === 0 || (right.outer & step.left.mask) !== 0 || (left.outer & step.right.mask) !== 0) return null
   const keyed = new Set(pairs.map((pair) => pair.qual))
   const rest = step.joinQuals.filter((qual) => !keyed.has(qual))
-  // A full join can only be checked by its keys.
   const order = (exprs: readonly Expr[]): PathKey[] =>
     exprs.map((expr) => ({ key: problem.ecs.orderKey(expr), descending: false, nullsFirst: false }))
   const leftOrder = order(pairs.map((pair) => pair.left))
@@ -219,10 +218,12 @@ function lessThan(type: number): number | undefined {
 }
 
 export function nestLoopPath(step: JoinStep, left: Path, right: Path, problem: JoinProblem): Path | null {
-  if (step.type === 'full' || step.type === 'right' || (left.outer & step.right.mask) !== 0) return null
+  if (step.type === 'right' || (left.outer & step.right.mask) !== 0) return null
+  // A full join without equalities has no other way; its right side must be the same for all left rows.
+  if (step.type === 'full' && ((right.outer & step.left.mask) !== 0 || keyPairs(step, problem).length > 0)) return null
   const supplied = right.params.filter((param) => (problem.relids(param.expr) & step.left.mask) !== 0)
   const parameterised = (right.outer & step.left.mask) !== 0
-  const materialize = !parameterised && !right.single && left.rows > 1
+  const materialize = !parameterised && !right.single && left.rows > 1 && step.type !== 'full'
   const rescan = materialize ? right.rows * COST.operator : right.total
   const loops = Math.max(1, left.rows)
   const halved = step.type === 'semi' || step.type === 'anti' ? 0.5 : 1
@@ -238,7 +239,7 @@ export function nestLoopPath(step: JoinStep, left: Path, right: Path, problem: J
     params: [...left.params, ...right.params.filter((param) => !supplied.includes(param))],
     startup,
     total,
-    order: left.order,
+    order: step.type === 'full' ? [] : left.order,
     build: (targets) => {
       const slots = inputSlots([...targets, ...step.joinQuals, ...step.filterQuals, ...supplied.map((param) => param.expr)], step, problem)
       const over = (expr: Expr) => overJoin(expr, slots.left, slots.right)
