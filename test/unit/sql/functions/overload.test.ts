@@ -20,7 +20,7 @@ import {
 let db: PGlite
 beforeAll(() => {
   db = new PGlite()
-})
+}, 180_000)
 afterAll(() => db.close())
 
 let state = 20260101

@@ -16,7 +16,7 @@ beforeAll(async () => {
     create function try_similar(t text, p text) returns text language plpgsql as $$
     begin return (t similar to p)::text;
     exception when others then return sqlstate; end $$`)
-})
+}, 180_000)
 afterAll(() => db.close())
 
 const ctx = testContext()
