@@ -170,6 +170,9 @@ function format(text: string, values: readonly Datum[], ctx: EvalContext, call: 
 }
 
 export const formatProcs = {
+  pg_num_nulls: (values) => values?.filter((value) => value === null).length ?? null,
+  pg_num_nonnulls: (values) => values?.filter((value) => value !== null).length ?? null,
+  oidvectortypes: (vector, ctx) => vector.elements.map((oid) => ctx.catalog.typeName(oid as number) ?? '???').join(', '),
   text_concat: (values, ctx, call) => (values === null ? null : join(values, '', 0, ctx, call)),
   text_concat_ws: (separator, values, ctx, call) => (separator === null || values === null ? null : join(values, separator, 1, ctx, call)),
   text_format: (text, values, ctx, call) => (text === null ? null : format(text, values ?? [], ctx, call)),

@@ -30,6 +30,7 @@ import { textProcs } from '../types/text.ts'
 import { uuidProcs } from '../types/uuid.ts'
 import { aggregateProcs } from './aggregates.ts'
 import { formatProcs, formatSqlBodies } from './format.ts'
+import { informationSchemaSqlBodies } from './information-schema.ts'
 import { ioProcs } from './io-procs.ts'
 import { jsonAggregateProcs } from './json-aggregates.ts'
 import { orderedSetProcs } from './ordered-set.ts'
@@ -69,6 +70,7 @@ const SQL_BODIES: Readonly<Record<Oid, ProcBody>> = {
   ...numericSqlBodies,
   ...datetimeSqlBodies,
   ...stringSqlBodies,
+  ...informationSchemaSqlBodies,
   ...regexpSqlBodies,
   ...formatSqlBodies,
 } as unknown as Record<Oid, ProcBody>

@@ -51,7 +51,8 @@ for (const name of SAMPLED_TYPES) {
           )
           if (Math.sign(keys) !== order) expect.fail(`keys of ${print(a)} and ${print(b)} order as ${keys}, values as ${order}`)
         }
-        const same = support.hashKey!(a) === support.hashKey!(b) || (Number.isNaN(support.hashKey!(a)) && Number.isNaN(support.hashKey!(b)))
+        const same: boolean =
+          support.hashKey!(a) === support.hashKey!(b) || (Number.isNaN(support.hashKey!(a)) && Number.isNaN(support.hashKey!(b)))
         if (same !== (order === 0)) expect.fail(`hash keys of ${print(a)} and ${print(b)} are ${same ? 'alike' : 'different'}`)
       }
   })
