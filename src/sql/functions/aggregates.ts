@@ -6,6 +6,7 @@ import type { Datum } from '../../base/datum.ts'
 import { PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { typeByOid } from '../builtin/pg-type.ts'
+import type { EvalContext } from '../types/eval-context.ts'
 import { ArrayDatum, emptyArray, makeArray, nestArrays } from '../types/array.ts'
 import {
   addInterval,
@@ -32,7 +33,7 @@ import {
   type Unscaled,
 } from '../types/numeric.ts'
 import { addNumeric, divNumeric, divToScale, mulNumeric, selectDivScale, sqrtToScale, subNumeric } from '../types/numeric-math.ts'
-import { argType, type Procs } from '../types/procs.ts'
+import { argType, type CallInfo, type Procs } from '../types/procs.ts'
 
 const INT8 = 20
 const FLOAT8 = 701
@@ -185,10 +186,18 @@ function intDeviation(s: IntSum | null, variance: boolean, sample: boolean): Num
 }
 
 /** `_int8` states {count, sum}. */
-function countSum(state: ArrayDatum, count: number, value: number): ArrayDatum {
-  const [n, sum] = state.elements as [number, Unscaled]
-  return new ArrayDatum(INT8, state.dims, state.lowerBounds, [n + count, checkInt8(addInteger(sum, value))])
+function countSum(state: ArrayDatum, count: number, value: number, call: CallInfo): ArrayDatum {
+  const elements = state.elements as [number, Unscaled]
+  if (call.aggregate === true && state.lowerBounds === OWN) {
+    elements[0] += count
+    elements[1] = checkInt8(addInteger(elements[1], value))
+    return state
+  }
+  return new ArrayDatum(INT8, state.dims, OWN, [elements[0] + count, checkInt8(addInteger(elements[1], value))])
 }
+
+/** Lower bounds that mark a state made here: in an aggregate it may be changed in place. */
+const OWN: readonly number[] = [1]
 
 // float8 arrays: N, Sx, Sxx (Youngs-Cramer).
 
@@ -196,7 +205,7 @@ function overflow(): PgError {
   return new PgError(SQLSTATE.numericValueOutOfRange, 'value out of range: overflow')
 }
 
-function floatAccum(state: ArrayDatum, value: number): ArrayDatum {
+function floatAccum(state: ArrayDatum, value: number, _ctx: EvalContext, call: CallInfo): ArrayDatum {
   const before = state.elements as readonly [number, number, number]
   const n = before[0] + 1
   const sx = before[1] + value
@@ -210,7 +219,14 @@ function floatAccum(state: ArrayDatum, value: number): ArrayDatum {
       sxx = Number.NaN
     }
   } else if (!Number.isFinite(value)) sxx = Number.NaN
-  return new ArrayDatum(FLOAT8, state.dims, state.lowerBounds, [n, sx, sxx])
+  if (call.aggregate === true && state.lowerBounds === OWN) {
+    const own = state.elements as [number, number, number]
+    own[0] = n
+    own[1] = sx
+    own[2] = sxx
+    return state
+  }
+  return new ArrayDatum(FLOAT8, state.dims, OWN, [n, sx, sxx])
 }
 
 /** N, Sx, Sxx, Sy, Syy, Sxy */
@@ -297,10 +313,10 @@ export const aggregateProcs = {
   int2_sum: (state, value) => (value === null ? state : state === null ? value : checkInt8(addInteger(state, value))),
   int4_sum: (state, value) => (value === null ? state : state === null ? value : checkInt8(addInteger(state, value))),
   int8_sum: (state, value) => (value === null ? state : state === null ? new Numeric(value, 0) : addNumeric(state, new Numeric(value, 0))),
-  int2_avg_accum: (state, value) => countSum(state, 1, value),
-  int4_avg_accum: (state, value) => countSum(state, 1, value),
-  int2_avg_accum_inv: (state, value) => countSum(state, -1, -value),
-  int4_avg_accum_inv: (state, value) => countSum(state, -1, -value),
+  int2_avg_accum: (state, value, _ctx, call) => countSum(state, 1, value, call),
+  int4_avg_accum: (state, value, _ctx, call) => countSum(state, 1, value, call),
+  int2_avg_accum_inv: (state, value, _ctx, call) => countSum(state, -1, -value, call),
+  int4_avg_accum_inv: (state, value, _ctx, call) => countSum(state, -1, -value, call),
   int4_avg_combine(a, b) {
     const [n, sum] = a.elements as [number, Unscaled]
     const [m, more] = b.elements as [number, Unscaled]

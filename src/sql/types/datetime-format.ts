@@ -66,9 +66,23 @@ export function formatTimeTz(value: TimeTz): string {
   return formatTime(value.micros) + offsetText(-value.zone)
 }
 
+/** 0001-01-01: from here on years need no BC. */
+const MIN_PLAIN_DAYS = -730119
+// Neighbouring rows often share their day.
+let isoDays = Number.NaN
+let isoText = ''
+
 function format(days: number, time: number, io: IoSettings, zone: TimeZone | null, offset: number): string {
-  const { year, month, day } = civilFromDays(days)
   const clock = formatTime(time)
+  if (io.dateStyle === 'ISO' && days >= MIN_PLAIN_DAYS) {
+    if (days !== isoDays) {
+      isoDays = days
+      const { year, month, day } = civilFromDays(days)
+      isoText = `${four(year)}-${two(month)}-${two(day)} `
+    }
+    return zone === null ? isoText + clock : isoText + clock + offsetText(offset)
+  }
+  const { year, month, day } = civilFromDays(days)
   let text: string
   if (io.dateStyle === 'ISO') {
     text = `${four(year > 0 ? year : 1 - year)}-${two(month)}-${two(day)} ${clock}`

@@ -39,6 +39,8 @@ const bad = (message: string, hint?: string): PgError =>
   new PgError(SQLSTATE.invalidParameterValue, message, hint === undefined ? {} : { hint })
 
 const wrap = (value: JsonbValue | undefined): Jsonb | null => (value === undefined ? null : new Jsonb(value))
+/** PostgreSQL stores a scalar as an array of one, and -> shows it. */
+const asArray = (root: JsonbValue): JsonbValue => (isScalar(root) ? [root] : root)
 const text = (value: JsonbValue | undefined): string | null => (value === undefined ? null : jsonbAsText(value))
 
 function pairType(valueType: number): RowType {
@@ -328,8 +330,8 @@ export const jsonProcs = {
 
   jsonb_object_field: (a, key) => wrap(getField(a.root, key)),
   jsonb_object_field_text: (a, key) => text(getField(a.root, key)),
-  jsonb_array_element: (a, index) => wrap(getElement(a.root, index)),
-  jsonb_array_element_text: (a, index) => text(getElement(a.root, index)),
+  jsonb_array_element: (a, index) => wrap(getElement(asArray(a.root), index)),
+  jsonb_array_element_text: (a, index) => text(getElement(asArray(a.root), index)),
   jsonb_extract_path: (a, path) => wrap(extractPath(a.root, path)),
   jsonb_extract_path_text: (a, path) => text(extractPath(a.root, path)),
   jsonb_array_length(a) {

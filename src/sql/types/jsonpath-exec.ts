@@ -315,7 +315,8 @@ function toBoolean(item: JsonbValue, only: Only): boolean {
   const invalid = (text: string): PgError =>
     fail(SQLSTATE.nonNumericSqlJsonItem, `argument "${text}" of jsonpath item method .boolean() is invalid for type boolean`)
   if (item instanceof Numeric) {
-    if (roundNumeric(item, 0) !== item && compareNumeric(roundNumeric(item, 0), item) !== 0) throw invalid(String(item))
+    const whole = roundNumeric(item, 0)
+    if (compareNumeric(whole, item) !== 0 || Math.abs(Number(whole.unscaled)) > 2147483647) throw invalid(String(item))
     return item.unscaled !== 0
   }
   if (typeof item === 'string') {

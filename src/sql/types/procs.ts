@@ -22,6 +22,8 @@ export interface CallInfo {
   readonly variadicElementType: Oid
   /** The fields of a composite result: the named type's, or those of a column definition list (`AS t(a int, …)`). */
   readonly resultRow?: RowType
+  /** Set when the executor calls a transition function: a state that body itself returned may be changed in place. */
+  readonly aggregate?: boolean
 }
 
 /** The type of argument `index`, also when a VARIADIC array was unpacked into more arguments than the call has. */

@@ -80,12 +80,17 @@ const cache = new LruMap<string, TimeZone>(512)
 
 /** A zone by IANA name, POSIX form (`EST5EDT`, `<+03>-3`); null when unknown. Case does not matter. */
 export function findZone(text: string): TimeZone | null {
-  const known = cache.get(text)
-  if (known !== undefined) return known
-  const zone = loadZone(text)
-  if (zone !== null) cache.set(text, zone)
+  if (text === lastText) return lastZone
+  const zone = cache.get(text) ?? loadZone(text)
+  if (zone === null) return null
+  cache.set(text, zone)
+  lastText = text
+  lastZone = zone
   return zone
 }
+// Nearly every call asks for the session's zone again.
+let lastText: string | null = null
+let lastZone: TimeZone | null = null
 
 function loadZone(text: string): TimeZone | null {
   const entry = names().get(text.toLowerCase())
@@ -281,6 +286,15 @@ export function sessionZone(setting: string): TimeZone {
 
 /** `+05:30`, `-08`: as ISO output and pg_get_timezone print offsets. */
 export function offsetText(offset: number): string {
+  if (offset === textOffset) return textOfOffset
+  textOffset = offset
+  textOfOffset = makeOffsetText(offset)
+  return textOfOffset
+}
+let textOffset = Number.NaN
+let textOfOffset = ''
+
+function makeOffsetText(offset: number): string {
   const a = Math.abs(offset)
   const h = Math.floor(a / 3600)
   const m = Math.floor((a % 3600) / 60)
