@@ -55,7 +55,7 @@ export function aggregateCall(
   const base = { argTypes, resultTypmod: -1, collation: e.inputCollation, variadicElementType: 0 }
   return {
     row,
-    transInfo: { ...base, resultType: e.transType },
+    transInfo: { ...base, resultType: e.transType, aggregate: true },
     finalInfo: { ...base, resultType: e.type, resultTypmod: e.typmod },
   }
 }
