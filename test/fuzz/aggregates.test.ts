@@ -102,7 +102,14 @@ function runner(aggregate: PgAggregateRow, moving: boolean): Runner {
   const final = finalOid === 0 ? null : procByOid(finalOid)!
   const initText = moving ? aggregate.aggminitval : aggregate.agginitval
   const stateType = moving ? aggregate.aggmtranstype : aggregate.aggtranstype
-  const call: CallInfo = { aggregate: true, argTypes: [stateType, ...types], resultType: 0, resultTypmod: -1, collation: 100, variadicElementType: 0 }
+  const call: CallInfo = {
+    aggregate: true,
+    argTypes: [stateType, ...types],
+    resultType: 0,
+    resultTypmod: -1,
+    collation: 100,
+    variadicElementType: 0,
+  }
   let result = procByOid(aggregate.aggfnoid)!.prorettype
   const name = typeByOid(result)!.typname
   if (POLYMORPHIC[name] !== undefined) result = name === 'anyarray' ? 1007 : types[0]!

@@ -6,8 +6,8 @@ import type { Datum } from '../../base/datum.ts'
 import { PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { typeByOid } from '../builtin/pg-type.ts'
-import type { EvalContext } from '../types/eval-context.ts'
 import { ArrayDatum, emptyArray, makeArray, nestArrays } from '../types/array.ts'
+import type { EvalContext } from '../types/eval-context.ts'
 import {
   addInterval,
   divInterval,

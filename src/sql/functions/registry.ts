@@ -35,6 +35,7 @@ import { ioProcs } from './io-procs.ts'
 import { jsonAggregateProcs } from './json-aggregates.ts'
 import { orderedSetProcs } from './ordered-set.ts'
 import { systemProcs } from './system.ts'
+import { timezoneProcs } from './timezone-procs.ts'
 
 /** Every family's bodies. */
 const TABLES: readonly Procs[] = [
@@ -63,6 +64,7 @@ const TABLES: readonly Procs[] = [
   jsonAggregateProcs,
   templateProcs,
   jsonpathProcs,
+  timezoneProcs,
 ]
 
 /** Bodies of the builtin functions that PostgreSQL itself writes in SQL, by OID. */

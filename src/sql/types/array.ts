@@ -183,9 +183,10 @@ export function assignSlice(
           detail: 'When assigning to a slice of an empty array value, slice boundaries must be fully specified.',
         })
       }
-      if (u < l) throw subscriptError('upper bound cannot be less than lower bound')
+      if (u < l - 1) throw subscriptError('upper bound cannot be less than lower bound')
       dims.push(u - l + 1)
     }
+    if (dims.includes(0)) return emptyArray(elementType)
     const items = countItems(dims)
     if (items > source.elements.length) throw subscriptError('source array too small')
     return new ArrayDatum(
@@ -202,7 +203,6 @@ export function assignSlice(
   if (ndim === 1) {
     const l = lower[0] ?? low
     const u = upper[0] ?? high
-    if (l > u + 1 || (l === u + 1 && false)) throw subscriptError('upper bound cannot be less than lower bound')
     if (l > u) throw subscriptError('upper bound cannot be less than lower bound')
     const count = u - l + 1
     if (count > source.elements.length) throw subscriptError('source array too small')
