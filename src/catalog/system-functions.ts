@@ -18,7 +18,6 @@ import {
   functionArguments,
   functionResult,
   indexDefinition,
-  noDeparser,
   pathOids,
   viewDefinition,
 } from './definition-functions.ts'
@@ -56,11 +55,7 @@ function relationBytes(snapshot: ReaderSnapshot, oid: Oid, indexes: 'without' | 
   return indexes === 'without' ? own : indexes === 'only' ? own * secondary : own * (1 + secondary)
 }
 
-export function catalogFunctions(
-  context: EvalContext,
-  snapshotOf: () => ReaderSnapshot,
-  deparser: Deparser = noDeparser,
-): Map<string, SystemFunction> {
+export function catalogFunctions(context: EvalContext, snapshotOf: () => ReaderSnapshot, deparser: Deparser): Map<string, SystemFunction> {
   const source = (): DefinitionSource => ({ snapshot: snapshotOf(), searchPath: context.session.searchPath(true), deparser })
   const map = new Map<string, SystemFunction>([
     ...privilegeFunctions(snapshotOf),
@@ -132,7 +127,7 @@ export function catalogFunctions(
     // expressions of an index stand one a line
     node
       .split('\n')
-      .map((stored) => (stored.startsWith('{') ? deparser.expression(stored, relation, pretty) : stored))
+      .map((stored) => (stored.startsWith('{') ? deparser.expression(stored, snapshotOf().relation(relation), pretty) : stored))
       .join(', ')
   add('pg_get_expr', (node, relation) => expression(node as string, relation as Oid, false))
   add('pg_get_expr_ext', (node, relation, pretty) => expression(node as string, relation as Oid, pretty === true))

@@ -10,6 +10,7 @@ import { outRow } from '../catalog/system-function.ts'
 import { catalogFunctions } from '../catalog/system-functions.ts'
 import { RecordDatum } from '../sql/types/record.ts'
 import type { SessionEntry } from './activity.ts'
+import { sessionDeparser } from './deparser.ts'
 import type { SystemFunction } from './eval-context.ts'
 import type { ClientSession } from './session.ts'
 import { cursorRows, lockRows, preparedStatementRows, settingRows } from './session-views.ts'
@@ -109,5 +110,8 @@ export function systemFunctions(session: ClientSession): ReadonlyMap<string, Sys
     pg_cursor: () => cursorRows(session),
     pg_lock_status: () => lockRows(session),
   }
-  return new Map([...catalogFunctions(session.context, () => session.planning.snapshot()), ...Object.entries(own)])
+  return new Map([
+    ...catalogFunctions(session.context, () => session.planning.snapshot(), sessionDeparser(session)),
+    ...Object.entries(own),
+  ])
 }

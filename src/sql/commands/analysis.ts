@@ -1,6 +1,6 @@
 // The analyzer as DDL uses it (context.ts): single expressions, queries, type names, stored trees and what they depend on.
 
-import { notSupported, PgError } from '../../base/errors.ts'
+import { PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { CLASS, type ObjectAddress } from '../../catalog/keys.ts'
@@ -11,6 +11,7 @@ import { type Dependency, dependenciesOf } from '../analyzer/dependencies.ts'
 import type { Expr } from '../analyzer/expr.ts'
 import { analyzeExpression, resolveCollation } from '../analyzer/expression.ts'
 import type { Query } from '../analyzer/query.ts'
+import { storedExpressionText } from '../analyzer/ruleutils/definitions.ts'
 import { readStoredExpr, writeStoredExpr, writeStoredQuery } from '../analyzer/stored.ts'
 import { resolveTypeName } from '../analyzer/type-name.ts'
 import { volatility } from '../planner/volatility.ts'
@@ -43,15 +44,8 @@ const CLASS_OF: Readonly<Record<Dependency['kind'], Oid>> = {
 
 const isQuery = (tree: Expr | Query): tree is Query => 'commandType' in tree
 
-/** Text of stored expressions; sql/analyzer's ruleutils has it. */
-export type Deparse = (stored: string, relation: Oid) => string
-
-const noDeparser: Deparse = () => {
-  throw notSupported('expressions cannot be printed')
-}
-
 /** `contextOf` answers the context of the statement as it is now: the catalogue changes while a statement runs. */
-export function makeAnalysis(contextOf: () => AnalyzeContext, deparse: Deparse = noDeparser): Analysis {
+export function makeAnalysis(contextOf: () => AnalyzeContext): Analysis {
   const support = (type: Oid) => contextOf().eval.catalog.typeSupport(type)
   return {
     typeName: async (node) =>
@@ -89,6 +83,9 @@ export function makeAnalysis(contextOf: () => AnalyzeContext, deparse: Deparse =
     loadExpression: (stored) => readStoredExpr(stored, support),
     dependencies: (tree, relation): ObjectAddress[] =>
       dependenciesOf(tree, relation).map(({ kind, oid, subId }) => ({ classId: CLASS_OF[kind], objId: oid, subId })),
-    deparse,
+    deparse(stored, relation) {
+      const { catalog, searchPath } = contextOf()
+      return storedExpressionText(stored, catalog.relation(relation), { catalog, searchPath, typeSupport: support })
+    },
   }
 }

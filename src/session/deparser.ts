@@ -1,0 +1,27 @@
+// Stored trees as SQL for pg_get_viewdef and its kin, over the catalogue and search path of a session.
+
+import type { Deparser } from '../catalog/definition-functions.ts'
+import { constraintDefinition, indexDefinition, storedExpressionText, viewDefinition } from '../sql/analyzer/ruleutils/definitions.ts'
+import type { DeparseContext } from '../sql/analyzer/ruleutils/writer.ts'
+import { readStoredQuery } from '../sql/analyzer/stored.ts'
+import type { ClientSession } from './session.ts'
+
+export function sessionDeparser(session: ClientSession): Deparser {
+  const context = (): DeparseContext => ({
+    catalog: session.planning.snapshot(),
+    searchPath: session.planning.searchPath().oids,
+    typeSupport: (type) => session.planning.supportOf(type),
+  })
+  return {
+    expression: (stored, relation, pretty) => storedExpressionText(stored, relation, context(), pretty),
+    view: (query, columns, pretty) =>
+      viewDefinition(
+        readStoredQuery(query, (type) => session.planning.supportOf(type)),
+        columns,
+        context(),
+        pretty,
+      ),
+    index: (table, index, column, pretty) => indexDefinition(table, index, context(), pretty, column),
+    constraint: (table, constraint, pretty) => constraintDefinition(table, constraint, context(), pretty),
+  }
+}
