@@ -8,7 +8,7 @@ import { distinctValues } from './base-rel.ts'
 import { makeRoot, type Root } from './context.ts'
 import { COST, clampRows, DEFAULTS } from './cost.ts'
 import { planCtes } from './ctes.ts'
-import { Equivalences } from './equivalence.ts'
+import { type EcMember, type EquivalenceClass, Equivalences } from './equivalence.ts'
 import { exprKey, makeAnd, mapExprDeep, mapTargets, type QueryMapper, some, splitAnd } from './expr-tree.ts'
 import { mapTree, type TreeFrom, treeRels } from './join-tree.ts'
 import { type Deconstructed, deconstruct, type Qual, type SpecialJoin } from './joins/deconstruct.ts'
@@ -245,38 +245,40 @@ function equivalent(parts: Deconstructed, problem: JoinProblem): Qual[] {
     if (usable && problem.ecs.add(expr, l, r)) taken.push({ qual, expr })
     else rest.push(qual)
   }
-  const done = new Set<unknown>()
-  for (const { qual, expr } of taken) {
-    const ec = problem.ecs.classOf(expr.args[0]!)!
-    const constant = ec.members.find((member) => member.relids === 0)
-    if (constant === undefined) {
-      // Its join clauses are made from the class; what compares columns of one relation, or of several together, stays as it is.
-      const simple = ec.members.every((member) => (member.relids & (member.relids - 1)) === 0)
-      const distinct = new Set(ec.members.map((member) => member.relids)).size === ec.members.length
-      if (!simple || !distinct) {
-        rest.push(qual)
-        problem.ecs.dissolve(ec)
-      }
-      continue
+  const restore = (ec: EquivalenceClass): void => {
+    problem.ecs.dissolve(ec)
+    for (const { qual, expr } of taken) {
+      if (ec.members.some((member) => exprKey(member.expr) === exprKey(expr.args[0]!))) rest.push(qual)
     }
-    if (done.has(ec)) continue
-    done.add(ec)
-    const derived: Qual[] = []
-    let complete = true
-    for (const member of ec.members) {
-      if (member === constant) continue
-      const clause = problem.ecs.clause(ec, member.expr, constant.expr)
-      if (clause === null) complete = false
-      else derived.push({ expr: clause, required: member.relids === 0 ? 1 : member.relids, everywhere: true })
-    }
-    if (complete) rest.push(...derived)
-    else rest.push(...taken.filter((t) => problem.ecs.classOf(t.expr.args[0]!) === ec).map((t) => t.qual))
   }
-  // Dissolved classes gave up clauses taken before: they are conditions again.
-  for (const { qual, expr } of taken) {
-    if (problem.ecs.classOf(expr.args[0]!) === undefined && !rest.includes(qual)) rest.push(qual)
+  for (const ec of [...problem.ecs.classes]) {
+    const constant = ec.members.find((member) => member.relids === 0)
+    // Of one relation each; those of the same relation are made equal there, then any of them can stand for it in joins.
+    const pairs: (readonly [EcMember, EcMember])[] = []
+    let simple = true
+    for (const [i, member] of ec.members.entries()) {
+      if (constant !== undefined) {
+        if (member !== constant) pairs.push([member, constant])
+        continue
+      }
+      if ((member.relids & (member.relids - 1)) !== 0) simple = false
+      const earlier = ec.members.slice(0, i).find((other) => other.relids === member.relids)
+      if (earlier !== undefined) pairs.push([earlier, member])
+    }
+    const derived = pairs.map(([left, right]) => ({
+      expr: problem.ecs.clause(ec, left.expr, right.expr),
+      required: left.relids === 0 ? 1 : left.relids,
+      everywhere: true,
+    }))
+    if (!simple || derived.some((clause) => clause.expr === null) || !joinable(ec, problem)) restore(ec)
+    else for (const clause of derived) rest.push({ ...clause, expr: clause.expr! })
   }
   return rest
+}
+
+/** Any two members have an equality operator. */
+function joinable(ec: EquivalenceClass, problem: JoinProblem): boolean {
+  return ec.members.every((a) => ec.members.every((b) => a === b || problem.ecs.clause(ec, a.expr, b.expr) !== null))
 }
 
 /** Conditions on one relation go to it; the others wait for their joins. */
