@@ -13,6 +13,7 @@ import type { Compilation } from '../compilation.ts'
 import { forEachRow, freeParams, tooManyRows, walkPlan } from '../init-plan.ts'
 import type { Operator } from '../operator.ts'
 import { rowSize } from '../row-size.ts'
+import { makeSlicer } from '../slicer.ts'
 import { procOf } from './call.ts'
 import { type Compiled, waiting } from './compiled.ts'
 
@@ -161,8 +162,20 @@ export function compileSubPlan(cx: Compilation, sub: SubPlan, compile: (e: Expr)
   }
   const elementType = sub.plan.targetList[0]?.expr.type ?? 0
 
-  /** One run of the subquery for the present parameters. */
+  /** Many runs for the rows of one batch must not hold the event loop. */
+  const slicer = makeSlicer(state)
+  let slicedRun = -1
   const run = (row: Row): MaybePromise<Datum> => {
+    if (slicedRun !== cx.run) {
+      slicedRun = cx.run
+      slicer.start()
+    }
+    const pause = slicer.pause()
+    return pause === null ? runNow(row) : pause.then(() => runNow(row))
+  }
+
+  /** One run of the subquery for the present parameters. */
+  const runNow = (row: Row): MaybePromise<Datum> => {
     let found: Row | null = null
     switch (sub.kind) {
       case 'exists':

@@ -21,6 +21,8 @@ import { compilePair, keyEqualities } from './join-pair.ts'
 
 const PARTITIONS = 32
 const MAX_DEPTH = 4
+/** Pairs tried before the clock is looked at. */
+const PAIRS_AT_ONCE = 16_384
 
 /** The primitive that stands for a row's key columns, or null when one of them is NULL (which equals nothing). */
 export function joinKey(keys: readonly Compiled[], types: readonly number[], cx: Compilation): (row: Row) => unknown {
@@ -226,12 +228,13 @@ export function compileHashJoin(plan: HashJoin, cx: Compilation): Operator {
     return true
   }
 
-  /** Probes until the batch is full (true) or the left rows in hand are used up (false). */
-  const probe = (): boolean => {
+  /** Probes until the batch is full, the left rows in hand are used up, or many pairs were tried in vain. */
+  const probe = (): 'full' | 'left' | 'tired' => {
+    let tried = 0
     for (;;) {
       if (row === null) {
-        if (at >= count) return false
-        if (out.count >= out.size) return true
+        if (at >= count) return 'left'
+        if (out.count >= out.size) return 'full'
         const next = rows[at++]!
         const key = leftKey(next)
         if (leftRuns !== null) {
@@ -251,7 +254,8 @@ export function compileHashJoin(plan: HashJoin, cx: Compilation): Operator {
       }
       const l = row
       while (cursor >= 0) {
-        if (out.count >= out.size) return true
+        if (out.count >= out.size) return 'full'
+        if (++tried > PAIRS_AT_ONCE) return 'tired'
         const index = cursor
         const r = built[index]!
         cursor = chain[index]!
@@ -320,9 +324,11 @@ export function compileHashJoin(plan: HashJoin, cx: Compilation): Operator {
         const b = build()
         if (b instanceof Promise) return b.then(fill)
       } else if (phase === 'probe') {
-        if (probe()) return out
+        const stopped = probe()
+        if (stopped === 'full') return out
         const pause = slicer.pause()
         if (pause !== null) return pause.then(fill)
+        if (stopped === 'tired') continue
         const more = moreLeft()
         if (more instanceof Promise) {
           return more.then((m) => {

@@ -137,8 +137,9 @@ export function compileMergeJoin(plan: MergeJoin, cx: Compilation): Operator {
         groupAt = keepRight ? 0 : group.count
         return undefined
       }
+      let tried = 0
       while (groupAt < group.count) {
-        if (out.count >= out.size) return undefined
+        if (out.count >= out.size || ++tried > 1024) return undefined
         const index = groupAt++
         const other = group.get(index)
         if (test !== null && !test(row, other)) continue

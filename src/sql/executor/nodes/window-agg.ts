@@ -268,7 +268,7 @@ export function compileWindowAgg(plan: WindowAgg, cx: Compilation): Operator {
       if (out.count >= out.size) return true
       const row = present()
       if (test === null || test(row)) out.rows[out.count++] = project(row)
-      if ((++steps & 63) === 0) {
+      if ((++steps & 15) === 0) {
         const pause = slicer.pause()
         if (pause !== null) return pause.then(emit)
       }
