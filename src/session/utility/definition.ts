@@ -23,7 +23,10 @@ export async function commandContext(session: ClientSession, statement: ParsedSt
     writer: new CatalogWriter(catalog, snapshot),
     txn,
     ctx: session.context,
-    analysis: makeAnalysis(() => session.planning.analyzeContext(statement, [], false)),
+    analysis: makeAnalysis(
+      () => session.planning.analyzeContext(statement, [], false),
+      (stored, relation) => session.planning.deparser.expression(stored, relation, false),
+    ),
     ports: { data: makeDataPort(session, statement, txn), makeVerifier: (password) => session.services.makeVerifier(password) },
     inTransactionBlock: session.block.inBlock,
     source: statement.source.text,

@@ -19,7 +19,7 @@ beforeAll(async () => {
   fake = fakeCatalog()
   oracle = new PGlite()
   for (const statement of SCHEMA) await oracle.exec(statement)
-})
+}, 300_000)
 afterAll(() => oracle.close())
 
 /** OIDs of user objects differ; domains are reported as their base types on the wire. */
