@@ -14,7 +14,6 @@ import type { ResultColumn, RowShape } from '../pgwire/backend.ts'
 import { analyzeStatement } from '../sql/analyzer/analyze.ts'
 import { type AnalyzeContext, paramTypes } from '../sql/analyzer/context.ts'
 import type { Expr, TargetEntry } from '../sql/analyzer/expr.ts'
-import { makeDeparser } from '../sql/analyzer/ruleutils/deparser.ts'
 import { readStoredExpr } from '../sql/analyzer/stored.ts'
 import type { CompileOptions } from '../sql/executor/compilation.ts'
 import { compilePlan } from '../sql/executor/compile.ts'
@@ -95,13 +94,6 @@ export class Planning {
   supportOf(type: Oid): TypeSupport {
     return findBuiltinType(type) ?? this.#session.context.catalog.typeSupport(type)
   }
-
-  /** Views, defaults and checks as SQL text, in the names this session sees. */
-  readonly deparser = makeDeparser(() => ({
-    catalog: this.snapshot(),
-    searchPath: this.searchPath().oids,
-    typeSupport: (type) => this.supportOf(type),
-  }))
 
   readonly readStored = (node: StoredNode): Expr => readStoredExpr(node, (type) => this.supportOf(type))
 

@@ -23,10 +23,7 @@ export async function commandContext(session: ClientSession, statement: ParsedSt
     writer: new CatalogWriter(catalog, snapshot),
     txn,
     ctx: session.context,
-    analysis: makeAnalysis(
-      () => session.planning.analyzeContext(statement, [], false),
-      (stored, relation) => session.planning.deparser.expression(stored, relation, false),
-    ),
+    analysis: makeAnalysis(() => session.planning.analyzeContext(statement, [], false)),
     ports: { data: makeDataPort(session, statement, txn), makeVerifier: (password) => session.services.makeVerifier(password) },
     inTransactionBlock: session.block.inBlock,
     source: statement.source.text,

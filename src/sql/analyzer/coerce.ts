@@ -44,7 +44,7 @@ function coerceUnknownLiteral(
   node: Const,
   target: Oid,
   targetTypmod: number,
-  context: CoercionContext,
+  _context: CoercionContext,
   format: CoercionForm,
   location: number,
 ): Expr {

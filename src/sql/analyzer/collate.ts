@@ -68,7 +68,8 @@ function walk(state: ParseState, expr: Expr, context: Derivation): void {
   switch (expr.kind) {
     case 'CollateExpr':
       separate(state, expr.arg)
-      return finish(expr.collation, EXPLICIT, expr.location)
+      finish(expr.collation, EXPLICIT, expr.location)
+      return
     case 'Var':
     case 'Const':
     case 'Param':
@@ -106,10 +107,12 @@ function walk(state: ParseState, expr: Expr, context: Derivation): void {
       // A domain's own collation replaces what its value had; the default one lets it pass.
       if (type === DEFAULT_COLLATION && own.strength !== NONE) {
         node.collation = own.strength === CONFLICT ? 0 : own.collation
-        return finish(own.collation, own.strength, own.location)
+        finish(own.collation, own.strength, own.location)
+        return
       }
       node.collation = type
-      return finish(type, IMPLICIT, exprLocation(expr))
+      finish(type, IMPLICIT, exprLocation(expr))
+      return
     }
     case 'FieldSelect':
       separate(state, expr.arg)

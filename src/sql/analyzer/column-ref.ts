@@ -1,17 +1,16 @@
 // Column references (a, t.a, s.t.a, t.*) and what follows a value: .field and [subscript].
 
-import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
-import { baseType, COERCION } from '../functions/coercion-path.ts'
+import { baseType } from '../functions/coercion-path.ts'
 import { type ColumnRef, type Node, type NodeOf, nodeAs, stringOf } from '../parser/nodes.ts'
-import { coerceToTarget, typeCollation, typeName } from './coerce.ts'
+import { typeName } from './coerce.ts'
 import { errorAt, type ParseState } from './context.ts'
-import type { Expr, SubscriptingRef } from './expr.ts'
+import type { Expr } from './expr.ts'
 import { parseFunction } from './functions.ts'
 import { exprLocation } from './location.ts'
 import { columnByName, itemByName, itemColumn, markSelected, missingColumn, missingRelation, wholeRow } from './relation.ts'
-import { transform } from './transform-expr.ts'
+import { baseContainer, transformSubscripts } from './subscripts.ts'
 
 export function transformColumnRef(state: ParseState, ref: ColumnRef): Expr {
   const location = ref.location ?? 0
@@ -120,97 +119,4 @@ function unknownField(state: ParseState, name: string, row: Expr, location: numb
     `column notation .${name} applied to type ${typeName(state, row.type)}, which is not a composite type`,
     location,
   )
-}
-
-export function baseContainer(state: ParseState, type: Oid): Oid {
-  return baseType(state.source, type)
-}
-
-/** `container[i][j:k]`; with `assign`, the container with that part replaced. */
-export function transformSubscripts(
-  state: ParseState,
-  container: Expr,
-  containerType: Oid,
-  indices: readonly NodeOf['A_Indices'][],
-  assign: Expr | null,
-  typmod: number,
-): SubscriptingRef {
-  const row = state.ctx.catalog.type(containerType)
-  const isJsonb = containerType === T.jsonb
-  // Anything with an element type and a subscript handler: arrays, and the fixed-length names and vectors.
-  if (row === null || (!isJsonb && (row.typelem === 0 || row.typsubscript === 0))) {
-    throw errorAt(
-      state,
-      SQLSTATE.datatypeMismatch,
-      `cannot subscript type ${typeName(state, containerType)} because it does not support subscripting`,
-      exprLocation(container),
-    )
-  }
-  const isSlice = indices.some((index) => index.is_slice)
-  if (isJsonb && isSlice) {
-    const at = indices.find((index) => index.is_slice)
-    const where = at?.uidx ?? at?.lidx
-    throw errorAt(
-      state,
-      SQLSTATE.datatypeMismatch,
-      'jsonb subscript does not support slices',
-      where === undefined ? exprLocation(container) : exprLocation(transform(state, where)),
-    )
-  }
-  const upper: (Expr | null)[] = []
-  const lower: (Expr | null)[] = []
-  const subscript = (node: Node): Expr => {
-    const expr = transform(state, node)
-    if (isJsonb) {
-      const wanted = expr.type === T.int4 || expr.type === T.int8 || expr.type === T.int2 ? T.int4 : T.text
-      const cast = coerceToTarget(state, expr, wanted, -1, wanted === T.int4 ? COERCION.assignment : COERCION.implicit, 'implicit', -1)
-      if (cast === null) {
-        throw errorAt(
-          state,
-          SQLSTATE.datatypeMismatch,
-          `subscript type ${typeName(state, expr.type)} is not supported`,
-          exprLocation(expr),
-          {
-            hint: 'jsonb subscript must be coercible to either integer or text.',
-          },
-        )
-      }
-      return cast
-    }
-    const cast = coerceToTarget(state, expr, T.int4, -1, COERCION.assignment, 'implicit', -1)
-    if (cast === null) throw errorAt(state, SQLSTATE.datatypeMismatch, 'array subscript must have type integer', exprLocation(expr))
-    return cast
-  }
-  for (const index of indices) {
-    if (isSlice) {
-      if (index.lidx !== undefined) lower.push(subscript(index.lidx))
-      else if (!index.is_slice) {
-        lower.push({ kind: 'Const', value: 1, type: T.int4, typmod: -1, collation: 0, location: -1 })
-      } else lower.push(null)
-    }
-    upper.push(index.uidx === undefined ? null : subscript(index.uidx))
-  }
-  if (!isJsonb && indices.length > 6) {
-    throw errorAt(
-      state,
-      SQLSTATE.programLimitExceeded,
-      `number of array dimensions (${indices.length}) exceeds the maximum allowed (6)`,
-      undefined,
-    )
-  }
-  const type = isJsonb ? T.jsonb : isSlice || assign !== null ? containerType : row.typelem
-  return {
-    kind: 'SubscriptingRef',
-    containerType,
-    elementType: isJsonb ? T.jsonb : row.typelem,
-    upper,
-    lower,
-    isSlice,
-    arg: container,
-    assign,
-    type,
-    typmod,
-    collation: typeCollation(state, type),
-    location: -1,
-  }
 }

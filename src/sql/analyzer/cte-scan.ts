@@ -55,14 +55,19 @@ export function misplacedReference(term: unknown, name: string): { place: BadPla
       walk(join.quals, place)
       return
     }
-    if ('SubLink' in record) return walk(Object.values(record['SubLink'] as object), 'subquery')
+    if ('SubLink' in record) {
+      walk(Object.values(record['SubLink'] as object), 'subquery')
+      return
+    }
     if (record['op'] === 'SETOP_EXCEPT') {
       walk(record['larg'], place)
-      return walk(record['rarg'], 'EXCEPT')
+      walk(record['rarg'], 'EXCEPT')
+      return
     }
     if (record['op'] === 'SETOP_INTERSECT') {
       walk(record['larg'], 'INTERSECT')
-      return walk(record['rarg'], 'INTERSECT')
+      walk(record['rarg'], 'INTERSECT')
+      return
     }
     for (const value of Object.values(record)) walk(value, place)
   }

@@ -6,7 +6,7 @@ import { nameList, nodeAs, nodeTag, type CommonTableExpr as RawCte, type WithCla
 import { type CteEntry, errorAt, type ParseState, querySubselect } from './context.ts'
 import { findSelfReference, misplacedReference } from './cte-scan.ts'
 import type { NamedRteColumn, Query } from './query.ts'
-import { analyzeSubquery } from './select.ts'
+import { analyzeSubquery } from './subquery.ts'
 
 export function transformWith(state: ParseState, clause: WithClause): void {
   const items = (clause.ctes ?? []).map((node) => nodeAs(node, 'CommonTableExpr')!)

@@ -64,7 +64,9 @@ export function columnDefault(column: ColumnDescriptor, ctx: AnalyzeContext): Ex
 const nullOf = (column: ColumnDescriptor): Expr => makeConst(column.type, column.typmod, column.collation, null, -1)
 
 function refuseValue(column: ColumnDescriptor, insert: boolean): PgError {
-  const message = insert ? `cannot insert a non-DEFAULT value into column "${column.name}"` : `column "${column.name}" can only be updated to DEFAULT`
+  const message = insert
+    ? `cannot insert a non-DEFAULT value into column "${column.name}"`
+    : `column "${column.name}" can only be updated to DEFAULT`
   if (column.generated !== '') {
     return new PgError(SQLSTATE.generatedAlways, message, { detail: `Column "${column.name}" is a generated column.` })
   }

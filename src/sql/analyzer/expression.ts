@@ -9,9 +9,12 @@ import { coerceToBoolean, coerceToTarget, resolveUnknown, typeName } from './coe
 import { assignCollations } from './collate.ts'
 import { type AnalyzeContext, type ExprKind, errorAt, makeState, type ParseState } from './context.ts'
 import type { Expr } from './expr.ts'
+import { transformExpr } from './expr-entry.ts'
 import { exprLocation } from './location.ts'
 import { addRelation, findRelation, openRelation, type RelationOptions } from './relation.ts'
-import { lookupCollation, transformExpr } from './transform-expr.ts'
+import { lookupCollation } from './type-name.ts'
+import './transform-expr.ts'
+import './select.ts'
 
 export interface ExpressionScope {
   /** The table whose columns may be named, as relation 1 (unqualified, or by the table's name); null = no columns. */

@@ -10,15 +10,15 @@ import { coerceType, commonType, typeCollation, typeName } from './coerce.ts'
 import { assignCollations } from './collate.ts'
 import { type CteEntry, errorAt, type NsColumn, type NsItem, type ParseState } from './context.ts'
 import type { Expr, Var } from './expr.ts'
-import { resultColumns } from './functions.ts'
+import { transformCondition, transformExpr } from './expr-entry.ts'
+import { resultColumns } from './fields.ts'
 import { exprLocation } from './location.ts'
 import { andOf, relabel } from './make.ts'
 import { makeOp } from './operators.ts'
 import type { JoinTreeNode, JoinType, NamedRteColumn, RteFunction } from './query.ts'
 import { addCte, addFunction, addJoin, addRelation, addSubquery, columnVar, markSelected, openRelation } from './relation.ts'
-import { analyzeSubquery } from './select.ts'
+import { analyzeSubquery } from './subquery.ts'
 import { figureName } from './target.ts'
-import { transformCondition, transformExpr } from './transform-expr.ts'
 import { resolveType } from './type-name.ts'
 
 export interface FromItem {
@@ -182,7 +182,8 @@ function functionItems(node: NodeOf['RangeFunction']): [Node, Node | undefined][
     const [call, definitions] = nodeAs(item, 'List')!.items!
     const raw = nodeAs(call, 'FuncCall')
     const args = raw?.args ?? []
-    const plain = raw !== undefined && args.length > 1 && nameList(raw.funcname).at(-1) === 'unnest' && raw.over === undefined && !raw.func_variadic
+    const plain =
+      raw !== undefined && args.length > 1 && nameList(raw.funcname).at(-1) === 'unnest' && raw.over === undefined && !raw.func_variadic
     if (!plain || (nodeAs(definitions, 'List')?.items?.length ?? 0) > 0) return [[call!, definitions]]
     return args.map((arg): [Node, Node | undefined] => [{ FuncCall: { ...raw, args: [arg] } }, undefined])
   })
@@ -395,12 +396,12 @@ function usingColumn(state: ParseState, columns: readonly NsColumn[], name: stri
 function mergeColumn(state: ParseState, joinType: JoinType, left: Var, right: Var): Expr {
   const type = commonType(state, [left, right], 'JOIN/USING')
   const typmod = left.type === right.type && left.typmod === right.typmod ? left.typmod : -1
-  const fit = (side: Var): Expr => {
+  const adapt = (side: Var): Expr => {
     if (side.type !== type) return coerceType(state, side, type, typmod, COERCION.implicit, 'implicit', -1)
     return side.typmod === typmod ? side : relabel(side, type, typmod, 'implicit', -1)
   }
-  const l = fit(left)
-  const r = fit(right)
+  const l = adapt(left)
+  const r = adapt(right)
   switch (joinType) {
     case 'inner':
       return l.kind === 'Var' ? l : r.kind === 'Var' ? r : l

@@ -4,19 +4,21 @@ import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { RelationColumn, RelationInfo } from '../../catalog/snapshot.ts'
 import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
 import { type InsertStmt, type Node, nodeAs, type SelectStmt } from '../parser/nodes.ts'
+import { chainAssignments } from './assignments.ts'
 import { assignCollations, assignListCollations } from './collate.ts'
 import { errorAt, type Mutable, type ParseState } from './context.ts'
 import { transformWith } from './cte.ts'
 import type { Expr, TargetEntry } from './expr.ts'
 import { exprLocation } from './location.ts'
 import { makeVar, targetEntry } from './make.ts'
-import { setTarget } from './modify.ts'
 import { transformOnConflict } from './on-conflict.ts'
 import type { OnConflict, Query } from './query.ts'
+import { baseQuery, fromExpr, valuesLists } from './query-parts.ts'
 import { addSubquery, addValues, columnVar } from './relation.ts'
 import { transformReturning } from './returning.ts'
-import { analyzeSubquery, baseQuery, fromExpr, valuesLists } from './select.ts'
+import { analyzeSubquery } from './subquery.ts'
 import { assignTo, expandExpressionList } from './target.ts'
+import { setTarget } from './target-relation.ts'
 
 interface InsertColumn {
   readonly column: RelationColumn
@@ -141,17 +143,6 @@ export function insertRow(
     else entries.push(targetEntry(value, column.attnum, column.name))
   }
   return entries
-}
-
-/** Two partial assignments to one column (a[1] = …, a[2] = …): the second works on the result of the first. */
-export function chainAssignments(first: Expr, second: Expr): Expr {
-  if ((second.kind === 'SubscriptingRef' && second.assign !== null) || second.kind === 'FieldStore') {
-    const inner = second.arg
-    if (inner.kind === 'SubscriptingRef' || inner.kind === 'FieldStore') return { ...second, arg: chainAssignments(first, inner) } as Expr
-    return { ...second, arg: first } as Expr
-  }
-  if (second.kind === 'CoerceToDomain') return { ...second, arg: chainAssignments(first, second.arg) }
-  return second
 }
 
 function fromSelect(state: ParseState, select: SelectStmt, columns: readonly InsertColumn[], named: boolean): Mutable<TargetEntry>[] {

@@ -4,8 +4,8 @@ import { SQLSTATE } from '../../base/sqlstate.ts'
 import { type LockingClause, nodeAs, type SelectStmt } from '../parser/nodes.ts'
 import { errorAt, type Mutable, type ParseState } from './context.ts'
 import type { LockStrength, LockWait, Query, RangeTblEntry, RowMark } from './query.ts'
+import { lockName } from './query-parts.ts'
 import { permissionOf } from './relation.ts'
-import { lockName } from './select.ts'
 
 const STRENGTHS: Readonly<Record<string, LockStrength>> = {
   LCS_FORKEYSHARE: 'key share',

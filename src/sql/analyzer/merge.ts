@@ -2,19 +2,19 @@
 
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { type MergeStmt, type Node, nodeAs } from '../parser/nodes.ts'
+import { updateTargets } from './assignments.ts'
 import { assignListCollations } from './collate.ts'
 import { errorAt, type Mutable, type NsItem, type ParseState } from './context.ts'
 import { transformWith } from './cte.ts'
+import { transformCondition } from './expr-entry.ts'
 import { transformFrom } from './from.ts'
 import { insertColumns, insertRow, OVERRIDES } from './insert.ts'
-import { setTarget } from './modify.ts'
 import type { MergeAction, Query } from './query.ts'
+import { baseQuery, fromExpr } from './query-parts.ts'
 import { permissionOf } from './relation.ts'
 import { transformReturning } from './returning.ts'
-import { baseQuery, fromExpr } from './select.ts'
 import { expandExpressionList } from './target.ts'
-import { transformCondition } from './transform-expr.ts'
-import { updateTargets } from './update.ts'
+import { setTarget } from './target-relation.ts'
 
 const MATCH_KINDS: Readonly<Record<string, MergeAction['matchKind']>> = {
   MERGE_WHEN_MATCHED: 'matched',

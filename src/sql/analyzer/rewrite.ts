@@ -5,20 +5,18 @@
 import { notSupported, PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
-import type { RelationInfo } from '../../catalog/snapshot.ts'
-import { parse } from '../parser/parse.ts'
-import { type AnalyzeContext, makeState, paramTypes } from './context.ts'
+import type { AnalyzeContext } from './context.ts'
 import { fillDefaults } from './defaults.ts'
 import type { Expr } from './expr.ts'
 import type { Query, RangeTblEntry, RteRelation } from './query.ts'
-import { transformStatement } from './select.ts'
 import { alignSetOperation } from './setop-align.ts'
-import { readStoredExpr, readStoredQuery } from './stored.ts'
+import { readStoredExpr } from './stored.ts'
 import { rewriteViewTarget } from './updatable-view.ts'
-import { mapChildren, mapQuery, mapQueryVars, mapVars } from './walker.ts'
+import { rebase, viewQuery } from './view-query.ts'
+import { mapChildren, mapQuery, mapQueryVars } from './walker.ts'
 
 const MAX_VIEW_DEPTH = 100
-const PG_CATALOG: Oid = 11
+const _PG_CATALOG: Oid = 11
 
 export function rewriteQuery(query: Query, ctx: AnalyzeContext, depth = 0): Query {
   if (depth > MAX_VIEW_DEPTH) throw new PgError(SQLSTATE.invalidObjectDefinition, 'infinite recursion detected in rules for relation')
@@ -52,7 +50,7 @@ function isPlain(query: Query, ctx: AnalyzeContext): boolean {
     if (rte.kind !== 'relation') continue
     if (rte.relkind === 'v') return false
     const columns = ctx.catalog.relation(rte.relation)?.descriptor?.columns
-    if (columns !== undefined && columns.some((column) => column.generated === 'v')) return false
+    if (columns?.some((column) => column.generated === 'v')) return false
   }
   return true
 }
@@ -74,22 +72,6 @@ function expandView(rte: RteRelation, ctx: AnalyzeContext, depth: number): Range
     lateral: false,
     inFromClause: rte.inFromClause,
   }
-}
-
-const systemViews = new Map<Oid, Query>()
-
-/** A view's query as it was written. */
-export function viewQuery(info: RelationInfo, ctx: AnalyzeContext): Query {
-  const view = info.descriptor?.view
-  if (view) return readStoredQuery(view.query, (type) => ctx.eval.catalog.typeSupport(type))
-  if (info.systemViewSql === null) throw notSupported(`view "${info.name}" has no definition here`)
-  const known = systemViews.get(info.oid)
-  if (known !== undefined) return known
-  const [statement] = parse(info.systemViewSql)
-  const own: AnalyzeContext = { ...ctx, searchPath: [PG_CATALOG], source: null, params: paramTypes([], false) }
-  const query = transformStatement(makeState(own, null), statement!.node!)
-  systemViews.set(info.oid, query)
-  return query
 }
 
 /** Every permission inside is checked as `owner`: at any depth, for nothing in a view belongs to its reader. */
@@ -123,11 +105,4 @@ function expandVirtualColumns(query: Query, ctx: AnalyzeContext): Query {
     return found === undefined ? null : rebase(found, expr.varno, depth)
   }
   return mapQueryVars(query, replaceAt, 0)
-}
-
-/** An expression stored over relation 1 as one over entry `varno`, `levelsUp` queries out. */
-export function rebase(expr: Expr, varno: number, levelsUp: number): Expr {
-  return mapVars(expr, (node, depth) =>
-    node.kind === 'Var' && node.levelsUp === depth ? { ...node, varno, levelsUp: levelsUp + depth } : null,
-  )
 }

@@ -8,11 +8,11 @@ import { type A_ArrayExpr, nodeAs, type RowExpr as RawRow } from '../parser/node
 import { coerceToCommon, coerceToTarget, commonType, typeName } from './coerce.ts'
 import { errorAt, type ParseState } from './context.ts'
 import type { Expr, OpExpr, RowExpr } from './expr.ts'
+import { transform } from './expr-entry.ts'
 import { exprLocation } from './location.ts'
 import { boolConst, boolExpr } from './make.ts'
-import { makeOp, type OperatorName, rowCompareStrategies } from './operators.ts'
+import { makeOp, type OperatorName, operatorName, rowCompareStrategies } from './operators.ts'
 import { expandExpressionList } from './target.ts'
-import { distinct, transform } from './transform-expr.ts'
 
 export function transformRow(state: ParseState, node: RawRow): RowExpr {
   const args = expandExpressionList(state, node.args ?? [])
@@ -155,4 +155,14 @@ export function transformArray(state: ParseState, node: A_ArrayExpr, arrayType: 
   const [first] = elements
   const mod = first !== undefined && elements.every((e) => e.typmod === first.typmod) ? first.typmod : -1
   return { kind: 'ArrayExpr', elementType: element, elements, multidims, type: array, typmod: mod, collation: 0, location }
+}
+
+export function distinct(state: ParseState, names: readonly string[], left: Expr, right: Expr, location: number): Expr {
+  const made = makeOp(state, operatorName(state, names, location), left, right, location)
+  if (made.type !== T.bool) {
+    throw errorAt(state, SQLSTATE.datatypeMismatch, 'IS DISTINCT FROM requires = operator to yield boolean', location)
+  }
+  if (made.retset) throw errorAt(state, SQLSTATE.datatypeMismatch, 'IS DISTINCT FROM must not return a set', location)
+  const { opNo, opFuncId, args } = made
+  return { kind: 'DistinctExpr', opNo, opFuncId, args, inputCollation: 0, type: T.bool, typmod: -1, collation: 0, location }
 }

@@ -6,44 +6,21 @@ import { checkGrouping, refuseRecursiveAggregates } from './agg.ts'
 import { distinctOf, distinctOnOf, groupByOf, limitOf, sortListOf } from './clauses.ts'
 import { coerceToCommon, commonType, commonTypmod } from './coerce.ts'
 import { assignCollations, assignListCollations, selectCommonCollation } from './collate.ts'
-import { type CteEntry, descend, type ExprKind, errorAt, type Mutable, makeState, type ParseState } from './context.ts'
+import { errorAt, type Mutable, type ParseState } from './context.ts'
 import { transformWith } from './cte.ts'
 import type { Expr, TargetEntry } from './expr.ts'
+import { transformCondition } from './expr-entry.ts'
 import { transformFrom } from './from.ts'
-import { exprListLocation } from './location.ts'
 import { transformLocking } from './locking.ts'
 import { targetEntry } from './make.ts'
 import { analyzeModify } from './modify.ts'
-import type { FromExpr, Query } from './query.ts'
+import type { Query } from './query.ts'
+import { baseQuery, fromExpr, limitOptionOf, lockedNamesOf, lockName, valuesLists } from './query-parts.ts'
 import { addValues, columnVar } from './relation.ts'
 import { transformSetOperation } from './setop.ts'
-import { expandExpressionList, markOrigins, resolveTargetUnknowns, transformTargetList } from './target.ts'
-import { transformCondition } from './transform-expr.ts'
+import { bindStatement } from './subquery.ts'
+import { markOrigins, resolveTargetUnknowns, transformTargetList } from './target.ts'
 import { windowClausesOf } from './windows.ts'
-
-export interface SubqueryOptions {
-  readonly kind: ExprKind
-  readonly cte?: CteEntry
-  readonly locked?: boolean
-  readonly resolveUnknowns?: boolean
-  /** Run on the fresh state before anything else. */
-  readonly prepare?: (state: ParseState) => void
-}
-
-export function analyzeSubquery(parent: ParseState, node: Node, options: SubqueryOptions): Query {
-  return descend(() => {
-    const saved = parent.kind
-    if (options.kind === 'from subselect') parent.kind = 'from subselect'
-    const state = makeState(parent.ctx, parent)
-    state.parentCte = options.cte ?? null
-    state.lockedFromParent = options.locked ?? false
-    state.resolveUnknowns = options.resolveUnknowns ?? true
-    options.prepare?.(state)
-    const query = transformStatement(state, node)
-    parent.kind = saved
-    return query
-  })
-}
 
 export function transformStatement(state: ParseState, node: Node): Query {
   const n = node as NodeOf
@@ -61,66 +38,6 @@ export function transformStatement(state: ParseState, node: Node): Query {
     default:
       throw errorAt(state, SQLSTATE.internalError, `unexpected statement: ${nodeTag(node)}`, undefined)
   }
-}
-
-/** The parts every kind of query has, from the state. */
-export function baseQuery(state: ParseState, from: FromExpr): Query {
-  return {
-    commandType: 'select',
-    rtable: state.rtable,
-    permissions: state.permissions.map((permission) => ({
-      ...permission,
-      selectedColumns: [...permission.selectedColumns],
-      insertedColumns: [...permission.insertedColumns],
-      updatedColumns: [...permission.updatedColumns],
-    })),
-    jointree: from,
-    resultRelation: 0,
-    targetList: [],
-    override: 'none',
-    onConflict: null,
-    mergeActions: [],
-    mergeJoinCondition: null,
-    returningList: [],
-    returningOld: state.returningOld,
-    returningNew: state.returningNew,
-    cteList: state.ctes.map(({ name, materialized, query, recursive, refcount, columns, search, cycle }) => ({
-      name,
-      materialized,
-      query,
-      recursive,
-      refcount,
-      columns,
-      search,
-      cycle,
-    })),
-    hasRecursive: state.hasRecursive,
-    hasModifyingCte: state.hasModifyingCte,
-    hasAggs: state.hasAggs,
-    hasWindowFuncs: state.hasWindowFuncs,
-    hasTargetSRFs: state.hasTargetSRFs,
-    hasSubLinks: state.hasSubLinks,
-    groupClause: [],
-    groupDistinct: false,
-    groupingSets: [],
-    havingQual: null,
-    windowClause: [],
-    distinctClause: [],
-    hasDistinctOn: false,
-    sortClause: [],
-    limitOffset: null,
-    limitCount: null,
-    limitOption: 'count',
-    rowMarks: [],
-    setOperations: null,
-    withCheckOptions: [],
-  }
-}
-
-export const fromExpr = (state: ParseState, quals: Expr | null): FromExpr => ({ kind: 'FromExpr', fromlist: state.joinlist, quals })
-
-export function limitOptionOf(select: SelectStmt): Query['limitOption'] {
-  return select.limitOption === 'LIMIT_OPTION_WITH_TIES' ? 'with ties' : 'count'
 }
 
 function refuseInto(state: ParseState, select: SelectStmt): void {
@@ -186,32 +103,6 @@ function transformSelect(state: ParseState, select: SelectStmt): Query {
   return transformLocking(state, query, select)
 }
 
-export function lockedNamesOf(select: SelectStmt): readonly string[] | null {
-  if ((select.lockingClause?.length ?? 0) === 0) return null
-  const names: string[] = []
-  for (const clause of select.lockingClause!) {
-    const rels = nodeAs(clause, 'LockingClause')?.lockedRels ?? []
-    if (rels.length === 0) return []
-    for (const rel of rels) names.push(nodeAs(rel, 'RangeVar')?.relname ?? '')
-  }
-  return names
-}
-
-/** The rows of VALUES as lists of expressions of equal length (42601 otherwise). */
-export function valuesLists(state: ParseState, lists: readonly Node[], kind: ExprKind, allowDefault: boolean): Expr[][] {
-  const saved = state.kind
-  state.kind = kind
-  const rows = lists.map((item) => expandExpressionList(state, nodeAs(item, 'List')!.items ?? [], allowDefault))
-  state.kind = saved
-  const width = rows[0]!.length
-  for (const row of rows) {
-    if (row.length !== width) {
-      throw errorAt(state, SQLSTATE.syntaxError, 'VALUES lists must all be the same length', exprListLocation(row))
-    }
-  }
-  return rows
-}
-
 function transformValues(state: ParseState, select: SelectStmt): Query {
   if (select.withClause !== undefined) transformWith(state, select.withClause)
   const rows = valuesLists(state, select.valuesLists!, 'values', false)
@@ -250,14 +141,6 @@ function transformValues(state: ParseState, select: SelectStmt): Query {
   }
 }
 
-export function lockName(strength: string | undefined): string {
-  return (
-    { LCS_FORKEYSHARE: 'FOR KEY SHARE', LCS_FORSHARE: 'FOR SHARE', LCS_FORNOKEYUPDATE: 'FOR NO KEY UPDATE', LCS_FORUPDATE: 'FOR UPDATE' }[
-      strength ?? ''
-    ] ?? 'FOR UPDATE'
-  )
-}
-
 function usesThisLevel(rows: readonly (readonly Expr[])[]): boolean {
   const walk = (value: unknown): boolean => {
     if (typeof value !== 'object' || value === null) return false
@@ -266,3 +149,5 @@ function usesThisLevel(rows: readonly (readonly Expr[])[]): boolean {
   }
   return rows.some((row) => row.some(walk))
 }
+
+bindStatement(transformStatement)

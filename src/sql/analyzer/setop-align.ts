@@ -7,7 +7,7 @@ import { type AnalyzeContext, makeState, type ParseState } from './context.ts'
 import type { Expr, TargetEntry } from './expr.ts'
 import { makeVar, targetEntry } from './make.ts'
 import type { Query, RangeTblEntry, RangeTblRef, RteColumn, RteSubquery, SetOperation } from './query.ts'
-import { baseQuery } from './select.ts'
+import { baseQuery } from './query-parts.ts'
 import { mapQueryVars } from './walker.ts'
 
 export function alignSetOperation(query: Query, ctx: AnalyzeContext): Query {
@@ -26,7 +26,9 @@ export function alignSetOperation(query: Query, ctx: AnalyzeContext): Query {
     const inner: Query = {
       ...baseQuery(makeState(ctx, null), { kind: 'FromExpr', fromlist: [], quals: null }),
       rtable: [...rtable],
-      targetList: node.columns.map((column, i) => targetEntry(makeVar(firstLeaf(node), i + 1, column, 0, -1), i + 1, outputName(rtable, node, i))),
+      targetList: node.columns.map((column, i) =>
+        targetEntry(makeVar(firstLeaf(node), i + 1, column, 0, -1), i + 1, outputName(rtable, node, i)),
+      ),
       setOperations: { ...node, left, right },
     }
     rtable.push({ ...subqueryEntry(castOutputs(state, inner, wanted)) })
@@ -79,10 +81,14 @@ function castOutputs(state: ParseState, query: Query, wanted: readonly RteColumn
     query.commandType === 'select'
   if (plain) {
     let next = 0
-    const targetList = query.targetList.map((entry): TargetEntry => (entry.resjunk ? entry : { ...entry, expr: cast(entry.expr, wanted[next++]!) }))
+    const targetList = query.targetList.map(
+      (entry): TargetEntry => (entry.resjunk ? entry : { ...entry, expr: cast(entry.expr, wanted[next++]!) }),
+    )
     return { ...query, targetList }
   }
-  const targetList = outputs.map((entry, i) => targetEntry(cast(makeVar(1, entry.resno, entry.expr, 0, -1), wanted[i]!), i + 1, entry.resname))
+  const targetList = outputs.map((entry, i) =>
+    targetEntry(cast(makeVar(1, entry.resno, entry.expr, 0, -1), wanted[i]!), i + 1, entry.resname),
+  )
   return {
     ...baseQuery(makeState(state.ctx, null), { kind: 'FromExpr', fromlist: [{ kind: 'RangeTblRef', rtindex: 1 }], quals: null }),
     rtable: [subqueryEntry(pushDown(query))],
@@ -92,5 +98,9 @@ function castOutputs(state: ParseState, query: Query, wanted: readonly RteColumn
 
 /** One level deeper now: its references to outer queries reach one further. */
 function pushDown(query: Query): Query {
-  return mapQueryVars(query, (expr, depth) => (expr.kind === 'Var' && expr.levelsUp > depth ? { ...expr, levelsUp: expr.levelsUp + 1 } : null), 0)
+  return mapQueryVars(
+    query,
+    (expr, depth) => (expr.kind === 'Var' && expr.levelsUp > depth ? { ...expr, levelsUp: expr.levelsUp + 1 } : null),
+    0,
+  )
 }

@@ -15,8 +15,9 @@ import { exprLocation } from './location.ts'
 import { makeVar, targetEntry } from './make.ts'
 import { sortGroupOperators } from './operators.ts'
 import type { Query, RangeTblRef, RteColumn, SetOperation } from './query.ts'
+import { baseQuery, fromExpr, limitOptionOf, lockName } from './query-parts.ts'
 import { addSubquery } from './relation.ts'
-import { analyzeSubquery, baseQuery, fromExpr, limitOptionOf, lockName } from './select.ts'
+import { analyzeSubquery } from './subquery.ts'
 
 export function transformSetOperation(state: ParseState, select: SelectStmt): Query {
   if (select.withClause !== undefined) transformWith(state, select.withClause)
@@ -188,13 +189,13 @@ function transformNode(state: ParseState, select: SelectStmt, top: boolean): Bra
   for (const [i, l] of left.columns.entries()) {
     const r = right.columns[i]!
     const type = commonType(state, [l.expr, r.expr], context)
-    const fit = (branch: Branch, entry: Mutable<TargetEntry>): void => {
+    const adapt = (branch: Branch, entry: Mutable<TargetEntry>): void => {
       const { expr } = entry
       if (expr.type !== T.unknown) coerceToCommon(state, expr, type, context)
       else if (branch.leaf && (expr.kind === 'Const' || expr.kind === 'Param')) entry.expr = coerceToCommon(state, expr, type, context)
     }
-    fit(left, l)
-    fit(right, r)
+    adapt(left, l)
+    adapt(right, r)
     const typmod = l.expr.type === type && r.expr.type === type && l.expr.typmod === r.expr.typmod ? l.expr.typmod : -1
     const collation =
       (state.ctx.catalog.type(type)?.typcollation ?? 0) === 0 ? 0 : selectCommonCollation(state, [l.expr, r.expr], op === 'union' && all)

@@ -30,19 +30,23 @@ export function checkSrfPlacement(state: ParseState, node: Expr, location: numbe
     case 'other':
       return
     case 'values':
-      return refuse('set-returning functions are not allowed in VALUES')
+      refuse('set-returning functions are not allowed in VALUES')
+      return
     case 'values single':
       state.hasTargetSRFs = true
       return
     case 'window frame range':
     case 'window frame rows':
     case 'window frame groups':
-      return refuse('set-returning functions are not allowed in window definitions')
+      refuse('set-returning functions are not allowed in window definitions')
+      return
     case 'limit':
     case 'offset':
-      return refuse(`set-returning functions are not allowed in ${placeName(state.kind)}`)
+      refuse(`set-returning functions are not allowed in ${placeName(state.kind)}`)
+      return
     default:
-      return refuse(`set-returning functions are not allowed in ${placeName(state.kind)}`)
+      refuse(`set-returning functions are not allowed in ${placeName(state.kind)}`)
+      return
   }
 }
 

@@ -6,11 +6,11 @@ import { type MultiAssignRef, nameList, nodeAs, type SubLink as RawSubLink } fro
 import { typeName } from './coerce.ts'
 import { type ExprKind, errorAt, type ParseState } from './context.ts'
 import type { Expr, SubLink, SubLinkColumn } from './expr.ts'
+import { transform } from './expr-entry.ts'
 import { exprLocation } from './location.ts'
 import { operatorName } from './operators.ts'
 import { rowComparison, transformRow } from './row-expr.ts'
-import { analyzeSubquery } from './select.ts'
-import { transform } from './transform-expr.ts'
+import { analyzeSubquery } from './subquery.ts'
 
 const REFUSED: Partial<Record<ExprKind, string>> = {
   check: 'cannot use subquery in check constraint',

@@ -7,14 +7,14 @@ import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
 import { baseType, baseTypmod, COERCION } from '../functions/coercion-path.ts'
 import { type Node, type NodeOf, nameList, nodeAs, nodeTag, stringOf } from '../parser/nodes.ts'
 import { coerceToDomain, coerceToTarget, resolveUnknown, typeName } from './coerce.ts'
-import { transformSubscripts } from './column-ref.ts'
 import { type ExprKind, errorAt, type Mutable, type NsItem, type ParseState } from './context.ts'
 import type { Expr, TargetEntry } from './expr.ts'
-import { fieldsOf } from './functions.ts'
+import { transform } from './expr-entry.ts'
+import { fieldsOf } from './fields.ts'
 import { exprLocation } from './location.ts'
 import { targetEntry } from './make.ts'
 import { columnVar, itemByName, levelState, markSelected, missingRelation } from './relation.ts'
-import { transform } from './transform-expr.ts'
+import { transformSubscripts } from './subscripts.ts'
 
 export function transformTargetList(state: ParseState, list: readonly Node[], kind: ExprKind): Mutable<TargetEntry>[] {
   const saved = state.kind

@@ -20,37 +20,16 @@ import { aggregateLevel } from './agg.ts'
 import { coerceToBoolean, coerceToCommon, coerceToTarget, coerceType, commonType, literalValue, typeCollation, typeName } from './coerce.ts'
 import { assignCollations } from './collate.ts'
 import { transformColumnRef, transformIndirection } from './column-ref.ts'
-import { descend, type ExprKind, errorAt, type ParseState } from './context.ts'
+import { errorAt, type ParseState } from './context.ts'
 import type { BooleanTest, Expr, SqlValueFunctionName } from './expr.ts'
+import { bindDispatch, transform, transformExpr } from './expr-entry.ts'
 import { parseFunction } from './functions.ts'
 import { exprLocation } from './location.ts'
 import { boolExpr, makeConst } from './make.ts'
 import { makeOp, makeScalarArrayOp, operatorName } from './operators.ts'
-import { rowComparison, rowDistinct, transformArray, transformRow } from './row-expr.ts'
+import { distinct, rowComparison, rowDistinct, transformArray, transformRow } from './row-expr.ts'
 import { transformMultiAssign, transformSubLink } from './sublink.ts'
-import { resolveType, schemaOid } from './type-name.ts'
-
-/** Transforms in the given clause. */
-export function transformExpr(state: ParseState, node: Node, kind: ExprKind): Expr {
-  const saved = state.kind
-  state.kind = kind
-  try {
-    return transform(state, node)
-  } finally {
-    state.kind = saved
-  }
-}
-
-/** A boolean condition with its collations assigned. */
-export function transformCondition(state: ParseState, node: Node, kind: ExprKind, construct: string): Expr {
-  const expr = coerceToBoolean(state, transformExpr(state, node, kind), construct)
-  assignCollations(state, expr)
-  return expr
-}
-
-export function transform(state: ParseState, node: Node): Expr {
-  return descend(() => dispatch(state, node))
-}
+import { lookupCollation, resolveType } from './type-name.ts'
 
 const loc = (node: { location?: number }): number => node.location ?? 0
 
@@ -340,16 +319,6 @@ function isNullConst(expr: Expr): boolean {
   return expr.kind === 'Const' && expr.value === null && expr.type === T.unknown
 }
 
-export function distinct(state: ParseState, names: readonly string[], left: Expr, right: Expr, location: number): Expr {
-  const made = makeOp(state, operatorName(state, names, location), left, right, location)
-  if (made.type !== T.bool) {
-    throw errorAt(state, SQLSTATE.datatypeMismatch, 'IS DISTINCT FROM requires = operator to yield boolean', location)
-  }
-  if (made.retset) throw errorAt(state, SQLSTATE.datatypeMismatch, 'IS DISTINCT FROM must not return a set', location)
-  const { opNo, opFuncId, args } = made
-  return { kind: 'DistinctExpr', opNo, opFuncId, args, inputCollation: 0, type: T.bool, typmod: -1, collation: 0, location }
-}
-
 function hasVars(node: unknown): boolean {
   if (typeof node !== 'object' || node === null) return false
   if (Array.isArray(node)) return node.some(hasVars)
@@ -499,17 +468,6 @@ function transformCase(state: ParseState, node: NodeOf['CaseExpr']): Expr {
   }
 }
 
-export function lookupCollation(state: ParseState, names: readonly string[], location: number): number {
-  const { catalog, searchPath } = state.ctx
-  const name = names.at(-1)!
-  const schemas = names.length > 1 ? [schemaOid(state, names.at(-2)!, location)] : searchPath
-  for (const schema of schemas) {
-    const found = catalog.collationByName(schema, name)
-    if (found !== null) return found.oid
-  }
-  throw errorAt(state, SQLSTATE.undefinedObject, `collation "${names.join('.')}" for encoding "UTF8" does not exist`, location)
-}
-
 const VALUE_FUNCTIONS: Readonly<Record<string, readonly [SqlValueFunctionName, number]>> = {
   SVFOP_CURRENT_DATE: ['current_date', T.date],
   SVFOP_CURRENT_TIME: ['current_time', T.timetz],
@@ -540,3 +498,5 @@ function transformValueFunction(state: ParseState, op: SQLValueFunctionOp, typmo
     location,
   }
 }
+
+bindDispatch(dispatch)

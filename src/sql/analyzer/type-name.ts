@@ -200,3 +200,14 @@ function secondsPrecision(state: ParseState, precision: number, what: (n: number
 export function resolveTypeName(raw: TypeName, ctx: AnalyzeContext): ResolvedType {
   return resolveType(makeState(ctx, null), raw)
 }
+
+export function lookupCollation(state: ParseState, names: readonly string[], location: number): number {
+  const { catalog, searchPath } = state.ctx
+  const name = names.at(-1)!
+  const schemas = names.length > 1 ? [schemaOid(state, names.at(-2)!, location)] : searchPath
+  for (const schema of schemas) {
+    const found = catalog.collationByName(schema, name)
+    if (found !== null) return found.oid
+  }
+  throw errorAt(state, SQLSTATE.undefinedObject, `collation "${names.join('.')}" for encoding "UTF8" does not exist`, location)
+}

@@ -8,7 +8,7 @@ import type { AnalyzeContext } from './context.ts'
 import type { Expr, TargetEntry, Var } from './expr.ts'
 import { andOf } from './make.ts'
 import type { PermissionInfo, Query, RteRelation, WithCheckOption } from './query.ts'
-import { rebase, viewQuery } from './rewrite.ts'
+import { rebase, viewQuery } from './view-query.ts'
 import { mapQueryVars } from './walker.ts'
 
 type Event = 'insert' | 'update' | 'delete' | 'merge'
@@ -115,7 +115,8 @@ export function rewriteViewTarget(query: Query, ctx: AnalyzeContext): Query {
   let checks: readonly WithCheckOption[] = mapped.withCheckOptions
   const checkOption = info.descriptor?.view?.checkOption ?? 'none'
   const inherits = checks.length > 0
-  if ((checkOption !== 'none' || inherits) && quals !== null && event !== 'delete') checks = [{ relname: info.name, qual: quals }, ...checks]
+  if ((checkOption !== 'none' || inherits) && quals !== null && event !== 'delete')
+    checks = [{ relname: info.name, qual: quals }, ...checks]
   else if (checkOption === 'cascaded' && event !== 'delete') checks = [...checks]
   const result: Query = {
     ...mapped,
@@ -123,8 +124,14 @@ export function rewriteViewTarget(query: Query, ctx: AnalyzeContext): Query {
     permissions,
     withCheckOptions: checks,
     hasSubLinks: mapped.hasSubLinks || view.hasSubLinks,
-    targetList: event === 'insert' ? remap(mapped.targetList, 'insert into') : event === 'update' ? remap(mapped.targetList, 'update') : mapped.targetList,
-    jointree: event === 'update' || event === 'delete' ? { ...mapped.jointree, quals: andOf([mapped.jointree.quals, quals]) } : mapped.jointree,
+    targetList:
+      event === 'insert'
+        ? remap(mapped.targetList, 'insert into')
+        : event === 'update'
+          ? remap(mapped.targetList, 'update')
+          : mapped.targetList,
+    jointree:
+      event === 'update' || event === 'delete' ? { ...mapped.jointree, quals: andOf([mapped.jointree.quals, quals]) } : mapped.jointree,
     mergeJoinCondition: mapped.mergeJoinCondition,
     mergeActions: mapped.mergeActions.map((action) =>
       action.command === 'insert' || action.command === 'update'

@@ -33,7 +33,8 @@ export function forEachChild(expr: Expr, visit: (child: Expr) => void): void {
     case 'MinMaxExpr':
     case 'RowExpr':
     case 'GroupingFunc':
-      return each(expr.args)
+      each(expr.args)
+      return
     case 'NullTest':
     case 'BooleanTest':
     case 'FieldSelect':
@@ -42,25 +43,31 @@ export function forEachChild(expr: Expr, visit: (child: Expr) => void): void {
     case 'ConvertRowtypeExpr':
     case 'CoerceToDomain':
     case 'CollateExpr':
-      return visit(expr.arg)
+      visit(expr.arg)
+      return
     case 'ArrayCoerceExpr':
       visit(expr.arg)
-      return visit(expr.elementExpr)
+      visit(expr.elementExpr)
+      return
     case 'CaseExpr':
       if (expr.arg !== null) visit(expr.arg)
       for (const when of expr.whens) {
         visit(when.condition)
         visit(when.result)
       }
-      return visit(expr.defaultResult)
+      visit(expr.defaultResult)
+      return
     case 'ArrayExpr':
-      return each(expr.elements)
+      each(expr.elements)
+      return
     case 'RowCompareExpr':
       each(expr.largs)
-      return each(expr.rargs)
+      each(expr.rargs)
+      return
     case 'FieldStore':
       visit(expr.arg)
-      return each(expr.newValues)
+      each(expr.newValues)
+      return
     case 'SubscriptingRef':
       each(expr.upper)
       each(expr.lower)
@@ -80,7 +87,8 @@ export function forEachChild(expr: Expr, visit: (child: Expr) => void): void {
       if (expr.filter !== null) visit(expr.filter)
       return
     default:
-      return unreachable(expr, 'expression')
+      unreachable(expr, 'expression')
+      return
   }
 }
 
@@ -221,8 +229,8 @@ export function forEachQueryExpr(query: Query, visit: (expr: Expr) => void): voi
   for (const option of query.withCheckOptions) visit(option.qual)
   for (const rte of query.rtable) {
     if (rte.kind === 'function') for (const fn of rte.functions) visit(fn.expr)
-    else if (rte.kind === 'values') for (const list of rte.lists) list.forEach((expr) => visit(expr))
-    else if (rte.kind === 'join') rte.aliasVars.forEach((expr) => visit(expr))
+    else if (rte.kind === 'values') for (const list of rte.lists) for (const expr of list) visit(expr)
+    else if (rte.kind === 'join') for (const expr of rte.aliasVars) visit(expr)
   }
 }
 

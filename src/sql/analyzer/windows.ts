@@ -13,10 +13,10 @@ import { coerceToSpecificType, coerceType, typeName } from './coerce.ts'
 import { assignCollations } from './collate.ts'
 import { errorAt, type Mutable, type ParseState } from './context.ts'
 import type { SortGroupClause, TargetEntry } from './expr.ts'
+import { transformExpr } from './expr-entry.ts'
 import { exprLocation } from './location.ts'
 import { orderingOperator } from './operators.ts'
 import type { FrameBound, WindowClause } from './query.ts'
-import { transformExpr } from './transform-expr.ts'
 
 // frameOptions bits as the grammar sets them
 const RANGE = 0x2

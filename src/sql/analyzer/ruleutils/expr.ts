@@ -3,12 +3,12 @@
 import { unreachable } from '../../../base/assert.ts'
 import type { Oid } from '../../../base/ids.ts'
 import { TYPE_OID as T } from '../../builtin/data/type-oids.ts'
-import { TEXT_IO } from '../../types/define.ts'
 import { quoteIdentifier, quoteLiteral } from '../../types/quote.ts'
-import type { Aggref, Const, Expr, FuncExpr, SubLink, SubscriptingRef, Var, WindowFunc } from '../expr.ts'
+import type { Aggref, Expr, FuncExpr, SubLink, SubscriptingRef, Var, WindowFunc } from '../expr.ts'
+import { writeConst } from './const.ts'
+import { bindWriteExpr, writeQuery } from './entry.ts'
 import { collationText, functionName, operatorText, relationName, typeText } from './names.ts'
 import { isSimple } from './precedence.ts'
-import { writeQuery } from './query.ts'
 import { writeOrderBy, writeWindowSpec } from './sort.ts'
 import { writeSqlSyntax } from './sql-syntax.ts'
 import { INDENT_VAR, type Writer } from './writer.ts'
@@ -46,7 +46,8 @@ export function writeExpr(w: Writer, expr: Expr, showImplicit: boolean): void {
       w.add(`$${expr.id}`)
       return
     case 'FuncExpr':
-      return writeFunction(w, expr, showImplicit)
+      writeFunction(w, expr, showImplicit)
+      return
     case 'OpExpr':
       bracketed(w, () => {
         const name = operatorText(w.ctx, expr.opNo)
@@ -175,7 +176,8 @@ export function writeExpr(w: Writer, expr: Expr, showImplicit: boolean): void {
       writeExpr(w, expr.newValues[0]!, showImplicit)
       return
     case 'SubscriptingRef':
-      return writeSubscripts(w, expr)
+      writeSubscripts(w, expr)
+      return
     case 'RelabelType':
     case 'CoerceViaIO':
     case 'ArrayCoerceExpr':
@@ -197,14 +199,17 @@ export function writeExpr(w: Writer, expr: Expr, showImplicit: boolean): void {
       w.add('DEFAULT')
       return
     case 'SubLink':
-      return writeSubLink(w, expr)
+      writeSubLink(w, expr)
+      return
     case 'SubLinkColumn':
       w.add(`$${expr.column}`)
       return
     case 'Aggref':
-      return writeAggregate(w, expr)
+      writeAggregate(w, expr)
+      return
     case 'WindowFunc':
-      return writeWindow(w, expr)
+      writeWindow(w, expr)
+      return
     case 'GroupingFunc':
       w.add('GROUPING(')
       writeList(w, expr.args)
@@ -217,7 +222,8 @@ export function writeExpr(w: Writer, expr: Expr, showImplicit: boolean): void {
       w.add(`CURRENT OF ${quoteIdentifier(expr.cursorName)}`)
       return
     default:
-      return unreachable(expr, 'expression')
+      unreachable(expr, 'expression')
+      return
   }
 }
 
@@ -249,58 +255,6 @@ export function writeVar(w: Writer, expr: Var, topLevel = false): string | null 
   return name
 }
 
-/** The value in its type's output form; names for the reg* types, however they are kept. */
-function constText(w: Writer, expr: Const): string {
-  const { value } = expr
-  if (expr.type === T.unknown) return value as string
-  if (typeof value === 'number' && value !== 0) {
-    if (expr.type === T.regclass && w.ctx.catalog.relation(value) !== null) return relationName(w.ctx, value)
-    if (expr.type === T.regtype && w.ctx.catalog.type(value) !== null) return typeText(w.ctx, value, -1)
-    if (expr.type === T.regproc && w.ctx.catalog.proc(value) !== null) return functionName(w.ctx, value)
-    if (expr.type === T.regnamespace) return quoteIdentifier(w.ctx.catalog.namespace(value)?.name ?? String(value))
-    if (expr.type === T.regrole) return quoteIdentifier(w.ctx.catalog.role(value)?.name ?? String(value))
-  }
-  return w.ctx.typeSupport(expr.type).output(value!, TEXT_IO)
-}
-
-/** showType: -1 never, 0 where needed, 1 always a type label. */
-export function writeConst(w: Writer, expr: Const, showType: number): void {
-  const label = (): void => {
-    w.add(`::${typeText(w.ctx, expr.type, expr.typmod)}`)
-    const natural = w.ctx.catalog.type(expr.type)?.typcollation ?? 0
-    if (expr.collation !== 0 && expr.collation !== natural) w.add(` COLLATE ${collationText(expr.collation)}`)
-  }
-  if (expr.value === null) {
-    w.add('NULL')
-    if (showType >= 0) label()
-    return
-  }
-  const text = constText(w, expr)
-  let needLabel = false
-  switch (expr.type) {
-    case T.int4:
-      needLabel = text.startsWith('-')
-      w.add(needLabel ? `'${text}'` : text)
-      break
-    case T.numeric:
-      if (/^\d/.test(text) && /[eE.]/.test(text)) w.add(text)
-      else {
-        w.add(`'${text}'`)
-        needLabel = true
-      }
-      break
-    case T.bool:
-      w.add(expr.value ? 'true' : 'false')
-      break
-    default:
-      w.add(`'${text.replaceAll("'", "''")}'`)
-  }
-  if (showType < 0) return
-  if (expr.type === T.numeric) needLabel ||= expr.typmod >= 0
-  else if (expr.type !== T.int4) needLabel = expr.type !== T.bool && expr.type !== T.unknown
-  if (needLabel || showType > 0) label()
-}
-
 export function writeCast(w: Writer, arg: Expr, type: Oid, typmod: number, parent: Expr): void {
   if (arg.kind === 'Const' && arg.type === type && arg.typmod === -1) writeConst(w, arg, -1)
   else bracketed(w, () => writeParen(w, arg, false, parent))
@@ -316,8 +270,14 @@ function lengthCoercion(expr: FuncExpr): number {
 
 function writeFunction(w: Writer, expr: FuncExpr, showImplicit: boolean): void {
   const [first] = expr.args
-  if (expr.format === 'implicit' && !showImplicit) return writeParen(w, first!, false, expr)
-  if (expr.format === 'implicit' || expr.format === 'explicit') return writeCast(w, first!, expr.type, lengthCoercion(expr), expr)
+  if (expr.format === 'implicit' && !showImplicit) {
+    writeParen(w, first!, false, expr)
+    return
+  }
+  if (expr.format === 'implicit' || expr.format === 'explicit') {
+    writeCast(w, first!, expr.type, lengthCoercion(expr), expr)
+    return
+  }
   if (expr.format === 'sql-syntax' && writeSqlSyntax(w, expr)) return
   w.add(`${functionName(w.ctx, expr.funcId)}(`)
   writeArguments(w, expr.args, expr.variadic, expr.funcId)
@@ -424,7 +384,10 @@ function writeSubLink(w: Writer, expr: SubLink): void {
     } else if (test.kind === 'BoolExpr') {
       const pairs = test.args.filter((arg) => arg.kind === 'OpExpr')
       w.add('(')
-      writeList(w, pairs.map((pair) => pair.args[0]!))
+      writeList(
+        w,
+        pairs.map((pair) => pair.args[0]!),
+      )
       w.add(')')
       op = operatorText(w.ctx, pairs[0]!.opNo)
     } else if (test.kind === 'RowCompareExpr') {
@@ -455,3 +418,5 @@ function writeSubLink(w: Writer, expr: SubLink): void {
   writeQuery(w, expr.subselect, null, false)
   w.add(paren ? '))' : ')')
 }
+
+bindWriteExpr(writeExpr)

@@ -1,10 +1,9 @@
 // FROM back to SQL: items, joins, aliases.
 
 import { quoteIdentifier } from '../../types/quote.ts'
-import type { JoinTreeNode, Query, RangeTblEntry } from '../query.ts'
-import { writeExpr } from './expr.ts'
+import type { JoinTreeNode, Query, RangeTblEntry, RteValues } from '../query.ts'
+import { writeExpr, writeQuery } from './entry.ts'
 import { collationText, relationName, typeText } from './names.ts'
-import { writeQuery, writeValues } from './query.ts'
 import { INDENT_JOIN, INDENT_STD, type Writer } from './writer.ts'
 
 export function writeFrom(w: Writer, query: Query): void {
@@ -39,7 +38,12 @@ function writeItem(w: Writer, node: JoinTreeNode, query: Query): void {
   if (paren) w.add('(')
   writeItem(w, node.left, query)
   const merged = rte.kind === 'join' ? rte.mergedCols : 0
-  const keywords = { inner: node.quals === null ? ' CROSS JOIN ' : ' JOIN ', left: ' LEFT JOIN ', right: ' RIGHT JOIN ', full: ' FULL JOIN ' }
+  const keywords = {
+    inner: node.quals === null ? ' CROSS JOIN ' : ' JOIN ',
+    left: ' LEFT JOIN ',
+    right: ' RIGHT JOIN ',
+    full: ' FULL JOIN ',
+  }
   w.keyword(keywords[node.joinType], -INDENT_STD, INDENT_STD, INDENT_JOIN)
   if (rightParen) w.add('(')
   writeItem(w, right, query)
@@ -100,7 +104,12 @@ function writeEntry(w: Writer, rte: RangeTblEntry, rtindex: number): void {
       if (rte.ordinality) w.add(' WITH ORDINALITY')
       alias = true
       columnAliases = rte.colNames
-      if (rte.functions.length === 1 && only!.expr.type === 2249 && only!.expr.kind === 'FuncExpr' && !hasOutParameters(w, only!.expr.funcId)) {
+      if (
+        rte.functions.length === 1 &&
+        only!.expr.type === 2249 &&
+        only!.expr.kind === 'FuncExpr' &&
+        !hasOutParameters(w, only!.expr.funcId)
+      ) {
         w.add(` ${quoteIdentifier(refname)}(`)
         for (const [i, column] of only!.columns.entries()) {
           if (i > 0) w.add(', ')
@@ -145,4 +154,17 @@ function renamed(names: readonly (string | null)[], natural: readonly (string | 
 
 function hasOutParameters(w: Writer, fn: number): boolean {
   return (w.ctx.catalog.proc(fn)?.proargmodes ?? []).some((mode) => mode === 'o' || mode === 't' || mode === 'b')
+}
+
+export function writeValues(w: Writer, values: RteValues): void {
+  w.add('VALUES ')
+  for (const [i, list] of values.lists.entries()) {
+    if (i > 0) w.add(', ')
+    w.add('(')
+    for (const [j, expr] of list.entries()) {
+      if (j > 0) w.add(',')
+      writeExpr(w, expr, false)
+    }
+    w.add(')')
+  }
 }

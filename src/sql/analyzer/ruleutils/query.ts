@@ -3,8 +3,9 @@
 import { notSupported } from '../../../base/errors.ts'
 import { quoteIdentifier } from '../../types/quote.ts'
 import type { GroupingSet, Query, RangeTblRef, RteSubquery, RteValues, SetOperation } from '../query.ts'
+import { bindWriteQuery } from './entry.ts'
 import { writeExpr, writeVar } from './expr.ts'
-import { writeFrom } from './from.ts'
+import { writeFrom, writeValues } from './from.ts'
 import { levelNames } from './names.ts'
 import { writeOrderBy, writeSortItem, writeWindowClause } from './sort.ts'
 import { INDENT_STD, Writer } from './writer.ts'
@@ -92,19 +93,6 @@ function valuesOf(query: Query): RteValues | null {
   if (only === undefined || only.kind !== 'values' || query.rtable.length !== 1 || only.hasAlias) return null
   const plain = query.targetList.every((entry) => entry.resjunk || (entry.expr.kind === 'Var' && entry.expr.attno === entry.resno))
   return plain ? only : null
-}
-
-export function writeValues(w: Writer, values: RteValues): void {
-  w.add('VALUES ')
-  for (const [i, list] of values.lists.entries()) {
-    if (i > 0) w.add(', ')
-    w.add('(')
-    for (const [j, expr] of list.entries()) {
-      if (j > 0) w.add(',')
-      writeExpr(w, expr, false)
-    }
-    w.add(')')
-  }
 }
 
 function writeSelect(w: Writer, query: Query, columns: readonly string[] | null, namesVisible: boolean): void {
@@ -237,3 +225,5 @@ function writeSetOperation(
   if (w.prettyIndent) w.indent -= rightIndent
   if (rightParen) w.keyword(')', 0, 0, 0)
 }
+
+bindWriteQuery(writeQuery)

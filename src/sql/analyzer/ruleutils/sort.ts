@@ -3,7 +3,8 @@
 import { quoteIdentifier } from '../../types/quote.ts'
 import type { SortGroupClause, TargetEntry } from '../expr.ts'
 import type { FrameBound, WindowClause } from '../query.ts'
-import { writeConst, writeExpr } from './expr.ts'
+import { writeConst } from './const.ts'
+import { writeExpr } from './entry.ts'
 import { operatorText } from './names.ts'
 import type { Writer } from './writer.ts'
 
@@ -15,8 +16,14 @@ export function writeSortItem(w: Writer, ref: number, list: readonly TargetEntry
     return
   }
   // A bare constant would be taken for a position.
-  if (expr.kind === 'Const') return writeConst(w, expr, 1)
-  if (expr.kind === 'Var') return writeExpr(w, expr, true)
+  if (expr.kind === 'Const') {
+    writeConst(w, expr, 1)
+    return
+  }
+  if (expr.kind === 'Var') {
+    writeExpr(w, expr, true)
+    return
+  }
   const paren = w.prettyParen || expr.kind === 'FuncExpr' || expr.kind === 'Aggref' || expr.kind === 'WindowFunc'
   if (paren) w.add('(')
   writeExpr(w, expr, true)

@@ -1,7 +1,7 @@
 // Functions with a syntax of their own (EXTRACT, SUBSTRING …), written back in it.
 
 import type { Expr, FuncExpr } from '../expr.ts'
-import { writeExpr } from './expr.ts'
+import { writeExpr } from './entry.ts'
 import type { Writer } from './writer.ts'
 
 function writeParts(w: Writer, parts: readonly (string | Expr)[]): true {
@@ -26,7 +26,10 @@ export function writeSqlSyntax(w: Writer, expr: FuncExpr): boolean {
     case 'overlaps':
       return writeParts(w, ['((', a!, ', ', b!, ') OVERLAPS (', c!, ', ', d!, '))'])
     case 'is_normalized':
-      return writeParts(w, b === undefined ? ['((', a!, ') IS NORMALIZED)'] : ['((', a!, `) IS ${String((b as { value?: unknown }).value)} NORMALIZED)`])
+      return writeParts(
+        w,
+        b === undefined ? ['((', a!, ') IS NORMALIZED)'] : ['((', a!, `) IS ${String((b as { value?: unknown }).value)} NORMALIZED)`],
+      )
     case 'normalize':
       return writeParts(w, b === undefined ? ['NORMALIZE(', a!, ')'] : ['NORMALIZE(', a!, `, ${String((b as { value?: unknown }).value)})`])
     case 'pg_collation_for':

@@ -40,7 +40,13 @@ export class Writer {
   windows: Query['windowClause'] = []
   targetList: Query['targetList'] = []
 
-  constructor(ctx: DeparseContext, pretty: { paren: boolean; indent: boolean }, names: readonly Names[], varPrefix: boolean, indent: number) {
+  constructor(
+    ctx: DeparseContext,
+    pretty: { paren: boolean; indent: boolean },
+    names: readonly Names[],
+    varPrefix: boolean,
+    indent: number,
+  ) {
     this.ctx = ctx
     this.prettyParen = pretty.paren
     this.prettyIndent = pretty.indent

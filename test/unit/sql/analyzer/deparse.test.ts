@@ -1,10 +1,11 @@
-// Deparsing beside PostgreSQL: view definitions and expressions, letter for letter; and every system view, analysed and written back.
+// Deparsing beside PostgreSQL: view definitions, expressions, index and constraint definitions, letter for letter; and every system view,
+// analysed and written back.
 
 import { PGlite } from '@electric-sql/pglite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { analyzeQuery } from '../../../../src/sql/analyzer/analyze.ts'
 import { analyzeExpression } from '../../../../src/sql/analyzer/expression.ts'
-import { expressionText, viewDefinition } from '../../../../src/sql/analyzer/ruleutils/deparser.ts'
+import { constraintDefinition, expressionText, indexDefinition, viewDefinition } from '../../../../src/sql/analyzer/ruleutils/definitions.ts'
 import type { DeparseContext } from '../../../../src/sql/analyzer/ruleutils/writer.ts'
 import { readStoredQuery, writeStoredQuery } from '../../../../src/sql/analyzer/stored.ts'
 import { systemViewRows } from '../../../../src/sql/builtin/pg-class.ts'
@@ -57,6 +58,25 @@ describe('pg_get_constraintdef and pg_get_expr', () => {
     expect(`CHECK (${expressionText(expr, table, names, false)})`).toBe(found['plain'])
     expect(`CHECK (${expressionText(expr, table, names, true)})`).toBe(found['pretty'])
     expect(expressionText(expr, table, names, false)).toBe(found['expr'])
+  })
+
+  it('primary keys', async () => {
+    const { def } = await row("select pg_get_constraintdef(oid) as def from pg_constraint where conname = 't_pkey'")
+    const table = fake.catalog.relationByName(2200, 't')!
+    expect(constraintDefinition(table, table.descriptor!.table!.constraints[0]!, names, false)).toBe(def)
+  })
+})
+
+describe('pg_get_indexdef', () => {
+  it.each([['t_pkey'], ['u_x'], ['people_pkey'], ['people_lower']])('%s', async (name) => {
+    const found = await row(
+      `select indrelid::regclass::text as rel, pg_get_indexdef(indexrelid) as plain, pg_get_indexdef(indexrelid, 0, true) as pretty, pg_get_indexdef(indexrelid, 1, false) as first from pg_index where indexrelid = '${name}'::regclass`,
+    )
+    const table = fake.catalog.relationByName(2200, found['rel']!)!
+    const index = table.descriptor!.table!.indexes.find((item) => item.name === name)!
+    expect(indexDefinition(table, index, names, false)).toBe(found['plain'])
+    expect(indexDefinition(table, index, names, true)).toBe(found['pretty'])
+    expect(indexDefinition(table, index, names, false, 1)).toBe(found['first'])
   })
 })
 

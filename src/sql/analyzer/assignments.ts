@@ -1,0 +1,79 @@
+// SET: one target entry per column, partial assignments to the same column chained.
+
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import type { RelationInfo } from '../../catalog/snapshot.ts'
+import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
+import { type Node, nodeAs } from '../parser/nodes.ts'
+import { errorAt, type Mutable, type ParseState } from './context.ts'
+import type { Expr, TargetEntry } from './expr.ts'
+import { transform } from './expr-entry.ts'
+import { targetEntry } from './make.ts'
+import { permissionOf, SYSTEM_COLUMNS } from './relation.ts'
+import { assignTo } from './target.ts'
+
+/** Two partial assignments to one column (a[1] = …, a[2] = …): the second works on the result of the first. */
+export function chainAssignments(first: Expr, second: Expr): Expr {
+  if ((second.kind === 'SubscriptingRef' && second.assign !== null) || second.kind === 'FieldStore') {
+    const inner = second.arg
+    if (inner.kind === 'SubscriptingRef' || inner.kind === 'FieldStore') return { ...second, arg: chainAssignments(first, inner) } as Expr
+    return { ...second, arg: first } as Expr
+  }
+  if (second.kind === 'CoerceToDomain') return { ...second, arg: chainAssignments(first, second.arg) }
+  return second
+}
+
+/** The assignments of SET, one entry per column; partial ones to the same column are chained. */
+export function updateTargets(state: ParseState, list: readonly Node[], relation: RelationInfo): Mutable<TargetEntry>[] {
+  const saved = state.kind
+  const savedMulti = state.multiAssign
+  state.multiAssign = []
+  const raw: { name: string; indirection: readonly Node[]; location: number; expr: Expr }[] = []
+  state.kind = 'update source'
+  for (const node of list) {
+    const target = nodeAs(node, 'ResTarget')!
+    const byDefault = nodeAs(target.val, 'SetToDefault')
+    const expr: Expr =
+      byDefault === undefined
+        ? transform(state, target.val!)
+        : { kind: 'SetToDefault', type: T.unknown, typmod: -1, collation: 0, location: byDefault.location ?? 0 }
+    raw.push({ name: target.name!, indirection: target.indirection ?? [], location: target.location ?? 0, expr })
+  }
+  state.kind = 'update target'
+  const permission = permissionOf(state, state.targetItem!.rtindex)
+  const entries: Mutable<TargetEntry>[] = []
+  for (const { name, indirection, location, expr } of raw) {
+    const column = relation.columns.find((c) => c.name === name && !c.dropped)
+    if (column === undefined) {
+      if (Object.hasOwn(SYSTEM_COLUMNS, name)) {
+        throw errorAt(state, SQLSTATE.featureNotSupported, `cannot assign to system column "${name}"`, location)
+      }
+      const alias = nodeAs(indirection[0], 'String') !== undefined && state.targetItem!.refname === name
+      throw errorAt(
+        state,
+        SQLSTATE.undefinedColumn,
+        `column "${name}" of relation "${relation.name}" does not exist`,
+        location,
+        alias ? { hint: 'SET target columns cannot be qualified with the relation name.' } : {},
+      )
+    }
+    permission?.updatedColumns.add(column.attnum)
+    const value = assignTo(state, expr, column, indirection, 'update target', location)
+    const earlier = entries.find((entry) => entry.resno === column.attnum)
+    if (earlier === undefined) entries.push(targetEntry(value, column.attnum, column.name))
+    else {
+      const partial = (e: Expr): boolean =>
+        e.kind === 'FieldStore' || (e.kind === 'SubscriptingRef' && e.assign !== null) || e.kind === 'CoerceToDomain'
+      if (!partial(value) || !partial(earlier.expr)) {
+        throw errorAt(state, SQLSTATE.syntaxError, `multiple assignments to same column "${name}"`, undefined)
+      }
+      earlier.expr = chainAssignments(earlier.expr, value)
+    }
+  }
+  // The sub-selects of multi-column assignments ride along as junk entries, in the order of their numbers.
+  for (const { expr } of state.multiAssign) {
+    if (expr.kind === 'SubLink') entries.push(targetEntry(expr, relation.columns.length + 1 + entries.length, null, true))
+  }
+  state.multiAssign = savedMulti
+  state.kind = saved
+  return entries
+}
