@@ -83,7 +83,9 @@ export function indexDefinition(table: RelationInfo, index: IndexDescriptor, ctx
 }
 
 function optionsText(options: readonly string[]): string {
-  return options.map((option) => option.replace(/^([^=]+)=(.*)$/, (_, name: string, value: string) => `${name}='${value.replaceAll("'", "''")}'`)).join(', ')
+  return options
+    .map((option) => option.replace(/^([^=]+)=(.*)$/, (_, name: string, value: string) => `${name}='${value.replaceAll("'", "''")}'`))
+    .join(', ')
 }
 
 function opclassSuffix(method: Oid, opclass: Oid, type: Oid): string {

@@ -5,7 +5,12 @@ import { PGlite } from '@electric-sql/pglite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { analyzeQuery } from '../../../../src/sql/analyzer/analyze.ts'
 import { analyzeExpression } from '../../../../src/sql/analyzer/expression.ts'
-import { constraintDefinition, expressionText, indexDefinition, viewDefinition } from '../../../../src/sql/analyzer/ruleutils/definitions.ts'
+import {
+  constraintDefinition,
+  expressionText,
+  indexDefinition,
+  viewDefinition,
+} from '../../../../src/sql/analyzer/ruleutils/definitions.ts'
 import type { DeparseContext } from '../../../../src/sql/analyzer/ruleutils/writer.ts'
 import { readStoredQuery, writeStoredQuery } from '../../../../src/sql/analyzer/stored.ts'
 import { systemViewRows } from '../../../../src/sql/builtin/pg-class.ts'
