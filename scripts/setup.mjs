@@ -20,7 +20,8 @@ function run(command, args) {
 export function install() {
   const marker = at('node_modules', '.package-lock.json')
   if (existsSync(marker) && statSync(marker).mtimeMs >= statSync(at('package-lock.json')).mtimeMs) return
-  run('npm', ['ci', '--no-audit', '--no-fund'])
+  // Not `npm ci`: it refuses a lock file without the optional packages of other platforms, which not every registry mirror holds.
+  run('npm', ['install', '--no-save', '--no-audit', '--no-fund'])
 }
 
 function newest(dir) {

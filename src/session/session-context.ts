@@ -61,8 +61,14 @@ export function makeSessionContext(
   session: ClientSession,
   identity: SessionIdentity,
 ): { settings: Settings; context: SessionEvalContext; entry: SessionEntry } {
+  const catalog = catalogLookup(
+    () => session.planning.snapshot(),
+    () => session.planning.searchPath().oids,
+    { parseType: (name) => session.planning.parseType(name) },
+  )
   const settings = new Settings(
     {
+      catalog,
       timeZone: (name) => findZone(name)?.name ?? null,
       changed: (name, value) => session.settingChanged(name, value),
       isSuperuser: () => session.roles.superuser,
@@ -75,11 +81,7 @@ export function makeSessionContext(
     clock: session.services.clock,
     settings,
     session: sessionFacts,
-    catalog: catalogLookup(
-      () => session.planning.snapshot(),
-      () => session.planning.searchPath().oids,
-      { parseType: (name) => session.planning.parseType(name) },
-    ),
+    catalog,
     sequences: new SessionSequences(session),
     memory: session.memory,
     cancel: session.cancelToken,

@@ -5,7 +5,7 @@
 import { PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { pgSettings, type SettingRow, settingByName } from '../../sql/builtin/pg-settings.ts'
-import type { IoSettings } from '../../sql/types/eval-context.ts'
+import type { CatalogLookup, IoSettings } from '../../sql/types/eval-context.ts'
 import { display, normalize } from './guc.ts'
 import { checkClientEncoding, parseDateStyle, printDateStyle, splitIdentifiers } from './special.ts'
 
@@ -52,6 +52,8 @@ const REPORTED_SET = new Set<string>(REPORTED)
 export interface SettingHooks {
   /** Canonical name of a time zone, or null when there is none of that name. */
   timeZone(name: string): string | null
+  /** For reg* types, which print names. */
+  readonly catalog: CatalogLookup
   /** The setting has a new value (not called for values that stay equal). */
   changed(name: string, value: string): void
   /** Whether the current user may set `superuser` settings. */
@@ -371,6 +373,7 @@ export class Settings {
       byteaOutput: this.get('bytea_output') as IoSettings['byteaOutput'],
       xmlBinary: this.get('xmlbinary') as IoSettings['xmlBinary'],
       standardConformingStrings: this.bool('standard_conforming_strings'),
+      catalog: this.#hooks.catalog,
     }
     return this.#io
   }
