@@ -46,6 +46,8 @@ export interface Compilation {
   readonly initParams: Map<number, InitPlan>
   /** By SubPlan id: the shared result of a CTE. */
   readonly ctes: Map<number, TupleSource>
+  /** CTEs that write: run to their end whether or not anybody reads them. */
+  readonly modifying: TupleSource[]
   /** By work table number: the working table of a recursive union in progress. */
   readonly workTables: Map<number, TupleSource>
   readonly sqlFunctions: SqlFunctionRunner | null

@@ -104,6 +104,7 @@ export function makeCompilation(state: ExecState, options: CompileOptions = {}):
     },
     initParams: new Map(),
     ctes: new Map(),
+    modifying: [],
     workTables: new Map(),
     sqlFunctions,
     readStored,

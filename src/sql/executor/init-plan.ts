@@ -11,7 +11,7 @@ import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { Plan, SubPlan } from '../planner/plan.ts'
 import { makeArray } from '../types/array.ts'
 import type { Compilation } from './compilation.ts'
-import type { Operator } from './operator.ts'
+import type { Batch, Operator } from './operator.ts'
 import { makeSlicer } from './slicer.ts'
 import type { TupleReader, TupleSource } from './tuple-source.ts'
 import { TupleStore } from './tuple-store.ts'
@@ -186,8 +186,12 @@ class CteSource implements TupleSource, Resettable {
   /** Fetches one more batch; several readers may wait for the same one. */
   #pull(): MaybePromise<void> {
     if (this.#pulling !== null) return this.#pulling
+    // What a modifying CTE changes does not count in the statement's own command tag.
+    const { state } = this.#cx
+    const affected = state.rowsAffected
     const step = andThen(this.#started(), (op) =>
       andThen(op.next(), (batch) => {
+        state.rowsAffected = affected
         if (batch !== null) this.#store.addAll(batch.rows, batch.count)
         else {
           this.#done = true
@@ -247,6 +251,14 @@ class CteSource implements TupleSource, Resettable {
   }
 }
 
+function modifies(plan: Plan): boolean {
+  let found = false
+  walkPlan(plan, (node) => {
+    if (node.kind === 'ModifyTable') found = true
+  })
+  return found
+}
+
 /**
  * Makes the node's InitPlans and CTEs known to what is compiled next: its expressions, its inputs, and later InitPlans of the same list.
  * Call before compiling them; wrap the finished operator with the function answered.
@@ -258,6 +270,7 @@ export function registerInitPlans(initPlans: readonly SubPlan[], cx: Compilation
     if (sub.kind === 'cte') {
       const source = new CteSource(sub.plan, cx)
       cx.ctes.set(sub.id, source)
+      if (modifies(sub.plan)) cx.modifying.push(source)
       made.push(source)
     } else {
       const init = makeInitPlan(sub, cx)
@@ -280,10 +293,23 @@ export function registerInitPlans(initPlans: readonly SubPlan[], cx: Compilation
 
 /**
  * The top of a statement's tree: each `open` is a new run. Whoever pulls is made to give way between batches too, once the slice is over:
- * operators that only hand on what they hold do not look at the clock.
+ * operators that only hand on what they hold do not look at the clock. At the end, modifying CTEs that nobody read to their end are run.
  */
 export function rootOperator(op: Operator, cx: Compilation): Operator {
   const slicer = makeSlicer(cx.state)
+  const drainFrom = (index: number): MaybePromise<null> => {
+    for (let i = index; i < cx.modifying.length; i++) {
+      const drained = cx.modifying[i]!.drain()
+      if (drained instanceof Promise) return drained.then(() => drainFrom(i + 1))
+    }
+    return null
+  }
+  const ended = (batch: Batch | null): MaybePromise<Batch | null> => (batch === null ? drainFrom(0) : batch)
+  const step = (): MaybePromise<Batch | null> => {
+    const batch = op.next()
+    if (cx.modifying.length === 0) return batch
+    return andThen(batch, ended)
+  }
   return {
     open() {
       cx.run++
@@ -292,7 +318,7 @@ export function rootOperator(op: Operator, cx: Compilation): Operator {
     },
     next() {
       const pause = slicer.pause()
-      return pause === null ? op.next() : pause.then(() => op.next())
+      return pause === null ? step() : pause.then(step)
     },
     close() {
       cx.closing = true
