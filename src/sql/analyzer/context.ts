@@ -244,14 +244,20 @@ export function stackDepthError(): PgError {
 }
 
 let depth = 0
-/** Recursion guard of the analyzer (single-threaded and synchronous, so one counter is enough). */
-export function descend<T>(body: () => T): T {
+/** Recursion guard of the analyzer (single-threaded and synchronous, so one counter is enough); always paired with `leave`. */
+export function enter(): void {
   if (depth >= LIMITS.maxExpressionDepth) throw stackDepthError()
   depth++
+}
+export function leave(): void {
+  depth--
+}
+export function descend<T>(body: () => T): T {
+  enter()
   try {
     return body()
   } finally {
-    depth--
+    leave()
   }
 }
 

@@ -4,7 +4,7 @@
 import type { Node } from '../parser/nodes.ts'
 import { coerceToBoolean } from './coerce.ts'
 import { assignCollations } from './collate.ts'
-import { descend, type ExprKind, type ParseState } from './context.ts'
+import { type ExprKind, enter, leave, type ParseState } from './context.ts'
 import type { Expr } from './expr.ts'
 
 type Dispatch = (state: ParseState, node: Node) => Expr
@@ -33,5 +33,11 @@ export function transformCondition(state: ParseState, node: Node, kind: ExprKind
 }
 
 export function transform(state: ParseState, node: Node): Expr {
-  return descend(() => dispatch!(state, node))
+  // Frames are what nesting costs: no closure here.
+  enter()
+  try {
+    return dispatch!(state, node)
+  } finally {
+    leave()
+  }
 }

@@ -33,7 +33,26 @@ import { lookupCollation, resolveType } from './type-name.ts'
 
 const loc = (node: { location?: number }): number => node.location ?? 0
 
+/** The kinds that nest deeply come first, in a function with a small frame. */
 function dispatch(state: ParseState, node: Node): Expr {
+  const n = node as NodeOf
+  switch (nodeTag(node)) {
+    case 'A_Expr':
+      return n.A_Expr.kind === 'AEXPR_OP' ? transformPlainOperator(state, n.A_Expr) : transformOperator(state, n.A_Expr)
+    case 'FuncCall':
+      return transformCall(state, n.FuncCall)
+    case 'TypeCast':
+      return transformCast(state, n.TypeCast)
+    case 'CaseExpr':
+      return transformCase(state, n.CaseExpr)
+    case 'SubLink':
+      return transformSubLink(state, n.SubLink)
+    default:
+      return dispatchOther(state, node)
+  }
+}
+
+function dispatchOther(state: ParseState, node: Node): Expr {
   const n = node as NodeOf
   const tag = nodeTag(node)
   switch (tag) {
@@ -43,17 +62,11 @@ function dispatch(state: ParseState, node: Node): Expr {
       return transformColumnRef(state, n.ColumnRef)
     case 'ParamRef':
       return transformParam(state, n.ParamRef.number ?? 0, loc(n.ParamRef))
-    case 'A_Expr':
-      return transformOperator(state, n.A_Expr)
     case 'BoolExpr': {
       const op = n.BoolExpr.boolop === 'AND_EXPR' ? 'and' : n.BoolExpr.boolop === 'OR_EXPR' ? 'or' : 'not'
       const args = (n.BoolExpr.args ?? []).map((arg) => coerceToBoolean(state, transform(state, arg), op.toUpperCase()))
       return boolExpr(op, args, loc(n.BoolExpr))
     }
-    case 'FuncCall':
-      return transformCall(state, n.FuncCall)
-    case 'TypeCast':
-      return transformCast(state, n.TypeCast)
     case 'NullTest': {
       const arg = transform(state, n.NullTest.arg!)
       const row = state.ctx.catalog.type(arg.type)
@@ -75,8 +88,6 @@ function dispatch(state: ParseState, node: Node): Expr {
       const arg = coerceToBoolean(state, transform(state, n.BooleanTest.arg!), `IS ${test.toUpperCase()}`)
       return { kind: 'BooleanTest', arg, test, type: T.bool, typmod: -1, collation: 0, location: loc(n.BooleanTest) }
     }
-    case 'CaseExpr':
-      return transformCase(state, n.CaseExpr)
     case 'CoalesceExpr': {
       const before = state.lastSrf
       const raw = (n.CoalesceExpr.args ?? []).map((arg) => transform(state, arg))
@@ -92,8 +103,6 @@ function dispatch(state: ParseState, node: Node): Expr {
       const args = raw.map((arg) => coerceToCommon(state, arg, type, op.toUpperCase()))
       return { kind: 'MinMaxExpr', op, args, inputCollation: 0, type, typmod: commonMod(args), collation: 0, location: loc(n.MinMaxExpr) }
     }
-    case 'SubLink':
-      return transformSubLink(state, n.SubLink)
     case 'A_Indirection':
       return transformIndirection(state, transform(state, n.A_Indirection.arg!), n.A_Indirection.indirection ?? [])
     case 'A_ArrayExpr':
@@ -211,34 +220,37 @@ function transformParam(state: ParseState, number: number, location: number): Ex
 
 // --- operators
 
+function transformPlainOperator(state: ParseState, node: A_Expr): Expr {
+  const location = loc(node)
+  const op = () => operatorName(state, nameList(node.name), location)
+  const leftRow = nodeAs(node.lexpr, 'RowExpr')
+  if (leftRow !== undefined) {
+    const link = nodeAs(node.rexpr, 'SubLink')
+    if (link?.subLinkType === 'EXPR_SUBLINK') {
+      return transformSubLink(state, {
+        ...link,
+        subLinkType: 'ROWCOMPARE_SUBLINK',
+        testexpr: node.lexpr!,
+        operName: node.name!,
+        location,
+      })
+    }
+    const rightRow = nodeAs(node.rexpr, 'RowExpr')
+    if (rightRow !== undefined) {
+      const left = transformRow(state, leftRow)
+      const right = transformRow(state, rightRow)
+      return rowComparison(state, op(), fields(left), fields(right), location)
+    }
+  }
+  const left = node.lexpr === undefined ? null : transform(state, node.lexpr)
+  return makeOp(state, op(), left, transform(state, node.rexpr!), location)
+}
+
 function transformOperator(state: ParseState, node: A_Expr): Expr {
   const location = loc(node)
   const names = nameList(node.name)
   const op = () => operatorName(state, names, location)
   switch (node.kind) {
-    case 'AEXPR_OP': {
-      const leftRow = nodeAs(node.lexpr, 'RowExpr')
-      if (leftRow !== undefined) {
-        const link = nodeAs(node.rexpr, 'SubLink')
-        if (link?.subLinkType === 'EXPR_SUBLINK') {
-          return transformSubLink(state, {
-            ...link,
-            subLinkType: 'ROWCOMPARE_SUBLINK',
-            testexpr: node.lexpr!,
-            operName: node.name!,
-            location,
-          })
-        }
-        const rightRow = nodeAs(node.rexpr, 'RowExpr')
-        if (rightRow !== undefined) {
-          const left = transformRow(state, leftRow)
-          const right = transformRow(state, rightRow)
-          return rowComparison(state, op(), fields(left), fields(right), location)
-        }
-      }
-      const left = node.lexpr === undefined ? null : transform(state, node.lexpr)
-      return makeOp(state, op(), left, transform(state, node.rexpr!), location)
-    }
     case 'AEXPR_OP_ANY':
     case 'AEXPR_OP_ALL': {
       const left = transform(state, node.lexpr!)

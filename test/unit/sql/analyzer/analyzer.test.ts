@@ -77,7 +77,7 @@ describe('analyzer', () => {
   })
 
   it('refuses nesting that is too deep, and goes on working', () => {
-    const deep = `select ${'('.repeat(1500)}1${' + 1)'.repeat(1500)}`
+    const deep = `select ${'('.repeat(500)}1${' + 1)'.repeat(500)}`
     expect(ours(deep)).toContain(':23')
     expect(ours(`select ${'abs('.repeat(4000)}1${')'.repeat(4000)}`)).toMatch(/^54001\nstack depth limit exceeded/)
     expect(ours('select 1')).toBe('() ?column?:23')
