@@ -1,5 +1,6 @@
 // Random joins, sub-selects, grouping and limits over small tables with NULLs, here and in PGlite: same rows. The seed is printed with a
-// failure; FUZZ_SEED repeats it, FUZZ_ROUNDS sets the length.
+// failure; FUZZ_SEED repeats it, FUZZ_ROUNDS sets the length,
+// FUZZ_STATE goes straight to one round.
 
 import { PGlite } from '@electric-sql/pglite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -139,6 +140,7 @@ function query(): string {
 const plain = (value: unknown): unknown => (typeof value === 'bigint' ? Number(value) : value)
 
 test('random joins give the same rows as PostgreSQL', async () => {
+  if (process.env['FUZZ_STATE'] !== undefined) state = Number(process.env['FUZZ_STATE'])
   for (let round = 0; round < ROUNDS; round++) {
     const seed = state
     const sql = query()

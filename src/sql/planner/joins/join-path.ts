@@ -5,6 +5,7 @@ import { operatorByOid, operatorByTypes } from '../../builtin/pg-operator.ts'
 import type { BaseRel, JoinProblem } from '../base-rel.ts'
 import { COST } from '../cost.ts'
 import { equalityFamily } from '../equivalence.ts'
+import { isSubPlanExpr, some } from '../expr-tree.ts'
 import { type IndexClause, indexClauses, indexUsable, matchIndex, predicateImplied } from '../paths/index-match.ts'
 import { collectAtoms, common, orderSatisfies, overInput, type Path, type PathKey, passThrough, Slots, targetList } from '../paths/path.ts'
 import { indexKeys, overScan } from '../paths/scan.ts'
@@ -48,7 +49,8 @@ export function keyPairs(step: JoinStep, problem: JoinProblem): KeyPair[] {
     const [a, b] = qual.args as [Expr, Expr]
     const ra = problem.relids(a)
     const rb = problem.relids(b)
-    if (ra === 0 || rb === 0) continue
+    // A subquery's value is computed per pair, not kept as a key.
+    if (ra === 0 || rb === 0 || some(qual, isSubPlanExpr)) continue
     const facts = { qual, type: a.type, collation: qual.inputCollation }
     if ((ra & ~step.left.mask) === 0 && (rb & ~step.right.mask) === 0) pairs.push({ ...facts, left: a, right: b, operator: qual.opNo })
     else if ((ra & ~step.right.mask) === 0 && (rb & ~step.left.mask) === 0) {
