@@ -193,6 +193,8 @@ function checkRelation(snapshot: ReaderSnapshot, permission: RelationPermission,
   // pg_catalog's tables are read-only even for superusers; views over them may be told apart by the planner
   if (relation.descriptor === null && (required & DML) !== 0 && relation.relkind === 'r') throw permissionDenied('table', relation.name)
   if (isSuperuser(snapshot, role)) return
+  // what the statement itself names must be reachable; a view's tables are its owner's affair
+  if (permission.checkAs === 0) checkNamespace(snapshot, relation.namespace, role, ACL.usage)
   const missing = required & ~relationMask(snapshot, relation, role, required)
   if (missing === 0) return
   const refuse = (): never => {

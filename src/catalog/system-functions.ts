@@ -27,6 +27,7 @@ import { CLASS } from './keys.ts'
 import { splitName } from './lookup.ts'
 import { privilegeFunctions } from './privilege-functions.ts'
 import { DATABASE_OID, PG_CATALOG_NAMESPACE } from './records.ts'
+import { statisticsFunctions } from './statistics-functions.ts'
 import { outRow, type SystemFunction } from './system-function.ts'
 import { typeText } from './type-names.ts'
 import { isRelationVisible, procVisible } from './visibility.ts'
@@ -58,6 +59,7 @@ function relationBytes(snapshot: ReaderSnapshot, oid: Oid, indexes: 'without' | 
 export function catalogFunctions(context: EvalContext, snapshotOf: () => ReaderSnapshot, deparser: Deparser): Map<string, SystemFunction> {
   const source = (): DefinitionSource => ({ snapshot: snapshotOf(), searchPath: context.session.searchPath(true), deparser })
   const map = new Map<string, SystemFunction>([
+    ...statisticsFunctions(snapshotOf),
     ...privilegeFunctions(snapshotOf),
     ...informationSchemaFunctions(snapshotOf),
     ...enumFunctions(snapshotOf),
@@ -131,6 +133,10 @@ export function catalogFunctions(context: EvalContext, snapshotOf: () => ReaderS
       .join(', ')
   add('pg_get_expr', (node, relation) => expression(node as string, relation as Oid, false))
   add('pg_get_expr_ext', (node, relation, pretty) => expression(node as string, relation as Oid, pretty === true))
+  // no table is partitioned
+  add('pg_partition_ancestors', () => [])
+  add('pg_partition_tree', () => [])
+  add('pg_partition_root', () => null)
   add('pg_get_partkeydef', () => null)
   add('pg_get_partition_constraintdef', () => null)
   add('pg_get_statisticsobjdef_columns', () => null)

@@ -181,7 +181,12 @@ export class Planning {
     return output
       .filter((entry) => !entry.resjunk)
       .map((entry) => {
-        const { type, typmod } = entry.expr
+        // a domain goes out as its base type
+        let { type, typmod } = entry.expr
+        for (let row = snapshot.type(type); row?.typtype === 'd'; row = snapshot.type(type)) {
+          type = row.typbasetype
+          if (typmod === -1) typmod = row.typtypmod
+        }
         return {
           name: entry.resname ?? '?column?',
           tableOid: entry.resorigtbl,

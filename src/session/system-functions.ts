@@ -3,16 +3,20 @@
 
 import type { Datum } from '../base/datum.ts'
 import { PgError } from '../base/errors.ts'
+import type { Oid } from '../base/ids.ts'
+import { andThen } from '../base/maybe-promise.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { DATABASE_OID } from '../catalog/records.ts'
 import { hasPrivilegesOf } from '../catalog/roles.ts'
 import { outRow } from '../catalog/system-function.ts'
 import { catalogFunctions } from '../catalog/system-functions.ts'
+import { normalInt8 } from '../sql/types/codecs.ts'
 import { RecordDatum } from '../sql/types/record.ts'
 import type { SessionEntry } from './activity.ts'
 import { sessionDeparser } from './deparser.ts'
 import type { SystemFunction } from './eval-context.ts'
 import type { ClientSession } from './session.ts'
+import { sequenceParameters } from './session-sequences.ts'
 import { cursorRows, lockRows, preparedStatementRows, settingRows } from './session-views.ts'
 
 const PG_SIGNAL_BACKEND = 4200
@@ -103,6 +107,13 @@ export function systemFunctions(session: ClientSession): ReadonlyMap<string, Sys
       // After this statement has answered: it may be its own session.
       setImmediate(() => target.terminate(reason))
       return true
+    },
+    pg_sequence_last_value(oid) {
+      const sequence = session.planning.snapshot().relation(oid as Oid)?.descriptor
+      if (sequence?.sequence == null) return null
+      return andThen(session.keyspace.sequences.state(sequence.sequence.counterId, sequenceParameters(sequence)), (state) =>
+        state.isCalled ? normalInt8(state.lastValue) : null,
+      )
     },
     current_tenant: () => session.keyspace.name,
     show_all_settings: () => settingRows(session),

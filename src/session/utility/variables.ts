@@ -147,7 +147,8 @@ export function setRole(session: ClientSession, name: string, local: boolean): v
     session.becomeRole(session.roles.session, session.roles.sessionName, 'none', local)
     return
   }
-  const role = roleNamed(snapshot, name)
+  const role = snapshot.roleByName(name)
+  if (role === null) throw new PgError(SQLSTATE.invalidParameterValue, `role "${name}" does not exist`)
   checkCanSetRole(snapshot, session.roles.session, role)
   session.becomeRole(role.oid, role.name, role.name, local)
 }

@@ -133,7 +133,8 @@ export async function creationNamespaceAt(
   try {
     return await load(() => creationNamespace(c, schema))
   } catch (error) {
-    if (error instanceof PgError && error.code === SQLSTATE.undefinedSchema && schema !== null) throw error.with(positionOf(c, location))
+    const placed = error instanceof PgError && (schema !== null || error.code === SQLSTATE.insufficientPrivilege)
+    if (placed) throw error.with(positionOf(c, location))
     throw error
   }
 }

@@ -236,8 +236,9 @@ export async function alterRole(c: CommandContext, stmt: AlterRoleStmt): Promise
   const altering = (await load(() => c.snapshot.role(user)))!
   if (!altering.superuser) {
     const message = 'permission denied to alter role'
-    if (role.superuser || attributes.superuser !== undefined)
-      throw denied(message, 'Only roles with the SUPERUSER attribute may alter roles with the SUPERUSER attribute.')
+    if (role.superuser) throw denied(message, 'Only roles with the SUPERUSER attribute may alter roles with the SUPERUSER attribute.')
+    if (attributes.superuser !== undefined)
+      throw denied(message, 'Only roles with the SUPERUSER attribute may change the SUPERUSER attribute.')
     const admin = altering.createRole && (await load(() => isAdminOf(c.snapshot, user, role.oid)))
     const onlyPassword = Object.keys(attributes).every((key) => key === 'password')
     if (!admin && !(onlyPassword && role.oid === user && members.length === 0))
@@ -333,6 +334,9 @@ async function whatRoleHolds(c: CommandContext, role: Oid): Promise<string[]> {
       for (const column of record.value.columns)
         if (aclMentions(column.acl, role)) lines.push(`privileges for column ${column.name} of ${text}`)
   }
+  for (const member of await allRoles(c))
+    for (const grant of member.memberOf)
+      if (grant.grantor === role) lines.push(`privileges for membership of role ${member.name} in role ${roleName(c, grant.role)}`)
   for (const { key } of await c.catalog.scan(DEFAULT_ACL_PREFIX))
     if (Number.parseInt(key.slice(2, 10), 16) === role)
       lines.push(`owner of default privileges on new objects belonging to role ${roleName(c, role)}`)

@@ -24,6 +24,7 @@ const ASYNC_PROCS = new Set([
   'nextval_oid',
   'setval_oid',
   'setval3_oid',
+  'pg_sequence_last_value',
   'pg_sleep',
   'pg_notify',
   'pg_cancel_backend',

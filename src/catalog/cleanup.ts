@@ -1,0 +1,70 @@
+// The clean-up job: keys of tables and counters that no descriptor names any more (dropped, truncated, rewritten) are erased once nobody can
+// read them, in small transactions; the note of the job itself goes last, so that a crash only repeats work.
+
+import { prefixEnd } from '../base/bytes.ts'
+import { tableId } from '../base/ids.ts'
+import { tableRange } from '../storage/rows/keys.ts'
+import type { KeyRange, Keyspace } from '../storage/store.ts'
+import { GARBAGE_PREFIX, hex8 } from './keys.ts'
+
+/** Keys erased in one transaction. */
+const BATCH = 1000
+
+async function eraseRange(keyspace: Keyspace, range: KeyRange): Promise<number> {
+  let erased = 0
+  for (;;) {
+    const txn = keyspace.begin({ isolation: 'read committed' })
+    try {
+      const scanner = txn.scan(range, { limit: BATCH, keysOnly: true })
+      const keys: Buffer[] = []
+      try {
+        for (let batch = await scanner.next(); batch !== null && keys.length < BATCH; batch = await scanner.next())
+          for (let i = 0; i < batch.count; i++) keys.push(Buffer.from(batch.data.subarray(batch.bounds[4 * i]!, batch.bounds[4 * i + 1]!)))
+      } finally {
+        scanner.close()
+      }
+      if (keys.length === 0) {
+        await txn.rollback()
+        return erased
+      }
+      await txn.lockKeys(keys, { mode: 'exclusive', wait: 'block', timeoutMs: 10_000 })
+      for (const key of keys) await txn.delete(key)
+      await txn.commit({ relaxed: true })
+      erased += keys.length
+    } catch (error) {
+      await txn.rollback()
+      throw error
+    }
+  }
+}
+
+/** Ids whose keys wait to be erased. */
+export async function garbageIds(keyspace: Keyspace): Promise<number[]> {
+  const start = Buffer.from(GARBAGE_PREFIX, 'utf8')
+  const txn = keyspace.begin({ isolation: 'read committed', readOnly: true })
+  const scanner = txn.scan({ start, end: prefixEnd(start)! }, { keysOnly: true })
+  const ids: number[] = []
+  try {
+    for (let batch = await scanner.next(); batch !== null; batch = await scanner.next())
+      for (let i = 0; i < batch.count; i++)
+        ids.push(Number.parseInt(batch.data.utf8Slice(batch.bounds[4 * i]! + start.length, batch.bounds[4 * i + 1]!), 16))
+    return ids
+  } finally {
+    scanner.close()
+    await txn.rollback()
+  }
+}
+
+/** Erases what belongs to these ids: rows, index entries, locks, row ids and sequence counters. Answers keys erased. */
+export async function collectGarbage(keyspace: Keyspace, ids: readonly number[]): Promise<number> {
+  let erased = 0
+  for (const id of ids) {
+    erased += await eraseRange(keyspace, tableRange(tableId(id)))
+    for (const prefix of ['mq', 'mr', GARBAGE_PREFIX]) {
+      const key = Buffer.from(`${prefix}${hex8(id)}`, 'latin1')
+      const found = await eraseRange(keyspace, { start: key, end: Buffer.concat([key, Buffer.from([0])]) })
+      if (prefix !== GARBAGE_PREFIX) erased += found
+    }
+  }
+  return erased
+}
