@@ -86,12 +86,12 @@ export function viewDefinition(source: DefinitionSource, oid: Oid, pretty: boole
 
 const MODES: Readonly<Record<string, string>> = { i: '', o: 'OUT ', b: 'INOUT ', v: 'VARIADIC ' }
 
-export function functionArguments(source: DefinitionSource, proc: PgProcRow, identity: boolean): string {
+export function functionArguments(source: DefinitionSource, proc: PgProcRow): string {
   const types = proc.proallargtypes ?? proc.proargtypes
   const parts: string[] = []
   for (const [i, type] of types.entries()) {
     const mode = proc.proargmodes?.[i] ?? 'i'
-    if (mode === 't' || (identity && mode === 'o')) continue
+    if (mode === 't') continue
     const name = proc.proargnames?.[i] ?? ''
     parts.push(`${MODES[mode] ?? ''}${name === '' ? '' : `${quoteIdentifier(name)} `}${typeText(source.snapshot, source.searchPath, type)}`)
   }

@@ -154,11 +154,11 @@ export function catalogFunctions(context: EvalContext, snapshotOf: () => ReaderS
   add('pg_get_ruledef_ext', rule(true))
   add('pg_get_function_arguments', (oid) => {
     const proc = snapshotOf().proc(oid as Oid)
-    return proc === null ? null : functionArguments(source(), proc, false)
+    return proc === null ? null : functionArguments(source(), proc)
   })
   add('pg_get_function_identity_arguments', (oid) => {
     const proc = snapshotOf().proc(oid as Oid)
-    return proc === null ? null : functionArguments(source(), proc, true)
+    return proc === null ? null : functionArguments(source(), proc)
   })
   add('pg_get_function_result', (oid) => {
     const proc = snapshotOf().proc(oid as Oid)
@@ -176,7 +176,7 @@ export function catalogFunctions(context: EvalContext, snapshotOf: () => ReaderS
     const parallel = { s: ' PARALLEL SAFE', r: ' PARALLEL RESTRICTED', u: '' }[proc.proparallel] ?? ''
     const body = proc.prosqlbody === null ? `AS $function$${proc.prosrc}$function$` : proc.prosqlbody
     return (
-      `CREATE OR REPLACE FUNCTION ${quoteIdentifier(namespace)}.${quoteIdentifier(proc.proname)}(${functionArguments(source(), proc, false)})\n` +
+      `CREATE OR REPLACE FUNCTION ${quoteIdentifier(namespace)}.${quoteIdentifier(proc.proname)}(${functionArguments(source(), proc)})\n` +
       ` RETURNS ${functionResult(source(), proc)}\n LANGUAGE ${language}\n${volatility}${parallel}${proc.proisstrict ? ' STRICT' : ''}${proc.proleakproof ? ' LEAKPROOF' : ''}\n${body}\n`
     )
   })

@@ -13,6 +13,9 @@ import type { TypeSupport } from '../sql/types/type.ts'
 import type { TypeDescriptor } from './descriptors.ts'
 import type { CatalogSnapshot } from './snapshot.ts'
 
+const ANYARRAY: Oid = 2277
+const TEXT_ARRAY: Oid = 1009
+
 /** By the pg_type row, which is one object as long as its descriptor is. */
 const supports = new WeakMap<PgTypeRow, TypeSupport>()
 
@@ -31,6 +34,8 @@ export function typeSupportOf(snapshot: CatalogSnapshot, oid: Oid): TypeSupport 
 }
 
 function build(snapshot: CatalogSnapshot, row: PgTypeRow): TypeSupport {
+  // pg_attribute and pg_statistic have columns of this type, always NULL here
+  if (row.oid === ANYARRAY) return typeSupportOf(snapshot, TEXT_ARRAY)
   if (row.typtype === 'd') return typeSupportOf(snapshot, row.typbasetype)
   if (row.typtype === 'c') {
     const relation = snapshot.relation(row.typrelid)
