@@ -52,7 +52,7 @@ export function runCopy(
   })
   const options = copyOptions(raw, isFrom)
   if (node.query !== undefined) {
-    const plan = session.planning.plan(innerStatement(statement, node.query, 'copy'), [])
+    const plan = session.planning.plan(innerStatement(statement, node.query), [])
     return andThen(plan, (entry) => {
       if (entry.columns === null) throw new PgError(SQLSTATE.featureNotSupported, 'COPY query must have a RETURNING clause')
       return copyTo(session, entry, options, sink)
@@ -69,7 +69,7 @@ export function runCopy(
       })
     }
     if (found!.relkind === 'S') throw new PgError(SQLSTATE.wrongObjectType, `cannot copy from sequence "${found!.name}"`)
-    return andThen(session.planning.plan(innerStatement(statement, selectOf(node, found!, columns), 'copy'), []), (entry) =>
+    return andThen(session.planning.plan(innerStatement(statement, selectOf(node, found!, columns)), []), (entry) =>
       copyTo(session, entry, options, sink),
     )
   })

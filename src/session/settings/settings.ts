@@ -7,7 +7,7 @@ import { SQLSTATE } from '../../base/sqlstate.ts'
 import { pgSettings, type SettingRow, settingByName } from '../../sql/builtin/pg-settings.ts'
 import type { CatalogLookup, IoSettings } from '../../sql/types/eval-context.ts'
 import { display, normalize } from './guc.ts'
-import { checkClientEncoding, parseDateStyle, printDateStyle, splitIdentifiers } from './special.ts'
+import { checkClientEncoding, offsetZone, parseDateStyle, printDateStyle, splitIdentifiers } from './special.ts'
 
 /** What a server gives every session instead of PostgreSQL's boot values. */
 export const SERVER_DEFAULTS: Readonly<Record<string, string>> = {
@@ -187,7 +187,7 @@ export class Settings {
       }
       case 'TimeZone':
       case 'log_timezone': {
-        const zone = this.#hooks.timeZone(value)
+        const zone = this.#hooks.timeZone(offsetZone(value) ?? value)
         if (zone === null) throw new PgError(SQLSTATE.invalidParameterValue, `invalid value for parameter "${variable.name}": "${text}"`)
         return zone
       }
@@ -307,7 +307,10 @@ export class Settings {
 
   resetAll(): void {
     for (const variable of [...this.#variables.values()]) {
-      if (variable.session === variable.reset && variable.local === null) continue
+      if (variable.session === variable.reset && variable.local === null) {
+        variable.source = variable.source === 'session' ? 'default' : variable.source
+        continue
+      }
       const context = variable.row?.context ?? 'user'
       if (context !== 'user' && context !== 'superuser') continue
       if (variable.name === 'transaction_isolation' || variable.name === 'role' || variable.name === 'session_authorization') continue

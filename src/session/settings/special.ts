@@ -88,6 +88,22 @@ export function splitIdentifiers(text: string): string[] | null {
   }
 }
 
+/** A time zone of a fixed offset in hours east (`-3`, `5.5`), as the POSIX form PostgreSQL gives it; null when it is no number. */
+export function offsetZone(text: string): string | null {
+  if (!/^\s*[-+]?(\d+\.?\d*|\.\d+)\s*$/.test(text)) return null
+  return fixedOffsetZone(Math.round(Number(text) * 3600))
+}
+
+/** POSIX's sign is the other way round: `<-03>+03` lies west. */
+export function fixedOffsetZone(secondsEast: number): string {
+  const part = (n: number) => String(n).padStart(2, '0')
+  const size = Math.abs(secondsEast)
+  const minutes = Math.floor((size % 3600) / 60)
+  const seconds = size % 60
+  const clock = `${part(Math.floor(size / 3600))}${minutes > 0 || seconds > 0 ? `:${part(minutes)}` : ''}${seconds > 0 ? `:${part(seconds)}` : ''}`
+  return secondsEast < 0 ? `<-${clock}>+${clock}` : `<+${clock}>-${clock}`
+}
+
 /** A name as quote_identifier prints it where it must be read back by splitIdentifiers. */
 export function quoteListItem(name: string): string {
   return /^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`

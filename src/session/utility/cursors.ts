@@ -17,8 +17,8 @@ const CURSOR_OPT_NO_SCROLL = 0x4
 const CURSOR_OPT_HOLD = 0x20
 
 /** A part of a statement as a statement of its own: same source, so that positions stay right. */
-export function innerStatement(statement: ParsedStatement, node: Node, keyPrefix: string): ParsedStatement {
-  return { node, tenant: null, source: statement.source, text: `${keyPrefix}\0${statement.text}`, start: statement.start }
+export function innerStatement(statement: ParsedStatement, node: Node): ParsedStatement {
+  return { ...statement, node }
 }
 
 export function runDeclare(session: ClientSession, statement: ParsedStatement, node: NodeOf['DeclareCursorStmt']): MaybePromise<string> {
@@ -27,7 +27,7 @@ export function runDeclare(session: ClientSession, statement: ParsedStatement, n
   const name = node.portalname ?? ''
   if (!holdable && !session.block.inBlock) throw noActiveTransaction('DECLARE CURSOR')
   if (session.portals.has(name)) throw new PgError(SQLSTATE.duplicateCursor, `cursor "${name}" already exists`)
-  const plan = session.planning.plan(innerStatement(statement, node.query!, 'declare'), [])
+  const plan = session.planning.plan(innerStatement(statement, node.query!), [])
   return andThen(plan, (entry) => {
     if (entry.planned.command !== 'select') throw new PgError(SQLSTATE.invalidCursorDefinition, 'cursor query must be a SELECT')
     if (entry.planned.hasModifyingCte) {

@@ -27,7 +27,7 @@ export function runPrepare(session: ClientSession, statement: ParsedStatement, n
     return (node.argtypes ?? []).map((type) => resolveTypeName((type as { TypeName: TypeName }).TypeName, context).type)
   })
   return andThen(types, (declared) =>
-    andThen(session.planning.prepare(name, innerStatement(statement, node.query!, 'prepare'), declared, true), (prepared) => {
+    andThen(session.planning.prepare(name, innerStatement(statement, node.query!), declared, true), (prepared) => {
       session.storeStatement(prepared)
       return 'PREPARE'
     }),

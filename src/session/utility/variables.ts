@@ -8,31 +8,45 @@ import type { ResultSink, RowShape } from '../../pgwire/backend.ts'
 import { type Node, type NodeOf, nodeAs } from '../../sql/parser/nodes.ts'
 import type { ClientSession } from '../session.ts'
 import { display } from '../settings/guc.ts'
-import { quoteListItem } from '../settings/special.ts'
+import { fixedOffsetZone, quoteListItem } from '../settings/special.ts'
 import { applyMode, isolationLevel } from './transaction.ts'
 
-const LIST_SETTINGS = new Set(['search_path', 'datestyle', 'temp_tablespaces', 'session_preload_libraries', 'local_preload_libraries'])
+/** Lists of names: each item is quoted, so that the value reads back as it was. */
+const QUOTED_LISTS = new Set([
+  'search_path',
+  'temp_tablespaces',
+  'session_preload_libraries',
+  'local_preload_libraries',
+  'createrole_self_grant',
+])
+const PLAIN_LISTS = new Set(['datestyle', 'wal_consistency_checking'])
 
-/** The arguments of SET as one text: lists are joined with quoting, so that they read back as they were. */
+function argumentText(arg: Node, quoted: boolean): string {
+  const constant = nodeAs(arg, 'A_Const')
+  if (constant === undefined) {
+    const cast = nodeAs(arg, 'TypeCast')
+    const inner = cast === undefined ? undefined : nodeAs(cast.arg, 'A_Const')
+    // SET TIME ZONE INTERVAL '…' HOUR TO MINUTE
+    const interval = /^\s*([-+]?)(\d+):(\d+)(?::(\d+))?\s*$/.exec(inner?.sval?.sval ?? '')
+    if (interval === null) throw new PgError(SQLSTATE.syntaxError, 'SET takes constants')
+    const seconds = Number(interval[2]) * 3600 + Number(interval[3]) * 60 + Number(interval[4] ?? 0)
+    return fixedOffsetZone(interval[1] === '-' ? -seconds : seconds)
+  }
+  if (constant.sval !== undefined) return quoted ? quoteListItem(constant.sval.sval ?? '') : (constant.sval.sval ?? '')
+  if (constant.ival !== undefined) return String(constant.ival.ival ?? 0)
+  if (constant.fval !== undefined) return constant.fval.fval ?? ''
+  if (constant.boolval !== undefined) return constant.boolval.boolval ? 'true' : 'false'
+  return ''
+}
+
+/** The arguments of SET as one text. */
 export function setText(name: string, args: readonly Node[]): string {
-  const list = LIST_SETTINGS.has(name.toLowerCase())
-  const texts = args.map((arg) => {
-    const constant = nodeAs(arg, 'A_Const')
-    if (constant === undefined) {
-      const cast = nodeAs(arg, 'TypeCast')
-      const inner = cast === undefined ? undefined : nodeAs(cast.arg, 'A_Const')
-      // SET TIME ZONE INTERVAL '…' HOUR TO MINUTE
-      if (inner?.sval !== undefined) return inner.sval.sval ?? ''
-      throw new PgError(SQLSTATE.syntaxError, `SET ${name} takes constants`)
-    }
-    if (constant.sval !== undefined) return list && args.length > 1 ? quoteListItem(constant.sval.sval ?? '') : (constant.sval.sval ?? '')
-    if (constant.ival !== undefined) return String(constant.ival.ival ?? 0)
-    if (constant.fval !== undefined) return constant.fval.fval ?? ''
-    if (constant.boolval !== undefined) return constant.boolval.boolval ? 'true' : 'false'
-    return ''
-  })
-  if (texts.length > 1 && !list) throw new PgError(SQLSTATE.invalidParameterValue, `SET ${name} takes only one argument`)
-  return texts.join(', ')
+  const folded = name.toLowerCase()
+  const quoted = QUOTED_LISTS.has(folded)
+  if (args.length > 1 && !quoted && !PLAIN_LISTS.has(folded)) {
+    throw new PgError(SQLSTATE.invalidParameterValue, `SET ${name} takes only one argument`)
+  }
+  return args.map((arg) => argumentText(arg, quoted)).join(', ')
 }
 
 export function runSet(session: ClientSession, node: NodeOf['VariableSetStmt']): MaybePromise<string> {

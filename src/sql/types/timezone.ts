@@ -218,7 +218,7 @@ function findTransitions(probe: (unix: number) => number, year: number): YearRul
 }
 
 const POSIX =
-  /^([A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)([+-]?\d{1,3}(?::\d{1,2}(?::\d{1,2})?)?)(?:([A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)([+-]?\d{1,3}(?::\d{1,2}(?::\d{1,2})?)?)?(?:,(.*))?)?$/
+  /^([A-Za-z]{3,}|<[A-Za-z0-9+:-]{3,}>)([+-]?\d{1,3}(?::\d{1,2}(?::\d{1,2})?)?)(?:([A-Za-z]{3,}|<[A-Za-z0-9+:-]{3,}>)([+-]?\d{1,3}(?::\d{1,2}(?::\d{1,2})?)?)?(?:,(.*))?)?$/
 
 function posixOffset(text: string): number {
   const negative = text.startsWith('-')
