@@ -60,9 +60,9 @@ describe('object locks', () => {
   it('taken since a savepoint are released with it', () => {
     const locks = new ObjectLocks()
     const [a, b] = [lockHolder('a'), lockHolder('b')]
-    locks.acquire(a, 1, LOCK.accessShare, options)
+    void locks.acquire(a, 1, LOCK.accessShare, options)
     const mark = a.taken.length
-    locks.acquire(a, 2, LOCK.accessExclusive, options)
+    void locks.acquire(a, 2, LOCK.accessExclusive, options)
     locks.releaseTo(a, mark)
     expect(granted(locks, b, 2, LOCK.accessExclusive)).toBe(true)
     expect(granted(locks, b, 1, LOCK.accessExclusive)).toBe(false)
