@@ -79,7 +79,9 @@ export class Portals {
     const shape = session.planning.portalShape(portal)
     if (shape !== null) sink.describe(shape)
     const plan = portal.plan!
-    const started = startExecution(session, plan, portal.params, false)
+    // A point read in an implicit transaction shares its snapshot with nobody: in READ COMMITTED each statement has its own.
+    const latest = plan.planned.pointRead && session.block.state === 'implicit'
+    const started = startExecution(session, plan, portal.params, false, latest)
     if (started instanceof Promise) return started.then((execution) => this.#pump(portal, this.#keep(portal, execution), maxRows, sink))
     return this.#pump(portal, this.#keep(portal, started), maxRows, sink)
   }

@@ -37,23 +37,33 @@ export function commandTag(planned: PlannedStatement, sent: number, affected: nu
 
 const writes = (planned: PlannedStatement) => planned.command !== 'select' || planned.hasModifyingCte || planned.hasRowMarks
 
-/** Everything before the first row: privileges, read-only check, relation locks, the store's transaction. */
+/**
+ * Everything before the first row: privileges, read-only check, relation locks, the store's transaction. `latest`: the statement is a point
+ * read that needs no snapshot shared with others.
+ */
 export function startExecution(
   session: ClientSession,
   entry: PlanEntry,
   params: readonly Datum[],
   autocommit: boolean,
+  latest = autocommit && entry.planned.pointRead,
 ): MaybePromise<Execution> {
   const { planned } = entry
   if (session.block.modes.readOnly && writes(planned)) readOnlyViolation(planned)
   checkPermissions(session.planning.snapshot(), planned.permissions, session.roles.current)
   const locked = lockRelations(session, planned)
-  if (locked instanceof Promise) return locked.then(() => begin(session, entry, params, autocommit))
-  return begin(session, entry, params, autocommit)
+  if (locked instanceof Promise) return locked.then(() => begin(session, entry, params, autocommit, latest))
+  return begin(session, entry, params, autocommit, latest)
 }
 
-function begin(session: ClientSession, entry: PlanEntry, params: readonly Datum[], autocommit: boolean): MaybePromise<Execution> {
-  const txn = session.transaction(autocommit, autocommit && entry.planned.pointRead)
+function begin(
+  session: ClientSession,
+  entry: PlanEntry,
+  params: readonly Datum[],
+  autocommit: boolean,
+  latest: boolean,
+): MaybePromise<Execution> {
+  const txn = session.transaction(autocommit, latest)
   if (txn instanceof Promise) return txn.then((ready) => prepare(session, entry, params, ready, autocommit))
   return prepare(session, entry, params, txn, autocommit)
 }

@@ -39,6 +39,8 @@ export class TransactionBlock {
   state: BlockState = 'idle'
   txn: Transaction | null = null
   modes: TransactionModes
+  /** The store's transaction was begun for one point read at the newest version: any further statement gets another. */
+  #latest = false
   /** A statement has run in this transaction: its isolation level stands. */
   used = false
   #savepoints: SavepointEntry[] = []
@@ -69,15 +71,23 @@ export class TransactionBlock {
 
   /** The store's transaction, begun now if it was not; a READ COMMITTED statement gets its snapshot. // hot */
   forStatement(options: { autocommit: boolean; latest: boolean; cancel: BeginOptions['cancel'] }): MaybePromise<Transaction> {
+    if (this.txn !== null && this.#latest) {
+      const ended = this.txn.commit()
+      this.txn = null
+      this.#latest = false
+      if (ended instanceof Promise) return ended.then(() => this.forStatement(options))
+    }
     if (this.txn === null) {
+      const latest = options.latest && this.modes.isolation === 'read committed'
       const begin: BeginOptions = {
         isolation: this.modes.isolation,
         readOnly: this.modes.readOnly,
         autocommit: options.autocommit,
-        latest: options.latest,
+        latest,
       }
       if (options.cancel !== undefined) begin.cancel = options.cancel
       this.txn = this.#keyspace.begin(begin)
+      this.#latest = latest
       this.used = true
       return this.txn
     }
@@ -140,6 +150,7 @@ export class TransactionBlock {
   }
 
   #forget(): void {
+    this.#latest = false
     this.txn = null
     this.used = false
     if (this.#savepoints.length > 0) this.#savepoints = []
