@@ -15,6 +15,8 @@ import type { Const, Expr } from './expr.ts'
 import type { Query } from './query.ts'
 
 const VERSION = 1
+/** Types from here on are a keyspace's own: the same OID means another type elsewhere. */
+const FIRST_NORMAL_OID = 16384
 
 /** How constants of a tenant's own types read and print; builtin ones need nothing. */
 export type SupportOf = (type: Oid) => TypeSupport
@@ -38,12 +40,15 @@ function constText(node: Const, supportOf: SupportOf): string {
   return supportOf(node.type).output(node.value as NonNullable<Datum>, TEXT_IO)
 }
 
-function read(text: StoredNode, supportOf: SupportOf): unknown {
+/** `shared`: the tree holds no value of a tenant's own type, so that every tenant with this text may have the same tree. */
+function read(text: StoredNode, supportOf: SupportOf): { tree: unknown; shared: boolean } {
+  let shared = true
   const parsed = JSON.parse(text, (_key, value: unknown) => {
     if (typeof value !== 'object' || value === null || !('kind' in value)) return value
     const node = value as { kind: unknown; type?: Oid; t?: { s: string } | null; location?: number }
     if (node.kind === 'Const' && 't' in node) {
       const { t, ...rest } = node
+      if (node.type! >= FIRST_NORMAL_OID) shared = false
       const datum = t === null || t === undefined ? null : node.type === 705 ? t.s : supportOf(node.type!).input(t.s, -1, STORED_CONTEXT)
       return { ...rest, value: datum, location: -1 }
     }
@@ -53,7 +58,7 @@ function read(text: StoredNode, supportOf: SupportOf): unknown {
   if (parsed.v !== VERSION) {
     throw new PgError(SQLSTATE.dataCorrupted, `stored expression has format ${parsed.v}, this server reads format ${VERSION}`)
   }
-  return parsed.n
+  return { tree: parsed.n, shared }
 }
 
 export function writeStoredExpr(expr: Expr, supportOf: SupportOf = builtinTypeSupport): StoredNode {
@@ -67,9 +72,9 @@ const cache = new LruMap<StoredNode, unknown>(2000)
 function cached(text: StoredNode, supportOf: SupportOf): unknown {
   const known = cache.get(text)
   if (known !== undefined) return known
-  const value = read(text, supportOf)
-  cache.set(text, value)
-  return value
+  const { tree, shared } = read(text, supportOf)
+  if (shared) cache.set(text, tree)
+  return tree
 }
 
 /** Of a table's default, check, generated or index expression: its columns are Vars of relation 1. Shared: never change it. */
