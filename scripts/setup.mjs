@@ -33,12 +33,26 @@ function newest(dir) {
   return latest
 }
 
-/** Compiles src/ into dist/ when a source is newer than the last complete build. */
-export function build() {
-  const stamp = at('dist', '.built')
-  const sources = Math.max(newest(at('src')), statSync(at('tsconfig.build.json')).mtimeMs, statSync(at('package-lock.json')).mtimeMs)
+/** Compiles with `project` into `out`, from scratch, when one of the source directories is newer than the last complete build. */
+function compile(project, out, ...dirs) {
+  const stamp = at(out, '.built')
+  const sources = Math.max(
+    ...dirs.map((dir) => newest(at(...dir.split('/')))),
+    statSync(at(project)).mtimeMs,
+    statSync(at('package-lock.json')).mtimeMs,
+  )
   if (existsSync(stamp) && statSync(stamp).mtimeMs >= sources) return
-  rmSync(at('dist'), { recursive: true, force: true })
-  run(process.execPath, [at('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.build.json'])
+  rmSync(at(out), { recursive: true, force: true })
+  run(process.execPath, [at('node_modules', 'typescript', 'bin', 'tsc'), '-p', project])
   writeFileSync(stamp, '')
+}
+
+/** The product: src/ into dist/. */
+export function build() {
+  compile('tsconfig.build.json', 'dist', 'src')
+}
+
+/** The fake TiKV cluster, with what it shares with the product, into dist-test/. */
+export function buildFakeTikv() {
+  compile('tsconfig.fake-tikv.json', 'dist-test', 'test/fake-tikv', 'src/storage/tikv/proto', 'src/base')
 }

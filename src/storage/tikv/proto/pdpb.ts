@@ -81,11 +81,13 @@ export const AllocIDRequest = request('AllocIDRequest', { count: uint32(2) })
 export const AllocIDResponse = response('AllocIDResponse', { id: uint64(2), count: uint32(3) })
 
 export const GetStoreRequest = request('GetStoreRequest', { store_id: uint64(2) })
-export const GetStoreResponse = response('GetStoreResponse', { store: embedded(2, Store) })
+export const StoreStats = message('pdpb.StoreStats', { store_id: uint64(1), capacity: uint64(2), available: uint64(3) })
+export const GetStoreResponse = response('GetStoreResponse', { store: embedded(2, Store), stats: embedded(3, StoreStats) })
 export const GetAllStoresRequest = request('GetAllStoresRequest', { exclude_tombstone_stores: bool(2) })
 export const GetAllStoresResponse = response('GetAllStoresResponse', { stores: repeated(embedded(2, Store)) })
 export const PutStoreRequest = request('PutStoreRequest', { store: embedded(2, Store) })
-export const PutStoreResponse = response('PutStoreResponse', {})
+export const ReplicationStatus = message('replication_modepb.ReplicationStatus', {})
+export const PutStoreResponse = response('PutStoreResponse', { replication_status: embedded(2, ReplicationStatus) })
 
 export const PeerStats = message('pdpb.PeerStats', { peer: embedded(1, Peer), down_seconds: uint64(2) })
 export const GetRegionRequest = request('GetRegionRequest', { region_key: bytes(2), need_buckets: bool(3) })
@@ -193,6 +195,23 @@ export const GetMinTSResponse = response('GetMinTSResponse', { timestamp: embedd
 export const GetExternalTimestampRequest = request('GetExternalTimestampRequest', {})
 export const GetExternalTimestampResponse = response('GetExternalTimestampResponse', { timestamp: uint64(2) })
 
+/** Safe points per keyspace: PD has them, TiKV v8.5 ignores them. */
+export const GetGCSafePointV2Request = request('GetGCSafePointV2Request', { keyspace_id: uint32(2) })
+export const GetGCSafePointV2Response = response('GetGCSafePointV2Response', { safe_point: uint64(2) })
+export const UpdateGCSafePointV2Request = request('UpdateGCSafePointV2Request', { keyspace_id: uint32(2), safe_point: uint64(3) })
+export const UpdateGCSafePointV2Response = response('UpdateGCSafePointV2Response', { new_safe_point: uint64(2) })
+export const UpdateServiceSafePointV2Request = request('UpdateServiceSafePointV2Request', {
+  keyspace_id: uint32(2),
+  service_id: bytes(3),
+  safe_point: uint64(4),
+  ttl: int64(5),
+})
+export const UpdateServiceSafePointV2Response = response('UpdateServiceSafePointV2Response', {
+  service_id: bytes(2),
+  ttl: int64(3),
+  min_safe_point: uint64(4),
+})
+
 /** The calls from here on are newer than v8.5. */
 export const KeyspaceScope = message('pdpb.KeyspaceScope', { keyspace_id: uint32(1) })
 const keyspace_scope = embedded(2, KeyspaceScope)
@@ -250,6 +269,9 @@ export const PD = {
   UpdateServiceGCSafePoint: method('/pdpb.PD/UpdateServiceGCSafePoint', UpdateServiceGCSafePointRequest, UpdateServiceGCSafePointResponse),
   GetMinTS: method('/pdpb.PD/GetMinTS', GetMinTSRequest, GetMinTSResponse),
   GetExternalTimestamp: method('/pdpb.PD/GetExternalTimestamp', GetExternalTimestampRequest, GetExternalTimestampResponse),
+  GetGCSafePointV2: method('/pdpb.PD/GetGCSafePointV2', GetGCSafePointV2Request, GetGCSafePointV2Response),
+  UpdateGCSafePointV2: method('/pdpb.PD/UpdateGCSafePointV2', UpdateGCSafePointV2Request, UpdateGCSafePointV2Response),
+  UpdateServiceSafePointV2: method('/pdpb.PD/UpdateServiceSafePointV2', UpdateServiceSafePointV2Request, UpdateServiceSafePointV2Response),
   GetGCState: method('/pdpb.PD/GetGCState', GetGCStateRequest, GetGCStateResponse),
   SetGCBarrier: method('/pdpb.PD/SetGCBarrier', SetGCBarrierRequest, SetGCBarrierResponse),
   DeleteGCBarrier: method('/pdpb.PD/DeleteGCBarrier', DeleteGCBarrierRequest, DeleteGCBarrierResponse),

@@ -38,9 +38,10 @@ describe('tables', () => {
     messages: Record<string, Record<string, string>>
     enums: Record<string, Record<string, number>>
   }
-  /** Fields and messages that this version of kvproto doesn't have yet. */
+  /** Fields and messages that this version of kvproto doesn't have yet, or that lie in a file not looked at. */
   const newer = new Set([
     'keyspacepb.LoadKeyspaceByIDRequest',
+    'replication_modepb.ReplicationStatus',
     'kvrpcpb.GetRequest.need_commit_ts',
     'kvrpcpb.BatchGetRequest.need_commit_ts',
     'kvrpcpb.KvPair.commit_ts',
