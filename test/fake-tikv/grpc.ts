@@ -87,11 +87,15 @@ function createDeframer(onMessage: (message: Buffer) => void, onTooLarge: () => 
   }
 }
 
-/** Printable ASCII as it is, the rest and % in percent form. */
-const encodeMessage = (text: string): string =>
-  [...Buffer.from(text)]
-    .map((byte) => (byte >= 0x20 && byte <= 0x7e && byte !== 0x25 ? String.fromCharCode(byte) : `%${byte.toString(16).padStart(2, '0').toUpperCase()}`))
-    .join('')
+/** Printable ASCII as it is, the rest and % in percent form; a blank at the end would get lost. */
+function encodeMessage(text: string): string {
+  let out = ''
+  for (const byte of Buffer.from(text)) {
+    const isPlain = byte >= 0x20 && byte <= 0x7e && byte !== 0x25
+    out += isPlain ? String.fromCharCode(byte) : `%${byte.toString(16).padStart(2, '0').toUpperCase()}`
+  }
+  return out.replace(/ $/, '%20')
+}
 
 export function serveStream(http: ServerHttp2Stream, headers: IncomingHttpHeaders, find: (path: string) => Handler | undefined): void {
   let isOpen = true
