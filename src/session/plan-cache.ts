@@ -22,6 +22,8 @@ export interface PlanEntry {
   /** Null: returns no rows. Text format; sessions with other formats or settings make their own from its columns. */
   readonly columns: RowShape['columns'] | null
   readonly catalogVersion: string
+  /** May serve other statements of the same text: nothing in it is true of this moment or this transaction only. */
+  readonly shareable: boolean
   readonly idle: Compiled[]
 }
 

@@ -23,9 +23,11 @@ import { classify } from '../sql/parser/classify.ts'
 import { type Lifted, templateOf } from '../sql/parser/lift.ts'
 import { type ParsedStatement, parse } from '../sql/parser/parse.ts'
 import { planStatement } from '../sql/planner/planner.ts'
+import type { IoSettings } from '../sql/types/eval-context.ts'
 import { findBuiltinType } from '../sql/types/registry.ts'
 import type { TypeSupport } from '../sql/types/type.ts'
 import type { Transaction } from '../storage/store.ts'
+import { watchClock } from './analysis-eval.ts'
 import { type Compiled, PlanCache, type PlanEntry } from './plan-cache.ts'
 import type { Portal, PreparedStatement } from './prepared.ts'
 import { resolveSearchPath, type SearchPath } from './search-path.ts'
@@ -44,7 +46,7 @@ const NOT_LIFTABLE = Symbol('not liftable')
 
 interface LiftedEntry {
   readonly entry: PlanEntry
-  readonly searchPath: string
+  readonly sharedKey: string
 }
 
 /** Templates seen, process-wide per keyspace through the plan cache; here only what failed, so that it is not tried again and again. */
@@ -56,6 +58,7 @@ export class Planning {
   readonly #refused = new LruMap<string, typeof NOT_LIFTABLE>(REFUSED_TEMPLATES)
   #lastLifted: { key: string; found: LiftedEntry } | null = null
   #committed: ReaderSnapshot | null = null
+  #keyOf: { path: SearchPath | null; io: IoSettings | null; key: string } = { path: null, io: null, key: '' }
 
   constructor(session: ClientSession) {
     this.#session = session
@@ -78,6 +81,18 @@ export class Planning {
     if (known !== null && known.setting === setting && known.role === current && known.version === snapshot.version) return known
     this.#searchPath = resolveSearchPath(snapshot, setting, current, this.#session.roles.currentName)
     return this.#searchPath
+  }
+
+  /**
+   * What a plan shared between sessions rests on besides the catalogue: the search path, and the settings by which literals were read. The
+   * same string until one of them changes. // hot
+   */
+  #sharedKey(path: SearchPath): string {
+    const { io } = this.#session.settings
+    if (this.#keyOf.path === path && this.#keyOf.io === io) return this.#keyOf.key
+    const key = `${path.key}|${io.dateStyle}|${io.dateOrder}|${io.intervalStyle}|${io.timeZone}|${io.xmlBinary}`
+    this.#keyOf = { path, io, key }
+    return key
   }
 
   analyzeContext(statement: ParsedStatement, declared: readonly Oid[], variable = true): AnalyzeContext {
@@ -145,19 +160,20 @@ export class Planning {
   /** The plan of a statement, from the cache or made now. */
   plan(statement: ParsedStatement, declared: readonly Oid[]): MaybePromise<PlanEntry> {
     const path = this.searchPath()
-    const key = PlanCache.key(statement.text, declared, path.key)
+    const key = PlanCache.key(statement.text, declared, this.#sharedKey(path))
     const { plans } = this.#session.keyspace
     const cached = plans.get(key, path.version)
     if (cached !== undefined) return cached
     return andThen(this.#make(statement, declared), (entry) => {
-      if (!entry.catalogVersion.includes('+')) plans.set(key, entry)
+      if (entry.shareable) plans.set(key, entry)
       return entry
     })
   }
 
   #make(statement: ParsedStatement, declared: readonly Oid[]): MaybePromise<PlanEntry> {
     return withCatalog(() => {
-      const context = this.analyzeContext(statement, declared)
+      const watched = watchClock(this.#session.context)
+      const context = { ...this.analyzeContext(statement, declared), eval: watched.eval }
       const query = analyzeStatement(statement.node!, context)
       const planned = planStatement(query, {
         catalog: context.catalog,
@@ -171,6 +187,7 @@ export class Planning {
         parameterTypes: context.params.types,
         columns: returnsRows ? this.columns(planned.output) : null,
         catalogVersion: context.catalog.version,
+        shareable: !watched.usedClock() && !context.catalog.version.includes('+'),
         idle: [],
       }
     })
@@ -206,13 +223,13 @@ export class Planning {
     if (
       found === null ||
       found.key !== lifted.key ||
-      found.found.searchPath !== path.key ||
+      found.found.sharedKey !== this.#sharedKey(path) ||
       found.found.entry.catalogVersion !== path.version
     ) {
       if (this.#refused.get(lifted.key) !== undefined) return null
       const entry = this.#liftedEntry(lifted, path)
       if (entry === null) return null
-      found = { key: lifted.key, found: { entry, searchPath: path.key } }
+      found = { key: lifted.key, found: { entry, sharedKey: this.#sharedKey(path) } }
       this.#lastLifted = found
     }
     const { entry } = found.found
@@ -236,7 +253,7 @@ export class Planning {
 
   /** Only what is in the cache, or can be made without waiting; whatever goes wrong is told by the text itself. */
   #liftedEntry(lifted: Lifted, path: SearchPath): PlanEntry | null {
-    const key = PlanCache.key(lifted.key, [], path.key)
+    const key = PlanCache.key(lifted.key, [], this.#sharedKey(path))
     const { plans } = this.#session.keyspace
     const cached = plans.get(key, path.version)
     if (cached !== undefined) return cached
@@ -250,11 +267,16 @@ export class Planning {
         classes.map((name) => LITERAL_TYPES[name]),
       )
       if (entry instanceof Promise) {
-        entry.then((ready) => plans.set(key, ready)).catch(() => this.#refused.set(lifted.key, NOT_LIFTABLE))
+        entry
+          .then((ready) => {
+            if (ready.shareable && !ready.parameterTypes.includes(UNKNOWN)) plans.set(key, ready)
+          })
+          .catch(() => this.#refused.set(lifted.key, NOT_LIFTABLE))
         return null
       }
       if (entry.parameterTypes.includes(UNKNOWN)) throw NOT_LIFTABLE
-      if (!entry.catalogVersion.includes('+')) plans.set(key, entry)
+      if (!entry.shareable) return null
+      plans.set(key, entry)
       return entry
     } catch {
       this.#refused.set(lifted.key, NOT_LIFTABLE)
