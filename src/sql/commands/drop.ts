@@ -117,6 +117,20 @@ class Collector {
     return false
   }
 
+  /** A default or constraint of a table or column that is being dropped: a serial column's default depends on the sequence that goes with it. */
+  async #goesAnyway(target: ObjectAddress): Promise<boolean> {
+    for (const { address } of this.doomed.values()) {
+      if (address.classId !== CLASS.relation) continue
+      if (address.subId === 0) {
+        if (await this.#insideOf(target, address.objId, CLASS.relation)) return true
+      } else if (target.classId === CLASS.attrdef) {
+        const record = await load(() => this.c.snapshot.record(target.objId))
+        if (record?.kind === 'attrdef' && record.table === address.objId && record.attnum === address.subId) return true
+      }
+    }
+    return false
+  }
+
   async #follow(dependent: Dependent, on: ObjectAddress, onDescription: string): Promise<void> {
     // a view's rule is the view; an index of a constraint is the constraint
     let target: ObjectAddress =
@@ -125,7 +139,7 @@ class Collector {
       const owner = await load(() => constraintOfIndex(this.c, target.objId))
       if (owner !== null) target = { classId: CLASS.constraint, objId: owner, subId: 0 }
     }
-    if (this.has(target)) return
+    if (this.has(target) || (await this.#goesAnyway(target))) return
     const reported = dependent.type === 'n'
     if (reported) {
       const description = await describeAddress(this.c, target)

@@ -4,11 +4,11 @@ import type { Row } from '../../../base/datum.ts'
 import { notSupported } from '../../../base/errors.ts'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
 import type { Expr, TargetEntry } from '../../analyzer/expr.ts'
+import { some } from '../../planner/expr-tree.ts'
 import { ROW_KEY_ATTNO, SCAN_VAR } from '../../planner/plan.ts'
 import type { Compilation } from '../compilation.ts'
 import { compileProjection, compileQuals, filterRows, projectRows } from '../expr/predicate.ts'
 import type { ExprScope } from '../expr/scope.ts'
-import { walkPlan } from '../init-plan.ts'
 import type { Batch, Operator } from '../operator.ts'
 import { makeSlicer } from '../slicer.ts'
 import { FULL_ROW_SCOPE } from '../table-layout.ts'
@@ -27,11 +27,13 @@ export interface RawColumns {
 
 export function rawColumns(exprs: readonly Expr[]): RawColumns {
   const attnos = new Set<number>()
-  walkPlan(exprs, (node) => {
-    if (node.kind !== 'Var') return
-    const { varno, attno } = node as unknown as { varno: number; attno: number }
-    if (varno === SCAN_VAR) attnos.add(attno)
-  })
+  // Not into the plans of sub-selects: their SCAN_VARs are of their own scans.
+  for (const expr of exprs) {
+    some(expr, (node) => {
+      if (node.kind === 'Var' && node.varno === SCAN_VAR) attnos.add(node.attno)
+      return false
+    })
+  }
   const wanted = [...attnos].filter((attno) => attno > 0).sort((a, b) => a - b)
   const withKey = attnos.has(ROW_KEY_ATTNO)
   const withTableOid = attnos.has(TABLE_OID_ATTNO)
