@@ -62,6 +62,10 @@ export class Keyspaces {
     return this.#contexts.get(id)
   }
 
+  contexts(): IterableIterator<KeyspaceContext> {
+    return this.#contexts.values()
+  }
+
   get size(): number {
     return this.#contexts.size
   }

@@ -16,6 +16,7 @@ import type { Keyspace, KeyspaceMeta, Store } from '../storage/store.ts'
 import { TenantDirectory } from '../tenancy/directory.ts'
 import { TenantLifecycle } from '../tenancy/lifecycle.ts'
 import { SYSTEM_TENANT } from '../tenancy/tenant.ts'
+import { startCleanup } from './cleanup.ts'
 import type { Config } from './config.ts'
 import { Keyspaces } from './keyspaces.ts'
 import type { Engine } from './listener.ts'
@@ -89,6 +90,7 @@ export async function openEngine(config: Config, log: Logger, metrics: Metrics):
       autoCreate: config.autoCreateKeyspaces,
       maxAutoCreated: LIMITS.autoCreatedKeyspaces,
     })
+    const cleanup = startCleanup(() => keyspaces.contexts(), log)
     metrics.cache('keyspace_contexts', () => keyspaces.size)
     let closing = false
     return {
@@ -104,6 +106,7 @@ export async function openEngine(config: Config, log: Logger, metrics: Metrics):
       notReady: () => (closing ? 'shutting down' : null),
       async close() {
         closing = true
+        await cleanup.stop()
         await store.close()
         rmSync(spillDir, { recursive: true, force: true })
       },
