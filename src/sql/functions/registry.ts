@@ -6,6 +6,7 @@ import type { Oid } from '../../base/ids.ts'
 import { LANGUAGE, pgProcs } from '../builtin/pg-proc.ts'
 import { pgTypes } from '../builtin/pg-type.ts'
 import { arrayProcs } from '../types/array-procs.ts'
+import { bitProcs } from '../types/bit.ts'
 import { boolProcs } from '../types/bool.ts'
 import { byteaProcs } from '../types/bytea.ts'
 import { datetimeProcs, datetimeSqlBodies } from '../types/datetime-procs.ts'
@@ -13,13 +14,17 @@ import { encodeProcs } from '../types/encode.ts'
 import type { EvalContext } from '../types/eval-context.ts'
 import { floatProcs } from '../types/float.ts'
 import { floatMathProcs } from '../types/float-math.ts'
+import { inetProcs } from '../types/inet.ts'
 import { intProcs } from '../types/int.ts'
 import { jsonProcs } from '../types/json-procs.ts'
 import { jsonpathProcs } from '../types/jsonpath-procs.ts'
 import { likeProcs } from '../types/like.ts'
+import { macaddrProcs } from '../types/macaddr.ts'
+import { moneyProcs } from '../types/money.ts'
 import { numericProcs, numericSqlBodies } from '../types/numeric-procs.ts'
 import { oidProcs } from '../types/oid.ts'
 import type { CallInfo, ProcBody, Procs } from '../types/procs.ts'
+import { rangeProcs } from '../types/range-procs.ts'
 import { recordProcs } from '../types/record-procs.ts'
 import { regProcs } from '../types/reg.ts'
 import { regexpProcs, regexpSqlBodies } from '../types/regexp.ts'
@@ -65,6 +70,11 @@ const TABLES: readonly Procs[] = [
   templateProcs,
   jsonpathProcs,
   timezoneProcs,
+  inetProcs,
+  macaddrProcs,
+  bitProcs,
+  moneyProcs,
+  rangeProcs,
 ]
 
 /** Bodies of the builtin functions that PostgreSQL itself writes in SQL, by OID. */

@@ -3,10 +3,12 @@
 import type { Datum } from '../../base/datum.ts'
 import type { ArrayDatum } from './array.ts'
 import type { TimeTz } from './datetime.ts'
+import type { Inet } from './inet.ts'
 import type { Interval } from './interval.ts'
 import type { Jsonb } from './jsonb.ts'
 import type { JsonPath } from './jsonpath.ts'
 import type { Numeric } from './numeric.ts'
+import type { MultirangeDatum, RangeDatum } from './range.ts'
 import type { RecordDatum } from './record.ts'
 
 /** int8, timestamp, timestamptz: a number while it is a safe integer, else a bigint; never both for one value. */
@@ -66,6 +68,24 @@ export interface DatumForms {
   interval: Interval
   jsonb: Jsonb
   money: Int8
+  inet: Inet
+  cidr: Inet
+  macaddr: string
+  macaddr8: string
+  bit: string
+  varbit: string
+  int4range: RangeDatum
+  int8range: RangeDatum
+  numrange: RangeDatum
+  daterange: RangeDatum
+  tsrange: RangeDatum
+  tstzrange: RangeDatum
+  int4multirange: MultirangeDatum
+  int8multirange: MultirangeDatum
+  nummultirange: MultirangeDatum
+  datemultirange: MultirangeDatum
+  tsmultirange: MultirangeDatum
+  tstzmultirange: MultirangeDatum
   oidvector: ArrayDatum
   int2vector: ArrayDatum
   void: ''
@@ -74,13 +94,13 @@ export interface DatumForms {
   anynonarray: Any
   anyenum: Any
   anyarray: ArrayDatum
-  anyrange: Any
-  anymultirange: Any
+  anyrange: RangeDatum
+  anymultirange: MultirangeDatum
   anycompatible: Any
   anycompatiblenonarray: Any
   anycompatiblearray: ArrayDatum
-  anycompatiblerange: Any
-  anycompatiblemultirange: Any
+  anycompatiblerange: RangeDatum
+  anycompatiblemultirange: MultirangeDatum
   record: RecordDatum
   pg_node_tree: string
   /** VARIADIC "any": the individual arguments, or null for VARIADIC NULL. */

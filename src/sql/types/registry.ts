@@ -6,18 +6,24 @@ import { notSupported, PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { PgTypeRow } from '../builtin/data/rows.ts'
-import { typeByOid } from '../builtin/pg-type.ts'
+import { rangeByMultirange, rangeByType, typeByOid } from '../builtin/pg-type.ts'
 import { arrayTypeSupport } from './array-type.ts'
+import { bitTypes } from './bit.ts'
 import { boolTypes } from './bool.ts'
 import { byteaTypes } from './bytea.ts'
 import { datetimeTypes } from './datetime-types.ts'
 import { floatTypes } from './float.ts'
+import { inetTypes } from './inet.ts'
 import { intTypes } from './int.ts'
 import { jsonTypes } from './json-types.ts'
 import { jsonpathTypes } from './jsonpath-procs.ts'
+import { macaddrTypes } from './macaddr.ts'
+import { moneyTypes } from './money.ts'
 import { numericTypes } from './numeric-type.ts'
 import { oidTypes } from './oid.ts'
 import { pseudoTypes } from './pseudo.ts'
+import type { RangeInfo } from './range.ts'
+import { multirangeTypeSupport, rangeTypeSupport } from './range-type.ts'
 import { recordTypes } from './record.ts'
 import { regTypes } from './reg.ts'
 import { textTypes } from './text.ts'
@@ -42,6 +48,10 @@ const FAMILIES: readonly TypeFamily[] = [
   jsonTypes,
   jsonpathTypes,
   recordTypes,
+  inetTypes,
+  macaddrTypes,
+  bitTypes,
+  moneyTypes,
 ]
 
 let byName: Map<string, TypeSupport> | null = null
@@ -49,6 +59,25 @@ const cache = new Map<Oid, TypeSupport | null>()
 
 function isArray(row: PgTypeRow): boolean {
   return row.typelem !== 0 && row.typlen === -1 && row.typcategory === 'A'
+}
+
+const infos = new Map<Oid, RangeInfo>()
+
+/** What a builtin range type is over; null for any other type. */
+export function rangeInfo(type: Oid): RangeInfo | null {
+  const known = infos.get(type)
+  if (known !== undefined) return known
+  const row = rangeByType(type)
+  if (row === undefined) return null
+  const support = builtinTypeSupport(row.rngsubtype)
+  const info = { type, subtype: row.rngsubtype, support, compare: support.compare! }
+  infos.set(type, info)
+  return info
+}
+
+export function multirangeInfo(type: Oid): RangeInfo | null {
+  const row = rangeByMultirange(type)
+  return row === undefined ? null : rangeInfo(row.rngtypid)
 }
 
 function build(oid: Oid): TypeSupport | null {
@@ -61,6 +90,8 @@ function build(oid: Oid): TypeSupport | null {
     const element = findBuiltinType(row.typelem)
     if (element !== null) return arrayTypeSupport(element, row.typelem, row.typdelim)
   }
+  if (row.typtype === 'r') return rangeTypeSupport(rangeInfo(oid)!)
+  if (row.typtype === 'm') return multirangeTypeSupport(multirangeInfo(oid)!)
   if (row.typtype === 'd') return findBuiltinType(row.typbasetype)
   return null
 }
