@@ -60,7 +60,7 @@ function checked(value: bigint): Int8 {
 
 /** Rounds half to even, as rint does. */
 function fromFloat(value: number): Int8 {
-  if (!(value >= -9223372036854775808 && value < 9223372036854775808)) throw outOfRange()
+  if (!(value >= -(2 ** 63) && value < 2 ** 63)) throw outOfRange()
   const floor = Math.floor(value)
   const rest = value - floor
   return checked(BigInt(rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor))
@@ -126,8 +126,8 @@ export const moneyProcs = {
   cash_le: (a, b) => a <= b,
   cash_gt: (a, b) => a > b,
   cash_ge: (a, b) => a >= b,
-  cashlarger: (a, b) => (a > b ? a : b),
-  cashsmaller: (a, b) => (a < b ? a : b),
+  cashlarger: (a, b) => (compare(a, b) > 0 ? a : b),
+  cashsmaller: (a, b) => (compare(a, b) < 0 ? a : b),
   cash_pl: (a, b) => checked(BigInt(a) + BigInt(b)),
   cash_mi: (a, b) => checked(BigInt(a) - BigInt(b)),
   cash_mul_flt8: timesFloat,
