@@ -1,5 +1,6 @@
 // `npm run bench`: pg-keyspace beside PostgreSQL in the same run; what counts is the ratio. Options: --seconds N (per measurement, default 5),
-// --rows N (COPY and analytics, default 1000000), --only NAME[,NAME…].
+// --rows N (COPY and analytics, default 1000000), --only NAME[,NAME…], --built (measure
+// dist/ as it is: nothing is installed or compiled).
 
 import { spawnSync } from 'node:child_process'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -11,14 +12,21 @@ import { build, install } from '../../scripts/setup.mjs'
 import { startOurs, startPostgres } from './peers.mjs'
 
 const { values: options } = parseArgs({
-  options: { seconds: { type: 'string', default: '5' }, rows: { type: 'string', default: '1000000' }, only: { type: 'string' } },
+  options: {
+    seconds: { type: 'string', default: '5' },
+    rows: { type: 'string', default: '1000000' },
+    only: { type: 'string' },
+    built: { type: 'boolean', default: false },
+  },
 })
 const seconds = Number(options.seconds)
 const rows = Number(options.rows)
 const wanted = options.only?.split(',') ?? null
 
-install()
-build()
+if (!options.built) {
+  install()
+  build()
+}
 
 function run(peer, command, args, input) {
   const done = spawnSync(command, args, { env: { ...process.env, ...peer.env }, encoding: 'utf8', input, maxBuffer: 1 << 28 })
