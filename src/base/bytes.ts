@@ -23,6 +23,17 @@ export function keyAfter(key: Uint8Array): Buffer {
   return next
 }
 
+/** Up to so many bytes a loop beats the call of a native copy. */
+const LOOP_BYTES = 96
+
+/** The first `length` bytes in a buffer of their own. */
+export function copyOf(from: Buffer, length: number): Buffer {
+  const out = Buffer.allocUnsafe(length)
+  if (length <= LOOP_BYTES) for (let i = 0; i < length; i++) out[i] = from[i]!
+  else from.copy(out, 0, 0, length)
+  return out
+}
+
 /** Appends to a buffer that doubles when full. `finish` copies out; `view` lends the bytes until the next write. */
 export class ByteWriter {
   buffer: Buffer
@@ -53,7 +64,10 @@ export class ByteWriter {
 
   u16(value: number): void {
     this.reserve(2)
-    this.length = this.buffer.writeUInt16BE(value, this.length)
+    const at = this.length
+    this.buffer[at] = value >>> 8
+    this.buffer[at + 1] = value
+    this.length = at + 2
   }
 
   i16(value: number): void {
@@ -63,7 +77,12 @@ export class ByteWriter {
 
   u32(value: number): void {
     this.reserve(4)
-    this.length = this.buffer.writeUInt32BE(value >>> 0, this.length)
+    const at = this.length
+    this.buffer[at] = value >>> 24
+    this.buffer[at + 1] = value >>> 16
+    this.buffer[at + 2] = value >>> 8
+    this.buffer[at + 3] = value
+    this.length = at + 4
   }
 
   i32(value: number): void {
@@ -110,6 +129,6 @@ export class ByteWriter {
   }
 
   finish(): Buffer {
-    return Buffer.from(this.view())
+    return copyOf(this.buffer, this.length)
   }
 }

@@ -58,6 +58,8 @@ export function copyInsert(
     }
     return made
   }
+  /** The columns are named in the table's own order: the values as they come are the row. */
+  const inPlace = attnums.length === width && attnums.every((attnum, i) => attnum === i + 1)
   const mayWait = omitted.some((one) => one.value.async) || condition?.async === true
 
   /** Null: WHERE turned the row away. */
@@ -98,7 +100,7 @@ export function copyInsert(
       }
       const full: Row[] = []
       for (let i = 0; i < rows.length; i++) {
-        const row = place(rows[i]!, null)
+        const row = inPlace ? rows[i]! : place(rows[i]!, null)
         for (let d = 0; d < omitted.length; d++) row[omitted[d]!.ordinal] = omitted[d]!.value.eval(row) as Datum
         if (condition !== null && condition.eval(row) !== true) continue
         full.push(row)

@@ -21,7 +21,9 @@ export class TextReader implements RecordReader {
   #eol = 0
   #lineStart = 0
   #lineEnd = 0
+  /** Where the search for the line's end goes on, and the bits of what was passed: beyond 0x7f, or zero, means a look at the encoding. */
   #searched = 0
+  #seen = 0
   line = 0
   ended = false
 
@@ -32,9 +34,8 @@ export class TextReader implements RecordReader {
   }
 
   feed(chunk: Buffer): void {
-    this.#searched = this.#queue.data.length - this.#queue.at
+    this.#searched -= this.#queue.at
     this.#queue.feed(chunk)
-    this.#searched += this.#queue.at
   }
 
   finish(): void {
@@ -52,10 +53,16 @@ export class TextReader implements RecordReader {
     const start = queue.at
     const length = data.length
     if (start >= length) return false
-    for (let at = Math.max(start, this.#searched); at < length; at++) {
+    let seen = this.#seen
+    let at = this.#searched
+    for (; at < length; at++) {
       const byte = data[at]!
+      // zero less one has the high bits, too
+      seen |= byte | (byte - 1)
       if (byte === BACKSLASH) {
         at++
+        const next = at < length ? data[at]! : 0
+        seen |= next | (next - 1)
         continue
       }
       if (byte === RETURN) {
@@ -66,19 +73,22 @@ export class TextReader implements RecordReader {
         else if (crlf !== (this.#eol === RETURN + NEWLINE)) {
           throw badFormat('literal carriage return found in data', 'Use "\\r" to represent carriage return.')
         }
+        this.#seen = seen
         this.#take(start, at, at + (crlf ? 2 : 1))
         return true
       }
       if (byte === NEWLINE) {
         if (this.#eol === 0) this.#eol = NEWLINE
         else if (this.#eol !== NEWLINE) throw badFormat('literal newline found in data', 'Use "\\n" to represent newline.')
+        this.#seen = seen
         this.#take(start, at, at + 1)
         return true
       }
     }
+    this.#seen = seen
     if (!queue.finished) {
-      // Search again from a place where no backslash can be split from what follows it.
-      this.#searched = start
+      // beyond the end when a backslash was the last byte: what it takes along has not come yet
+      this.#searched = at
       return false
     }
     this.#take(start, length, length)
@@ -102,7 +112,8 @@ export class TextReader implements RecordReader {
       this.ended = true
       return false
     }
-    checkUtf8(data, start, end)
+    if ((this.#seen & ~0x7f) !== 0) checkUtf8(data, start, end)
+    this.#seen = 0
     fields.data = data
     fields.count = 0
     const delimiter = this.#delimiter

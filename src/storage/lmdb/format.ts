@@ -33,6 +33,8 @@ export const INTENT_LOCK = 5
 
 export const HEADER = 8
 export const INTENT_HEADER = 16
+/** An intent that covers nothing differs from a version only by so much header. */
+export const INTENT_EXTRA = INTENT_HEADER - HEADER
 const TWO_32 = 4294967296
 
 export const isIntent = (kind: number): boolean => kind >= INTENT_PUT

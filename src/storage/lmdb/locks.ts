@@ -159,10 +159,18 @@ export class LockTable {
     this.#serve(key, entry)
   }
 
-  /** True when somebody waits for the key: its lock must stay in memory. */
-  waitedFor(key: string): boolean {
+  /** release, unless somebody waits for the key; answers whether the lock is gone. */
+  releaseUnwaited(key: string, owner: LockOwner): boolean {
     const entry = this.#locks.get(key)
-    return entry !== undefined && isContended(entry) && entry.queue.length > 0
+    if (entry === owner) {
+      this.#locks.delete(key)
+      return true
+    }
+    if (entry !== undefined && isContended(entry)) {
+      if (entry.queue.length > 0) return false
+      this.release(key, owner)
+    }
+    return true
   }
 
   #serve(key: string, entry: Contended): void {

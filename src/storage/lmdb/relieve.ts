@@ -9,6 +9,7 @@ import {
   headerWord0,
   headerWord1,
   INTENT_DELETE,
+  INTENT_EXTRA,
   INTENT_HEADER,
   INTENT_KEYS,
   INTENT_LOCK,
@@ -157,6 +158,18 @@ export class RelieveItem implements WorkItem {
   #relieve(entry: WriteEntry, batch: WriteBatch): void {
     const transaction = this.#transaction
     const { key } = entry
+    const { layers } = transaction.engine
+    if (this.#older.size === 0 && entry.slab !== null) {
+      layers.read(key)
+      if (layers.size < 0) {
+        // nothing below: the entry itself becomes the intent, its room is laid out for that
+        this.#finish(entry.slab, entry.at - INTENT_EXTRA, INTENT_PUT, entry.position, 0, null)
+        batch.put(key, entry.slab, entry.at - INTENT_EXTRA, entry.size + INTENT_EXTRA)
+        batch.growth += entry.size + key.length
+        this.#note(key, batch)
+        return
+      }
+    }
     // older writes of the key that a savepoint separates from the later ones stay below
     const chain: WriteEntry[] = []
     let later = entry
@@ -212,9 +225,8 @@ export class RelieveItem implements WorkItem {
     const transaction = this.#transaction
     const relieved: ReadonlyMap<string, WriteEntry> = transaction.writes?.frozen ?? new Map()
     transaction.forgetLog(this.#logged)
-    transaction.dropLocks(relieved, new Set(this.#locks))
     transaction.writes?.drop()
-    this.#resolve()
+    transaction.dropLocks(relieved, new Set(this.#locks), this.#resolve)
   }
 
   failed(error: Error): void {

@@ -21,7 +21,7 @@ import {
 } from '../store.ts'
 import { CommitItem } from './commit.ts'
 import type { Engine } from './engine.ts'
-import { HEADER, keyString, TOMBSTONE, VALUE } from './format.ts'
+import { HEADER, INTENT_EXTRA, keyString, TOMBSTONE, VALUE } from './format.ts'
 import type { LockOwner, Waiter } from './locks.ts'
 import { Gap } from './native.ts'
 import { RelieveItem, RestoreItem } from './relieve.ts'
@@ -39,6 +39,10 @@ const LOCKS_PER_ENTRY = 4
 /** Shared locks cannot leave memory. */
 const MAX_LOCKS = 2 * 1024 * 1024
 const ANY = Number.MAX_SAFE_INTEGER
+/** Locks given up before the event loop gets a turn. */
+const DROP_SLICE = 4096
+/** Up to so many bytes a loop beats the call of a native copy. */
+const LOOP_BYTES = 96
 
 interface SavepointState {
   log: number
@@ -305,19 +309,25 @@ export class LmdbTransaction implements Transaction, LockOwner, SnapshotHolder, 
     return snapshot
   }
 
-  #write(name: string, value: Uint8Array | null): void {
+  /** `fresh`: the transaction has no write of the key so far. */
+  #write(name: string, value: Uint8Array | null, fresh: boolean): void {
     let entry: WriteEntry
     const position = ++this.position
     if (value === null) entry = { key: name, kind: TOMBSTONE, slab: null, at: 0, size: HEADER, position }
     else {
       const size = HEADER + value.length
-      allocate(size)
-      slab.bytes.set(value, offset + HEADER)
-      entry = { key: name, kind: VALUE, slab, at: offset, size, position }
+      allocate(size + INTENT_EXTRA)
+      const at = offset + INTENT_EXTRA
+      const into = slab.bytes
+      const length = value.length
+      if (length <= LOOP_BYTES) for (let i = 0, to = at + HEADER; i < length; i++) into[to + i] = value[i]!
+      else into.set(value, at + HEADER)
+      entry = { key: name, kind: VALUE, slab, at, size, position }
     }
     const writes = (this.writes ??= new WriteBuffer())
-    if (this.#log !== null) this.#log.push({ key: name, before: writes.get(name) })
-    writes.set(entry)
+    if (this.#log !== null) this.#log.push({ key: name, before: fresh ? undefined : writes.get(name) })
+    if (fresh) writes.add(entry)
+    else writes.set(entry)
     if (this.serializable !== null) this.serializable.writes.add(name)
   }
 
@@ -341,7 +351,7 @@ export class LmdbTransaction implements Transaction, LockOwner, SnapshotHolder, 
         throw new KvError('writeConflict', 'could not serialize access due to concurrent update', { key, retryable: true })
       }
     }
-    this.#write(name, value)
+    this.#write(name, value, false)
     return this.#afterWrite()
   }
 
@@ -384,7 +394,7 @@ export class LmdbTransaction implements Transaction, LockOwner, SnapshotHolder, 
           if (found) throw exists(key)
         } else if (this.serializable !== null) this.serializable.reads.add(name)
       }
-      this.#write(name, value)
+      this.#write(name, value, own === undefined)
       const relieved = this.#afterWrite()
       if (relieved instanceof Promise) {
         if (i + 1 === keys.length) return relieved
@@ -438,17 +448,32 @@ export class LmdbTransaction implements Transaction, LockOwner, SnapshotHolder, 
     return this.#savepoints !== null
   }
 
-  /** These keys' locks lie in the environment now. */
-  dropLocks(gone: { has(key: string): boolean }, locksToo: ReadonlySet<string>): void {
-    if (this.locksStay) return
+  /**
+   * These keys' locks lie in the environment now: gives up those in memory that nobody waits for, in slices. Until the last slice heldKeys may
+   * name locks that are gone, which to release again does nothing.
+   */
+  dropLocks(gone: { has(key: string): boolean }, locksToo: ReadonlySet<string>, done: () => void): void {
+    this.#dropSlice(gone, locksToo, [], 0, done)
+  }
+
+  #dropSlice(gone: { has(key: string): boolean }, locksToo: ReadonlySet<string>, kept: string[], from: number, done: () => void): void {
+    if (this.locksStay || this.#ended) {
+      done()
+      return
+    }
     const { locks } = this.engine
     const held = this.heldKeys
-    let kept = 0
-    for (const key of held) {
-      if ((gone.has(key) || locksToo.has(key)) && !locks.waitedFor(key)) locks.release(key, this)
-      else held[kept++] = key
+    const to = Math.min(from + DROP_SLICE, held.length)
+    for (let i = from; i < to; i++) {
+      const key = held[i]!
+      if (!(gone.has(key) || locksToo.has(key)) || !locks.releaseUnwaited(key, this)) kept.push(key)
     }
-    held.length = kept
+    if (to < held.length) {
+      setImmediate(() => this.#dropSlice(gone, locksToo, kept, to, done))
+      return
+    }
+    this.heldKeys = kept
+    done()
   }
 
   // Savepoints

@@ -6,7 +6,7 @@ export interface WriteEntry {
   readonly key: string
   /** VALUE or TOMBSTONE. */
   readonly kind: number
-  /** Room for a header and the bytes behind it: [at, at + size) of the slab. */
+  /** Room for a header and the bytes behind it: [at, at + size) of the slab. Room for an intent's header ends there, too, 8 bytes longer. */
   readonly slab: Slab | null
   readonly at: number
   readonly size: number
@@ -41,6 +41,13 @@ export class WriteBuffer {
       if (this.#sorted !== null) this.#unsorted.push(entry.key)
       this.bytes += entry.size + entry.key.length + 120
     } else this.bytes += entry.size - before.size
+    this.entries.set(entry.key, entry)
+  }
+
+  /** set for a key that has no entry here. */
+  add(entry: WriteEntry): void {
+    if (this.#sorted !== null) this.#unsorted.push(entry.key)
+    this.bytes += entry.size + entry.key.length + 120
     this.entries.set(entry.key, entry)
   }
 

@@ -1,6 +1,6 @@
 // Stored rows: a header, the columns' ends, the columns. A reader compiled for the wanted columns touches nothing else. // hot
 
-import { ByteWriter } from '../../base/bytes.ts'
+import { ByteWriter, copyOf } from '../../base/bytes.ts'
 import type { KeyCodec, ValueCodec } from '../../base/codec.ts'
 import type { Datum, Row } from '../../base/datum.ts'
 import { KvError } from '../kv-error.ts'
@@ -25,11 +25,10 @@ interface StoredColumn {
 
 /** Writes the values of a fixed list of columns. */
 export interface RowEncoder {
-  /** The bytes are lent until the next call of any encoder. */
+  /** The bytes belong to the caller. */
   encode(row: Row): Buffer
 }
 
-const body = new ByteWriter(4096)
 const whole = new ByteWriter(4096)
 
 /** `ordinals` of the columns to store, any order. */
@@ -42,22 +41,32 @@ export function compileRowEncoder(layout: TableLayout, ordinals: readonly number
   const dense = columns.every((column, i) => column.id === firstId + i)
   const ends = new Float64Array(count)
   const nulls = new Uint8Array(count)
+  const endsAt = HEADER + (dense ? 0 : count * 2)
+  // the columns are written behind the room that a narrow row's header and ends need; a wide one's are moved
+  const narrowAt = endsAt + count * 2
+  const wideAt = endsAt + count * 4
   return {
     encode(row) {
-      body.reset()
+      const out = whole.reset()
+      out.reserve(wideAt)
+      out.length = narrowAt
       for (let i = 0; i < count; i++) {
         const column = columns[i]!
         const value = row[column.ordinal]!
         if (value === null || value === undefined) nulls[i] = 1
         else {
           nulls[i] = 0
-          column.codec.write(value, body)
+          column.codec.write(value, out)
         }
-        ends[i] = body.length
+        ends[i] = out.length - narrowAt
       }
-      const wide = body.length > NARROW_MAX
-      const out = whole.reset()
-      out.reserve(HEADER + count * 6 + body.length)
+      const size = out.length - narrowAt
+      const wide = size > NARROW_MAX
+      if (wide) {
+        out.reserve(count * 2)
+        out.buffer.copyWithin(wideAt, narrowAt, narrowAt + size)
+      }
+      out.length = 0
       out.u8(ROW_VERSION)
       out.u8((wide ? WIDE : 0) | (dense ? DENSE : 0))
       out.u16(0)
@@ -66,8 +75,7 @@ export function compileRowEncoder(layout: TableLayout, ordinals: readonly number
       if (!dense) for (let i = 0; i < count; i++) out.u16(columns[i]!.id)
       if (wide) for (let i = 0; i < count; i++) out.u32(ends[i]! + (nulls[i] === 1 ? WIDE_NULL : 0))
       else for (let i = 0; i < count; i++) out.u16(ends[i]! | (nulls[i] === 1 ? NARROW_NULL : 0))
-      out.bytes(body.view())
-      return out.view()
+      return copyOf(out.buffer, out.length + size)
     },
   }
 }

@@ -152,8 +152,8 @@ export function compileTableWriter(layout: TableLayout): TableWriter {
       const key = rowKey(layout, row, rowIds === null ? 0 : rowIds[i]!)
       keys[i] = key
       // a hidden row id is new by construction
-      if (layout.primaryKey === null) changes.put(key, Buffer.from(encoder.encode(row)))
-      else inserts.add(key, Buffer.from(encoder.encode(row)), row, null)
+      if (layout.primaryKey === null) changes.put(key, encoder.encode(row))
+      else inserts.add(key, encoder.encode(row), row, null)
       for (const index of layout.indexes) addEntry(index, row, key, inserts, changes)
     }
     return andThen(inserts.run(txn, layout), () => andThen(changes.run(txn), () => keys))
@@ -174,8 +174,8 @@ export function compileTableWriter(layout: TableLayout): TableWriter {
       let keyChanged = moved
       if (moved) {
         removals.delete(key)
-        inserts.add(newKey, Buffer.from(encoder.encode(after)), after, null)
-      } else changes.put(key, Buffer.from(encoder.encode(after)))
+        inserts.add(newKey, encoder.encode(after), after, null)
+      } else changes.put(key, encoder.encode(after))
       for (const index of layout.indexes) {
         if (!moved && sameValues(index, before, after)) continue
         const old = entryOf(index, before, key)
