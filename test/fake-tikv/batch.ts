@@ -14,12 +14,16 @@ export interface Released {
 export interface Batch {
   putLock(key: string, lock: Lock): void
   unlock(key: string, lock: Lock, commitTs: bigint): void
-  putWrite(key: string, write: Write): void
+  /** `inOnePhase`: its value comes with it; otherwise a long one lies in the store since the prewrite. */
+  putWrite(key: string, write: Write, inOnePhase?: boolean): void
   removeWrite(entry: Entry, write: Write): void
   /** Bytes that a raft entry of it would roughly hold. */
   size(): number
   apply(mvcc: Mvcc): readonly Released[]
 }
+
+/** Longer values lie beside the records of locks and writes. */
+export const SHORT_VALUE_MAX = 255
 
 export function createBatch(): Batch {
   const changes: ((mvcc: Mvcc) => void)[] = []
@@ -39,8 +43,9 @@ export function createBatch(): Batch {
         if (entry?.lock?.startTs === lock.startTs) mvcc.removeLock(entry)
       })
     },
-    putWrite(key, write) {
-      size += key.length + write.value.length + 32
+    putWrite(key, write, inOnePhase = false) {
+      const { length } = write.value
+      size += key.length + (inOnePhase || length <= SHORT_VALUE_MAX ? length : 0) + 32
       changes.push((mvcc) => mvcc.putWrite(key, write))
     },
     removeWrite(entry, write) {

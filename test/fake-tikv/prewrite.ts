@@ -207,14 +207,15 @@ export function prewrite(
   if (lockErrors.length > 0) return { outcome: { minCommitTs: 0n, onePcCommitTs: 0n }, errors: lockErrors }
   if (onePc && commitTs > 0n) {
     for (const { key, lock, replaced } of prepared) {
-      batch.putWrite(key, {
+      const record = {
         type: lock.type as Write['type'],
         startTs: txn.startTs,
         commitTs,
         value: lock.value,
         isProtected: false,
         overlappedRollback: false,
-      })
+      }
+      batch.putWrite(key, record, true)
       if (replaced) batch.unlock(key, replaced, commitTs)
     }
     return { outcome: { minCommitTs: 0n, onePcCommitTs: commitTs }, errors: [] }

@@ -6,7 +6,7 @@ import * as kv from '../../src/storage/tikv/proto/kvrpcpb.ts'
 import type { Fields, InitOf, MessageOf, MessageType } from '../../src/storage/tikv/proto/message.ts'
 import type { Tikv } from '../../src/storage/tikv/proto/tikvpb.ts'
 import { checkKeySizes, checkKeys, checkRange, deleteRangeComplaint } from './api-v2.ts'
-import { type Batch, createBatch } from './batch.ts'
+import { type Batch, createBatch, SHORT_VALUE_MAX } from './batch.ts'
 import type { Cluster, Store } from './cluster.ts'
 import { checkSecondaryLocks, checkTxnStatus, commitKey, heartBeat, isExpired, rollbackKey } from './commit.ts'
 import { GrpcError, Status } from './grpc.ts'
@@ -44,7 +44,6 @@ import { composeTs, MAX_TS, physicalOf } from './tso.ts'
 
 const MAX_DRIFT_MS = 60_000n
 const RAFT_ENTRY_MAX = 8 * 1024 * 1024
-const SHORT_VALUE_MAX = 255
 
 type Methods = typeof Tikv
 export type MethodName = keyof Methods
