@@ -25,6 +25,10 @@ export class CsvReader implements RecordReader {
   #recordStart = 0
   #recordEnd = 0
   #newlines = 0
+  /** Of an incomplete record: bytes looked through, and how things stood there. */
+  #searched = 0
+  #inQuote = false
+  #seenNewlines = 0
   line = 0
   ended = false
 
@@ -50,7 +54,7 @@ export class CsvReader implements RecordReader {
     return this.#queue.data.utf8Slice(this.#recordStart, this.#recordEnd)
   }
 
-  /** Finds the end of the record that starts at the queue's head, line ends within quotes being data. */
+  /** Finds the end of the record that starts at the queue's head, line ends within quotes being data. Goes on where the last chunk ended. */
   #nextRecord(): boolean {
     const queue = this.#queue
     const data = queue.data
@@ -59,12 +63,14 @@ export class CsvReader implements RecordReader {
     if (start >= length) return false
     const quote = this.#quote
     const escapeByte = this.#escape
-    let inQuote = false
-    let newlines = 0
-    for (let at = start; at < length; at++) {
+    let inQuote = this.#inQuote
+    let newlines = this.#seenNewlines
+    let at = start + this.#searched
+    for (; at < length; at++) {
       const byte = data[at]!
       if (inQuote && byte === escapeByte && escapeByte !== quote) {
-        if (at + 1 < length && (data[at + 1] === quote || data[at + 1] === escapeByte)) at++
+        if (at + 1 === length && !queue.finished) break
+        if (data[at + 1] === quote || data[at + 1] === escapeByte) at++
         continue
       }
       if (byte === quote) {
@@ -72,7 +78,7 @@ export class CsvReader implements RecordReader {
         continue
       }
       if (byte === RETURN && !inQuote) {
-        if (at + 1 === length && !queue.finished) return false
+        if (at + 1 === length && !queue.finished) break
         const crlf = data[at + 1] === NEWLINE
         if (this.#eol === 0) this.#eol = crlf ? RETURN + NEWLINE : RETURN
         else if (this.#eol === NEWLINE || crlf !== (this.#eol === RETURN + NEWLINE)) {
@@ -92,7 +98,12 @@ export class CsvReader implements RecordReader {
         return true
       }
     }
-    if (!queue.finished) return false
+    if (!queue.finished) {
+      this.#searched = at - start
+      this.#inQuote = inQuote
+      this.#seenNewlines = newlines
+      return false
+    }
     this.#take(start, length, length, newlines)
     if (inQuote) throw badFormat('unterminated CSV quoted field')
     return true
@@ -102,6 +113,9 @@ export class CsvReader implements RecordReader {
     this.#recordStart = start
     this.#recordEnd = end
     this.#queue.at = next
+    this.#searched = 0
+    this.#inQuote = false
+    this.#seenNewlines = 0
     this.line += 1 + this.#newlines
     this.#newlines = newlines
   }

@@ -48,73 +48,12 @@ function needsEscape(byte: number, delimiter: number): boolean {
   return byte === BACKSLASH || byte === delimiter || (byte >= 8 && byte <= 13)
 }
 
-export function textWriter(columns: readonly CopyColumn[], options: CopyOptions, io: IoSettings): RowWriter {
+/** What makes a field's bytes out[start, length) fit its format. `force`: FORCE_QUOTE; false for the header. */
+type FinishField = (out: ByteWriter, start: number, force: boolean) => void
+
+function delimitedWriter(columns: readonly CopyColumn[], options: CopyOptions, io: IoSettings, finish: FinishField): RowWriter {
   const nullBytes = Buffer.from(options.null)
   const { delimiter } = options
-  return {
-    header(out) {
-      if (options.header === 'off') return false
-      columns.forEach((column, i) => {
-        if (i > 0) out.u8(delimiter)
-        const start = out.length
-        out.utf8(column.name)
-        escapeText(out, start, delimiter)
-      })
-      out.u8(NEWLINE)
-      return true
-    },
-    row(row, out) {
-      for (let i = 0; i < columns.length; i++) {
-        if (i > 0) out.u8(delimiter)
-        const value = row[i]
-        if (value === null || value === undefined) {
-          out.bytes(nullBytes)
-          continue
-        }
-        const start = out.length
-        columns[i]!.support.writeText(value, out, io)
-        if (typeof value !== 'number') escapeText(out, start, delimiter)
-      }
-      out.u8(NEWLINE)
-    },
-    trailer: () => false,
-  }
-}
-
-export function csvWriter(columns: readonly CopyColumn[], options: CopyOptions, io: IoSettings): RowWriter {
-  const nullBytes = Buffer.from(options.null)
-  const { delimiter, quote, escape: escapeByte } = options
-  const single = columns.length === 1
-  const finish = (out: ByteWriter, start: number, force: boolean) => {
-    let quoted = force
-    let doubled = 0
-    const end = out.length
-    for (let at = start; at < end; at++) {
-      const byte = out.buffer[at]!
-      if (byte === quote || byte === escapeByte) {
-        doubled++
-        if (byte === quote) quoted = true
-      } else if (byte === delimiter || byte === NEWLINE || byte === 13) quoted = true
-    }
-    if (!quoted) {
-      const length = end - start
-      quoted =
-        (length === nullBytes.length && out.buffer.compare(nullBytes, 0, length, start, end) === 0) ||
-        (single && length === 2 && out.buffer[start] === BACKSLASH && out.buffer[start + 1] === 46)
-    }
-    if (!quoted) return
-    out.reserve(doubled + 2)
-    const data = out.buffer
-    out.length = end + doubled + 2
-    let to = out.length - 1
-    data[to--] = quote
-    for (let from = end - 1; from >= start; from--) {
-      const byte = data[from]!
-      data[to--] = byte
-      if (byte === quote || byte === escapeByte) data[to--] = escapeByte
-    }
-    data[to] = quote
-  }
   return {
     header(out) {
       if (options.header === 'off') return false
@@ -143,6 +82,49 @@ export function csvWriter(columns: readonly CopyColumn[], options: CopyOptions, 
     },
     trailer: () => false,
   }
+}
+
+export function textWriter(columns: readonly CopyColumn[], options: CopyOptions, io: IoSettings): RowWriter {
+  return delimitedWriter(columns, options, io, (out, start) => escapeText(out, start, options.delimiter))
+}
+
+export function csvWriter(columns: readonly CopyColumn[], options: CopyOptions, io: IoSettings): RowWriter {
+  const nullBytes = Buffer.from(options.null)
+  const single = columns.length === 1
+  return delimitedWriter(columns, options, io, (out, start, force) => quoteField(out, start, force, options, nullBytes, single))
+}
+
+/** Quotes a csv field that needs it, in place (the writer grows if it must). `single`: the only column, where `\.` would end the data. */
+function quoteField(out: ByteWriter, start: number, force: boolean, options: CopyOptions, nullBytes: Buffer, single: boolean): void {
+  const { delimiter, quote, escape: escapeByte } = options
+  let quoted = force
+  let doubled = 0
+  const end = out.length
+  for (let at = start; at < end; at++) {
+    const byte = out.buffer[at]!
+    if (byte === quote || byte === escapeByte) {
+      doubled++
+      if (byte === quote) quoted = true
+    } else if (byte === delimiter || byte === NEWLINE || byte === 13) quoted = true
+  }
+  if (!quoted) {
+    const length = end - start
+    quoted =
+      (length === nullBytes.length && out.buffer.compare(nullBytes, 0, length, start, end) === 0) ||
+      (single && length === 2 && out.buffer[start] === BACKSLASH && out.buffer[start + 1] === 46)
+  }
+  if (!quoted) return
+  out.reserve(doubled + 2)
+  const data = out.buffer
+  out.length = end + doubled + 2
+  let to = out.length - 1
+  data[to--] = quote
+  for (let from = end - 1; from >= start; from--) {
+    const byte = data[from]!
+    data[to--] = byte
+    if (byte === quote || byte === escapeByte) data[to--] = escapeByte
+  }
+  data[to] = quote
 }
 
 export function binaryWriter(columns: readonly CopyColumn[]): RowWriter {
