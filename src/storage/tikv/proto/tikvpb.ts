@@ -31,6 +31,7 @@ export const BatchRequest = message('tikvpb.BatchCommandsRequest.Request', {
   }),
 })
 
+/** @internal Left out of the published types: written out it is longer than the compiler allows. */
 export const BatchResponse = message('tikvpb.BatchCommandsResponse.Response', {
   cmd: oneof({
     Get: embedded(1, kv.GetResponse),
@@ -60,6 +61,7 @@ export const BatchCommandsRequest = message('tikvpb.BatchCommandsRequest', {
   requests: repeated(embedded(1, BatchRequest)),
   request_ids: repeated(uint64(2)),
 })
+/** @internal Left out of the published types: written out it is longer than the compiler allows. */
 export const BatchCommandsResponse = message('tikvpb.BatchCommandsResponse', {
   responses: repeated(embedded(1, BatchResponse)),
   request_ids: repeated(uint64(2)),
@@ -67,7 +69,10 @@ export const BatchCommandsResponse = message('tikvpb.BatchCommandsResponse', {
   health_feedback: embedded(4, kv.HealthFeedback),
 })
 
-/** Unary methods of `tikvpb.Tikv`. The capital KV of one of them is not a slip. */
+/**
+ * Unary methods of `tikvpb.Tikv`. The capital KV of one of them is not a slip.
+ * @internal Left out of the published types: written out it is longer than the compiler allows.
+ */
 export const Tikv = {
   KvGet: method('/tikvpb.Tikv/KvGet', kv.GetRequest, kv.GetResponse),
   KvBatchGet: method('/tikvpb.Tikv/KvBatchGet', kv.BatchGetRequest, kv.BatchGetResponse),
@@ -94,7 +99,10 @@ export const Tikv = {
   BroadcastTxnStatus: method('/tikvpb.Tikv/BroadcastTxnStatus', kv.BroadcastTxnStatusRequest, kv.BroadcastTxnStatusResponse),
 } as const
 
-/** Bidirectional stream. */
+/**
+ * Bidirectional stream.
+ * @internal Left out of the published types: written out it is longer than the compiler allows.
+ */
 export const BatchCommands = method('/tikvpb.Tikv/BatchCommands', BatchCommandsRequest, BatchCommandsResponse)
 
 /** The alternative of a BatchCommands request that carries a unary method's message; the methods left out are unary only. */
