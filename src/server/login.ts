@@ -3,6 +3,7 @@
 
 import { isLoopback } from '../auth/authenticator.ts'
 import type { LoginCandidate, LoginOrigin, RoleStore } from '../auth/role-store.ts'
+import { parseVerifier, passwordMatches } from '../auth/verifier/scram-verifier.ts'
 import { PgError } from '../base/errors.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { ADMIN_ROLE_NAME, bootstrapKeyspace, isBootstrapped } from '../catalog/bootstrap.ts'
@@ -21,12 +22,15 @@ export interface LoginSettings {
   /** Verifiers of the first passwords. */
   readonly bootstrapVerifier: string
   readonly operatorVerifier: string
-  /** BOOTSTRAP_PASSWORD is the well-known one: only the machine's own addresses may use it. */
-  readonly defaultPassword: boolean
+  /** A new verifier of the first password for each keyspace: no two share a salt. */
+  makeBootstrapVerifier(): Promise<string>
   readonly allowDefaultPassword: boolean
   readonly autoCreate: boolean
   readonly maxAutoCreated: number
 }
+
+/** BOOTSTRAP_PASSWORD when nobody has set one. */
+export const DEFAULT_PASSWORD = 'admin'
 
 interface Found {
   readonly tenant: Tenant | null
@@ -96,7 +100,7 @@ export class Logins implements RoleStore<SessionIdentity> {
         const found = await this.#find(name)
         if (found === null) throw new PgError(SQLSTATE.cannotConnectNow, `tenant "${name}" could not be created`, { severity: 'FATAL' })
         const context = await this.#keyspaces.context(found.meta, name)
-        await bootstrapKeyspace(context.keyspace, bootstrapVerifier)
+        await bootstrapKeyspace(context.keyspace, await this.#settings.makeBootstrapVerifier())
         const identity = await this.#identity(context)
         return {
           ...identity,
@@ -119,15 +123,15 @@ export class Logins implements RoleStore<SessionIdentity> {
       canLogin: true,
       validUntil: null,
       admit: async () => {
-        this.#refuse(found, operator ? null : verifier, origin)
-        await bootstrapKeyspace(context.keyspace, verifier)
+        await this.#refuse(found, operator ? null : verifier, origin)
+        await bootstrapKeyspace(context.keyspace, operator ? verifier : await this.#settings.makeBootstrapVerifier())
         return this.#identity(context)
       },
     }
   }
 
   async #admit(context: KeyspaceContext, found: Found, role: RoleDescriptor, origin: LoginOrigin): Promise<SessionIdentity> {
-    this.#refuse(found, role.name === ADMIN_ROLE_NAME ? role.password : null, origin)
+    await this.#refuse(found, role.name === ADMIN_ROLE_NAME ? role.password : null, origin)
     if (role.connectionLimit >= 0 && !role.superuser) {
       let count = 0
       for (const session of context.sessions.values()) if (session.userOid === role.oid) count++
@@ -138,11 +142,13 @@ export class Logins implements RoleStore<SessionIdentity> {
     return identityOf(context, role)
   }
 
-  #refuse(found: Found, verifier: string | null, origin: LoginOrigin): void {
+  /** `verifier`: admin's, whose well-known first password only the machine's own addresses may use; null = any password will do. */
+  async #refuse(found: Found, verifier: string | null, origin: LoginOrigin): Promise<void> {
     const refusal = found.tenant === null ? null : accessRefusal(found.tenant)
     if (refusal !== null) throw refusal
-    const { defaultPassword, allowDefaultPassword, bootstrapVerifier } = this.#settings
-    if (!defaultPassword || allowDefaultPassword || verifier !== bootstrapVerifier || isLoopback(origin.remoteAddress)) return
+    if (this.#settings.allowDefaultPassword || verifier === null || isLoopback(origin.remoteAddress)) return
+    const parsed = parseVerifier(verifier)
+    if (parsed === null || !(await passwordMatches(parsed, DEFAULT_PASSWORD))) return
     throw new PgError(SQLSTATE.invalidAuthorizationSpecification, 'the default password is accepted from this machine only', {
       severity: 'FATAL',
       hint: "Connect from the server's machine and change it: ALTER ROLE admin WITH PASSWORD '…'; or set BOOTSTRAP_PASSWORD.",

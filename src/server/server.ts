@@ -85,7 +85,7 @@ export async function openEngine(config: Config, log: Logger, metrics: Metrics):
     const logins = new Logins(store, lifecycle, keyspaces, systemMeta, {
       bootstrapVerifier,
       operatorVerifier,
-      defaultPassword: firstPassword === 'admin',
+      makeBootstrapVerifier: () => makeVerifier(firstPassword),
       allowDefaultPassword: config.allowDefaultPassword,
       autoCreate: config.autoCreateKeyspaces,
       maxAutoCreated: LIMITS.autoCreatedKeyspaces,

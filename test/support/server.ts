@@ -22,6 +22,8 @@ export interface TestServer {
 export async function startTestServer(
   env: Record<string, string> = {},
   dataDir = mkdtempSync(path.join(tmpdir(), 'pgk-')),
+  /** `keep`: leave the data for a next start. */
+  options: { keep?: boolean } = {},
 ): Promise<TestServer> {
   const config = loadConfig({
     args: [],
@@ -41,9 +43,9 @@ export async function startTestServer(
     port: server.pgPort,
     metricsPort: server.metricsPort,
     dataDir,
-    async connect(user = 'admin', options = {}) {
+    async connect(user = 'admin', clientOptions = {}) {
       const password = user.startsWith('system.') ? 'operator' : 'admin'
-      const client = new pg.Client({ host: '127.0.0.1', port: server.pgPort, user, password, database: 'postgres', ...options })
+      const client = new pg.Client({ host: '127.0.0.1', port: server.pgPort, user, password, database: 'postgres', ...clientOptions })
       client.on('error', () => {})
       await client.connect()
       clients.add(client)
@@ -52,7 +54,7 @@ export async function startTestServer(
     async stop() {
       await Promise.all([...clients].map((client) => client.end().catch(() => {})))
       await server.stop()
-      rmSync(dataDir, { recursive: true, force: true })
+      if (options.keep !== true) rmSync(dataDir, { recursive: true, force: true })
     },
   }
 }
