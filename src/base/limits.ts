@@ -34,6 +34,8 @@ export const LIMITS = {
   planCacheEntries: 512,
   preparedStatements: 10_000,
   portals: 1000,
+  /** Bytes of notifications of one keyspace that its listeners have not taken yet; NOTIFY fails above. */
+  notifyQueueBytes: 64 * MiB,
   /** Contexts of keyspaces kept while nobody is connected to them. */
   keyspaceContexts: 1000,
   /** Tenants that logins may create in one process (tenancy section 0). */

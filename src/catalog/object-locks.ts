@@ -1,4 +1,4 @@
-// Locks on relations (LOCK TABLE's eight modes) and other objects of one keyspace, in memory: first come first served, with time-outs,
+// Locks on relations (LOCK TABLE's eight modes) and advisory locks of one keyspace, in memory, so that deadlocks across both are seen: first come first served, with time-outs,
 // release at a savepoint's roll-back and deadlock detection. A transaction waits for at most one lock at a time. // hot
 
 import type { CancelToken } from '../base/cancel.ts'
@@ -45,9 +45,12 @@ const CONFLICTS: readonly number[] = [
   [1, 2, 3, 4, 5, 6, 7, 8],
 ].map((modes) => (typeof modes === 'number' ? 0 : modes.reduce((bits, mode) => bits | (1 << mode), 0)))
 
+/** A relation's OID, or an advisory lock's name (its releases are its owner's business, not the transaction's). */
+export type LockKey = Oid | string
+
 interface Request {
   readonly holder: LockHolder
-  readonly oid: Oid
+  readonly oid: LockKey
   readonly mode: RelationLockMode
   readonly granted: () => void
   readonly refused: (error: Error) => void
@@ -79,21 +82,35 @@ export interface LockWaitOptions {
 }
 
 export class ObjectLocks {
-  readonly #locks = new Map<Oid, ObjectLock>()
+  readonly #locks = new Map<LockKey, ObjectLock>()
 
   /** Takes the lock now, or later, or throws (55P03, 40P01, 57014). */
-  acquire(holder: LockHolder, oid: Oid, mode: RelationLockMode, options: LockWaitOptions): MaybePromise<void> {
+  acquire(holder: LockHolder, oid: LockKey, mode: RelationLockMode, options: LockWaitOptions): MaybePromise<void> {
+    if (this.tryAcquire(holder, oid, mode)) return undefined
+    if (!options.wait) throw new PgError(SQLSTATE.lockNotAvailable, `could not obtain lock on relation "${options.name}"`)
+    return this.#enqueue(this.#locks.get(oid)!, holder, oid, mode, options)
+  }
+
+  /** Takes the lock if that needs no waiting. */
+  tryAcquire(holder: LockHolder, oid: LockKey, mode: RelationLockMode): boolean {
     let lock = this.#locks.get(oid)
     if (lock === undefined) this.#locks.set(oid, (lock = { holders: new Map(), queue: [] }))
     const held = lock.holders.get(holder) ?? 0
-    if ((held & (1 << mode)) !== 0) return undefined
+    if ((held & (1 << mode)) !== 0) return true
     // who holds something already goes before the queue: those in it may wait for this holder
-    if ((held !== 0 || lock.queue.length === 0 || !queueConflicts(lock, mode)) && !this.#conflicts(lock, holder, mode)) {
-      this.#grant(lock, holder, oid, mode)
-      return undefined
-    }
-    if (!options.wait) throw new PgError(SQLSTATE.lockNotAvailable, `could not obtain lock on relation "${options.name}"`)
-    return this.#enqueue(lock, holder, oid, mode, options)
+    if ((held === 0 && lock.queue.length > 0 && queueConflicts(lock, mode)) || this.#conflicts(lock, holder, mode)) return false
+    this.#grant(lock, holder, oid, mode)
+    return true
+  }
+
+  /** Gives up one mode of one lock. */
+  release(holder: LockHolder, oid: LockKey, mode: RelationLockMode): void {
+    const lock = this.#locks.get(oid)
+    if (lock === undefined) return
+    const left = (lock.holders.get(holder) ?? 0) & ~(1 << mode)
+    if (left === 0) lock.holders.delete(holder)
+    else lock.holders.set(holder, left)
+    this.#serve(oid, lock)
   }
 
   #conflicts(lock: ObjectLock, holder: LockHolder, mode: number): boolean {
@@ -102,12 +119,12 @@ export class ObjectLocks {
     return false
   }
 
-  #grant(lock: ObjectLock, holder: LockHolder, oid: Oid, mode: number): void {
+  #grant(lock: ObjectLock, holder: LockHolder, oid: LockKey, mode: number): void {
     lock.holders.set(holder, (lock.holders.get(holder) ?? 0) | (1 << mode))
-    holder.taken.push(oid, mode)
+    if (typeof oid === 'number') holder.taken.push(oid, mode)
   }
 
-  #enqueue(lock: ObjectLock, holder: LockHolder, oid: Oid, mode: RelationLockMode, options: LockWaitOptions): Promise<void> {
+  #enqueue(lock: ObjectLock, holder: LockHolder, oid: LockKey, mode: RelationLockMode, options: LockWaitOptions): Promise<void> {
     return new Promise<void>((resolve, reject) => {
       let timer: NodeJS.Timeout | null = null
       let unlisten = (): void => {}
@@ -175,7 +192,7 @@ export class ObjectLocks {
     return false
   }
 
-  #serve(oid: Oid, lock: ObjectLock): void {
+  #serve(oid: LockKey, lock: ObjectLock): void {
     for (let i = 0; i < lock.queue.length; ) {
       const request = lock.queue[i]!
       const behind = lock.queue.slice(0, i).some((ahead) => (CONFLICTS[request.mode]! & (1 << ahead.mode)) !== 0)
@@ -195,18 +212,13 @@ export class ObjectLocks {
     const taken = holder.taken
     for (let i = taken.length - 2; i >= mark; i -= 2) {
       const oid = taken[i]!
-      const lock = this.#locks.get(oid)
-      if (lock === undefined) continue
-      const left = (lock.holders.get(holder) ?? 0) & ~(1 << taken[i + 1]!)
-      if (left === 0) lock.holders.delete(holder)
-      else lock.holders.set(holder, left)
-      this.#serve(oid, lock)
+      this.release(holder, oid, taken[i + 1]! as RelationLockMode)
     }
     taken.length = mark
   }
 
   /** For pg_locks. */
-  *list(): Iterable<{ holder: LockHolder; oid: Oid; mode: number; granted: boolean }> {
+  *list(): Iterable<{ holder: LockHolder; oid: LockKey; mode: number; granted: boolean }> {
     for (const [oid, lock] of this.#locks) {
       for (const [holder, modes] of lock.holders)
         for (let mode = 1; mode <= 8; mode++) if ((modes & (1 << mode)) !== 0) yield { holder, oid, mode, granted: true }

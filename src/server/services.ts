@@ -1,7 +1,6 @@
 // What sessions get from the server around them (session/services.ts), put together.
 
 import type { Clock } from '../base/clock.ts'
-import { notSupported } from '../base/errors.ts'
 import { LIMITS } from '../base/limits.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { virtualRelation } from '../catalog/virtual/provider.ts'
@@ -50,9 +49,6 @@ export function createServices(parts: ServiceParts): Services {
     tenantColumns: (session, statement) => (statement.tenant?.returnsRows === true ? tenantColumns(session) : null),
     virtualRelation: (session, relation) =>
       virtualRelation(relation, () => ({ snapshot: session.planning.snapshot(), database: session.database })),
-    notifications: () => {
-      throw notSupported('LISTEN and NOTIFY are not supported')
-    },
     async tenantStatement(session, statement, sink) {
       const result = await runTenantStatement(statement.tenant!, {
         lifecycle: parts.lifecycle,
@@ -67,7 +63,6 @@ export function createServices(parts: ServiceParts): Services {
       return result.tag
     },
     transactionEnded: (session, committed) => parts.observe.transaction(session, committed),
-    releaseSession: () => {},
     makeVerifier: (password) => parts.makeVerifier(password),
     background(work) {
       work.catch((error: unknown) => parts.log.error({ err: error }, 'background work failed'))

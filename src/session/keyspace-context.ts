@@ -7,6 +7,7 @@ import type { CatalogSpace } from '../catalog/space.ts'
 import { Sequences } from '../storage/rows/sequences.ts'
 import type { Keyspace, StoreCapabilities } from '../storage/store.ts'
 import { SessionRegistry } from './activity.ts'
+import { LocalNotificationBus, type NotificationBus } from './notifications.ts'
 import { PlanCache } from './plan-cache.ts'
 
 export class KeyspaceContext {
@@ -16,6 +17,7 @@ export class KeyspaceContext {
   readonly plans = new PlanCache()
   readonly sessions = new SessionRegistry()
   readonly locks = new ObjectLocks()
+  readonly notifications: NotificationBus = new LocalNotificationBus()
   readonly sequences: Sequences
   readonly memory: MemoryAccount
   readonly capabilities: StoreCapabilities

@@ -75,6 +75,7 @@ export class Portals {
   run(session: ClientSession, portal: Portal, maxRows: number, sink: ResultSink): MaybePromise<string | null> {
     const statementClass = portal.prepared.class!
     if (!statementClass.optimizable) return this.#runUtility(session, portal, maxRows, sink)
+    if (portal.held !== null) return this.#fromHeld(portal, maxRows, sink)
     if (portal.execution !== null) return this.#pump(portal, portal.execution, maxRows, sink)
     const shape = session.planning.portalShape(portal)
     if (shape !== null) sink.describe(shape)
@@ -95,8 +96,7 @@ export class Portals {
   #pump(portal: Portal, execution: Execution, maxRows: number, sink: ResultSink): MaybePromise<string | null> {
     const { planned } = execution.entry
     // A writing statement runs to its end at once, whatever portion of its rows is asked for.
-    if (maxRows > 0 && planned.command !== 'select') {
-      if (portal.held !== null) return this.#fromHeld(portal, maxRows, sink)
+    if (maxRows > 0 && (planned.command !== 'select' || planned.hasModifyingCte)) {
       const rows: Row[] = []
       const collected = execution.collect(0, rows)
       const hold = () => {

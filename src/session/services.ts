@@ -3,11 +3,9 @@
 import type { Clock } from '../base/clock.ts'
 import type { PgError } from '../base/errors.ts'
 import type { Oid } from '../base/ids.ts'
-import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { ResultSink, RowShape } from '../pgwire/backend.ts'
 import type { SqlFunctionRunner } from '../sql/executor/compilation.ts'
 import type { VirtualRelation } from '../sql/executor/store-services.ts'
-import type { NodeOf } from '../sql/parser/nodes.ts'
 import type { ParsedStatement } from '../sql/parser/parse.ts'
 import type { SystemFunction } from './eval-context.ts'
 import type { ClientSession } from './session.ts'
@@ -42,14 +40,9 @@ export interface Services {
   tenantColumns(session: ClientSession, statement: ParsedStatement): RowShape['columns'] | null
   /** The rows of a pg_catalog or information_schema table; null when it has none of its own. */
   virtualRelation(session: ClientSession, relation: Oid): VirtualRelation | null
-  /** LISTEN, NOTIFY, UNLISTEN. */
-  notifications(session: ClientSession, node: NodeOf): MaybePromise<string>
   /** CREATE TENANT and its kin: answers the command tag. */
   tenantStatement(session: ClientSession, statement: ParsedStatement, sink: ResultSink): Promise<string>
-  /** Notifications go out, transaction-level advisory locks end. */
   transactionEnded(session: ClientSession, committed: boolean): void
-  /** DISCARD ALL and the session's end: advisory locks, LISTENs. */
-  releaseSession(session: ClientSession): void
   /** SCRAM verifier of a new password. */
   makeVerifier(password: string): Promise<string>
   /** Follows a promise nobody waits for; a rejection is logged. */

@@ -6,6 +6,7 @@ import { DATABASE_OID } from '../catalog/records.ts'
 import { outRow } from '../catalog/system-function.ts'
 import { ArrayDatum } from '../sql/types/array.ts'
 import { RecordDatum } from '../sql/types/record.ts'
+import { advisoryTag } from './advisory-locks.ts'
 import type { ClientSession } from './session.ts'
 
 const TEXT = 25
@@ -100,9 +101,8 @@ export function lockRows(session: ClientSession): RecordDatum[] {
   for (const { holder, oid, mode, granted } of session.keyspace.locks.list()) {
     const owner = holder.owner as ClientSession | null
     rows.push({
-      locktype: 'relation',
       database: DATABASE_OID,
-      relation: oid,
+      ...(typeof oid === 'number' ? { locktype: 'relation', relation: oid } : { locktype: 'advisory', ...advisoryTag(oid) }),
       virtualtransaction: owner === null ? null : `${owner.entry.pid}/1`,
       pid: owner?.entry.pid ?? null,
       mode: LOCK_MODE_NAMES[mode] ?? '',

@@ -27,10 +27,12 @@ import { type ParsedStatement, parse } from '../sql/parser/parse.ts'
 import { KvError } from '../storage/kv-error.ts'
 import type { Transaction } from '../storage/store.ts'
 import type { ActivityState, SessionEntry } from './activity.ts'
+import { AdvisoryLocks } from './advisory-locks.ts'
 import { bindParameters, checkResultFormats } from './bind.ts'
 import { DeferredWork } from './deferred.ts'
 import type { SessionEvalContext, SystemFunction } from './eval-context.ts'
 import type { KeyspaceContext } from './keyspace-context.ts'
+import { SessionNotifications } from './notifications.ts'
 import type { PlanEntry } from './plan-cache.ts'
 import { Planning } from './planning.ts'
 import { Portals } from './portals.ts'
@@ -82,6 +84,8 @@ export class ClientSession implements WireSession {
   readonly planning: Planning
   readonly portals: Portals
   readonly deferred = new DeferredWork()
+  readonly advisory: AdvisoryLocks
+  readonly notifications: SessionNotifications
   readonly storeServices: SessionStoreServices
   readonly timers: Timers
   readonly statements = new Map<string, PreparedStatement>()
@@ -120,6 +124,8 @@ export class ClientSession implements WireSession {
     this.planning = new Planning(this)
     this.storeServices = new SessionStoreServices(this)
     this.portals = new Portals()
+    this.advisory = new AdvisoryLocks(this)
+    this.notifications = new SessionNotifications(this)
     this.timers = new Timers(this)
     applyStartupSettings(this, identity)
     this.#started = true
@@ -316,13 +322,21 @@ export class ClientSession implements WireSession {
     this.timers.clear()
     this.keyspace.sessions.remove(this.entry.pid)
     this.statements.clear()
-    const done = abortTransaction(this)
+    this.notifications.close()
     const finish = () => {
+      this.advisory.unlockAll()
       this.portals.closeAll(true)
       this.services.observe.closed(this)
       this.memory.releaseAll()
     }
-    if (done instanceof Promise) return done.then(finish, finish)
+    let done: MaybePromise<void>
+    try {
+      done = abortTransaction(this)
+    } catch (error) {
+      finish()
+      throw error
+    }
+    if (done instanceof Promise) return done.finally(finish)
     finish()
   }
 
@@ -448,6 +462,8 @@ export class ClientSession implements WireSession {
   /** Called once by every end of a transaction. */
   transactionEnded(committed: boolean): void {
     this.keyspace.locks.releaseTo(this.lockHolder)
+    this.advisory.transactionEnds()
+    this.notifications.transactionEnds(committed)
     this.services.transactionEnded(this, committed)
   }
 
@@ -528,7 +544,8 @@ export class ClientSession implements WireSession {
 
   /** DISCARD ALL: advisory locks, listens, sequence values. */
   releaseSessionState(): void {
-    this.services.releaseSession(this)
+    this.advisory.unlockAll()
+    this.notifications.unlistenAll()
     this.forgetSequences()
   }
 
@@ -549,16 +566,21 @@ export class ClientSession implements WireSession {
     if (result instanceof Promise) {
       return result.then(
         (value) => {
-          this.#running = false
-          this.timers.statementEnds()
+          this.#succeeded()
           return value
         },
         (error: unknown) => this.#failed(error),
       )
     }
+    this.#succeeded()
+    return result
+  }
+
+  #succeeded(): void {
     this.#running = false
     this.timers.statementEnds()
-    return result
+    // A cancellation that came too late is not for the next statement.
+    if (this.cancelToken.reason !== null) this.cancelToken.reset()
   }
 
   #becomeActive(text: string | null): void {
@@ -579,7 +601,10 @@ export class ClientSession implements WireSession {
     const idle: ActivityState = state === 'block' ? 'idle in transaction' : state === 'failed' ? 'idle in transaction (aborted)' : 'idle'
     this.entry.state = idle
     this.entry.stateChange = this.context.statementTimestamp
-    if (idle === 'idle') this.entry.transactionStart = null
+    if (idle === 'idle') {
+      this.entry.transactionStart = null
+      this.notifications.deliver()
+    }
     this.timers.idleBegins(idle !== 'idle')
   }
 

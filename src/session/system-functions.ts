@@ -4,6 +4,7 @@
 import type { Datum } from '../base/datum.ts'
 import { PgError } from '../base/errors.ts'
 import type { Oid } from '../base/ids.ts'
+import { LIMITS } from '../base/limits.ts'
 import { andThen } from '../base/maybe-promise.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { DATABASE_OID } from '../catalog/records.ts'
@@ -13,6 +14,7 @@ import { catalogFunctions } from '../catalog/system-functions.ts'
 import { normalInt8 } from '../sql/types/codecs.ts'
 import { RecordDatum } from '../sql/types/record.ts'
 import type { SessionEntry } from './activity.ts'
+import { advisoryFunctions } from './advisory-locks.ts'
 import { sessionDeparser } from './deparser.ts'
 import type { SystemFunction } from './eval-context.ts'
 import type { ClientSession } from './session.ts'
@@ -120,6 +122,13 @@ export function systemFunctions(session: ClientSession): ReadonlyMap<string, Sys
     pg_prepared_statement: () => preparedStatementRows(session),
     pg_cursor: () => cursorRows(session),
     pg_lock_status: () => lockRows(session),
+    pg_listening_channels: () => [...session.notifications.channels],
+    pg_notification_queue_usage: () => Math.min(1, session.keyspace.notifications.queuedBytes / LIMITS.notifyQueueBytes),
+    pg_notify: (channel, payload) => {
+      session.notifications.notify((channel as string | null) ?? '', (payload as string | null) ?? '')
+      return null
+    },
+    ...advisoryFunctions(session),
   }
   return new Map([
     ...catalogFunctions(session.context, () => session.planning.snapshot(), sessionDeparser(session)),

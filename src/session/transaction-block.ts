@@ -22,11 +22,12 @@ interface SavepointEntry {
   readonly marks: Marks
 }
 
-/** What must go back with a savepoint besides the store: opaque numbers by owner. */
+/** What must go back with a savepoint besides the store: by owner. */
 export interface Marks {
   readonly settings: number
   readonly catalog: number
   readonly deferred: number
+  readonly notifications: { said: number; actions: number }
 }
 
 export type BlockState = 'idle' | 'implicit' | 'block' | 'failed'

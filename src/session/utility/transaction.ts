@@ -12,11 +12,12 @@ import { noActiveTransaction, type TransactionModes } from '../transaction-block
 /** Ends the transaction by committing it; on failure it is rolled back and the error thrown. */
 export function commitTransaction(session: ClientSession): MaybePromise<void> {
   const { txn } = session.block
-  if (txn === null) {
-    finish(session, true)
-    return
-  }
   try {
+    session.notifications.beforeCommit()
+    if (txn === null) {
+      finish(session, true)
+      return
+    }
     const prepared = session.portals.cursors.size === 0 ? session.deferred.run(txn) : holdCursors(session)
     if (prepared instanceof Promise) {
       return prepared.then(() => publish(session)).catch((error: unknown) => rollBackAfter(session, error))
@@ -68,9 +69,11 @@ function rollBackAfter(session: ClientSession, error: unknown): MaybePromise<voi
 
 export function abortTransaction(session: ClientSession): MaybePromise<void> {
   const { txn } = session.block
-  const done = txn?.rollback()
-  finish(session, false)
-  return done
+  try {
+    return txn?.rollback()
+  } finally {
+    finish(session, false)
+  }
 }
 
 /** Everything that ends with the transaction besides the store's part. */
@@ -173,6 +176,7 @@ export function runTransactionStatement(session: ClientSession, statement: Parse
       const restore = (to: Awaited<typeof marks>) => {
         session.settings.rollbackTo(to.settings)
         session.deferred.rollbackTo(to.deferred)
+        session.notifications.rollbackTo(to.notifications)
         session.catalogTxn?.rollbackTo(to.catalog)
         return 'ROLLBACK'
       }
@@ -192,6 +196,7 @@ function setSavepoint(session: ClientSession, name: string): MaybePromise<string
       settings: session.settings.mark(),
       catalog: session.catalogTxn?.savepoint() ?? 0,
       deferred: session.deferred.mark(),
+      notifications: session.notifications.mark(),
     })
     return 'SAVEPOINT'
   }

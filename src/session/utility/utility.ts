@@ -65,7 +65,7 @@ export function runUtility(
     case 'ListenStmt':
     case 'NotifyStmt':
     case 'UnlistenStmt':
-      return session.services.notifications(session, node)
+      return session.notifications.run(node)
     case 'CreatedbStmt':
     case 'DropdbStmt':
     case 'AlterDatabaseStmt':
