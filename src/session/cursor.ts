@@ -43,6 +43,11 @@ export class Cursor {
     this.#memory = memory
   }
 
+  shape(io: RowShape['io']): RowShape {
+    const { columns, binary } = this.options
+    return { columns, formats: binary ? [1] : [], io }
+  }
+
   get position(): number {
     return this.#position
   }

@@ -7,7 +7,7 @@ import type { Datum } from '../base/datum.ts'
 import { type Notice, PgError } from '../base/errors.ts'
 import type { Oid } from '../base/ids.ts'
 import { LIMITS } from '../base/limits.ts'
-import type { MaybePromise } from '../base/maybe-promise.ts'
+import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { MemoryAccount } from '../base/memory.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { lockHolder, type RelationLockMode } from '../catalog/object-locks.ts'
@@ -29,6 +29,7 @@ import type { Transaction } from '../storage/store.ts'
 import type { ActivityState, SessionEntry } from './activity.ts'
 import { AdvisoryLocks } from './advisory-locks.ts'
 import { bindParameters, checkResultFormats } from './bind.ts'
+import type { Cursor } from './cursor.ts'
 import { DeferredWork } from './deferred.ts'
 import type { SessionEvalContext, SystemFunction } from './eval-context.ts'
 import type { KeyspaceContext } from './keyspace-context.ts'
@@ -247,13 +248,16 @@ export class ClientSession implements WireSession {
 
   describePortal(name: string): MaybePromise<RowShape | null> {
     return this.#guard(null, () => {
-      const portal = this.portals.find(name)
-      return this.planning.portalShape(portal)
+      const cursor = this.portals.cursors.get(name)
+      if (cursor !== undefined) return cursor.shape(this.settings.io)
+      return this.planning.portalShape(this.portals.find(name))
     })
   }
 
   execute(name: string, maxRows: number, sink: ResultSink): MaybePromise<void> {
     return this.#guard(null, () => {
+      const cursor = this.portals.cursors.get(name)
+      if (cursor !== undefined) return this.#executeCursor(cursor, maxRows, sink)
       const portal = this.portals.find(name)
       const { prepared } = portal
       this.entry.query = prepared.text
@@ -270,6 +274,17 @@ export class ClientSession implements WireSession {
       if (tag instanceof Promise) return tag.then((text) => this.#completed(text, sink))
       this.#completed(tag, sink)
     })
+  }
+
+  /** A cursor of SQL is a portal too: Execute fetches from it. */
+  #executeCursor(cursor: Cursor, maxRows: number, sink: ResultSink): MaybePromise<void> {
+    if (this.block.state === 'failed') throw aborted()
+    sink.describe(cursor.shape(this.settings.io))
+    return andThen(cursor.fetch(maxRows > 0 ? maxRows : Number.POSITIVE_INFINITY, false), (rows) =>
+      andThen(rows.length === 0 ? undefined : sink.rows(rows), () =>
+        this.#completed(maxRows > 0 && rows.length === maxRows ? null : `SELECT ${rows.length}`, sink),
+      ),
+    )
   }
 
   #completed(tag: string | null, sink: ResultSink): void {

@@ -39,15 +39,20 @@ class CopyRows implements RowTarget {
   readonly #target: CopyTarget
   readonly #writer: RowWriter
 
-  constructor(target: CopyTarget, writer: RowWriter) {
+  #binaryHeader: boolean
+
+  constructor(target: CopyTarget, writer: RowWriter, binary: boolean) {
     this.#target = target
     this.#writer = writer
+    this.#binaryHeader = binary
   }
 
-  /** PostgreSQL sends one message per row; so do we, since clients may count on it. */
+  /**
+   * PostgreSQL sends one message per row, the binary header with the first of them, the trailer alone; so do we, since clients count on it.
+   */
   rows(rows: readonly Row[], from: number, to: number): MaybePromise<void> {
     for (let i = from; i < to; i++) {
-      this.#writer.row(rows[i]!, this.#target.begin())
+      this.#writer.row(rows[i]!, this.#begin())
       const wait = this.#target.end()
       if (wait instanceof Promise) {
         const next = i + 1
@@ -56,10 +61,24 @@ class CopyRows implements RowTarget {
     }
   }
 
-  extra(write: (out: ByteWriter) => boolean): MaybePromise<void> {
+  #begin(): ByteWriter {
     const out = this.#target.begin()
-    if (write(out)) return this.#target.end()
-    return undefined
+    if (this.#binaryHeader) {
+      this.#binaryHeader = false
+      this.#writer.header(out)
+    }
+    return out
+  }
+
+  headerLine(): MaybePromise<void> {
+    this.#writer.header(this.#target.begin())
+    return this.#target.end()
+  }
+
+  /** Nothing but the header has gone out yet if there were no rows. */
+  binaryEnd(): MaybePromise<void> {
+    this.#writer.trailer(this.#begin())
+    return this.#target.end()
   }
 }
 
@@ -76,11 +95,12 @@ export async function copyTo(session: ClientSession, entry: PlanEntry, options: 
   try {
     // The first row is computed before the copy starts, so that early errors are plain errors.
     await execution.open()
-    const target = sink.copyOut(options.format === 'binary' ? 1 : 0, columns.length)
-    const rows = new CopyRows(target, writer)
-    if (options.format === 'binary' || options.header !== 'off') await rows.extra((out) => writer.header(out))
+    const binary = options.format === 'binary'
+    const target = sink.copyOut(binary ? 1 : 0, columns.length)
+    const rows = new CopyRows(target, writer, binary)
+    if (!binary && options.header !== 'off') await rows.headerLine()
     const sent = await execution.pump(rows, 0)
-    if (options.format === 'binary') await rows.extra((out) => writer.trailer(out))
+    if (binary) await rows.binaryEnd()
     target.done()
     return `COPY ${sent}`
   } finally {

@@ -337,14 +337,15 @@ export class LmdbTransaction implements Transaction, LockOwner, SnapshotHolder, 
     return this.#relieve()
   }
 
-  #put(key: Uint8Array, value: Uint8Array | null): MaybePromise<void> {
+  /** `waited`: the lock was just waited for, and what lies behind it may have changed meanwhile. */
+  #put(key: Uint8Array, value: Uint8Array | null, waited = false): MaybePromise<void> {
     const snapshot = this.#writable(key, value === null ? 0 : value.length)
     const name = keyString(key)
-    if (this.#options.autocommit === true && this.engine.locks.held(name, this) !== 'exclusive') {
+    if (this.#options.autocommit === true && (waited || this.engine.locks.held(name, this) !== 'exclusive')) {
       if (!this.#tryLock(name, 'exclusive')) {
         const copy = value === null ? null : Buffer.from(value)
         const keyCopy = Buffer.from(key)
-        return this.#wait(name, 'exclusive', this.lockTimeoutMs).then(() => this.#put(keyCopy, copy))
+        return this.#wait(name, 'exclusive', this.lockTimeoutMs).then(() => this.#put(keyCopy, copy, true))
       }
       // tryLock has read the key
       if (this.engine.reader.newestStamp > snapshot) {
