@@ -19,6 +19,8 @@ export interface ErrorFields {
   column?: string
   dataType?: string
   constraint?: string
+  /** PostgreSQL's function that finds the error; only where clients decide by it. */
+  routine?: string
   cause?: unknown
 }
 

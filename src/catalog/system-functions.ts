@@ -4,7 +4,7 @@ import type { Datum } from '../base/datum.ts'
 import { PgError } from '../base/errors.ts'
 import type { Oid } from '../base/ids.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
-import { collationByOid, pgTsConfigs, pgTsDicts } from '../sql/builtin/catalogs.ts'
+import { collationByOid, keywordRows, pgTsConfigs, pgTsDicts } from '../sql/builtin/catalogs.ts'
 import { classByName, indexesByRelation } from '../sql/builtin/pg-class.ts'
 import { opclassByOid, opfamilyByOid } from '../sql/builtin/pg-index.ts'
 import type { EvalContext } from '../sql/types/eval-context.ts'
@@ -256,6 +256,14 @@ export function catalogFunctions(context: EvalContext, snapshotOf: () => ReaderS
   add('pg_relation_filenode', (oid) => snapshotOf().relation(oid as Oid)?.descriptor?.table?.id ?? null)
   add('pg_relation_filepath', () => null)
   add('pg_tablespace_location', () => '')
+  // everything a keyspace stores is in pg_default
+  const tablespaceSize: SystemFunction = (_tablespace, ctx) => databaseSize(ctx as EvalContext)
+  add('pg_tablespace_size_oid', tablespaceSize)
+  add('pg_tablespace_size_name', tablespaceSize)
+  add('pg_get_keywords', () => {
+    const rowType = outRow('pg_get_keywords')
+    return keywordRows().map((row) => new RecordDatum(rowType, [row.word, row.catcode, row.barelabel, row.catdesc, row.baredesc]))
+  })
   add('pg_relation_is_publishable', (oid) => snapshotOf().relation(oid as Oid)?.relkind === 'r')
   add('pg_encoding_to_char', (encoding) => (encoding === 6 ? 'UTF8' : encoding === 0 ? 'SQL_ASCII' : ''))
   add('PG_encoding_to_char', (encoding) => (encoding === 6 ? 'UTF8' : encoding === 0 ? 'SQL_ASCII' : ''))

@@ -130,6 +130,7 @@ export function errorResponse(out: ByteWriter, error: PgError): void {
   field(out, 'c', fields.column)
   field(out, 'd', fields.dataType)
   field(out, 'n', fields.constraint)
+  field(out, 'R', fields.routine)
   out.u8(0)
   close(out, at)
 }

@@ -149,7 +149,10 @@ export class Planning {
   #adopt(prepared: PreparedStatement, entry: PlanEntry, searchPath: string): void {
     const before = prepared.describedColumns
     if (before !== null && !sameColumns(before, entry.columns)) {
-      throw new PgError(SQLSTATE.featureNotSupported, 'cached plan must not change result type')
+      throw new PgError(SQLSTATE.featureNotSupported, 'cached plan must not change result type', {
+        // pgjdbc prepares the statement anew when it sees this name
+        routine: 'RevalidateCachedQuery',
+      })
     }
     prepared.plan = entry
     prepared.planSearchPath = searchPath

@@ -75,10 +75,10 @@ export class Portals {
   run(session: ClientSession, portal: Portal, maxRows: number, sink: ResultSink): MaybePromise<string | null> {
     const statementClass = portal.prepared.class!
     if (!statementClass.optimizable) return this.#runUtility(session, portal, maxRows, sink)
-    if (portal.held !== null) return this.#fromHeld(portal, maxRows, sink)
-    if (portal.execution !== null) return this.#pump(portal, portal.execution, maxRows, sink)
     const shape = session.planning.portalShape(portal)
     if (shape !== null) sink.describe(shape)
+    if (portal.held !== null) return this.#fromHeld(portal, maxRows, sink)
+    if (portal.execution !== null) return this.#pump(portal, portal.execution, maxRows, sink)
     const plan = portal.plan!
     // A point read in an implicit transaction shares its snapshot with nobody: in READ COMMITTED each statement has its own.
     const latest = plan.planned.pointRead && session.block.state === 'implicit'
@@ -142,7 +142,10 @@ export class Portals {
   #runUtility(session: ClientSession, portal: Portal, maxRows: number, sink: ResultSink): MaybePromise<string | null> {
     const { prepared } = portal
     const statement = prepared.statement!
-    if (portal.held !== null) return this.#fromHeld(portal, maxRows, sink)
+    if (portal.held !== null) {
+      sink.describe(session.planning.portalShape(portal)!)
+      return this.#fromHeld(portal, maxRows, sink)
+    }
     if (portal.state === 'done') {
       throw new PgError(SQLSTATE.objectNotInPrerequisiteState, `portal "${portal.name}" cannot be run anymore`)
     }

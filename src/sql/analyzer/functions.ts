@@ -30,9 +30,15 @@ export interface CallInput {
   readonly location: number
 }
 
+const VOID: Oid = 2278
+
+const withinGroupCall = (input: CallInput): boolean => input.raw?.agg_within_group ?? false
+
 /** Null only when `raw` is null and there is no such function or column. */
 export function parseFunction(state: ParseState, input: CallInput): Expr | null {
-  const { names, args, raw, location } = input
+  const { names, raw, location } = input
+  // JDBC's callable statements pass their OUT parameters too, declared void: they are no arguments.
+  const args = raw === null || withinGroupCall(input) ? input.args : input.args.filter((arg) => arg.kind !== 'Param' || arg.type !== VOID)
   const name = names.at(-1)!
   const schema = names.length > 1 ? names.at(-2)! : null
   const printed = names.join('.')
