@@ -62,6 +62,14 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     await fake.startStore(number(query, 'store'))
     return {}
   },
+  async '/kill-pd'(fake) {
+    await fake.killPd()
+    return {}
+  },
+  async '/start-pd'(fake) {
+    await fake.startPd()
+    return {}
+  },
   '/tso'(fake, query) {
     fake.cluster.tso.advance(Number(number(query, 'advance_ms')))
     return {}
@@ -70,7 +78,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     fake.faults.add(JSON.parse(body) as Record<string, unknown>)
     return {}
   },
-  '/log': (fake) => ({ counts: fake.faults.counts() }),
+  '/log': (fake) => ({ counts: fake.faults.counts(), pd: fake.faults.pdCounts() }),
   '/reset'(fake) {
     fake.faults.reset()
     return {}

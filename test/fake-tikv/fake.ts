@@ -33,6 +33,9 @@ export interface Fake {
   addStore(labels: ReadonlyMap<string, string>, settleMs?: number): Promise<void>
   killStore(id: bigint): Promise<void>
   startStore(id: bigint): Promise<void>
+  /** PD goes: its port refuses connections until it starts again. */
+  killPd(): Promise<void>
+  startPd(): Promise<void>
   close(): Promise<void>
 }
 
@@ -44,11 +47,13 @@ export async function startFake(options: FakeOptions): Promise<Fake> {
   const random = createRandom(options.seed + 1)
   const pd = createPd(cluster)
   const faults = createFaults()
-  const pdService = createPdService(pd)
+  const pdService = createPdService(pd, faults)
   const ports = new Map<bigint, Port>()
   const timers = new Set<NodeJS.Timeout>()
-  const pdPort = await listen(options.pdPort, pdService.find, (request, response) => answerHttp(pd, request, response))
-  pd.member.clientUrl = `http://127.0.0.1:${pdPort.port}`
+  const openPd = (port: number): Promise<Port> => listen(port, pdService.find, (request, response) => answerHttp(pd, request, response))
+  let pdPort: Port | undefined = await openPd(options.pdPort)
+  const pdPortNumber = pdPort.port
+  pd.member.clientUrl = `http://127.0.0.1:${pdPortNumber}`
 
   const killStore = async (id: bigint): Promise<void> => {
     const store = cluster.stores.get(id)
@@ -81,7 +86,7 @@ export async function startFake(options: FakeOptions): Promise<Fake> {
     cluster,
     pd,
     faults,
-    pdAddress: `127.0.0.1:${pdPort.port}`,
+    pdAddress: `127.0.0.1:${pdPortNumber}`,
     get controlUrl() {
       return controlUrl
     },
@@ -127,12 +132,20 @@ export async function startFake(options: FakeOptions): Promise<Fake> {
       store.maxTs = cluster.tso.next()
       cluster.addStore(store)
     },
+    async killPd() {
+      const port = pdPort
+      pdPort = undefined
+      await port?.close()
+    },
+    async startPd() {
+      pdPort ??= await openPd(pdPortNumber)
+    },
     async close() {
       cluster.close()
       pd.close()
       for (const timer of timers) clearTimeout(timer)
       control.closeAllConnections()
-      await Promise.all([pdPort.close(), ...[...ports.values()].map((port) => port.close()), new Promise((done) => control.close(done))])
+      await Promise.all([pdPort?.close(), ...[...ports.values()].map((port) => port.close()), new Promise((done) => control.close(done))])
     },
   }
   for (let i = 0; i < options.stores; i++) await fake.addStore(new Map([['host', `h${i + 1}`]]))

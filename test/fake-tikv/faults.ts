@@ -71,12 +71,20 @@ export interface Faults {
   hit(cmd: string, request: object): Fault | undefined
   count(cmd: string): void
   counts(): Record<string, number>
+  /** Calls to PD, kept apart. */
+  countPd(cmd: string): void
+  pdCounts(): Record<string, number>
   reset(): void
 }
 
 export function createFaults(): Faults {
   let faults: Fault[] = []
   let counted = new Map<string, number>()
+  let countedPd = new Map<string, number>()
+  const increment = (map: Map<string, number>, cmd: string): void => {
+    map.set(cmd, (map.get(cmd) ?? 0) + 1)
+  }
+  const sorted = (map: Map<string, number>): Record<string, number> => Object.fromEntries([...map].sort(([a], [b]) => (a < b ? -1 : 1)))
   return {
     add(spec) {
       if (typeof spec['cmd'] !== 'string' || !ACTIONS.includes(String(spec['action'])))
@@ -107,13 +115,14 @@ export function createFaults(): Faults {
       }
       return undefined
     },
-    count(cmd) {
-      counted.set(cmd, (counted.get(cmd) ?? 0) + 1)
-    },
-    counts: () => Object.fromEntries([...counted].sort(([a], [b]) => (a < b ? -1 : 1))),
+    count: (cmd) => increment(counted, cmd),
+    counts: () => sorted(counted),
+    countPd: (cmd) => increment(countedPd, cmd),
+    pdCounts: () => sorted(countedPd),
     reset() {
       faults = []
       counted = new Map()
+      countedPd = new Map()
     },
   }
 }

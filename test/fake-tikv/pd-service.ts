@@ -20,6 +20,7 @@ import {
 } from '../../src/storage/tikv/proto/message.ts'
 import { StoreState } from '../../src/storage/tikv/proto/metapb.ts'
 import * as pdpb from '../../src/storage/tikv/proto/pdpb.ts'
+import type { Faults } from './faults.ts'
 import { type Barrier, describe, GC_WORKER, type GcState, INFINITE, remaining, unixNow } from './gc.ts'
 import { GrpcError, type GrpcStream, type Handler, Status, type StreamHandler } from './grpc.ts'
 import { toKey } from './keys.ts'
@@ -74,7 +75,7 @@ export interface PdService {
   find(path: string): Handler
 }
 
-export function createPdService(pd: Pd): PdService {
+export function createPdService(pd: Pd, faults: Faults): PdService {
   const { cluster, gc, keyspaces } = pd
   const header = { cluster_id: cluster.id }
   const mismatch = (got: bigint): GrpcError =>
@@ -328,40 +329,67 @@ export function createPdService(pd: Pd): PdService {
       throw error
     }
     const encode = (answer: object): Buffer => response.encode({ header, ...answer })
+    const execute = (decoded: object): Buffer | Promise<Buffer> => {
+      try {
+        if (needsCluster) checkCluster(decoded)
+        const answer = run(decoded)
+        return answer instanceof Promise ? answer.then(encode, fail) : encode(answer)
+      } catch (error) {
+        return fail(error)
+      }
+    }
     return {
       kind: 'unary',
-      call(bytes) {
+      async call(bytes) {
+        faults.countPd(name)
         const decoded = request.decode(bytes)
-        try {
-          if (needsCluster) checkCluster(decoded)
-          const answer = run(decoded)
-          return answer instanceof Promise ? answer.then(encode, fail) : encode(answer)
-        } catch (error) {
-          return fail(error)
-        }
+        const fault = faults.hit(name, decoded)
+        if (fault === undefined) return execute(decoded)
+        if (fault.action === 'delay') await later(fault.ms)
+        if (fault.action === 'drop-request') throw dropped()
+        const answer = await execute(decoded)
+        if (fault.action === 'drop-response') throw dropped()
+        return answer
       },
     }
   }
+  const dropped = (): GrpcError => new GrpcError(Status.UNAVAILABLE, 'connection dropped by a planted fault')
 
-  const tsoStream = (stream: GrpcStream): StreamHandler => ({
-    message(bytes) {
-      const request = pdpb.TsoRequest.decode(bytes)
-      checkCluster(request)
-      const failed = (why: string): GrpcError =>
-        new GrpcError(Status.UNKNOWN, `[PD:tso:ErrGenerateTimestamp]generate timestamp failed, ${why}`)
-      if (request.count === 0) throw failed('tso count should be positive')
-      if (request.count > MAX_COUNT) throw failed('generate tso maximum number of retries exceeded')
-      const { physical, logical } = cluster.tso.take(request.count)
-      stream.send(
-        pdpb.TsoResponse.encode({
-          header,
-          count: request.count,
-          timestamp: { physical: BigInt(physical), logical: BigInt(logical) },
-        }),
-      )
-    },
-    halfClosed: () => stream.end(),
-  })
+  const answerTso = (stream: GrpcStream, request: MessageOf<typeof pdpb.TsoRequest>): void => {
+    checkCluster(request)
+    const failed = (why: string): GrpcError =>
+      new GrpcError(Status.UNKNOWN, `[PD:tso:ErrGenerateTimestamp]generate timestamp failed, ${why}`)
+    if (request.count === 0) throw failed('tso count should be positive')
+    if (request.count > MAX_COUNT) throw failed('generate tso maximum number of retries exceeded')
+    const { physical, logical } = cluster.tso.take(request.count)
+    stream.send(
+      pdpb.TsoResponse.encode({ header, count: request.count, timestamp: { physical: BigInt(physical), logical: BigInt(logical) } }),
+    )
+  }
+  const tsoStream = (stream: GrpcStream): StreamHandler => {
+    /** Set while a delayed answer holds back those after it: they come in order. */
+    let delayed: Promise<void> | undefined
+    const answer = (request: MessageOf<typeof pdpb.TsoRequest>): void => {
+      try {
+        answerTso(stream, request)
+      } catch (error) {
+        if (error instanceof GrpcError) stream.end(error.code, error.message)
+        else throw error
+      }
+    }
+    return {
+      message(bytes) {
+        faults.countPd('Tso')
+        const request = pdpb.TsoRequest.decode(bytes)
+        const fault = faults.hit('Tso', request)
+        if (fault?.action === 'drop-request' || fault?.action === 'drop-response') throw dropped()
+        if (fault?.action === 'delay') delayed = (delayed ?? Promise.resolve()).then(() => later(fault.ms))
+        if (delayed) delayed = delayed.then(() => answer(request))
+        else answer(request)
+      },
+      halfClosed: () => stream.end(),
+    }
+  }
 
   const queryStream = (stream: GrpcStream): StreamHandler => ({
     message(bytes) {

@@ -230,11 +230,11 @@ describe('faults', () => {
     await post('/reset')
     await get('k')
     await get('k')
-    expect(await post('/log')).toEqual({ counts: { KvGet: 2 } })
+    expect(await post('/log')).toEqual({ counts: { KvGet: 2 }, pd: { GetRegion: 2 } })
     await post('/fault', { cmd: 'KvGet', n: 5, action: 'drop-request' })
     await post('/reset')
     expect(await failureOf(get('k'))).toBeUndefined()
-    expect(await post('/log')).toEqual({ counts: { KvGet: 1 } })
+    expect(await post('/log')).toMatchObject({ counts: { KvGet: 1 } })
   })
 })
 
@@ -279,6 +279,25 @@ describe('time and outages', () => {
     stores.get(dead)?.close()
     stores.delete(dead)
     expect((await get('s')).value.toString()).toBe('1')
+  })
+
+  test('faults at PD, and PD away', async () => {
+    await post('/fault', { cmd: 'GetRegion', action: 'drop-response' })
+    expect(await failureOf(locate('s'))).toMatchObject({ code: 'Unavailable' })
+    await post('/fault', { cmd: 'Tso', action: 'drop-request' })
+    const ended = new Promise<CallFailure>((resolve) => {
+      const stream = pd.stream(pdpb.Tso.path, () => {}, resolve)
+      stream.send(pdpb.TsoRequest.encode({ header: header(), count: 1 }))
+    })
+    expect((await ended).code).toBe('Unavailable')
+    await post('/kill-pd')
+    const away = connect(fake.pdAddress)
+    expect(await failureOf(away.unary(pdpb.PD.GetMembers.path, pdpb.GetMembersRequest.encode({})))).toMatchObject({ code: 'Unavailable' })
+    away.close()
+    await post('/start-pd')
+    pd.close()
+    pd = connect(fake.pdAddress)
+    expect((await locate('s')).region.id).toBeGreaterThan(0n)
   })
 
   test.each([
