@@ -11,6 +11,7 @@ import type { Plan } from '../planner/plan.ts'
 import type { CallInfo } from '../types/procs.ts'
 import type { InitPlan } from './init-plan.ts'
 import type { ExecState, Operator } from './operator.ts'
+import type { StatementWrites } from './statement-writes.ts'
 import type { TupleSource } from './tuple-source.ts'
 
 /** One call site of a function written in SQL. `args` as pg_proc declares them, NULLs included (strictness was applied by the caller). */
@@ -48,6 +49,8 @@ export interface Compilation {
   readonly ctes: Map<number, TupleSource>
   /** CTEs that write: run to their end whether or not anybody reads them. */
   readonly modifying: TupleSource[]
+  /** Null unless the statement has several parts that write. */
+  writes: StatementWrites | null
   /** By work table number: the working table of a recursive union in progress. */
   readonly workTables: Map<number, TupleSource>
   readonly sqlFunctions: SqlFunctionRunner | null
@@ -58,4 +61,20 @@ export interface Compilation {
   run: number
   /** The whole statement is being closed: what is kept between opens of one run goes too. */
   closing: boolean
+}
+
+/** For work that outlives the statement (deferred checks): this run's world as it is now, and nothing that the next run will touch. */
+export function detached(cx: Compilation): Compilation {
+  return {
+    ...cx,
+    state: { ...cx.state, exec: [] },
+    initParams: new Map(),
+    ctes: new Map(),
+    modifying: [],
+    writes: null,
+    workTables: new Map(),
+    owned: [],
+    run: 0,
+    closing: false,
+  }
 }

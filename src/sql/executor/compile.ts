@@ -105,6 +105,7 @@ export function makeCompilation(state: ExecState, options: CompileOptions = {}):
     initParams: new Map(),
     ctes: new Map(),
     modifying: [],
+    writes: null,
     workTables: new Map(),
     sqlFunctions,
     readStored,

@@ -14,11 +14,11 @@ import { lockRows } from '../../storage/rows/locks.ts'
 import { rowKeyInValue } from '../../storage/rows/row-codec.ts'
 import { type RowScanner, scanIndex, scanTable, uniqueKey } from '../../storage/rows/table-reader.ts'
 import { LOCKED_CHANGED, type Transaction } from '../../storage/store.ts'
-import type { Compilation } from './compilation.ts'
+import { type Compilation, detached } from './compilation.ts'
 import { compileExpr } from './expr/compile.ts'
 import { fitKey } from './key-bounds.ts'
 import { relationFields } from './row-checks.ts'
-import { FULL_ROW_SCOPE, keyDetail, readStored, type TableAccess, tableAccess, typeSupport } from './table-layout.ts'
+import { accessOf, FULL_ROW_SCOPE, keyDetail, readStored, type TableAccess, tableAccess, typeSupport } from './table-layout.ts'
 import type { ModifierSet, TableModifier } from './table-modifier.ts'
 
 type ForeignKey = ConstraintDescriptor & { readonly type: 'f' }
@@ -105,7 +105,7 @@ class Referencing {
   readonly #access: TableAccess
   readonly #cx: Compilation
   #parent: TableAccess | null = null
-  /** Rows of a key into the table itself: its rows of this statement may come later. */
+  /** The referenced row may come later in this statement: a key into the table itself, or a WITH that writes. */
   #waiting: { key: Buffer; row: Row }[] = []
 
   constructor(fk: ForeignKey, access: TableAccess, cx: Compilation) {
@@ -129,10 +129,12 @@ class Referencing {
     const { store } = this.#cx.state
     if (fk.deferrable && store.deferred.isDeferred(fk.oid, fk.deferred)) {
       const pending = keys.map((key, i) => ({ key, row: rows[i]! }))
-      store.deferred.add({ constraint: fk.oid, run: (txn) => this.#checkLater(txn, pending) })
+      const cx = detached(this.#cx)
+      const later = new Referencing(fk, accessOf(this.#access.descriptor, cx), cx)
+      store.deferred.add({ constraint: fk.oid, run: (txn) => later.#checkLater(txn, pending) })
       return undefined
     }
-    if (fk.referencedTable === this.#access.descriptor.oid) {
+    if (fk.referencedTable === this.#access.descriptor.oid || this.#cx.writes !== null) {
       for (let i = 0; i < rows.length; i++) this.#waiting.push({ key: keys[i]!, row: rows[i]! })
       return undefined
     }
@@ -314,13 +316,24 @@ class Referenced {
       const key = gone[at++]!
       const action = key.next === null ? fk.onDelete : fk.onUpdate
       if (action === 'a' && fk.deferrable && store.deferred.isDeferred(fk.oid, fk.deferred)) {
-        store.deferred.add({ constraint: fk.oid, run: (later) => this.#refuse(later, key, action) })
+        const later = this.#detach()
+        store.deferred.add({ constraint: fk.oid, run: (at) => later.#refuse(at, key, action) })
         return true
       }
       const done = action === 'a' || action === 'r' ? this.#refuse(txn, key, action) : this.#act(key, action)
       return andThen(done, () => true)
     }
     return andThen(refreshed, () => andThen(loop(one), () => true))
+  }
+
+  /**
+   * The same over a compilation that nobody else will run: COMMIT may come when the statement's own serves another session. Of the set only
+   * readers are used, which hold nothing of a run.
+   */
+  #detach(): Referenced {
+    const cx = detached(this.#cx)
+    const child = accessOf(this.#child.descriptor, cx)
+    return new Referenced(this.#fk, accessOf(this.#access.descriptor, cx), child, cx, this.#set)
   }
 
   /** Throws if rows refer to the key still; another row may have taken its place (NO ACTION only). */
@@ -366,46 +379,77 @@ class Referenced {
   /** CASCADE, SET NULL, SET DEFAULT. */
   #act(key: GoneKey, action: string): MaybePromise<void> {
     const modifier = this.#set.of(this.#child.descriptor.oid)
+    if (action === 'c' || action === 'n') return this.#actOn(modifier, key, action, null)
+    return andThen(this.#defaults(), (values) => {
+      // Rows that keep their key: nothing to write, but the key has to be there.
+      const only = this.#setColumns(key)
+      const same = this.#fk.columns.every((attnum, i) => !only.has(attnum) || this.#same(values[i]!, key.old[i]!, i))
+      return same ? this.#refuse(this.#cx.state.txn, key, 'a') : this.#actOn(modifier, key, action, values)
+    })
+  }
+
+  #same(value: Datum, old: Datum, i: number): boolean {
+    const { type } = this.#child.descriptor.columns[this.#fk.columns[i]! - 1]!
+    return old !== null && sameDatum(value, fitKey(old, type), type, this.#cx)
+  }
+
+  /** attnums that SET NULL or SET DEFAULT gives a value. */
+  #setColumns(key: GoneKey): ReadonlySet<number> {
+    const fk = this.#fk
+    return new Set(key.next === null && fk.deleteSetColumns.length > 0 ? fk.deleteSetColumns : fk.columns)
+  }
+
+  #defaults(): MaybePromise<Datum[]> {
+    const { columns } = this.#child.descriptor
+    const values = this.#fk.columns.map((attnum): MaybePromise<Datum> => {
+      const column = columns[attnum - 1]!
+      return column.default === null ? null : compileExpr(readStored(column.default.expr, this.#cx), FULL_ROW_SCOPE, this.#cx).eval([])
+    })
+    return values.some((value) => value instanceof Promise) ? Promise.all(values) : (values as Datum[])
+  }
+
+  /** Portion by portion: each takes its rows out of the key's way, so that the next begins behind them. */
+  #actOn(modifier: TableModifier, key: GoneKey, action: string, values: readonly Datum[] | null): MaybePromise<void> {
     const again = (): MaybePromise<boolean> =>
       andThen(this.#children(this.#cx.state.txn, key, READ_BATCH), (found) => {
         if (found.rows.length === 0) return false
-        return andThen(this.#lockChildren(found), () => {
+        return andThen(this.#lockChildren(found), (unchanged) => {
+          // Somebody changed one of them while we waited: look again.
+          if (!unchanged) return andThen(this.#cx.state.txn.refreshReadTs(), () => true)
           const more = found.rows.length === READ_BATCH
           if (action === 'c' && key.next === null) return andThen(modifier.delete(found.keys, found.rows), () => more)
-          return andThen(this.#updateChildren(modifier, found, key, action), () => more)
+          return andThen(this.#updateChildren(modifier, found, key, action === 'c' ? key.next! : values), () => more)
         })
       })
     return loop(again)
   }
 
-  #lockChildren(found: { keys: Buffer[] }): MaybePromise<unknown> {
+  /** Whether they are as they were read. */
+  #lockChildren(found: { keys: Buffer[] }): MaybePromise<boolean> {
     const { txn, store } = this.#cx.state
-    if (store.autocommit) return undefined
-    return lockRows(txn, store.capabilities, found.keys, 'update', { wait: 'block', timeoutMs: store.lockTimeoutMs })
+    if (store.autocommit) return true
+    const locked = lockRows(txn, store.capabilities, found.keys, 'update', { wait: 'block', timeoutMs: store.lockTimeoutMs })
+    return andThen(locked, ({ status }) => !status.includes(LOCKED_CHANGED))
   }
 
-  #updateChildren(modifier: TableModifier, found: { keys: Buffer[]; rows: Row[] }, key: GoneKey, action: string): MaybePromise<unknown> {
-    const fk = this.#fk
-    const child = this.#child.descriptor
-    const only = key.next === null && fk.deleteSetColumns.length > 0 ? new Set(fk.deleteSetColumns) : null
-    const changed = new Set(fk.columns.filter((attnum) => only === null || only.has(attnum)).map((attnum) => attnum - 1))
-    const values = fk.columns.map((attnum, i): MaybePromise<Datum> => {
-      if (action === 'c') return key.next![i]!
-      const column = child.columns[attnum - 1]!
-      if (action === 'n' || column.default === null) return null
-      return compileExpr(readStored(column.default.expr, this.#cx), FULL_ROW_SCOPE, this.#cx).eval([])
-    })
-    const write = (known: readonly Datum[]): MaybePromise<unknown> => {
-      const rows = found.rows.map((row) => {
-        const next = row.slice()
-        fk.columns.forEach((attnum, i) => {
-          if (changed.has(attnum - 1)) next[attnum - 1] = known[i]!
-        })
-        return next
+  /** `values`: one per column of the key; null = NULLs. */
+  #updateChildren(
+    modifier: TableModifier,
+    found: { keys: Buffer[]; rows: Row[] },
+    key: GoneKey,
+    values: readonly Datum[] | null,
+  ): MaybePromise<unknown> {
+    const { columns } = this.#fk
+    const only = this.#setColumns(key)
+    const changed = new Set([...only].map((attnum) => attnum - 1))
+    const rows = found.rows.map((row) => {
+      const next = row.slice()
+      columns.forEach((attnum, i) => {
+        if (only.has(attnum)) next[attnum - 1] = values === null ? null : values[i]!
       })
-      return modifier.update(found.keys, found.rows, rows, changed)
-    }
-    return values.some((value) => value instanceof Promise) ? Promise.all(values).then(write) : write(values as Datum[])
+      return next
+    })
+    return modifier.update(found.keys, found.rows, rows, changed)
   }
 
   /** Rows that refer to the key, by an index that begins with the referencing columns, or by looking at all. */

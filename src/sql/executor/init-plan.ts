@@ -13,6 +13,7 @@ import { makeArray } from '../types/array.ts'
 import type { Compilation } from './compilation.ts'
 import type { Batch, Operator } from './operator.ts'
 import { makeSlicer } from './slicer.ts'
+import { StatementWrites } from './statement-writes.ts'
 import type { TupleReader, TupleSource } from './tuple-source.ts'
 import { TupleStore } from './tuple-store.ts'
 
@@ -270,7 +271,10 @@ export function registerInitPlans(initPlans: readonly SubPlan[], cx: Compilation
     if (sub.kind === 'cte') {
       const source = new CteSource(sub.plan, cx)
       cx.ctes.set(sub.id, source)
-      if (modifies(sub.plan)) cx.modifying.push(source)
+      if (modifies(sub.plan)) {
+        cx.modifying.push(source)
+        cx.writes ??= new StatementWrites()
+      }
       made.push(source)
     } else {
       const init = makeInitPlan(sub, cx)
@@ -302,7 +306,7 @@ export function rootOperator(op: Operator, cx: Compilation): Operator {
       const drained = cx.modifying[i]!.drain()
       if (drained instanceof Promise) return drained.then(() => drainFrom(i + 1))
     }
-    return null
+    return andThen(cx.writes?.run(), () => null)
   }
   const ended = (batch: Batch | null): MaybePromise<Batch | null> => (batch === null ? drainFrom(0) : batch)
   const step = (): MaybePromise<Batch | null> => {
@@ -314,6 +318,7 @@ export function rootOperator(op: Operator, cx: Compilation): Operator {
     open() {
       cx.run++
       slicer.start()
+      cx.writes?.reset(cx.state.memory)
       return op.open()
     },
     next() {
@@ -324,6 +329,7 @@ export function rootOperator(op: Operator, cx: Compilation): Operator {
       cx.closing = true
       op.close()
       for (const owned of cx.owned) owned.close()
+      cx.writes?.reset(cx.state.memory)
       cx.closing = false
     },
   }

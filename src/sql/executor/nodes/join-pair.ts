@@ -4,6 +4,7 @@
 import type { Datum, Row } from '../../../base/datum.ts'
 import type { Expr, OpExpr, TargetEntry, Var } from '../../analyzer/expr.ts'
 import { operatorByOid } from '../../builtin/pg-operator.ts'
+import { replace } from '../../planner/expr-tree.ts'
 import { INNER_VAR, OUTER_VAR, type PlanJoinType } from '../../planner/plan.ts'
 import type { Compilation } from '../compilation.ts'
 import { compileProjection, compileQuals } from '../expr/predicate.ts'
@@ -142,12 +143,7 @@ export function keyEqualities(plan: KeyedJoin): Expr[] {
   })
 }
 
-/** The same expression with every input Var naming the inner side. */
-function asInner<T>(node: T): T {
-  if (node === null || typeof node !== 'object') return node
-  if (Array.isArray(node)) return node.map(asInner) as T
-  const copy: Record<string, unknown> = {}
-  for (const [name, value] of Object.entries(node)) copy[name] = name === 'value' ? value : asInner(value)
-  if (copy['kind'] === 'Var') copy['varno'] = INNER_VAR
-  return copy as T
+/** The same expression over the inner side. What runs inside a subquery's plan has inputs of its own and stays as it is. */
+function asInner(expr: Expr): Expr {
+  return replace(expr, (e) => (e.kind === 'Var' ? { ...e, varno: INNER_VAR } : undefined))
 }

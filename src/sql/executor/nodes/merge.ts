@@ -9,16 +9,12 @@ import { compileProjection, compileQuals } from '../expr/predicate.ts'
 import { ROW_SCOPE } from '../expr/scope.ts'
 import { type Change, compileLocking, eachRow, type ModifyContext, oldRow } from './modify-common.ts'
 
-export interface MergeApply {
-  (rows: Row[]): MaybePromise<Change[]>
-  reset(): void
-}
+export type MergeApply = (rows: Row[]) => MaybePromise<Change[]>
 
 export function compileMerge(context: ModifyContext): MergeApply {
   const { plan, cx, modifier } = context
   const width = modifier.access.layout.columns.length
   const locking = compileLocking(context, 'update')
-  const seen = new Set<string>()
   const actions = plan.mergeActions.map((action) => ({
     kind: action.matchKind,
     command: action.command,
@@ -47,19 +43,20 @@ export function compileMerge(context: ModifyContext): MergeApply {
   const insert = (action: Action, row: Row, changes: Change[]): MaybePromise<void> =>
     andThen(target(action, new Array<Datum>(width).fill(null), row), (fresh) =>
       andThen(context.checkView(fresh), () =>
-        andThen(modifier.insert([fresh]), () => {
-          changes.push({ input: row, old: null, fresh })
-        }),
+        andThen(
+          context.write(1, () => modifier.insert([fresh])),
+          () => {
+            changes.push({ input: row, old: null, fresh })
+          },
+        ),
       ),
     )
   const change = (action: Action, row: Row, key: Buffer, changes: Change[]): MaybePromise<void> => {
-    const name = key.latin1Slice()
-    if (seen.has(name)) {
+    if (!context.seen!.add(key.latin1Slice())) {
       throw new PgError(SQLSTATE.cardinalityViolation, 'MERGE command cannot affect row a second time', {
         hint: 'Ensure that not more than one source row matches any one target row.',
       })
     }
-    seen.add(name)
     const rows = [row]
     const keys = [key]
     return andThen(locking.lock(rows, keys), () => {
@@ -67,15 +64,21 @@ export function compileMerge(context: ModifyContext): MergeApply {
       if (current === undefined) return undefined
       const old = oldRow(current, width, plan.rowSlots)
       if (action.command === 'delete') {
-        return andThen(modifier.delete(keys, [old]), () => {
-          changes.push({ input: current, old, fresh: null })
-        })
+        return andThen(
+          context.write(1, () => modifier.delete(keys, [old])),
+          () => {
+            changes.push({ input: current, old, fresh: null })
+          },
+        )
       }
       return andThen(target(action, old, current), (fresh) =>
         andThen(context.checkView(fresh), () =>
-          andThen(modifier.update(keys, [old], [fresh], action.changed), () => {
-            changes.push({ input: current, old, fresh })
-          }),
+          andThen(
+            context.write(1, () => modifier.update(keys, [old], [fresh], action.changed)),
+            () => {
+              changes.push({ input: current, old, fresh })
+            },
+          ),
         ),
       )
     })
@@ -89,12 +92,11 @@ export function compileMerge(context: ModifyContext): MergeApply {
       return action.command === 'insert' ? insert(action, row, changes) : change(action, row, key!, changes)
     })
   }
-  const apply = (rows: Row[]): MaybePromise<Change[]> => {
+  return (rows: Row[]): MaybePromise<Change[]> => {
     const changes: Change[] = []
     return andThen(
       eachRow(rows, (row) => one(row, changes)),
       () => changes,
     )
   }
-  return Object.assign(apply, { reset: () => seen.clear() })
 }

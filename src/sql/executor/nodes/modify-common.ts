@@ -45,6 +45,17 @@ export interface ModifyContext {
   readonly modifier: TableModifier
   /** Throws 44000 for a new row that the view it was written through would not show. */
   checkView(row: Row): MaybePromise<void>
+  /** Writes `rows` rows: now, or with what the statement's other parts write when all have read. */
+  write(rows: number, work: () => MaybePromise<unknown>): MaybePromise<void>
+  /** Keys of rows that this statement has changed; null where one row cannot come twice. */
+  readonly seen: SeenKeys | null
+}
+
+export interface SeenKeys {
+  /** Notes the key; false if it was there. */
+  add(key: string): boolean
+  has(key: string): boolean
+  clear(): void
 }
 
 /** Calls `fn` on each row in order. */

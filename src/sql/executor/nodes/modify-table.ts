@@ -16,7 +16,17 @@ import { makeSlicer } from '../slicer.ts'
 import { makeModifierSet } from '../table-modifier.ts'
 import { TupleStore } from '../tuple-store.ts'
 import { compileMerge } from './merge.ts'
-import { type Change, compileLocking, eachRow, type ModifyContext, NO_ROW, oldRow, RESTART, targetScope } from './modify-common.ts'
+import {
+  type Change,
+  compileLocking,
+  eachRow,
+  type ModifyContext,
+  NO_ROW,
+  oldRow,
+  RESTART,
+  type SeenKeys,
+  targetScope,
+} from './modify-common.ts'
 import { insertOnConflict } from './on-conflict.ts'
 
 /** Whether rows may be written while the input is still being read: nothing it reads later can be one of them. */
@@ -58,6 +68,15 @@ export function compileModifyTable(plan: ModifyTable, cx: Compilation): Operator
     plan,
     cx,
     modifier,
+    seen: seenKeys(plan, cx),
+    write(count, work) {
+      if (cx.writes !== null) {
+        cx.writes.add(work, count, state.memory)
+        return undefined
+      }
+      const done = work()
+      return done instanceof Promise ? done.then(() => undefined) : undefined
+    },
     checkView(row) {
       target.current.row = row
       const from = (start: number): MaybePromise<void> => {
@@ -85,6 +104,7 @@ export function compileModifyTable(plan: ModifyTable, cx: Compilation): Operator
   let readAt = 0
   let finished = false
   let savepoint: ReturnType<typeof state.txn.savepoint> | null = null
+  let writesMark = 0
   const out: Row[] = []
   const batch: Batch = { rows: out, count: 0 }
 
@@ -160,7 +180,9 @@ export function compileModifyTable(plan: ModifyTable, cx: Compilation): Operator
     buffered = null
     readAt = 0
     set.reset()
+    context.seen?.clear()
     apply.reset?.()
+    cx.writes?.rollbackTo(writesMark)
     const { txn } = state
     return andThen(txn.rollbackTo(savepoint!), () => andThen(txn.refreshReadTs(), () => andThen(input.open(), next)))
   }
@@ -186,7 +208,9 @@ export function compileModifyTable(plan: ModifyTable, cx: Compilation): Operator
     const go = (list: Row[] | null): MaybePromise<Batch | null> => {
       if (list !== null) return work(list)
       finished = true
-      return andThen(set.finish(), () => null)
+      if (cx.writes === null) return andThen(set.finish(), () => null)
+      cx.writes.atEnd(() => set.finish())
+      return null
     }
     return rows instanceof Promise ? rows.then(go) : go(rows)
   }
@@ -197,8 +221,10 @@ export function compileModifyTable(plan: ModifyTable, cx: Compilation): Operator
       buffered?.clear()
       buffered = null
       set.reset()
+      context.seen?.clear()
       apply.reset?.()
       slicer.start()
+      writesMark = cx.writes?.mark() ?? 0
       state.txn.lockTimeoutMs = state.store.lockTimeoutMs
       if (plan.restartOnChange) savepoint = state.txn.savepoint()
       return input.open()
@@ -248,7 +274,8 @@ function compileInsert(context: ModifyContext): Apply {
     const fresh = rows.map(full)
     const checked = plan.checkOptions.length === 0 ? undefined : eachRow(fresh, context.checkView)
     if (onConflict !== null) return andThen(checked, () => onConflict.insert(rows, fresh))
-    const written = checked instanceof Promise ? checked.then(() => modifier.insert(fresh)) : modifier.insert(fresh)
+    const write = (): MaybePromise<void> => context.write(fresh.length, () => modifier.insert(fresh))
+    const written = checked instanceof Promise ? checked.then(write) : write()
     const changes = (): Change[] => rows.map((input, i) => ({ input, old: null, fresh: fresh[i]! }))
     return written instanceof Promise ? written.then(changes) : changes()
   }
@@ -257,13 +284,11 @@ function compileInsert(context: ModifyContext): Apply {
 }
 
 /** A join may find one target row several times; only the first counts. */
-function firstOnly(rows: Row[], keys: Buffer[], seen: Set<string> | null): void {
+function firstOnly(rows: Row[], keys: Buffer[], seen: SeenKeys | null): void {
   if (seen === null) return
   let kept = 0
   for (let i = 0; i < rows.length; i++) {
-    const key = keys[i]!.latin1Slice()
-    if (seen.has(key)) continue
-    seen.add(key)
+    if (!seen.add(keys[i]!.latin1Slice())) continue
     rows[kept] = rows[i]!
     keys[kept++] = keys[i]!
   }
@@ -273,8 +298,30 @@ function firstOnly(rows: Row[], keys: Buffer[], seen: Set<string> | null): void 
 
 const SINGLE: ReadonlySet<string> = new Set(['SeqScan', 'IndexScan', 'PointGet'])
 
-function seenKeys(plan: ModifyTable): Set<string> | null {
-  return SINGLE.has(plan.input.kind) ? null : new Set()
+function seenKeys(plan: ModifyTable, cx: Compilation): SeenKeys | null {
+  if (cx.writes !== null) {
+    const { own, has } = cx.writes.touched(plan.relation)
+    return {
+      has,
+      add(key) {
+        if (has(key)) return false
+        own.add(key)
+        return true
+      },
+      clear: () => own.clear(),
+    }
+  }
+  if ((plan.command === 'update' || plan.command === 'delete') && SINGLE.has(plan.input.kind)) return null
+  const keys = new Set<string>()
+  return {
+    has: (key) => keys.has(key),
+    add(key) {
+      if (keys.has(key)) return false
+      keys.add(key)
+      return true
+    },
+    clear: () => keys.clear(),
+  }
 }
 
 function compileUpdate(context: ModifyContext): Apply {
@@ -285,7 +332,7 @@ function compileUpdate(context: ModifyContext): Apply {
   const locking = compileLocking(context, modifier.changesKey(changed) ? 'update' : 'no key update')
   const values: Projector = compileProjection(plan.set, ROW_SCOPE, cx)
   const places = plan.set.map((entry) => entry.resno - 1)
-  const seen = seenKeys(plan)
+  const { seen } = context
   const write = (rows: Row[], keys: Buffer[]): MaybePromise<Change[]> => {
     const olds = rows.map((row) => oldRow(row, width, plan.rowSlots))
     const news: Row[] = new Array(rows.length)
@@ -302,8 +349,9 @@ function compileUpdate(context: ModifyContext): Apply {
       if (rows.length === 0) return []
       const checked = plan.checkOptions.length === 0 ? undefined : eachRow(news, context.checkView)
       return andThen(checked, () =>
-        andThen(modifier.update(keys, olds, news, changed), () =>
-          rows.map((input, i): Change => ({ input, old: olds[i]!, fresh: news[i]! })),
+        andThen(
+          context.write(rows.length, () => modifier.update(keys, olds, news, changed)),
+          () => rows.map((input, i): Change => ({ input, old: olds[i]!, fresh: news[i]! })),
         ),
       )
     }
@@ -315,7 +363,6 @@ function compileUpdate(context: ModifyContext): Apply {
     const locked = locking.lock(rows, keys)
     return locked instanceof Promise ? locked.then(() => write(rows, keys)) : write(rows, keys)
   }
-  if (seen !== null) apply.reset = () => seen.clear()
   return apply
 }
 
@@ -323,11 +370,14 @@ function compileDelete(context: ModifyContext): Apply {
   const { plan, modifier } = context
   const width = modifier.access.layout.columns.length
   const locking = compileLocking(context, 'update')
-  const seen = seenKeys(plan)
+  const { seen } = context
   const write = (rows: Row[], keys: Buffer[]): MaybePromise<Change[]> => {
     if (rows.length === 0) return []
     const olds = rows.map((row) => oldRow(row, width, plan.rowSlots))
-    return andThen(modifier.delete(keys, olds), () => rows.map((input, i): Change => ({ input, old: olds[i]!, fresh: null })))
+    return andThen(
+      context.write(rows.length, () => modifier.delete(keys, olds)),
+      () => rows.map((input, i): Change => ({ input, old: olds[i]!, fresh: null })),
+    )
   }
   const apply: Apply = (rows) => {
     const keys = rows.map((row) => row[plan.keySlot - 1] as Buffer)
@@ -335,6 +385,5 @@ function compileDelete(context: ModifyContext): Apply {
     const locked = locking.lock(rows, keys)
     return locked instanceof Promise ? locked.then(() => write(rows, keys)) : write(rows, keys)
   }
-  if (seen !== null) apply.reset = () => seen.clear()
   return apply
 }

@@ -6,6 +6,7 @@ import { andThen, type MaybePromise } from '../../../base/maybe-promise.ts'
 import { SQLSTATE } from '../../../base/sqlstate.ts'
 import type { IndexLayout } from '../../../storage/rows/layout.ts'
 import { lockRows } from '../../../storage/rows/locks.ts'
+import { uniqueKey } from '../../../storage/rows/table-reader.ts'
 import { LOCKED_CHANGED } from '../../../storage/store.ts'
 import { INNER_VAR, SCAN_VAR } from '../../planner/plan.ts'
 import { compileProjection, compileQuals } from '../expr/predicate.ts'
@@ -41,17 +42,23 @@ export function insertOnConflict(context: ModifyContext): ConflictingInsert {
   const changed = new Set<number>(places)
   for (const column of access.descriptor.columns) if (column.generated === 's') changed.add(column.attnum - 1)
   const mode = modifier.changesKey(changed) ? 'update' : 'no key update'
-  /** Rows this statement inserted or updated. */
-  const touched = new Set<string>()
+  const seen = context.seen!
+  /** Rows inserted but not written yet (WITH that writes): their keys in the arbiters. */
+  const unwritten = new Set<string>()
+  const tag = (i: number, key: Buffer): string => `${i} ${key.latin1Slice()}`
+  const tagsOf = (row: Row): string[] =>
+    arbiters.flatMap((index, i) => {
+      const key = uniqueKey(access.layout, index, row)
+      return key === null ? [] : [tag(i, key)]
+    })
+  const twice = (): PgError =>
+    new PgError(SQLSTATE.cardinalityViolation, 'ON CONFLICT DO UPDATE command cannot affect row a second time', {
+      hint: 'Ensure that no rows proposed for insertion within the same command have duplicate constrained values.',
+    })
 
   const update = (key: Buffer, input: Row, row: Row, changes: Change[]): MaybePromise<void> => {
     const { txn, store } = state
-    const name = key.latin1Slice()
-    if (touched.has(name)) {
-      throw new PgError(SQLSTATE.cardinalityViolation, 'ON CONFLICT DO UPDATE command cannot affect row a second time', {
-        hint: 'Ensure that no rows proposed for insertion within the same command have duplicate constrained values.',
-      })
-    }
+    if (seen.has(key.latin1Slice())) throw twice()
     const locked = lockRows(txn, store.capabilities, [key], mode, { wait: 'block', timeoutMs: store.lockTimeoutMs })
     return andThen(locked, ({ status }) => {
       const newest = status[0] === LOCKED_CHANGED
@@ -68,17 +75,20 @@ export function insertOnConflict(context: ModifyContext): ConflictingInsert {
         existing.row = old
         proposed.row = row
         return andThen(where === null ? true : where.test(NO_ROW), (applies) => {
-          touched.add(name)
           if (!applies) return undefined
+          seen.add(key.latin1Slice())
           existing.row = old
           proposed.row = row
           return andThen(values.project(NO_ROW), (computed) => {
             const next: Datum[] = old.slice()
             for (let i = 0; i < places.length; i++) next[places[i]!] = computed[i]!
             return andThen(context.checkView(next), () =>
-              andThen(modifier.update([key], [old], [next], changed), () => {
-                changes.push({ input, old, fresh: next })
-              }),
+              andThen(
+                context.write(1, () => andThen(modifier.update([key], [old], [next], changed), ([made]) => seen.add(made!.latin1Slice()))),
+                () => {
+                  changes.push({ input, old, fresh: next })
+                },
+              ),
             )
           })
         })
@@ -87,17 +97,24 @@ export function insertOnConflict(context: ModifyContext): ConflictingInsert {
   }
   const one = (input: Row, row: Row, changes: Change[]): MaybePromise<void> =>
     andThen(modifier.writer.findConflicts(state.txn, [row], arbiters, state.store.lockTimeoutMs), (found) => {
-      if (found.length === 0) return insertOne(input, row, changes)
+      if (found.length === 0) {
+        if (unwritten.size === 0 || !tagsOf(row).some((name) => unwritten.has(name))) return insertOne(input, row, changes)
+        if (conflict.action === 'nothing') return undefined
+        throw twice()
+      }
       if (conflict.action === 'nothing') return undefined
       return update(found[0]!.key, input, row, changes)
     })
   const insertOne = (input: Row, row: Row, changes: Change[]): MaybePromise<void> =>
-    andThen(modifier.insert([row]), ([key]) => {
-      touched.add(key!.latin1Slice())
-      changes.push({ input, old: null, fresh: row })
-    })
+    andThen(
+      context.write(1, () => andThen(modifier.insert([row]), ([key]) => seen.add(key!.latin1Slice()))),
+      () => {
+        if (cx.writes !== null) for (const name of tagsOf(row)) unwritten.add(name)
+        changes.push({ input, old: null, fresh: row })
+      },
+    )
   return {
-    reset: () => touched.clear(),
+    reset: () => unwritten.clear(),
     insert(rows, fresh) {
       const changes: Change[] = []
       // Constraints hold for a proposed row even if it is not inserted in the end.
