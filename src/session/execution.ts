@@ -53,7 +53,7 @@ export class Execution {
     for (;;) {
       if (this.#batch === null) {
         if (this.#ended) return sent
-        const next = this.compiled.root.next()
+        const next = this.compiled.root.next(max > 0 ? max - sent : undefined)
         if (next instanceof Promise) {
           const before = sent
           return next.then((batch) => {

@@ -55,8 +55,8 @@ export function tooManyRows(): PgError {
   return new PgError(SQLSTATE.cardinalityViolation, 'more than one row returned by a subquery used as an expression')
 }
 
-/** Pulls rows until `take` answers false or the end; leaves the operator closed. */
-export function forEachRow(op: Operator, take: (row: Row) => MaybePromise<boolean>): MaybePromise<void> {
+/** Pulls rows until `take` answers false or the end; leaves the operator closed. `max`: it will take no more. */
+export function forEachRow(op: Operator, take: (row: Row) => MaybePromise<boolean>, max?: number): MaybePromise<void> {
   const rowsFrom = (rows: readonly Row[], count: number, from: number): MaybePromise<boolean> => {
     for (let i = from; i < count; i++) {
       const more = take(rows[i]!)
@@ -70,7 +70,7 @@ export function forEachRow(op: Operator, take: (row: Row) => MaybePromise<boolea
   }
   const pull = (): MaybePromise<void> => {
     for (;;) {
-      const batch = op.next()
+      const batch = op.next(max)
       if (batch instanceof Promise) {
         return batch.then((b) => (b === null ? undefined : andThen(rowsFrom(b.rows, b.count, 0), (go) => (go ? pull() : undefined))))
       }
@@ -84,6 +84,11 @@ export function forEachRow(op: Operator, take: (row: Row) => MaybePromise<boolea
   if (run instanceof Promise) return run.finally(() => op.close())
   op.close()
   return run
+}
+
+/** Rows a subquery is asked for: a scalar one's second row is an error. */
+export function mostRows(sub: Pick<SubPlan, 'kind'>): number | undefined {
+  return sub.kind === 'exists' ? 1 : sub.kind === 'expr' ? 2 : undefined
 }
 
 /** What was true when a result was computed. */
@@ -127,7 +132,7 @@ function makeInitPlan(sub: SubPlan, cx: Compilation): InitPlan & Resettable {
       if (row !== null) throw tooManyRows()
       row = r
       return sub.kind !== 'exists'
-    })
+    }, mostRows(sub))
     return andThen(rows, () => {
       known = before
       if (sub.kind === 'exists') state.exec[sub.setParams[0]!] = row !== null
@@ -185,13 +190,13 @@ class CteSource implements TupleSource, Resettable {
   }
 
   /** Fetches one more batch; several readers may wait for the same one. */
-  #pull(): MaybePromise<void> {
+  #pull(max?: number): MaybePromise<void> {
     if (this.#pulling !== null) return this.#pulling
     // What a modifying CTE changes does not count in the statement's own command tag.
     const { state } = this.#cx
     const affected = state.rowsAffected
     const step = andThen(this.#started(), (op) =>
-      andThen(op.next(), (batch) => {
+      andThen(op.next(max), (batch) => {
         state.rowsAffected = affected
         if (batch !== null) this.#store.addAll(batch.rows, batch.count)
         else {
@@ -219,14 +224,14 @@ class CteSource implements TupleSource, Resettable {
     let at = 0
     let size: number = LIMITS.firstBatchRows
     const batch = { rows: [] as Row[], count: 0 }
-    const next = (): MaybePromise<typeof batch | null> => {
+    const next = (max?: number): MaybePromise<typeof batch | null> => {
       const store = this.#store
       if (at >= store.count) {
         if (this.#done) return null
-        const pulled = this.#pull()
-        return pulled instanceof Promise ? pulled.then(next) : next()
+        const pulled = this.#pull(max)
+        return pulled instanceof Promise ? pulled.then(() => next(max)) : next(max)
       }
-      const count = Math.min(size, store.count - at)
+      const count = Math.min(size, store.count - at, max ?? size)
       for (let i = 0; i < count; i++) batch.rows[i] = store.get(at + i)
       batch.count = count
       at += count
@@ -287,7 +292,7 @@ export function registerInitPlans(initPlans: readonly SubPlan[], cx: Compilation
       for (const item of made) item.reset()
       return op.open()
     },
-    next: () => op.next(),
+    next: (max) => op.next(max),
     close() {
       op.close()
       for (const item of made) item.close()
@@ -309,8 +314,8 @@ export function rootOperator(op: Operator, cx: Compilation): Operator {
     return andThen(cx.writes?.run(), () => null)
   }
   const ended = (batch: Batch | null): MaybePromise<Batch | null> => (batch === null ? drainFrom(0) : batch)
-  const step = (): MaybePromise<Batch | null> => {
-    const batch = op.next()
+  const step = (max: number | undefined): MaybePromise<Batch | null> => {
+    const batch = op.next(max)
     if (cx.modifying.length === 0) return batch
     return andThen(batch, ended)
   }
@@ -321,9 +326,9 @@ export function rootOperator(op: Operator, cx: Compilation): Operator {
       cx.writes?.reset(cx.state.memory)
       return op.open()
     },
-    next() {
+    next(max) {
       const pause = slicer.pause()
-      return pause === null ? step() : pause.then(step)
+      return pause === null ? step(max) : pause.then(() => step(max))
     },
     close() {
       cx.closing = true

@@ -49,9 +49,9 @@ export function makeInstrumentation(): Instrumentation {
           }
           return opened instanceof Promise ? opened.then(done) : done()
         },
-        next() {
+        next(max) {
           const started = performance.now()
-          const batch = operator.next()
+          const batch = operator.next(max)
           return batch instanceof Promise ? batch.then((b) => take(b, started)) : take(batch, started)
         },
         close: () => operator.close(),

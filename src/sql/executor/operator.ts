@@ -21,8 +21,12 @@ export interface Batch {
 export interface Operator {
   /** Ready to produce from the start with the state's present parameters; also after a partial run. */
   open(): MaybePromise<void>
-  /** The next rows, or null at the end (and ever after, until open). First batch small (LIMITS.firstBatchRows), doubling to batchRows. */
-  next(): MaybePromise<Batch | null>
+  /**
+   * The next rows, or null at the end (and ever after, until open). First batch small (LIMITS.firstBatchRows), doubling to batchRows.
+   * `max`: no more rows may ever be asked for than these; expressions that can fail or have effects are not evaluated beyond them. A batch
+   * may be larger all the same where its rows cost nothing.
+   */
+  next(max?: number): MaybePromise<Batch | null>
   /** Frees memory, scanners and temporary files. May be called at any time, more than once. */
   close(): void
 }

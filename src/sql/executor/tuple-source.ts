@@ -5,7 +5,7 @@ import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Batch } from './operator.ts'
 
 export interface TupleReader {
-  next(): MaybePromise<Batch | null>
+  next(max?: number): MaybePromise<Batch | null>
   rewind(): void
   close(): void
 }

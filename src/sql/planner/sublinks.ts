@@ -33,12 +33,33 @@ export function planSubLinks(expr: Expr, root: Root, planSubquery: PlanSubquery,
   })
 }
 
+/** Of EXISTS only the existence of a row matters: what the rows would be is not computed. */
+function existsQuery(query: Query): Query {
+  const { limitCount } = query
+  const kept =
+    query.commandType !== 'select' ||
+    query.setOperations !== null ||
+    query.hasAggs ||
+    query.hasWindowFuncs ||
+    query.hasTargetSRFs ||
+    query.groupingSets.length > 0 ||
+    query.havingQual !== null ||
+    query.limitOffset !== null ||
+    query.rowMarks.length > 0 ||
+    query.cteList.some((cte) => cte.query.commandType !== 'select') ||
+    (limitCount !== null && !(limitCount.kind === 'Const' && Number(limitCount.value) > 0))
+  if (kept) return { ...query, sortClause: [] }
+  const one: Expr = { kind: 'Const', value: 1, type: 23, typmod: -1, collation: 0, location: -1 }
+  const entry = { expr: one, resno: 1, resname: null, ressortgroupref: 0, resorigtbl: 0, resorigcol: 0, resjunk: false }
+  return { ...query, targetList: [entry], groupClause: [], distinctClause: [], sortClause: [], limitCount: null }
+}
+
 function planOne(link: SubLinkExpr, root: Root, planSubquery: PlanSubquery, multi: ReadonlyMap<number, SubLinkExpr>): Expr {
   const { glob } = root
   const params = outerParams()
   const query = correlateQuery(link.subselect, glob, params)
   const exists = link.linkType === 'exists'
-  const { plan, columns } = planSubquery(exists ? { ...query, sortClause: [] } : query, root, exists || link.linkType === 'expr' ? 1 : null)
+  const { plan, columns } = planSubquery(exists ? existsQuery(query) : query, root, exists || link.linkType === 'expr' ? 1 : null)
   const correlated = params.list.length > 0
   const id = glob.subPlanIds++
   const base = {

@@ -10,7 +10,7 @@ import type { SubPlan } from '../../planner/plan.ts'
 import { makeArray } from '../../types/array.ts'
 import { combineKeys, type HashKey, hashKeyOf } from '../comparison.ts'
 import type { Compilation } from '../compilation.ts'
-import { forEachRow, freeParams, tooManyRows, walkPlan } from '../init-plan.ts'
+import { forEachRow, freeParams, mostRows, tooManyRows, walkPlan } from '../init-plan.ts'
 import type { Operator } from '../operator.ts'
 import { rowSize } from '../row-size.ts'
 import { makeSlicer } from '../slicer.ts'
@@ -180,10 +180,14 @@ export function compileSubPlan(cx: Compilation, sub: SubPlan, compile: (e: Expr)
     switch (sub.kind) {
       case 'exists':
         return andThen(
-          forEachRow(operator(), (r) => {
-            found = r
-            return false
-          }),
+          forEachRow(
+            operator(),
+            (r) => {
+              found = r
+              return false
+            },
+            mostRows(sub),
+          ),
           () => found !== null,
         )
       case 'array': {
@@ -218,7 +222,7 @@ export function compileSubPlan(cx: Compilation, sub: SubPlan, compile: (e: Expr)
             if (found !== null) throw tooManyRows()
             found = r
             return true
-          }),
+          }, mostRows(sub)),
           () => {
             if (sub.kind === 'multiexpr') {
               for (let i = 0; i < sub.setParams.length; i++) state.exec[sub.setParams[i]!] = found === null ? null : found[i]!

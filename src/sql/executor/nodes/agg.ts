@@ -450,8 +450,8 @@ export function compileAgg(plan: Agg, cx: Compilation): Operator {
       phase = 'fill'
       return input.open()
     },
-    next() {
-      refill(out)
+    next(max) {
+      refill(out, max)
       return fill()
     },
     close() {

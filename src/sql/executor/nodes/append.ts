@@ -9,6 +9,7 @@ export function compileAppend(plan: Append, cx: Compilation): Operator {
   const inputs = plan.inputs.map((input) => cx.compile(input))
   let at = 0
   let opened = false
+  let wanted: number | undefined
   const resume = (batch: Batch | null): MaybePromise<Batch | null> => {
     if (batch !== null) return batch
     inputs[at]!.close()
@@ -24,7 +25,7 @@ export function compileAppend(plan: Append, cx: Compilation): Operator {
         const open = inputs[at]!.open()
         if (open instanceof Promise) return open.then(next)
       }
-      const batch = inputs[at]!.next()
+      const batch = inputs[at]!.next(wanted)
       if (batch instanceof Promise) return batch.then(resume)
       if (batch !== null) return batch
       inputs[at]!.close()
@@ -37,7 +38,10 @@ export function compileAppend(plan: Append, cx: Compilation): Operator {
       at = 0
       opened = false
     },
-    next,
+    next(max) {
+      wanted = max
+      return next()
+    },
     close() {
       for (const input of inputs) input.close()
     },

@@ -79,8 +79,8 @@ export function compileAsyncJoin(
       store.clear()
       pairs = run()
     },
-    next() {
-      refill(out)
+    next(max) {
+      refill(out, max)
       return fill()
     },
     close() {

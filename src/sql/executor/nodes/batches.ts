@@ -2,7 +2,8 @@
 
 import type { Row } from '../../../base/datum.ts'
 import { LIMITS } from '../../../base/limits.ts'
-import type { Batch } from '../operator.ts'
+import type { MaybePromise } from '../../../base/maybe-promise.ts'
+import type { Batch, Operator } from '../operator.ts'
 
 /** An output batch and how many rows the next one should have. */
 export interface Output extends Batch {
@@ -19,14 +20,51 @@ export function restart(out: Output): void {
   out.count = 0
 }
 
-/** Empties the batch for the next call and grows its target size. */
-export function refill(out: Output): void {
-  if (out.count > 0 && out.size < LIMITS.batchRows) out.size *= 2
+/** Empties the batch for the next call and grows its target size; no more than `max` rows. */
+export function refill(out: Output, max?: number): void {
+  if (out.count > 0 && out.size < LIMITS.batchRows) out.size = Math.min(LIMITS.batchRows, out.size * 2)
   out.count = 0
+  if (max !== undefined && max < out.size) out.size = Math.max(1, max)
 }
 
 export const done = (out: Output): Batch | null => (out.count > 0 ? out : null)
 
 export function nullRow(width: number): Row {
   return new Array<null>(width).fill(null)
+}
+
+/** `input` in batches that are never larger than the `max` asked for: for nodes whose expressions must not run ahead. */
+export function portions(input: Operator): Operator {
+  const out: Batch = { rows: [], count: 0 }
+  /** The input's batch that is being handed out; the input is not asked again before its end. */
+  let held: Batch | null = null
+  let at = 0
+  const part = (batch: Batch, max: number): Batch => {
+    const count = Math.min(max, batch.count - at)
+    for (let i = 0; i < count; i++) out.rows[i] = batch.rows[at + i]!
+    out.count = count
+    at += count
+    held = at < batch.count ? batch : null
+    return out
+  }
+  const cut = (batch: Batch | null, max: number | undefined): Batch | null => {
+    if (batch === null || max === undefined || batch.count <= max) return batch
+    at = 0
+    return part(batch, max)
+  }
+  return {
+    open() {
+      held = null
+      return input.open()
+    },
+    next(max) {
+      if (held !== null) return part(held, max ?? held.count)
+      const batch = input.next(max)
+      return batch instanceof Promise ? batch.then((b) => cut(b, max)) : cut(batch, max)
+    },
+    close() {
+      held = null
+      input.close()
+    },
+  }
 }

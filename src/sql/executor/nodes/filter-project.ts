@@ -8,7 +8,9 @@ import type { Compilation } from '../compilation.ts'
 import { compileProjection, compileQuals, filterRows, type Predicate, type Projector, projectRows } from '../expr/predicate.ts'
 import type { ExprScope } from '../expr/scope.ts'
 import type { Batch, Operator } from '../operator.ts'
+import { isQuiet } from '../expr/quiet.ts'
 import { makeSlicer } from '../slicer.ts'
+import { portions } from './batches.ts'
 
 /** One batch through filter and projection into `out`; null when nothing passed. */
 export function makeStep(filter: Predicate | null, projector: Projector): (batch: Batch) => MaybePromise<Batch | null> {
@@ -78,6 +80,8 @@ export function filterProject(
   const projector = compileProjection(targetList, scope, cx, inputWidth)
   if (filter === null && projector.identity) return input
   const step = makeStep(filter, projector)
+  const source = isQuiet([...quals, ...targetList.map((entry) => entry.expr)], cx) ? input : portions(input)
+  let wanted: number | undefined
   const slicer = makeSlicer(cx.state)
   const resume = (batch: Batch | null): MaybePromise<Batch | null> => {
     if (batch === null) return null
@@ -85,7 +89,7 @@ export function filterProject(
   }
   const next = (): MaybePromise<Batch | null> => {
     for (;;) {
-      const batch = input.next()
+      const batch = source.next(wanted)
       if (batch instanceof Promise) return batch.then(resume)
       if (batch === null) return null
       const out = step(batch)
@@ -97,9 +101,12 @@ export function filterProject(
   return {
     open() {
       slicer.start()
-      return input.open()
+      return source.open()
     },
-    next,
-    close: () => input.close(),
+    next(max) {
+      wanted = max
+      return next()
+    },
+    close: () => source.close(),
   }
 }

@@ -118,9 +118,9 @@ export function compileFunctionScan(plan: FunctionScan, cx: Compilation): Operat
       iterators = null
       ordinal = 0
     },
-    next() {
+    next(max) {
       cx.state.cancel.check()
-      refill(out)
+      refill(out, max)
       if (iterators !== null) return fill()
       return andThen(start(0, []), fill)
     },

@@ -368,8 +368,8 @@ export function compileHashJoin(plan: HashJoin, cx: Compilation): Operator {
       phase = 'build'
       return andThen(right.open(), () => left.open())
     },
-    next() {
-      refill(out)
+    next(max) {
+      refill(out, max)
       return fill()
     },
     close() {

@@ -72,10 +72,13 @@ export function compileLimit(plan: Limit, cx: Compilation): Operator {
     }
     return cut(batch) ?? next()
   }
+  let wanted: number | undefined
   const next = (): MaybePromise<Batch | null> => {
     for (;;) {
       if (ended) return null
-      const batch = input.next()
+      const rows = Math.min(left, wanted ?? left) + skip
+      // WITH TIES looks one row further to know its end.
+      const batch = input.next(rows === Number.POSITIVE_INFINITY ? undefined : Math.max(1, rows))
       if (batch instanceof Promise) return batch.then(resume)
       if (batch === null) {
         ended = true
@@ -100,7 +103,10 @@ export function compileLimit(plan: Limit, cx: Compilation): Operator {
         })
       })
     },
-    next,
+    next(max) {
+      wanted = max
+      return next()
+    },
     close() {
       ended = true
       input.close()

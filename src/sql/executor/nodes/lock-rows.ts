@@ -15,10 +15,11 @@ import { compileQuals } from '../expr/predicate.ts'
 import { ROW_SCOPE } from '../expr/scope.ts'
 import type { Batch, Operator } from '../operator.ts'
 import { tableAccess } from '../table-layout.ts'
+import { portions } from './batches.ts'
 
 export function compileLockRows(plan: LockRows, cx: Compilation): Operator {
   const { state } = cx
-  const input = cx.compile(plan.input)
+  const input = portions(cx.compile(plan.input))
   const recheck = compileQuals(plan.recheck, ROW_SCOPE, cx)
   const marks = plan.marks.map((mark) => {
     const access = tableAccess(mark.relation, cx)
@@ -85,9 +86,18 @@ export function compileLockRows(plan: LockRows, cx: Compilation): Operator {
       return batch
     })
   }
+  let wanted: number | undefined
   const next = (): MaybePromise<Batch | null> => {
-    const found = input.next()
+    // No more rows are locked than are asked for.
+    const found = input.next(wanted)
     return found instanceof Promise ? found.then(take) : take(found)
   }
-  return { open: () => input.open(), next, close: () => input.close() }
+  return {
+    open: () => input.open(),
+    next(max) {
+      wanted = max
+      return next()
+    },
+    close: () => input.close(),
+  }
 }

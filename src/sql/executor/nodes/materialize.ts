@@ -46,10 +46,10 @@ export function compileMaterialize(plan: Materialize, cx: Compilation): Operator
       known = validityOf(cx, free)
       return input.open()
     },
-    next(): MaybePromise<Batch | null> {
-      refill(out)
+    next(max): MaybePromise<Batch | null> {
+      refill(out, max)
       if (at < store.count) return fromStore()
-      return complete ? null : andThen(input.next(), take)
+      return complete ? null : andThen(input.next(max), take)
     },
     close() {
       // Rows stay for the next open of the same run; the root's close ends the run.

@@ -214,8 +214,8 @@ export function compileMergeJoin(plan: MergeJoin, cx: Compilation): Operator {
       found = false
       return andThen(left.open(), () => right.open())
     },
-    next() {
-      refill(out)
+    next(max) {
+      refill(out, max)
       return started ? fill() : begin()
     },
     close() {

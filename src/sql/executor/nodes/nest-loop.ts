@@ -255,8 +255,8 @@ export function compileNestLoop(plan: NestLoop, cx: Compilation): Operator {
       kept?.close()
       return left.open()
     },
-    next() {
-      refill(out)
+    next(max) {
+      refill(out, max)
       return fill()
     },
     close() {

@@ -6,6 +6,7 @@ import type { MaybePromise } from '../../../base/maybe-promise.ts'
 import type { ProjectSet } from '../../planner/plan.ts'
 import type { Compilation } from '../compilation.ts'
 import { compileExpr } from '../expr/compile.ts'
+import { isQuiet } from '../expr/quiet.ts'
 import { ROW_SCOPE } from '../expr/scope.ts'
 import { compileSetCall, type SetCall, setCallOf } from '../expr/set-returning.ts'
 import type { AsyncEvaluator, Batch, Operator } from '../operator.ts'
@@ -21,10 +22,13 @@ export function compileProjectSet(plan: ProjectSet, cx: Compilation): Operator {
   const n = plan.targetList.length
   const sets: (SetCall | null)[] = []
   const scalars: (AsyncEvaluator | null)[] = []
-  for (const { expr } of plan.targetList) {
+  /** Columns computed anew for each row, the attempt that finds all sets at their end included. */
+  const perRow: number[] = []
+  for (const [i, { expr }] of plan.targetList.entries()) {
     const call = setCallOf(expr)
     sets.push(call === null ? null : compileSetCall(call, ROW_SCOPE, cx))
     scalars.push(call === null ? compileExpr(expr, ROW_SCOPE, cx).eval : null)
+    if (call === null && !isQuiet([expr], cx)) perRow.push(i)
   }
   const out = makeOutput()
   const slicer = makeSlicer(cx.state)
@@ -32,13 +36,14 @@ export function compileProjectSet(plan: ProjectSet, cx: Compilation): Operator {
   let count = 0
   let at = 0
   /** Iterators and constant columns of the current input row; null between rows. */
-  let current: { readonly iterators: (Iterator<Datum> | null)[]; readonly values: Datum[] } | null = null
+  let current: { readonly input: Row; readonly iterators: (Iterator<Datum> | null)[]; readonly values: Datum[] } | null = null
 
   const begin = (row: Row): MaybePromise<void> => {
     const iterators = new Array<Iterator<Datum> | null>(n).fill(null)
     const values = new Array<Datum>(n).fill(null)
     const from = (first: number): MaybePromise<void> => {
       for (let i = first; i < n; i++) {
+        if (perRow.includes(i)) continue
         const value: MaybePromise<unknown> = sets[i] !== null ? sets[i]!(row) : scalars[i]!(row)
         const keep = (v: unknown): void => {
           if (sets[i] !== null) iterators[i] = (v as Iterable<Datum>)[Symbol.iterator]()
@@ -52,7 +57,7 @@ export function compileProjectSet(plan: ProjectSet, cx: Compilation): Operator {
         }
         keep(value)
       }
-      current = { iterators, values }
+      current = { input: row, iterators, values }
       return undefined
     }
     return from(0)
@@ -78,12 +83,37 @@ export function compileProjectSet(plan: ProjectSet, cx: Compilation): Operator {
     return any ? row : null
   }
 
+  const computePerRow = (row: Row, input: Row, from: number): MaybePromise<void> => {
+    for (let i = from; i < perRow.length; i++) {
+      const value = scalars[perRow[i]!]!(input)
+      if (value instanceof Promise) {
+        return value.then((v) => {
+          row[perRow[i]!] = v
+          return computePerRow(row, input, i + 1)
+        })
+      }
+      row[perRow[i]!] = value
+    }
+    return undefined
+  }
+  const keep = (row: Row | null): void => {
+    if (row === null) current = null
+    else out.rows[out.count++] = row
+  }
   const fill = (): MaybePromise<Batch | null> => {
     for (;;) {
       while (current !== null && out.count < out.size) {
         const row = step()
-        if (row === null) current = null
-        else out.rows[out.count++] = row
+        if (perRow.length > 0) {
+          const computed = computePerRow(row ?? [], current.input, 0)
+          if (computed instanceof Promise) {
+            return computed.then(() => {
+              keep(row)
+              return fill()
+            })
+          }
+        }
+        keep(row)
       }
       if (out.count >= out.size) return out
       if (at < count) {
@@ -115,8 +145,8 @@ export function compileProjectSet(plan: ProjectSet, cx: Compilation): Operator {
       at = 0
       return input.open()
     },
-    next() {
-      refill(out)
+    next(max) {
+      refill(out, max)
       return fill()
     },
     close() {

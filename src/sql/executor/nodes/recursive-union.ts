@@ -50,6 +50,7 @@ export function compileRecursiveUnion(plan: RecursiveUnion, cx: Compilation): Op
   let charged = 0
   let input: Operator = left
   let ended = false
+  let wanted: number | undefined
   const slicer = makeSlicer(state)
   const out: Batch = { rows: [], count: 0 }
 
@@ -89,7 +90,7 @@ export function compileRecursiveUnion(plan: RecursiveUnion, cx: Compilation): Op
   const pull = (): MaybePromise<Batch | null> => {
     for (;;) {
       if (ended) return null
-      const batch = input.next()
+      const batch = input.next(wanted)
       if (batch instanceof Promise) return batch.then((b) => (b === null ? andThen(turn(), pull) : (take(b) ?? pull())))
       if (batch !== null) {
         const kept = take(batch)
@@ -117,7 +118,10 @@ export function compileRecursiveUnion(plan: RecursiveUnion, cx: Compilation): Op
       ended = false
       return left.open()
     },
-    next: pull,
+    next(max) {
+      wanted = max
+      return pull()
+    },
     close() {
       ended = true
       reset()

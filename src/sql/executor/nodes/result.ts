@@ -45,7 +45,7 @@ export function compileResult(plan: Result, cx: Compilation): Operator {
         return ok ? body.open() : undefined
       })
     },
-    next: () => (runs ? body.next() : null),
+    next: (max) => (runs ? body.next(max) : null),
     close() {
       body.close()
     },

@@ -7,6 +7,7 @@ import type { Expr, TargetEntry } from '../../analyzer/expr.ts'
 import { some } from '../../planner/expr-tree.ts'
 import { ROW_KEY_ATTNO, SCAN_VAR } from '../../planner/plan.ts'
 import type { Compilation } from '../compilation.ts'
+import { isQuiet } from '../expr/quiet.ts'
 import { compileProjection, compileQuals, filterRows, projectRows } from '../expr/predicate.ts'
 import type { ExprScope } from '../expr/scope.ts'
 import type { Batch, Operator } from '../operator.ts'
@@ -70,6 +71,29 @@ export function scanOperator(
   const slicer = makeSlicer(state)
   const batch: Batch = { rows: [], count: 0 }
   const out: Row[] = []
+  const quiet = isQuiet([...quals, ...targetList.map((entry) => entry.expr)], cx)
+  let wanted: number | undefined
+  /** Rows of the source that are worked off in portions, so that nothing is evaluated for rows nobody asks for. */
+  let held: Row[] | null = null
+  let at = 0
+  const portion = (rows: Row[] | null): Row[] | null => {
+    if (rows === null || wanted === undefined || rows.length <= wanted) return rows
+    held = rows
+    at = 0
+    return more(rows)
+  }
+  const more = (rows: Row[]): Row[] => {
+    const part = rows.slice(at, wanted === undefined ? rows.length : at + wanted)
+    at += part.length
+    if (at >= rows.length) held = null
+    return part
+  }
+  const fetch = (): MaybePromise<Row[] | null> => {
+    if (held !== null) return more(held)
+    const rows = source.next()
+    if (quiet || wanted === undefined) return rows
+    return rows instanceof Promise ? rows.then(portion) : portion(rows)
+  }
 
   const emit = (rows: Row[], count: number): MaybePromise<Batch> => {
     batch.count = count
@@ -95,7 +119,7 @@ export function scanOperator(
   }
   const next = (): MaybePromise<Batch | null> => {
     for (;;) {
-      const rows = source.next()
+      const rows = fetch()
       if (rows instanceof Promise) return rows.then(take)
       if (rows === null) return null
       state.rowsExamined += rows.length
@@ -113,9 +137,16 @@ export function scanOperator(
   return {
     open() {
       slicer.start()
+      held = null
       return source.open()
     },
-    next,
-    close: () => source.close(),
+    next(max) {
+      wanted = max
+      return next()
+    },
+    close() {
+      held = null
+      source.close()
+    },
   }
 }

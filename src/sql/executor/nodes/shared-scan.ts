@@ -16,7 +16,7 @@ function scanOf(plan: CteScan | WorkTableScan, find: () => TupleSource | undefin
       assert(source !== undefined, `${plan.kind} without its source`)
       reader = source.reader()
     },
-    next: () => (reader === null ? null : reader.next()),
+    next: (max) => (reader === null ? null : reader.next(max)),
     close() {
       reader?.close()
       reader = null

@@ -127,8 +127,8 @@ export function compileSort(plan: Sort, cx: Compilation): Operator {
         return input.open()
       })
     },
-    next() {
-      refill(out)
+    next(max) {
+      refill(out, max)
       return produce()
     },
     close() {

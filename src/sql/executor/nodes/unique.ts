@@ -22,6 +22,7 @@ function selecting(
   const out: Batch = { rows: [], count: 0 }
   const slicer = makeSlicer(cx.state)
   let ended = false
+  let wanted: number | undefined
   const select = (batch: Batch): Batch | null => {
     out.count = 0
     for (let i = 0; i < batch.count; i++) {
@@ -38,7 +39,7 @@ function selecting(
   const next = (): MaybePromise<Batch | null> => {
     for (;;) {
       if (ended) return more()
-      const batch = input.next()
+      const batch = input.next(wanted)
       if (batch instanceof Promise) return batch.then(resume)
       if (batch === null) {
         ended = true
@@ -57,7 +58,10 @@ function selecting(
       slicer.start()
       return input.open()
     },
-    next,
+    next(max?: number) {
+      wanted = max
+      return next()
+    },
     close() {
       ended = true
       reset()

@@ -34,8 +34,8 @@ export function compileValuesScan(plan: ValuesScan, cx: Compilation): Operator {
       restart(out)
       at = 0
     },
-    next() {
-      refill(out)
+    next(max) {
+      refill(out, max)
       return fill()
     },
     close() {

@@ -319,8 +319,8 @@ export function compileWindowAgg(plan: WindowAgg, cx: Compilation): Operator {
       phase = 'load'
       return input.open()
     },
-    next() {
-      refill(out)
+    next(max) {
+      refill(out, max)
       return ready ? fill() : begin()
     },
     close() {
