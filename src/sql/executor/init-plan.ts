@@ -124,15 +124,19 @@ function makeInitPlan(sub: SubPlan, cx: Compilation): InitPlan & Resettable {
     const before = validityOf(cx, free)
     let row: Row | null = null
     const list: Datum[] = []
-    const rows = forEachRow(op, (r) => {
-      if (sub.kind === 'array') {
-        list.push(r[0]!)
-        return true
-      }
-      if (row !== null) throw tooManyRows()
-      row = r
-      return sub.kind !== 'exists'
-    }, mostRows(sub))
+    const rows = forEachRow(
+      op,
+      (r) => {
+        if (sub.kind === 'array') {
+          list.push(r[0]!)
+          return true
+        }
+        if (row !== null) throw tooManyRows()
+        row = r
+        return sub.kind !== 'exists'
+      },
+      mostRows(sub),
+    )
     return andThen(rows, () => {
       known = before
       if (sub.kind === 'exists') state.exec[sub.setParams[0]!] = row !== null

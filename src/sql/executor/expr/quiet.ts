@@ -6,7 +6,16 @@ import { some } from '../../planner/expr-tree.ts'
 import type { Compilation } from '../compilation.ts'
 import { procOf } from './call.ts'
 
-const SILENT: ReadonlySet<string> = new Set(['Var', 'Const', 'NullTest', 'BooleanTest', 'BoolExpr', 'RelabelType', 'CoalesceExpr', 'CaseExpr'])
+const SILENT: ReadonlySet<string> = new Set([
+  'Var',
+  'Const',
+  'NullTest',
+  'BooleanTest',
+  'BoolExpr',
+  'RelabelType',
+  'CoalesceExpr',
+  'CaseExpr',
+])
 
 export function isQuiet(exprs: readonly Expr[], cx: Compilation): boolean {
   const loud = (expr: Expr): boolean => {

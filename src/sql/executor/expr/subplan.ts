@@ -218,11 +218,15 @@ export function compileSubPlan(cx: Compilation, sub: SubPlan, compile: (e: Expr)
       }
       default:
         return andThen(
-          forEachRow(operator(), (r) => {
-            if (found !== null) throw tooManyRows()
-            found = r
-            return true
-          }, mostRows(sub)),
+          forEachRow(
+            operator(),
+            (r) => {
+              if (found !== null) throw tooManyRows()
+              found = r
+              return true
+            },
+            mostRows(sub),
+          ),
           () => {
             if (sub.kind === 'multiexpr') {
               for (let i = 0; i < sub.setParams.length; i++) state.exec[sub.setParams[i]!] = found === null ? null : found[i]!

@@ -2,7 +2,6 @@
 
 import type { Row } from '../../../base/datum.ts'
 import { LIMITS } from '../../../base/limits.ts'
-import type { MaybePromise } from '../../../base/maybe-promise.ts'
 import type { Batch, Operator } from '../operator.ts'
 
 /** An output batch and how many rows the next one should have. */
