@@ -4,7 +4,7 @@ import { Op } from '../../src/storage/tikv/proto/kvrpcpb.ts'
 import { encodeKey } from './keys.ts'
 import { createLockWaits, type LockWaits } from './lock-waits.ts'
 import { createMvcc, type Mvcc } from './mvcc.ts'
-import { createRegionMap, peerOn, type Region, type RegionMap } from './regions.ts'
+import { createRegionMap, type Region, type RegionMap } from './regions.ts'
 import { createTso, type Tso } from './tso.ts'
 
 export interface Store {
@@ -157,5 +157,3 @@ export function createCluster(id: bigint, storeCount: number, seed: number): Clu
     },
   }
 }
-
-export const isFollower = (region: Region, store: Store): boolean => region.leader !== store.id && peerOn(region, store.id) !== undefined

@@ -21,7 +21,7 @@ export interface Fault {
 const ACTIONS: readonly string[] = ['drop-request', 'drop-response', 'duplicate', 'delay', 'region-error']
 
 /** The keys a request names, as hex. */
-export function keysOf(request: object): string[] {
+function keysOf(request: object): string[] {
   const found: string[] = []
   const take = (value: unknown): void => {
     if (Buffer.isBuffer(value)) found.push(toHex(toKey(value)))
@@ -35,7 +35,7 @@ export function keysOf(request: object): string[] {
 const plainName = (name: string): string => name.replaceAll('_', '').toLowerCase()
 
 /** A message from JSON whose field names may differ in case and underscores; 64-bit integers as numbers or strings, bytes as hex. */
-export function fromLooseJson(fields: Fields, json: unknown): Record<string, unknown> {
+function fromLooseJson(fields: Fields, json: unknown): Record<string, unknown> {
   if (typeof json !== 'object' || json === null) throw new TypeError('not an object')
   const byName = new Map(Object.entries(fields).map(([name, field]) => [plainName(name), [name, field] as const]))
   const value = (field: Field, from: unknown): unknown => {

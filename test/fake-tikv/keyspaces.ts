@@ -3,7 +3,7 @@
 import { KeyspaceState } from '../../src/storage/tikv/proto/keyspacepb.ts'
 import { encodeKey } from './keys.ts'
 
-export const MAX_KEYSPACE_ID = 0xffffff
+const MAX_KEYSPACE_ID = 0xffffff
 const NAME = /^[-A-Za-z0-9_]{1,20}$/
 const STATE_NAMES = Object.keys(KeyspaceState)
 export const stateName = (state: number): string => STATE_NAMES[state] ?? String(state)

@@ -28,8 +28,6 @@ export interface LockWaits {
   /** Queues a waiter; false (and the error) when that would close a circle. `detect` is off for a transaction's first lock. */
   wait(waiter: Waiter, waitMs: number, detect: boolean): KeyErrorInit | undefined
   released(released: readonly Released[]): void
-  /** All waiters of all keys, for tests and for a store that goes down. */
-  size(): number
 }
 
 /** 64-bit FNV-1a. */
@@ -129,6 +127,5 @@ export function createLockWaits(): LockWaits {
         if (!first.waiter.force) setTimeout(() => wakeFrom(released.key, released), WAKE_DELAY_MS)
       }
     },
-    size: () => [...queues.values()].reduce((sum, queue) => sum + queue.length, 0),
   }
 }

@@ -10,20 +10,11 @@ import { type Batch, createBatch, SHORT_VALUE_MAX } from './batch.ts'
 import type { Cluster, Store } from './cluster.ts'
 import { checkSecondaryLocks, checkTxnStatus, commitKey, heartBeat, isExpired, rollbackKey } from './commit.ts'
 import { GrpcError, Status } from './grpc.ts'
-import {
-  invalidReqRange,
-  invalidTxnTso,
-  KeyFailure,
-  keyOutOfRegion,
-  locked,
-  otherTxn,
-  txnLockNotFound,
-  writeConflict,
-} from './key-errors.ts'
+import { invalidReqRange, invalidTxnTso, KeyFailure, keyOutOfRegion, locked, otherTxn, txnLockNotFound } from './key-errors.ts'
 import { decodeKey, encodeKey, toBytes, toKey, upperHex } from './keys.ts'
-import { MAX_WAIT_MS } from './lock-waits.ts'
 import { type Entry, lockInfo } from './mvcc.ts'
-import { acquireLock, type LockGrant, type LockTxn, pessimisticRollback } from './pessimistic.ts'
+import { pessimisticRollback } from './pessimistic.ts'
+import { createPessimisticLock } from './pessimistic-request.ts'
 import { committedBefore, type PrewriteTxn, prewrite } from './prewrite.ts'
 import { keyErrorOf, read, type Snapshot } from './reads.ts'
 import {
@@ -40,9 +31,8 @@ import {
   storeNotMatch,
 } from './region-errors.ts'
 import { contains, peerOn, type Region, regionMessage } from './regions.ts'
-import { composeTs, MAX_TS, physicalOf } from './tso.ts'
+import { composeTs, MAX_DRIFT_MS, MAX_TS, physicalOf } from './tso.ts'
 
-const MAX_DRIFT_MS = 60_000n
 const RAFT_ENTRY_MAX = 8 * 1024 * 1024
 
 type Methods = typeof Tikv
@@ -174,112 +164,14 @@ export function createHandlers(cluster: Cluster, store: Store, panic: (reason: s
     return mvcc.ascending(from, to)
   }
 
-  const pessimisticLock = (request: Request<'KvPessimisticLock'>): MaybePromise<Response<'KvPessimisticLock'>> => {
-    const keys = request.mutations.map((mutation) => toKey(mutation.key))
-    atLeastOne('KvPessimisticLock', keys)
-    checkKeys('acquire_pessimistic_lock', api(request.context), keys)
-    checkKeySizes(keys)
-    if (request.mutations.some((mutation) => mutation.op !== kv.Op.PessimisticLock)) panic('KvPessimisticLock with another op')
-    const force = request.wake_up_mode === kv.PessimisticLockWakeUpMode.WakeUpModeForceLock
-    if (force && keys.length > 1) throw otherTxn('multiple keys in a single request with allowed_lock_with_conflict set is not allowed')
-    const region = enter(request.context, false)
-    const txn: LockTxn = {
-      startTs: request.start_version,
-      primary: toKey(request.primary_lock),
-      forUpdateTs: request.for_update_ts,
-      minCommitTs: request.min_commit_ts,
-      ttl: request.lock_ttl,
-      returnValues: request.return_values,
-      checkExistence: request.check_existence,
-      lockOnlyIfExists: request.lock_only_if_exists,
-      force,
-    }
-    const deadline = Date.now() + (request.wait_timeout <= 0n ? MAX_WAIT_MS : Math.min(Number(request.wait_timeout), MAX_WAIT_MS))
-    const failed = (error: kv.KeyErrorInit): Response<'KvPessimisticLock'> => ({
-      errors: [error],
-      ...(force ? { results: [{ type: kv.PessimisticLockKeyResultType.LockResultFailed }] } : {}),
-    })
-    const granted = (grants: readonly LockGrant[]): Response<'KvPessimisticLock'> => {
-      if (force) {
-        return {
-          results: grants.map((grant) => {
-            const conflict = grant.conflictTs !== 0n
-            return {
-              type: conflict
-                ? kv.PessimisticLockKeyResultType.LockResultLockedWithConflict
-                : kv.PessimisticLockKeyResultType.LockResultNormal,
-              value: conflict || txn.returnValues ? grant.value : undefined,
-              existence: (conflict || txn.returnValues || txn.checkExistence) && grant.value !== undefined,
-              locked_with_conflict_ts: grant.conflictTs,
-            }
-          }),
-        }
-      }
-      return {
-        values: txn.returnValues ? grants.map((grant) => grant.value ?? Buffer.alloc(0)) : [],
-        not_founds: txn.returnValues || txn.checkExistence ? grants.map((grant) => grant.value === undefined) : [],
-      }
-    }
-    const attempt = (): MaybePromise<Response<'KvPessimisticLock'>> => {
-      const check = keyChecker(region)
-      const batch = createBatch()
-      try {
-        const grants = request.mutations.map((mutation, i) => {
-          check(keys[i]!)
-          if (mutation.assertion === kv.Assertion.NotExist)
-            readAt(txn.forUpdateTs > store.maxTs ? clampToLimit(txn.forUpdateTs) : txn.forUpdateTs)
-          return acquireLock(mvcc, batch, txn, mutation)
-        })
-        apply(region, batch)
-        return granted(grants)
-      } catch (error) {
-        if (!(error instanceof KeyFailure)) throw error
-        const { blocker } = error
-        const left = deadline - Date.now()
-        if (blocker === undefined || request.wait_timeout < 0n || left <= 0) return failed(error.error)
-        return waitFor(blocker.key, blocker.lock.startTs, left)
-      }
-    }
-    const waitFor = (key: string, lockTs: bigint, ms: number): Promise<Response<'KvPessimisticLock'>> =>
-      new Promise((resolve, reject) => {
-        const deadlock = cluster.waits.wait(
-          {
-            key,
-            startTs: txn.startTs,
-            lockTs,
-            force,
-            wake(released) {
-              if (!force) {
-                resolve(failed(writeConflict('PessimisticRetry', txn.startTs, released.startTs, released.commitTs, key, txn.primary).error))
-                return
-              }
-              try {
-                resolve(attempt())
-              } catch (error) {
-                reject(error)
-              }
-            },
-            timeOut() {
-              const lock = mvcc.get(key)?.lock
-              resolve(
-                lock !== undefined && lock.startTs !== txn.startTs
-                  ? failed(locked(key, lock).error)
-                  : failed(writeConflict('PessimisticRetry', txn.startTs, lockTs, 0n, key, txn.primary).error),
-              )
-            },
-          },
-          ms,
-          !request.is_first_lock,
-        )
-        if (deadlock) resolve(failed(deadlock))
-      })
-    return attempt()
-  }
-  /** Locks accept any ts; only max_ts must not run away with them. */
-  const clampToLimit = (ts: bigint): bigint => {
-    const limit = composeTs(physicalOf(cluster.tso.now()) + MAX_DRIFT_MS, 0n)
-    return ts > limit ? 0n : ts
-  }
+  const pessimisticLock = createPessimisticLock({
+    cluster,
+    store,
+    enter: (context) => enter(context, false),
+    checkerOf: keyChecker,
+    apply,
+    panic,
+  })
 
   const scan = (request: Request<'KvScan'>): Response<'KvScan'> => {
     const first = toKey(request.start_key)

@@ -1,7 +1,9 @@
 // The timestamp oracle: 46 bits of milliseconds, 18 bits of counter. Its clock is the machine's plus what tests advanced it by; it never steps back.
 
-export const LOGICAL_BITS = 18n
+const LOGICAL_BITS = 18n
 const LOGICAL_LIMIT = 1 << 18
+/** A ts that is read at may be this far ahead of the oracle. */
+export const MAX_DRIFT_MS = 60_000n
 export const MAX_TS = 2n ** 64n - 1n
 
 export const physicalOf = (ts: bigint): bigint => ts >> LOGICAL_BITS
