@@ -1,0 +1,79 @@
+// What all keyspaces of one cluster share: placement driver, timestamps, region cache and connections, lock resolver, and the background work
+// that a clean end waits for.
+
+import type { TlsOptions } from './grpc.ts'
+import { LockResolver } from './lock-resolver.ts'
+import { PdClient, type TikvLog } from './pd.ts'
+import { Router } from './router.ts'
+import { TimestampOracle } from './tso.ts'
+
+export interface EngineOptions {
+  readonly pdEndpoints: readonly string[]
+  readonly tls?: TlsOptions
+  readonly log?: TikvLog
+  /** False: one gRPC call per request instead of BatchCommands. */
+  readonly batching?: boolean
+  /** How long the start may wait for the cluster, ms. */
+  readonly startTimeoutMs?: number
+  /** Bytes one transaction may hold in memory. */
+  readonly maxTransactionBytes?: number
+}
+
+const silent: TikvLog = { info: () => {}, warn: () => {} }
+const DEFAULT_TRANSACTION_BYTES = 256 * 1024 * 1024
+const DRAIN_MS = 5000
+
+export class Engine {
+  readonly pd: PdClient
+  readonly oracle: TimestampOracle
+  readonly router: Router
+  readonly resolver: LockResolver
+  readonly log: TikvLog
+  readonly maxTransactionBytes: number
+  readonly #startTimeoutMs: number | undefined
+  readonly #background = new Set<Promise<void>>()
+  closed = false
+
+  constructor(options: EngineOptions) {
+    const tls = options.tls ?? null
+    this.log = options.log ?? silent
+    this.pd = new PdClient(options.pdEndpoints, tls, this.log)
+    this.oracle = new TimestampOracle(this.pd)
+    this.router = new Router(this.pd, this.oracle, { tls, batching: options.batching ?? true })
+    this.resolver = new LockResolver(this.router, this.oracle)
+    this.maxTransactionBytes = options.maxTransactionBytes ?? DEFAULT_TRANSACTION_BYTES
+    this.#startTimeoutMs = options.startTimeoutMs
+  }
+
+  async start(): Promise<void> {
+    await this.pd.start(this.#startTimeoutMs)
+    await this.oracle.next()
+  }
+
+  /** Work that nobody waits for; its failure is told, and a close lets it end. */
+  background(what: string, work: Promise<unknown>): void {
+    const done: Promise<void> = work
+      .then(
+        () => undefined,
+        (error: Error) => {
+          if (!this.closed) this.log.warn(`${what} failed`, { error: error.message })
+        },
+      )
+      .finally(() => this.#background.delete(done))
+    this.#background.add(done)
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise((resolve) => {
+      timer = setTimeout(resolve, DRAIN_MS)
+    })
+    await Promise.race([Promise.all([...this.#background]), late])
+    clearTimeout(timer)
+    this.closed = true
+    this.oracle.close()
+    this.router.close()
+    this.pd.close()
+  }
+}

@@ -1,0 +1,221 @@
+// The placement driver: which member leads, unary calls to it with fail-over, and its HTTP API. The cluster's id is learnt once; another id later is
+// another cluster, and nothing is sent to it any more.
+
+import { request as httpRequest, type RequestOptions } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import { KvError } from '../kv-error.ts'
+import { Backoff, BUDGET } from './backoff.ts'
+import { Channel, GRPC, RpcError, type TlsOptions } from './grpc.ts'
+import type { Decoded, Fields, Init, Method } from './proto/message.ts'
+import { ErrorType, PD, type PdError } from './proto/pdpb.ts'
+
+/** An answer in the placement driver's own words. */
+export class PdRefusal extends Error {
+  readonly type: number
+
+  constructor(type: number, message: string) {
+    super(message)
+    this.name = 'PdRefusal'
+    this.type = type
+  }
+}
+
+export interface TikvLog {
+  info(message: string, fields: Readonly<Record<string, unknown>>): void
+  warn(message: string, fields: Readonly<Record<string, unknown>>): void
+}
+
+const MEMBERS_TIMEOUT_MS = 3000
+const CALL_TIMEOUT_MS = 5000
+const HTTP_TIMEOUT_MS = 40_000
+const REFRESH_MS = 60_000
+const NOT_LEADER = /no leader|not leader|mismatch leader|is not served|not primary|not started|requested pd is not leader/i
+
+const hostOf = (url: string): string => url.replace(/^[a-z]+:\/\//, '').replace(/\/.*$/, '')
+
+export class PdClient {
+  readonly tls: TlsOptions | null
+  readonly log: TikvLog
+  clusterId = 0n
+  #endpoints: string[]
+  #leader: Channel | null = null
+  readonly #channels = new Map<string, Channel>()
+  #refreshing: Promise<void> | null = null
+  #timer: NodeJS.Timeout | null = null
+  #closed = false
+  /** Called when another member leads now. */
+  onLeader: () => void = () => {}
+
+  constructor(endpoints: readonly string[], tls: TlsOptions | null, log: TikvLog) {
+    this.#endpoints = endpoints.map(hostOf)
+    this.tls = tls
+    this.log = log
+  }
+
+  async start(waitMs: number = BUDGET.pd): Promise<void> {
+    const backoff = new Backoff(waitMs)
+    for (;;) {
+      try {
+        await this.refresh()
+        break
+      } catch (error) {
+        if (this.#closed) throw error
+        await backoff.wait('pdRpc', (error as Error).message)
+      }
+    }
+    this.#timer = setInterval(() => {
+      this.refresh().catch((error: Error) => this.log.warn('PD members cannot be read', { error: error.message }))
+    }, REFRESH_MS)
+    this.#timer.unref()
+  }
+
+  #channel(address: string): Channel {
+    let channel = this.#channels.get(address)
+    if (channel === undefined) {
+      channel = new Channel(address, this.tls)
+      this.#channels.set(address, channel)
+    }
+    return channel
+  }
+
+  /** Asks the members who leads. One such question at a time. */
+  refresh(): Promise<void> {
+    this.#refreshing ??= this.#discover().finally(() => {
+      this.#refreshing = null
+    })
+    return this.#refreshing
+  }
+
+  async #discover(): Promise<void> {
+    let last: Error = new RpcError(GRPC.UNAVAILABLE, 'no PD endpoint', false)
+    // Members may go on naming a leader that died: one that answers us itself is believed first.
+    const answers = await Promise.allSettled(this.#endpoints.map((address) => this.#askMembers(address)))
+    const seen: { leader: string; urls: string[]; from: string }[] = []
+    answers.forEach((answer, i) => {
+      if (answer.status === 'rejected') last = answer.reason as Error
+      else if (answer.value !== null) seen.push({ ...answer.value, from: this.#endpoints[i]! })
+    })
+    if (last instanceof KvError) throw last
+    const alive = new Set(seen.map(({ from }) => from))
+    const best = seen.find(({ leader }) => alive.has(leader)) ?? seen[0]
+    if (best === undefined) throw new KvError('unavailable', `no PD leader among ${this.#endpoints.join(', ')}: ${last.message}`)
+    this.#endpoints = [...new Set([...best.urls, ...(best.urls.length === 0 ? this.#endpoints : [])])]
+    if (this.#leader?.address === best.leader) return
+    this.#leader = this.#channel(best.leader)
+    this.log.info('PD leader', { address: best.leader, members: this.#endpoints.length })
+    this.onLeader()
+  }
+
+  async #askMembers(address: string): Promise<{ leader: string; urls: string[] } | null> {
+    const method = PD.GetMembers
+    const answer = method.response.decode(await this.#channel(address).unary(method.path, method.request.encode({}), MEMBERS_TIMEOUT_MS))
+    const id = answer.header?.cluster_id ?? 0n
+    if (id === 0n || answer.leader === undefined || answer.leader.client_urls.length === 0) return null
+    if (this.clusterId === 0n) this.clusterId = id
+    else if (this.clusterId !== id) {
+      throw new KvError('unavailable', `PD at ${address} belongs to cluster ${id}, not to cluster ${this.clusterId}`)
+    }
+    return { leader: hostOf(answer.leader.client_urls[0]!), urls: answer.members.flatMap((member) => member.client_urls.map(hostOf)) }
+  }
+
+  /** The leader's connection. */
+  leader(): Channel {
+    if (this.#closed) throw new KvError('closed', 'the store is closed')
+    if (this.#leader === null) throw new RpcError(GRPC.UNAVAILABLE, 'no PD leader is known', false)
+    return this.#leader
+  }
+
+  /** Calls the leader until it answers or the budget ends. Throws PdRefusal for errors in the answer's header. */
+  async call<Q extends Fields, S extends Fields>(
+    method: Method<Q, S>,
+    init: Init<Q>,
+    options: { budgetMs?: number; timeoutMs?: number } = {},
+  ): Promise<Decoded<S>> {
+    const backoff = new Backoff(options.budgetMs ?? BUDGET.pd)
+    for (;;) {
+      try {
+        const request = method.request.encode({ ...init, header: { cluster_id: this.clusterId } } as Init<Q>)
+        const answer = method.response.decode(await this.leader().unary(method.path, request, options.timeoutMs ?? CALL_TIMEOUT_MS))
+        const error = (answer as { header?: { error?: PdError } }).header?.error
+        if (error !== undefined && error.type !== ErrorType.OK) {
+          if (!NOT_LEADER.test(error.message)) throw new PdRefusal(error.type, error.message)
+          throw new RpcError(GRPC.UNAVAILABLE, error.message, false)
+        }
+        return answer
+      } catch (error) {
+        if (!(error instanceof RpcError) || this.#closed) throw error
+        const isTransient =
+          error.code === GRPC.UNAVAILABLE ||
+          error.code === GRPC.DEADLINE_EXCEEDED ||
+          error.code === GRPC.CANCELLED ||
+          error.code === GRPC.INTERNAL ||
+          NOT_LEADER.test(error.message)
+        if (!isTransient) throw error
+        await this.recover(backoff, error)
+      }
+    }
+  }
+
+  /** After a failed call: waits, then looks who leads. */
+  async recover(backoff: Backoff, error: Error): Promise<void> {
+    await backoff.wait('pdRpc', `PD: ${error.message}`)
+    try {
+      await this.refresh()
+    } catch (refused) {
+      if (refused instanceof KvError && refused.message.includes('belongs to cluster')) throw refused
+      // Nobody leads yet: the caller's budget decides how long to go on.
+    }
+  }
+
+  /** One request to the HTTP API, at whichever member answers. `status` 0: none does. */
+  async http(verb: string, path: string, body?: unknown): Promise<{ status: number; text: string }> {
+    let last: { status: number; text: string } = { status: 0, text: 'no PD endpoint' }
+    const first = this.#leader?.address
+    const order = first === undefined ? this.#endpoints : [first, ...this.#endpoints.filter((address) => address !== first)]
+    for (const address of order) {
+      try {
+        last = await this.#httpAt(address, verb, path, body)
+        if (last.status !== 503) return last
+      } catch (error) {
+        last = { status: 0, text: `${address}: ${(error as Error).message}` }
+      }
+    }
+    return last
+  }
+
+  #httpAt(address: string, verb: string, path: string, body: unknown): Promise<{ status: number; text: string }> {
+    const split = address.lastIndexOf(':')
+    const text = body === undefined ? null : JSON.stringify(body)
+    const options: RequestOptions & TlsOptions = {
+      host: address.slice(0, split).replace(/^\[|\]$/g, ''),
+      port: Number(address.slice(split + 1)),
+      path,
+      method: verb,
+      timeout: HTTP_TIMEOUT_MS,
+      agent: false,
+      headers: text === null ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) },
+      ...(this.tls ?? {}),
+    }
+    return new Promise((resolve, reject) => {
+      const request = (this.tls === null ? httpRequest : httpsRequest)(options, (response) => {
+        const parts: Buffer[] = []
+        response.on('data', (part: Buffer) => parts.push(part))
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(parts).toString() }))
+        response.on('error', reject)
+      })
+      request.on('timeout', () => request.destroy(new Error(`no answer within ${HTTP_TIMEOUT_MS} ms`)))
+      request.on('error', reject)
+      request.end(text ?? undefined)
+    })
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  close(): void {
+    this.#closed = true
+    if (this.#timer !== null) clearInterval(this.#timer)
+    for (const channel of this.#channels.values()) channel.close()
+  }
+}

@@ -1,0 +1,243 @@
+// Locks taken before the commit. A request is all or nothing per region; a wait is a loop, since a store waits for a second at most. A key that was
+// committed anew since the snapshot is found by its conflict with the snapshot's timestamp, and locked with a newer one.
+
+import type { CancelToken } from '../../base/cancel.ts'
+import { KvError } from '../kv-error.ts'
+import { Backoff, BUDGET, pause } from './backoff.ts'
+import type { Capability } from './codec.ts'
+import { elapsedMs, PESSIMISTIC_TTL_MS } from './commit.ts'
+import type { Engine } from './engine.ts'
+import { toKvError } from './key-error.ts'
+import { inParallel } from './parallel.ts'
+import { Assertion, Op } from './proto/kvrpcpb.ts'
+import type { Region } from './region-cache.ts'
+import { groupByRegion } from './router.ts'
+
+export interface LockTarget {
+  readonly key: Buffer
+  readonly name: string
+  /** Set by the call: 0 = unchanged since the snapshot. */
+  changedTs: bigint
+  /** The timestamp it was (or will be) locked at. */
+  ts: bigint
+  locked: boolean
+  value: Buffer | null
+}
+
+export interface LockCall {
+  readonly engine: Engine
+  readonly capability: Capability
+  readonly startTs: bigint
+  readonly readTs: bigint
+  /** 'lockedOrFail': a newer version than the snapshot is a write conflict. */
+  readonly failOnChange: boolean
+  readonly wait: 'block' | 'nowait' | 'skip'
+  readonly timeoutMs: number
+  readonly returnValues: boolean
+  readonly mustNotExist: boolean
+  readonly cancel: CancelToken | null
+  /** The transaction's primary key; the call sets it when it locks the first one. */
+  primary: Buffer | null
+  /** The highest timestamp a lock was asked for with. */
+  maxTs: bigint
+}
+
+const SERVER_WAIT_MS = 1000
+const KEYS_PER_REQUEST = 2048
+const BYTES_PER_REQUEST = 512 * 1024
+const AT_ONCE = 8
+/** So many keys found changed are locked one by one; then all that is left is taken for changed. */
+const SINGLE_CONFLICTS = 4
+const HOLDER_IS_ALIVE_MS = 300n
+
+const user = (call: LockCall, key: Buffer): Uint8Array => Buffer.from(call.capability.user(key))
+
+/** Locks the targets, or throws with none of them locked. With 'skip' some may stay unlocked. */
+export async function acquireLocks(call: LockCall, targets: readonly LockTarget[]): Promise<void> {
+  const hadPrimary = call.primary !== null
+  const deadline = call.timeoutMs > 0 ? performance.now() + call.timeoutMs : Number.POSITIVE_INFINITY
+  const backoff = new Backoff(BUDGET.lock, call.cancel)
+  try {
+    await lockAll(call, targets, deadline, backoff)
+  } catch (error) {
+    if (!hadPrimary) call.primary = null
+    const isLost = !(error instanceof KvError) || error.kind === 'unavailable'
+    const undo = releaseLocks(call, targets, call.maxTs)
+    // A wait that was cancelled may still be granted: a second roll-back follows it (see `lockPart`).
+    if (isLost) call.engine.background('release of locks', undo)
+    else await undo.catch((failed: Error) => call.engine.log.warn('locks could not be released', { error: failed.message }))
+    throw error
+  }
+}
+
+/** Asks again for locks that are held, for their values or for a key's absence; a failure leaves them held. */
+export function lockHeld(call: LockCall, targets: readonly LockTarget[]): Promise<void> {
+  return lockAll(call, targets, Number.POSITIVE_INFINITY, new Backoff(BUDGET.lock, call.cancel))
+}
+
+async function lockAll(call: LockCall, targets: readonly LockTarget[], deadline: number, backoff: Backoff): Promise<void> {
+  const parts: { region: Region; items: LockTarget[] }[] = []
+  for (const { region, items } of await groupByRegion(call.engine.router, targets, (target) => target.key)) {
+    let part: LockTarget[] = []
+    let bytes = 0
+    for (const item of items) {
+      if (part.length >= KEYS_PER_REQUEST || bytes > BYTES_PER_REQUEST) {
+        parts.push({ region, items: part })
+        part = []
+        bytes = 0
+      }
+      part.push(item)
+      bytes += item.key.length
+    }
+    parts.push({ region, items: part })
+  }
+  let done = 0
+  // Until there is a primary, one after the other.
+  while (done < parts.length && (call.primary === null || parts.length === 1)) await lockPart(call, parts[done++]!, deadline, backoff)
+  if (done < parts.length) await inParallel(parts.slice(done), AT_ONCE, (part) => lockPart(call, part, deadline, backoff))
+}
+
+async function lockPart(call: LockCall, part: { region: Region; items: LockTarget[] }, deadline: number, backoff: Backoff): Promise<void> {
+  const { engine, capability, cancel } = call
+  let pending = part.items
+  let conflicts = 0
+  while (pending.length > 0) {
+    cancel?.check()
+    const ts = pending[0]!.ts
+    const now = pending.every((target) => target.ts === ts) ? pending : pending.filter((target) => target.ts === ts)
+    const primary = call.primary ?? now[0]!.key
+    if (ts > call.maxTs) call.maxTs = ts
+    const sentAt = performance.now()
+    const patience = call.wait === 'block' ? Math.max(1, Math.min(SERVER_WAIT_MS, deadline - sentAt)) : -1
+    const sent = engine.router.send(
+      capability,
+      'KvPessimisticLock',
+      part.region,
+      {
+        mutations: now.map(({ key }) => ({
+          op: Op.PessimisticLock,
+          key,
+          assertion: call.mustNotExist ? Assertion.NotExist : Assertion.None,
+        })),
+        primary_lock: primary,
+        start_version: call.startTs,
+        lock_ttl: BigInt(elapsedMs(engine, call.startTs) + PESSIMISTIC_TTL_MS),
+        for_update_ts: ts,
+        is_first_lock: call.primary === null && now.length === 1,
+        wait_timeout: BigInt(Math.ceil(patience)),
+        return_values: call.returnValues,
+        min_commit_ts: ts + 1n,
+      },
+      { backoff, size: 0 },
+    )
+    const answer = await unlessCancelled(call, sent, now)
+    if (answer === null) {
+      // Regions changed: the rest is grouped anew.
+      return lockAll(call, pending, deadline, backoff)
+    }
+    if (answer.errors.length === 0) {
+      call.primary ??= primary
+      now.forEach((target, i) => {
+        target.locked = true
+        if (call.returnValues) {
+          const value = answer.values[i]
+          target.value = value === undefined || answer.not_founds[i] === true ? null : Buffer.from(value)
+        }
+      })
+      pending = pending === now ? [] : pending.filter((target) => !target.locked)
+      continue
+    }
+    const error = answer.errors.find(({ locked }) => locked === undefined) ?? answer.errors[0]!
+    if (error.conflict !== undefined) {
+      const { key, conflict_commit_ts: commitTs } = error.conflict
+      if (commitTs <= ts) continue // woken by a roll-back, or by a commit that the snapshot sees
+      if (call.failOnChange && !call.mustNotExist) {
+        throw new KvError('writeConflict', 'could not serialize access due to concurrent update', { key: user(call, key), retryable: true })
+      }
+      let fresh = await engine.oracle.next()
+      while (fresh < commitTs) fresh = await engine.oracle.next()
+      const name = key.latin1Slice()
+      const isSingle = ++conflicts <= SINGLE_CONFLICTS && now.some((target) => target.name === name)
+      for (const target of pending) {
+        if (isSingle && target.name !== name) continue
+        target.ts = fresh
+        target.changedTs = commitTs
+      }
+      continue
+    }
+    if (error.locked !== undefined) {
+      const { locked } = error
+      const isAlive = locked.duration_to_last_update_ms > 0n && locked.duration_to_last_update_ms < HOLDER_IS_ALIVE_MS
+      let waitMs = 1
+      if (!isAlive || call.wait !== 'block') waitMs = (await engine.resolver.resolve(capability, [locked], 0n, backoff)).waitMs
+      if (waitMs === 0) continue
+      if (call.wait === 'nowait') throw new KvError('lockNotAvailable', 'could not obtain lock', { key: user(call, locked.key) })
+      if (call.wait === 'skip') {
+        const name = locked.key.latin1Slice()
+        const rest = pending.filter((target) => target.name !== name)
+        if (rest.length === pending.length) throw new KvError('unavailable', 'TiKV answered a lock on a key that was not asked for')
+        pending = rest
+        continue
+      }
+      if (performance.now() >= deadline) throw new KvError('lockTimeout', 'lock wait timed out', { key: user(call, locked.key) })
+      // A store that does not wait must not be asked without pause.
+      if (performance.now() - sentAt < 20) await pause(Math.min(waitMs, 10), cancel)
+      continue
+    }
+    throw toKvError(capability, error)
+  }
+}
+
+/** A cancelled wait leaves a request under way that may be granted: what it locks is released when it comes. */
+function unlessCancelled<T>(call: LockCall, sent: Promise<T>, targets: readonly LockTarget[]): Promise<T> {
+  const { cancel, engine } = call
+  if (cancel === null) return sent
+  return new Promise((resolve, reject) => {
+    const stop = cancel.onCancel((reason) => {
+      reject(reason)
+      engine.background(
+        'release of locks of a cancelled wait',
+        sent.then(() => releaseLocks(call, targets, call.maxTs)),
+      )
+    })
+    sent.then(
+      (value) => {
+        stop()
+        resolve(value)
+      },
+      (error: unknown) => {
+        stop()
+        reject(error)
+      },
+    )
+  })
+}
+
+/** Releases pessimistic locks; keys that are not locked do no harm. */
+export async function releaseLocks(
+  of: { readonly engine: Engine; readonly capability: Capability; readonly startTs: bigint },
+  targets: readonly { readonly key: Buffer }[],
+  maxTs: bigint,
+): Promise<void> {
+  const backoff = new Backoff(BUDGET.cleanup)
+  const run = async (items: readonly { readonly key: Buffer }[]): Promise<void> => {
+    const parts: { region: Region; items: { readonly key: Buffer }[] }[] = []
+    for (const { region, items: all } of await groupByRegion(of.engine.router, items, ({ key }) => key)) {
+      for (let from = 0; from < all.length; from += KEYS_PER_REQUEST)
+        parts.push({ region, items: all.slice(from, from + KEYS_PER_REQUEST) })
+    }
+    await inParallel(parts, AT_ONCE, async ({ region, items: part }) => {
+      const answer = await of.engine.router.send(
+        of.capability,
+        'KVPessimisticRollback',
+        region,
+        { start_version: of.startTs, for_update_ts: maxTs, keys: part.map(({ key }) => key) },
+        { backoff },
+      )
+      if (answer === null) return run(part)
+      const failed = answer.errors[0]
+      if (failed !== undefined) throw toKvError(of.capability, failed)
+    })
+  }
+  if (targets.length > 0) await run(targets)
+}

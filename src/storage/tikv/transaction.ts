@@ -1,0 +1,488 @@
+// A transaction on TiKV. Reads go to a snapshot under the own writes; writes gather in memory; a transaction of several statements locks as it goes
+// (pessimistic), one that commits itself leaves all to the commit (optimistic) and may have to be run again. // hot
+
+import { type KeyspaceId, type Timestamp, timestamp } from '../../base/ids.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
+import { KvError } from '../kv-error.ts'
+import {
+  type BeginOptions,
+  type IsolationLevel,
+  type KeyRange,
+  LOCK_SKIPPED,
+  LOCKED,
+  LOCKED_CHANGED,
+  type LockOptions,
+  type LockResult,
+  type Savepoint,
+  type Scanner,
+  type ScanOptions,
+  type StoreCapabilities,
+  type Transaction,
+} from '../store.ts'
+import { type Capability, MAX_TS } from './codec.ts'
+import { commitTransaction, type Mutation, startHeartbeat } from './commit.ts'
+import type { Engine } from './engine.ts'
+import { acquireLocks, type LockCall, type LockTarget, lockHeld, releaseLocks } from './pessimistic.ts'
+import { Op, PessimisticAction } from './proto/kvrpcpb.ts'
+import { type ScanSource, TikvScanner } from './scanner.ts'
+import { type Piece, Snapshot } from './snapshot.ts'
+import { WriteBuffer, type WriteEntry } from './write-buffer.ts'
+
+interface HeldLock {
+  readonly key: Buffer
+  /** Commit of a newer version than the snapshot it was locked under; 0 = none. */
+  changedTs: bigint
+}
+
+interface SavepointState {
+  readonly log: number
+  readonly locks: number
+}
+
+export class TikvTransaction implements Transaction, ScanSource {
+  readonly engine: Engine
+  readonly capability: Capability
+  readonly isolation: IsolationLevel
+  readonly keyspace: KeyspaceId
+  readonly #limits: StoreCapabilities
+  readonly #options: BeginOptions
+  lockTimeoutMs = 0
+  writes: WriteBuffer | null = null
+  #startTs = 0n
+  #readTs = 0n
+  #starting: Promise<void> | null = null
+  #snapshot: Snapshot | null = null
+  readonly #locks = new Map<string, HeldLock>()
+  /** Names in the order taken. */
+  readonly #lockOrder: string[] = []
+  #primary: Buffer | null = null
+  #maxForUpdateTs = 0n
+  #stopHeartbeat: (() => void) | null = null
+  #log: { name: string; before: WriteEntry | undefined }[] | null = null
+  #savepoints: SavepointState[] = []
+  #dirty = false
+  #ended = false
+  #lost: KvError | null = null
+
+  constructor(engine: Engine, capability: Capability, limits: StoreCapabilities, options: BeginOptions) {
+    if (options.isolation === 'serializable') throw new KvError('serialization', 'TiKV offers no SERIALIZABLE')
+    this.engine = engine
+    this.capability = capability
+    this.keyspace = capability.id
+    this.isolation = options.isolation
+    this.#limits = limits
+    this.#options = options
+  }
+
+  get dirty(): boolean {
+    return this.#dirty
+  }
+
+  get readTs(): Timestamp | null {
+    return this.#readTs === 0n ? null : timestamp(this.#readTs)
+  }
+
+  #alive(): void {
+    if (this.#ended) throw new KvError('closed', 'the transaction has ended')
+    if (this.engine.closed) throw new KvError('closed', 'the store is closed')
+    if (this.#lost !== null) throw this.#lost
+  }
+
+  // Reads
+
+  /** Fetches the timestamps that are missing; null when there are none. */
+  #start(): Promise<void> | null {
+    if (this.#readTs !== 0n) return null
+    this.#starting ??= this.engine.oracle
+      .next()
+      .then((ts) => {
+        if (this.#startTs === 0n) this.#startTs = ts
+        this.#readTs = ts
+      })
+      .finally(() => {
+        this.#starting = null
+      })
+    return this.#starting
+  }
+
+  #view(): Snapshot {
+    if (this.#snapshot === null) {
+      const ts = this.#options.latest === true ? MAX_TS : this.#readTs
+      this.#snapshot = new Snapshot(this.engine, this.capability, ts, this.#options.cancel ?? null)
+    }
+    return this.#snapshot
+  }
+
+  get(key: Uint8Array): MaybePromise<Buffer | null> {
+    this.#alive()
+    const physical = this.capability.key(key)
+    if (this.writes !== null) {
+      const own = this.writes.entries.get(physical.latin1Slice())
+      if (own !== undefined) return own.value === null ? null : Buffer.from(own.value)
+    }
+    if (this.#options.latest === true) return this.#view().get(physical)
+    const starting = this.#start()
+    return starting === null ? this.#view().get(physical) : starting.then(() => this.#view().get(physical))
+  }
+
+  batchGet(keys: readonly Uint8Array[]): MaybePromise<(Buffer | null)[]> {
+    this.#alive()
+    if (keys.length === 0) return []
+    return this.#batchGet(keys)
+  }
+
+  async #batchGet(keys: readonly Uint8Array[]): Promise<(Buffer | null)[]> {
+    const physical = keys.map((key) => this.capability.key(key))
+    const names = physical.map((key) => key.latin1Slice())
+    const entries = this.writes?.entries
+    const wanted = entries === undefined ? physical : physical.filter((_, i) => !entries.has(names[i]!))
+    if (this.#options.latest !== true) await this.#start()
+    const found = wanted.length === 0 ? null : await this.#view().batchGet(wanted)
+    return names.map((name) => {
+      const own = entries?.get(name)
+      if (own !== undefined) return own.value === null ? null : Buffer.from(own.value)
+      return found?.get(name) ?? null
+    })
+  }
+
+  scan(range: KeyRange, options?: ScanOptions): Scanner {
+    this.#alive()
+    return new TikvScanner(this, range, options)
+  }
+
+  /** For the scanner. */
+  async piece(start: Buffer, end: Buffer, reverse: boolean, limit: number, keysOnly: boolean): Promise<Piece> {
+    this.#alive()
+    await this.#start()
+    const view =
+      this.#options.latest === true ? new Snapshot(this.engine, this.capability, this.#readTs, this.#options.cancel ?? null) : this.#view()
+    return view.piece(start, end, reverse, limit, keysOnly)
+  }
+
+  // Locks
+
+  async lockKeys(keys: readonly Uint8Array[], options: LockOptions): Promise<LockResult> {
+    this.#alive()
+    await this.#start()
+    this.#dirty = true
+    const { returnValues = false } = options
+    const status = new Uint8Array(keys.length)
+    const values = returnValues ? new Array<Buffer | null>(keys.length).fill(null) : null
+    const targets = new Map<string, LockTarget>()
+    const names: string[] = new Array(keys.length)
+    for (let i = 0; i < keys.length; i++) {
+      const key = this.capability.key(keys[i]!)
+      const name = key.latin1Slice()
+      names[i] = name
+      if (this.#locks.has(name) && (!returnValues || this.writes?.entries.has(name) === true)) continue
+      if (!targets.has(name)) targets.set(name, this.#target(key, name))
+    }
+    if (targets.size > 0) {
+      await this.#acquire([...targets.values()], { ...options, returnValues, mustNotExist: false })
+    }
+    for (let i = 0; i < keys.length; i++) {
+      const name = names[i]!
+      const held = this.#locks.get(name)
+      if (held === undefined) {
+        status[i] = LOCK_SKIPPED
+        continue
+      }
+      status[i] = held.changedTs > this.#readTs ? LOCKED_CHANGED : LOCKED
+      if (values === null) continue
+      const own = this.writes?.entries.get(name)
+      values[i] = own !== undefined ? (own.value === null ? null : Buffer.from(own.value)) : (targets.get(name)?.value ?? null)
+    }
+    return { status, values }
+  }
+
+  #target(key: Buffer, name: string): LockTarget {
+    return { key, name, changedTs: 0n, ts: this.#readTs, locked: false, value: null }
+  }
+
+  async #acquire(
+    targets: LockTarget[],
+    options: { wait: LockOptions['wait']; timeoutMs: number; returnValues: boolean; mustNotExist: boolean },
+  ): Promise<void> {
+    const fresh = targets.filter(({ name }) => !this.#locks.has(name))
+    const again = targets.filter(({ name }) => this.#locks.has(name))
+    const call: LockCall = {
+      engine: this.engine,
+      capability: this.capability,
+      startTs: this.#startTs,
+      readTs: this.#readTs,
+      failOnChange: this.isolation !== 'read committed',
+      wait: options.wait,
+      timeoutMs: options.timeoutMs,
+      returnValues: options.returnValues,
+      mustNotExist: options.mustNotExist,
+      cancel: this.#options.cancel ?? null,
+      primary: this.#primary,
+      maxTs: this.#maxForUpdateTs,
+    }
+    // What is held already is asked for its value only, and not given back by a failure.
+    for (const target of again) target.ts = this.#maxForUpdateTs > target.ts ? this.#maxForUpdateTs : target.ts
+    if (again.length > 0) {
+      try {
+        await lockHeld(call, again)
+      } finally {
+        this.#maxForUpdateTs = call.maxTs
+      }
+    }
+    if (fresh.length === 0) return
+    try {
+      await acquireLocks(call, fresh)
+    } finally {
+      this.#maxForUpdateTs = call.maxTs
+    }
+    for (const target of fresh) {
+      if (!target.locked) continue
+      this.#locks.set(target.name, { key: target.key, changedTs: target.changedTs })
+      this.#lockOrder.push(target.name)
+    }
+    if (call.primary !== null && this.#primary === null) this.#setPrimary(call.primary)
+  }
+
+  #setPrimary(primary: Buffer): void {
+    this.#primary = primary
+    this.#stopHeartbeat = startHeartbeat({ engine: this.engine, capability: this.capability, startTs: this.#startTs, primary }, () => {
+      this.#lost = new KvError('writeConflict', 'the transaction was rolled back by another: its locks had expired', { retryable: true })
+    })
+  }
+
+  /** Releases the locks taken since `held` of them were held. */
+  async #releaseSince(held: number): Promise<void> {
+    const names = this.#lockOrder.splice(held)
+    const targets = names.map((name) => this.#locks.get(name)!)
+    for (const name of names) this.#locks.delete(name)
+    if (held === 0) {
+      this.#stopHeartbeat?.()
+      this.#stopHeartbeat = null
+      this.#primary = null
+    }
+    if (targets.length === 0) return
+    await releaseLocks({ engine: this.engine, capability: this.capability, startTs: this.#startTs }, targets, this.#maxForUpdateTs)
+  }
+
+  // Writes
+
+  #writable(key: Uint8Array, valueBytes: number): void {
+    this.#alive()
+    if (this.#options.readOnly === true) throw new KvError('readOnly', 'cannot write in a read-only transaction')
+    const { maxKeyBytes, maxValueBytes } = this.#limits
+    if (key.length === 0 || key.length > maxKeyBytes) {
+      throw new KvError('keyTooLarge', `a key of ${key.length} bytes exceeds the maximum of ${maxKeyBytes}`, { key })
+    }
+    if (valueBytes > maxValueBytes) {
+      throw new KvError('valueTooLarge', `a value of ${valueBytes} bytes exceeds the maximum of ${maxValueBytes}`, { key })
+    }
+    this.#dirty = true
+  }
+
+  #write(key: Buffer, name: string, value: Uint8Array | null, unchecked: boolean): void {
+    const writes = (this.writes ??= new WriteBuffer())
+    if (this.#log !== null) this.#log.push({ name, before: writes.entries.get(name) })
+    writes.set({ key, name, value: value === null ? null : Buffer.from(value), unchecked })
+    if (writes.bytes > this.engine.maxTransactionBytes) {
+      throw new KvError('transactionTooLarge', `a transaction can write ${this.engine.maxTransactionBytes} bytes at most on TiKV`)
+    }
+  }
+
+  put(key: Uint8Array, value: Uint8Array): MaybePromise<void> {
+    return this.#put(key, value)
+  }
+
+  delete(key: Uint8Array): MaybePromise<void> {
+    return this.#put(key, null)
+  }
+
+  #put(key: Uint8Array, value: Uint8Array | null): undefined {
+    this.#writable(key, value === null ? 0 : value.length)
+    const physical = this.capability.key(key)
+    const name = physical.latin1Slice()
+    this.#write(physical, name, value, this.writes?.entries.get(name)?.unchecked === true)
+  }
+
+  insert(key: Uint8Array, value: Uint8Array): MaybePromise<void> {
+    return this.insertMany([key], [value])
+  }
+
+  insertMany(keys: readonly Uint8Array[], values: readonly Uint8Array[]): MaybePromise<void> {
+    const targets = new Map<string, LockTarget>()
+    const entries: { key: Buffer; name: string }[] = new Array(keys.length)
+    const isAutocommit = this.#options.autocommit === true
+    for (let i = 0; i < keys.length; i++) {
+      this.#writable(keys[i]!, values[i]!.length)
+      const key = this.capability.key(keys[i]!)
+      const name = key.latin1Slice()
+      entries[i] = { key, name }
+      const own = this.writes?.entries.get(name)
+      if (own !== undefined ? own.value !== null : targets.has(name)) throw exists(keys[i]!)
+      if (own === undefined) targets.set(name, this.#target(key, name))
+    }
+    if (isAutocommit || targets.size === 0) {
+      for (let i = 0; i < entries.length; i++) this.#insertOne(entries[i]!, values[i]!, isAutocommit)
+      return
+    }
+    const copies = values.map((value) => Buffer.from(value))
+    return this.#insertLocked([...targets.values()], entries, copies)
+  }
+
+  #insertOne({ key, name }: { key: Buffer; name: string }, value: Uint8Array, isAutocommit: boolean): void {
+    const own = this.writes?.entries.get(name)
+    this.#write(key, name, value, own === undefined ? isAutocommit : own.unchecked)
+  }
+
+  async #insertLocked(targets: LockTarget[], entries: { key: Buffer; name: string }[], values: Buffer[]): Promise<void> {
+    await this.#start()
+    for (const target of targets) target.ts = this.#readTs
+    await this.#acquire(targets, { wait: 'block', timeoutMs: this.lockTimeoutMs, returnValues: false, mustNotExist: true })
+    for (let i = 0; i < entries.length; i++) this.#insertOne(entries[i]!, values[i]!, false)
+  }
+
+  // Savepoints
+
+  savepoint(): Savepoint {
+    this.#alive()
+    this.#log ??= []
+    this.#savepoints.push({ log: this.#log.length, locks: this.#lockOrder.length })
+    return (this.#savepoints.length - 1) as Savepoint
+  }
+
+  rollbackTo(savepoint: Savepoint): MaybePromise<void> {
+    if (this.#ended) throw new KvError('closed', 'the transaction has ended')
+    const state = this.#savepoints[savepoint]!
+    this.#savepoints.length = savepoint + 1
+    const log = this.#log!
+    while (log.length > state.log) {
+      const { name, before } = log.pop()!
+      if (before === undefined) this.writes?.remove(name)
+      else this.writes?.set(before)
+    }
+    if (this.#lockOrder.length === state.locks) return
+    return this.#releaseSince(state.locks)
+  }
+
+  // The end
+
+  refreshReadTs(): void {
+    this.#alive()
+    if (this.isolation !== 'read committed' || this.#options.latest === true) return
+    // The next use fetches one.
+    this.#readTs = 0n
+    this.#snapshot = null
+  }
+
+  commit(options?: { maxCommitTs?: Timestamp; relaxed?: boolean }): MaybePromise<Timestamp | null> {
+    this.#alive()
+    const isEmpty = this.writes === null || this.writes.entries.size === 0
+    if (isEmpty && this.#lockOrder.length === 0) {
+      this.#finish()
+      return null
+    }
+    this.#ended = true
+    return isEmpty ? this.#releaseAll().then(() => null) : this.#commit(options?.maxCommitTs ?? timestamp(0n))
+  }
+
+  async #commit(maxCommitTs: Timestamp): Promise<Timestamp | null> {
+    try {
+      if (this.#startTs === 0n) await this.#start()
+      const hasLocks = this.#lockOrder.length > 0
+      const mutations: Mutation[] = []
+      for (const name of this.writes!.sorted()) {
+        const entry = this.writes!.entries.get(name)
+        if (entry === undefined) continue
+        const mutation = this.#mutation(entry, hasLocks)
+        if (mutation !== null) mutations.push(mutation)
+      }
+      const names = this.writes!.entries
+      if (hasLocks && !names.has(this.#primary!.latin1Slice())) {
+        mutations.push({ key: this.#primary!, op: Op.Lock, value: null, action: PessimisticAction.DO_PESSIMISTIC_CHECK })
+      }
+      const primary = this.#primary ?? mutations.find(({ op }) => op !== Op.CheckNotExists)?.key
+      if (primary === undefined) {
+        this.#finish()
+        return null
+      }
+      if (maxCommitTs !== 0n && this.#startTs >= maxCommitTs) {
+        throw new KvError('schemaChanged', 'the commit came too late for the schema it was made under', { retryable: true })
+      }
+      const commitTs = await commitTransaction({
+        engine: this.engine,
+        capability: this.capability,
+        startTs: this.#startTs,
+        primary,
+        mutations,
+        forUpdateTs: hasLocks ? (this.#maxForUpdateTs > this.#startTs ? this.#maxForUpdateTs : this.#startTs) : 0n,
+        isLong: this.#options.autocommit !== true,
+        maxCommitTs,
+        cancel: this.#options.cancel ?? null,
+      })
+      const rest = this.#lockOrder
+        .filter((name) => !names.has(name) && name !== primary.latin1Slice())
+        .map((name) => this.#locks.get(name)!)
+      if (rest.length > 0) await this.#release(rest)
+      this.#finish()
+      return timestamp(commitTs)
+    } catch (error) {
+      if (!(error instanceof KvError && error.kind === 'undetermined')) await this.#releaseAll()
+      else this.#finish()
+      throw error
+    }
+  }
+
+  #mutation(entry: WriteEntry, isPessimistic: boolean): Mutation | null {
+    const { key, name, value, unchecked } = entry
+    const action = !isPessimistic
+      ? PessimisticAction.SKIP_PESSIMISTIC_CHECK
+      : this.#locks.has(name)
+        ? PessimisticAction.DO_PESSIMISTIC_CHECK
+        : this.#options.autocommit === true
+          ? PessimisticAction.DO_CONSTRAINT_CHECK
+          : PessimisticAction.SKIP_PESSIMISTIC_CHECK
+    if (!unchecked) return { key, op: value === null ? Op.Del : Op.Put, value, action }
+    if (value !== null) return { key, op: this.#locks.has(name) ? Op.Put : Op.Insert, value, action }
+    return isPessimistic ? null : { key, op: Op.CheckNotExists, value: null, action }
+  }
+
+  async #release(held: readonly HeldLock[]): Promise<void> {
+    try {
+      await releaseLocks({ engine: this.engine, capability: this.capability, startTs: this.#startTs }, held, this.#maxForUpdateTs)
+    } catch (error) {
+      // They expire by themselves.
+      this.engine.log.warn('locks could not be released', { error: (error as Error).message })
+    }
+  }
+
+  async #releaseAll(): Promise<void> {
+    const held = [...this.#locks.values()]
+    this.#finish()
+    if (held.length > 0) await this.#release(held)
+  }
+
+  #finish(): void {
+    this.#ended = true
+    this.#stopHeartbeat?.()
+    this.#stopHeartbeat = null
+    this.#locks.clear()
+    this.#lockOrder.length = 0
+    this.#primary = null
+    this.writes = null
+    this.#log = null
+    this.#savepoints = []
+    this.#snapshot = null
+  }
+
+  rollback(): MaybePromise<void> {
+    if (this.#ended) return
+    this.#ended = true
+    if (this.#lockOrder.length === 0 || this.engine.closed) {
+      this.#finish()
+      return
+    }
+    return this.#releaseAll()
+  }
+}
+
+function exists(key: Uint8Array): KvError {
+  return new KvError('alreadyExists', 'the key exists', { key })
+}
