@@ -2,7 +2,8 @@
 // raw messages; every call has a deadline; a call that failed says whether the peer may have seen it.
 
 import http2, { type ClientHttp2Session, type ClientHttp2Stream, type IncomingHttpHeaders } from 'node:http2'
-import type { SecureContextOptions } from 'node:tls'
+import { connect as connectPlain, isIP } from 'node:net'
+import { connect as connectSecure } from 'node:tls'
 
 export const GRPC = {
   OK: 0,
@@ -126,13 +127,18 @@ export class Channel {
   #open(): ClientHttp2Session {
     if (this.#closed) throw new RpcError(GRPC.UNAVAILABLE, `the connection to ${this.address} was closed`, false)
     if (this.#session !== null && !this.#session.destroyed && !this.#session.closed) return this.#session
-    const secure: SecureContextOptions = {}
-    if (this.#tls?.ca !== undefined) secure.ca = this.#tls.ca
-    if (this.#tls?.cert !== undefined) secure.cert = this.#tls.cert
-    if (this.#tls?.key !== undefined) secure.key = this.#tls.key
-    const session = http2.connect(`${this.#tls === null ? 'http' : 'https'}://${this.address}`, {
+    const tls = this.#tls
+    const split = this.address.lastIndexOf(':')
+    const host = this.address.slice(0, split).replace(/^\[|\]$/g, '')
+    const port = Number(this.address.slice(split + 1))
+    const session = http2.connect(`${tls === null ? 'http' : 'https'}://${this.address}`, {
       settings: { initialWindowSize: STREAM_WINDOW, enablePush: false },
-      ...(this.#tls === null ? {} : secure),
+      createConnection: () =>
+        tls === null
+          ? connectPlain({ host, port, noDelay: true })
+          : connectSecure({ host, port, ...(isIP(host) === 0 ? { servername: host } : {}), ALPNProtocols: ['h2'], ...tls }).setNoDelay(
+              true,
+            ),
     })
     this.#session = session
     const connecting = setTimeout(
@@ -143,7 +149,6 @@ export class Channel {
     session.once('connect', () => {
       clearTimeout(connecting)
       session.setLocalWindowSize(CONNECTION_WINDOW)
-      ;(session.socket as { setNoDelay?(on: boolean): void }).setNoDelay?.(true)
       pings = setInterval(() => this.#ping(session), PING_INTERVAL_MS)
       pings.unref()
     })

@@ -45,7 +45,7 @@ class TikvKeyspace implements Keyspace {
   /** What PD counts for the regions of the range (whole MiB, minutes old); for less than that, what the entries themselves measure. */
   async storageBytes(): Promise<number> {
     const { start, end } = this.#capability
-    const query = `start_key=${escape(encodeKey(start))}&end_key=${escape(encodeKey(end))}`
+    const query = `start_key=${percentEncoded(encodeKey(start))}&end_key=${percentEncoded(encodeKey(end))}`
     const { status, text } = await this.#engine.pd.http('GET', `/pd/api/v1/stats/region?${query}`)
     if (status === 200) {
       const { storage_size: mib, count } = JSON.parse(text) as { storage_size?: number; count?: number }
@@ -58,7 +58,7 @@ class TikvKeyspace implements Keyspace {
 }
 
 /** PD takes keys of arbitrary bytes percent-encoded. */
-function escape(key: Buffer): string {
+function percentEncoded(key: Buffer): string {
   let text = ''
   for (const byte of key) text += `%${byte.toString(16).padStart(2, '0').toUpperCase()}`
   return text
