@@ -22,9 +22,11 @@ export interface CatalogVersions {
   publish(txn: Transaction): MaybePromise<void>
   /** Called before a statement is analysed; cheap. Calls `changed` when another node has changed the catalogue. */
   check(changed: () => void): MaybePromise<void>
+  /** The same without trust in the lease: what every node committed before is known afterwards. */
+  refresh(changed: () => void): MaybePromise<void>
 }
 
-export const singleNode: CatalogVersions = { publish: () => undefined, check: () => undefined }
+export const singleNode: CatalogVersions = { publish: () => undefined, check: () => undefined, refresh: () => undefined }
 
 export interface CatalogEntry {
   readonly key: string
@@ -39,6 +41,12 @@ export class CatalogSpace {
   readonly versions: CatalogVersions
   /** Grows with each committed change known here. */
   version = 1
+  /** Grows with each change of another node. */
+  foreignChanges = 0
+  readonly #noteForeign = (): void => {
+    this.foreignChanges++
+    this.invalidateAll()
+  }
   readonly #cache = new LruMap<string, CatalogValue | typeof MISSING>(CACHE_ENTRIES)
 
   constructor(keyspace: Keyspace, versions: CatalogVersions = singleNode) {
@@ -46,12 +54,26 @@ export class CatalogSpace {
     this.versions = versions
   }
 
+  /** Before a statement: learns what other nodes changed. // hot */
+  sync(): MaybePromise<void> {
+    return this.versions.check(this.#noteForeign)
+  }
+
+  /** Learns all that other nodes have changed until now. */
+  syncNow(): MaybePromise<void> {
+    return this.versions.refresh(this.#noteForeign)
+  }
+
   /** A committed value now, or a CatalogMiss that fetches it. */
   get(key: string): CatalogValue | null {
     const cached = this.#cache.get(key)
     if (cached !== undefined) return cached === MISSING ? null : cached
     const fetched = this.fetch(key)
-    if (fetched instanceof Promise) throw new CatalogMiss(() => fetched.then(() => undefined))
+    if (fetched instanceof Promise) {
+      // Who catches the miss need not wait for it.
+      fetched.catch(() => undefined)
+      throw new CatalogMiss(() => fetched.then(() => undefined))
+    }
     return fetched
   }
 

@@ -2,7 +2,8 @@
 
 import { LIMITS } from '../base/limits.ts'
 import { MemoryAccount } from '../base/memory.ts'
-import { CatalogSpace } from '../catalog/space.ts'
+import { SharedVersions } from '../catalog/shared-versions.ts'
+import { CatalogSpace, singleNode } from '../catalog/space.ts'
 import { KeyspaceContext } from '../session/keyspace-context.ts'
 import type { KeyspaceMeta, Store } from '../storage/store.ts'
 import { sessionEnd, type Tenant } from '../tenancy/tenant.ts'
@@ -33,7 +34,8 @@ export class Keyspaces {
     const raced = this.#contexts.get(meta.id)
     if (raced !== undefined) return raced
     const memory = new MemoryAccount(`keyspace ${name}`, LIMITS.maxKeyspaceMemory, this.#memory)
-    const context = new KeyspaceContext(name, keyspace, new CatalogSpace(keyspace), memory, this.#store.capabilities)
+    const versions = this.#store.capabilities.multiNode ? new SharedVersions(keyspace) : singleNode
+    const context = new KeyspaceContext(name, keyspace, new CatalogSpace(keyspace, versions), memory, this.#store.capabilities)
     this.#contexts.set(meta.id, context)
     this.#evict()
     return context
@@ -56,6 +58,11 @@ export class Keyspaces {
     const deadline = performance.now() + END_DEADLINE_MS
     while (context.sessions.size > 0 && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 5))
     this.#contexts.delete(tenant.id)
+  }
+
+  /** Ids of the keyspaces that have a context here. */
+  ids(): number[] {
+    return [...this.#contexts.keys()]
   }
 
   byId(id: number): KeyspaceContext | undefined {

@@ -164,6 +164,7 @@ export class Logins implements RoleStore<SessionIdentity> {
 
 /** From the store, not from a cache: a changed password counts at once, on every node. */
 async function readRole(context: KeyspaceContext, name: string): Promise<RoleDescriptor | null> {
+  await context.catalog.syncNow()
   const snapshot = new ReaderSnapshot(committedReader(context.catalog))
   return withCatalog(() => snapshot.roleByName(name))
 }

@@ -12,6 +12,7 @@ import type { Metrics } from '../observability/metrics.ts'
 import { microsNow } from '../session/micros.ts'
 import { ClientSession, type SessionIdentity } from '../session/session.ts'
 import { loadParser } from '../sql/parser/parse.ts'
+import { KvError } from '../storage/kv-error.ts'
 import type { Keyspace, KeyspaceMeta, Store } from '../storage/store.ts'
 import { TenantDirectory } from '../tenancy/directory.ts'
 import { TenantLifecycle } from '../tenancy/lifecycle.ts'
@@ -24,6 +25,7 @@ import { Logins } from './login.ts'
 import { createObserver } from './observer.ts'
 import { createServices } from './services.ts'
 import { openStore } from './store.ts'
+import { watchTenants } from './tenant-watch.ts'
 
 /** A random password, easy to type. */
 const randomPassword = () => randomBytes(15).toString('base64url')
@@ -31,7 +33,14 @@ const randomPassword = () => randomBytes(15).toString('base64url')
 async function systemKeyspace(store: Store): Promise<KeyspaceMeta> {
   const existing = await store.keyspaces.load(SYSTEM_TENANT)
   if (existing !== null) return existing
-  return store.keyspaces.create(SYSTEM_TENANT)
+  try {
+    return await store.keyspaces.create(SYSTEM_TENANT)
+  } catch (error) {
+    // Another node was faster.
+    const made = error instanceof KvError && error.kind === 'keyspaceExists' ? await store.keyspaces.load(SYSTEM_TENANT) : null
+    if (made === null) throw error
+    return made
+  }
 }
 
 /** The operator's first password: configured, kept from an earlier start, or made now, told once and kept in a file only we can read. */
@@ -93,6 +102,7 @@ export async function openEngine(config: Config, log: Logger, metrics: Metrics):
     const cleanup = startCleanup(() => keyspaces.contexts(), log)
     metrics.cache('keyspace_contexts', () => keyspaces.size)
     let closing = false
+    const stopWatching = store.capabilities.multiNode ? watchTenants(lifecycle.directory, keyspaces, log) : () => {}
     return {
       backend: {
         startup(identity, client) {
@@ -106,6 +116,7 @@ export async function openEngine(config: Config, log: Logger, metrics: Metrics):
       notReady: () => (closing ? 'shutting down' : null),
       async close() {
         closing = true
+        stopWatching()
         await cleanup.stop()
         await store.close()
         rmSync(spillDir, { recursive: true, force: true })

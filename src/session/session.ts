@@ -121,7 +121,7 @@ export class ClientSession implements WireSession {
     this.settings = made.settings
     this.context = made.context
     this.entry = made.entry
-    this.block = new TransactionBlock(this.keyspace.keyspace, this.defaultModes())
+    this.block = new TransactionBlock(this.keyspace.catalog, this.defaultModes())
     this.planning = new Planning(this)
     this.storeServices = new SessionStoreServices(this)
     this.portals = new Portals()
@@ -574,7 +574,8 @@ export class ClientSession implements WireSession {
     this.#becomeActive(text)
     let result: MaybePromise<T>
     try {
-      result = body()
+      const synced = this.keyspace.catalog.sync()
+      result = synced instanceof Promise ? synced.then(body) : body()
     } catch (error) {
       return this.#failed(error)
     }

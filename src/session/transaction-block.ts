@@ -6,6 +6,7 @@
 import { PgError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
+import type { CatalogSpace } from '../catalog/space.ts'
 import type { BeginOptions, IsolationLevel, Keyspace, Savepoint, Transaction } from '../storage/store.ts'
 
 export interface TransactionModes {
@@ -37,6 +38,9 @@ export const noActiveTransaction = (command: string): PgError =>
 
 export class TransactionBlock {
   readonly #keyspace: Keyspace
+  readonly #catalog: CatalogSpace
+  /** Other nodes' changes of the catalogue known when the store's transaction began. */
+  catalogChanges = 0
   state: BlockState = 'idle'
   txn: Transaction | null = null
   modes: TransactionModes
@@ -46,8 +50,9 @@ export class TransactionBlock {
   used = false
   #savepoints: SavepointEntry[] = []
 
-  constructor(keyspace: Keyspace, modes: TransactionModes) {
-    this.#keyspace = keyspace
+  constructor(catalog: CatalogSpace, modes: TransactionModes) {
+    this.#keyspace = catalog.keyspace
+    this.#catalog = catalog
     this.modes = modes
   }
 
@@ -88,6 +93,7 @@ export class TransactionBlock {
       }
       if (options.cancel !== undefined) begin.cancel = options.cancel
       this.txn = this.#keyspace.begin(begin)
+      this.catalogChanges = this.#catalog.foreignChanges
       this.#latest = latest
       this.used = true
       return this.txn

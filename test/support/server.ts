@@ -1,4 +1,5 @@
-// A real server in this process, on the embedded store in a temporary directory, and clients of it.
+// A real server in this process, on the embedded store in a temporary directory, and clients of it. With STORE=tikv it runs on a fake cluster of its
+// own, with PD_ENDPOINTS on a given one.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,6 +9,7 @@ import { silentLogger } from '../../src/observability/log.ts'
 import { loadConfig } from '../../src/server/config.ts'
 import { startServer } from '../../src/server/run.ts'
 import { openEngine } from '../../src/server/server.ts'
+import { startFake } from '../fake-tikv/fake.ts'
 import type { SqlAnswer } from './slt.ts'
 
 export interface TestServer {
@@ -25,6 +27,9 @@ export async function startTestServer(
   /** `keep`: leave the data for a next start. */
   options: { keep?: boolean } = {},
 ): Promise<TestServer> {
+  const wantsFake = process.env['STORE'] === 'tikv' && env['PD_ENDPOINTS'] === undefined && process.env['PD_ENDPOINTS'] === undefined
+  const fake = wantsFake ? await startFake({ stores: 1, keyspaces: [], pdPort: 0, seed: 1 }) : null
+  const given = fake?.pdAddress ?? process.env['PD_ENDPOINTS']
   const config = loadConfig({
     args: [],
     env: {
@@ -34,6 +39,8 @@ export async function startTestServer(
       OPERATOR_PASSWORD: 'operator',
       LOG_LEVEL: 'silent',
       SHUTDOWN_GRACE_MS: '100',
+      AUTO_CREATE_KEYSPACES: 'true',
+      ...(given === undefined ? {} : { PD_ENDPOINTS: given }),
       ...env,
     },
   })
@@ -54,6 +61,7 @@ export async function startTestServer(
     async stop() {
       await Promise.all([...clients].map((client) => client.end().catch(() => {})))
       await server.stop()
+      await fake?.close()
       if (options.keep !== true) rmSync(dataDir, { recursive: true, force: true })
     },
   }

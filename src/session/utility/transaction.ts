@@ -5,6 +5,7 @@ import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { type NodeOf, nodeAs } from '../../sql/parser/nodes.ts'
 import type { ParsedStatement } from '../../sql/parser/parse.ts'
+import { KvError } from '../../storage/kv-error.ts'
 import type { IsolationLevel } from '../../storage/store.ts'
 import type { ClientSession } from '../session.ts'
 import { noActiveTransaction, type TransactionModes } from '../transaction-block.ts'
@@ -43,6 +44,9 @@ function publish(session: ClientSession): MaybePromise<void> {
 
 function store(session: ClientSession): MaybePromise<void> {
   const txn = session.block.txn!
+  if (txn.dirty && session.block.catalogChanges !== session.keyspace.catalog.foreignChanges) {
+    throw new KvError('schemaChanged', 'another node changed the catalogue since the transaction began', { retryable: true })
+  }
   const committed = txn.dirty && session.settings.get('synchronous_commit') === 'off' ? txn.commit({ relaxed: true }) : txn.commit()
   if (committed instanceof Promise) {
     return committed.then(

@@ -367,9 +367,11 @@ export class TikvTransaction implements Transaction, ScanSource {
   refreshReadTs(): void {
     this.#alive()
     if (this.isolation !== 'read committed' || this.#options.latest === true) return
-    // The next use fetches one.
+    if (this.#readTs === 0n) return
     this.#readTs = 0n
     this.#snapshot = null
+    // Asked for now and waited for at the next use, which asks again if this fails.
+    this.#start()?.catch(() => undefined)
   }
 
   commit(options?: { maxCommitTs?: Timestamp; relaxed?: boolean }): MaybePromise<Timestamp | null> {
