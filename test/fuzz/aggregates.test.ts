@@ -13,8 +13,9 @@ import type { EvalContext } from '../../src/sql/types/eval-context.ts'
 import type { CallInfo, ProcBody } from '../../src/sql/types/procs.ts'
 import { builtinTypeSupport } from '../../src/sql/types/registry.ts'
 import type { Present } from '../../src/sql/types/type.ts'
+import { testSeed } from '../support/seed.ts'
 
-const seed = Number(process.env['FUZZ_SEED'] ?? Math.floor(Math.random() * 1e9))
+const seed = testSeed()
 let state = seed
 function random(): number {
   state = (state + 0x6d2b79f5) | 0

@@ -5,9 +5,10 @@ import { isDeepStrictEqual } from 'node:util'
 import { PGlite } from '@electric-sql/pglite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TYPE_OID } from '../../src/sql/builtin/data/type-oids.ts'
+import { testSeed } from '../support/seed.ts'
 import { loadParser, runSql } from '../unit/sql/executor/pipeline.ts'
 
-const SEED = Number(process.env['FUZZ_SEED'] ?? Date.now() % 1_000_000)
+const SEED = testSeed()
 const COUNT = Number(process.env['FUZZ_COUNT'] ?? 150)
 const MOST_FAILURES = Number(process.env['FUZZ_FAILURES'] ?? 5)
 const RAW = Object.fromEntries(Object.values(TYPE_OID).map((oid) => [oid, (value: string): string => value]))

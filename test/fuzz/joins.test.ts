@@ -5,8 +5,9 @@
 import { PGlite } from '@electric-sql/pglite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { MiniEngine } from '../support/mini-engine.ts'
+import { testSeed } from '../support/seed.ts'
 
-const SEED = Number(process.env['FUZZ_SEED'] ?? 20260)
+const SEED = testSeed()
 const ROUNDS = Number(process.env['FUZZ_ROUNDS'] ?? 150)
 
 let db: MiniEngine

@@ -1,5 +1,6 @@
 // Function bodies here against PostgreSQL's: random arguments, same value or same SQLSTATE. The seed is printed and can be given in
 // PROCS_SEED; PROCS_ROUNDS calls per function (3 by default; the long form uses 200); PROCS_ONLY a regular expression over prosrc.
+
 import { PGlite } from '@electric-sql/pglite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { PgError } from '../../src/base/errors.ts'
@@ -12,9 +13,10 @@ import { quoteLiteral } from '../../src/sql/types/quote.ts'
 import { builtinTypeSupport } from '../../src/sql/types/registry.ts'
 import type { Present } from '../../src/sql/types/type.ts'
 import { testContext } from '../support/eval-context.ts'
+import { testSeed } from '../support/seed.ts'
 import { hasSamples, randomFrom, sample, sampleType } from '../support/type-samples.ts'
 
-const seed = Number(process.env['PROCS_SEED'] ?? Math.floor(Math.random() * 2 ** 32))
+const seed = testSeed('PROCS_SEED')
 const rounds = Number(process.env['PROCS_ROUNDS'] ?? 3)
 /** Comma-separated typnames: only functions over these. */
 const types = process.env['PROCS_TYPES']?.split(',') ?? null

@@ -18,8 +18,9 @@ import { numericProcs, numericSqlBodies } from '../../src/sql/types/numeric-proc
 import type { CallInfo } from '../../src/sql/types/procs.ts'
 import { builtinTypeSupport } from '../../src/sql/types/registry.ts'
 import type { Present } from '../../src/sql/types/type.ts'
+import { testSeed } from '../support/seed.ts'
 
-const seed = Number(process.env['FUZZ_SEED'] ?? Math.floor(Math.random() * 1e9))
+const seed = testSeed()
 const calls = Number(process.env['FUZZ_CALLS'] ?? 3)
 const only = process.env['FUZZ_ONLY'] === undefined ? null : new RegExp(process.env['FUZZ_ONLY'])
 

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openLmdbStore } from '../../src/storage/lmdb/store.ts'
 import type { Transaction } from '../../src/storage/store.ts'
 import { compileProgram } from '../support/compile.ts'
+import { testSeed } from '../support/seed.ts'
 import { drain, wholeTable } from './conformance.ts'
 import { random } from './model.ts'
 
@@ -45,7 +46,7 @@ function runAndKill(dataDir: string, seed: number, afterMs: number): Promise<str
 
 describe('kill -9', () => {
   test(`${CYCLES} cycles`, { timeout: 120_000 + CYCLES * 20_000 }, async () => {
-    const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
+    const seed = testSeed('SEED')
     console.log(`crash seed ${seed}`)
     const pick = random(seed)
     const dataDir = mkdtempSync(join(tmpdir(), 'pgks-crash-'))

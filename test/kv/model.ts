@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { KvError } from '../../src/storage/kv-error.ts'
 import type { Keyspace, Savepoint, Transaction } from '../../src/storage/store.ts'
+import { testSeed } from '../support/seed.ts'
 import { drain, exclusive, key, type StoreUnderTest, wholeTable } from './conformance.ts'
 
 /** mulberry32: small, seeded. */
@@ -53,7 +54,7 @@ export function describeModel(name: string, make: () => Promise<StoreUnderTest>)
     afterAll(() => under.dispose())
 
     test('random transactions', { timeout: 600_000 }, async () => {
-      const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
+      const seed = testSeed('SEED')
       console.log(`model seed ${seed}`)
       const pick = random(seed)
       const keyspace = await under.store.open(await under.store.keyspaces.create(`model-${seed % 100000}`))

@@ -4,6 +4,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { KvError } from '../../src/storage/kv-error.ts'
 import type { IsolationLevel, Keyspace, Transaction } from '../../src/storage/store.ts'
+import { testSeed } from '../support/seed.ts'
 import { drain, exclusive, key, type StoreUnderTest, wholeTable } from './conformance.ts'
 import { random } from './model.ts'
 
@@ -134,7 +135,7 @@ export function describeSerializability(name: string, make: () => Promise<StoreU
 
     test('no circle among random transactions', async (context) => {
       if (!under.store.capabilities.serializable) context.skip('the store does not offer SERIALIZABLE')
-      const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
+      const seed = testSeed('SEED')
       console.log(`serializability seed ${seed}`)
       let total = 0
       let failures = 0

@@ -3,6 +3,7 @@
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { WireServer } from '../../src/pgwire/server.ts'
+import { testSeed } from '../support/seed.ts'
 import { frame, msg, WireClient } from '../support/wire-client.ts'
 import { type StubServer, startStub } from '../support/wire-server.ts'
 
@@ -13,7 +14,7 @@ beforeAll(async () => {
 })
 afterAll(() => Promise.all(running.map((server) => server.shutdown(0))))
 
-const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
+const seed = testSeed('SEED')
 const rounds = Number(process.env['ROUNDS'] ?? 300)
 
 /** mulberry32 */

@@ -8,6 +8,8 @@ import { type AnalyzeContext, errorAt, makeState, type ParseState, stackDepthErr
 import type { Query } from './query.ts'
 import { rewriteQuery } from './rewrite.ts'
 import { transformStatement } from './select.ts'
+// Puts itself into expr-entry.ts.
+import './transform-expr.ts'
 
 /** As written, before the rewrite: for view definitions and deparsing. */
 export function analyzeQuery(raw: Node, ctx: AnalyzeContext): Query {
