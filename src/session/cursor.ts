@@ -16,7 +16,9 @@ export interface CursorOptions {
   readonly columns: RowShape['columns']
   readonly holdable: boolean
   readonly binary: boolean
-  readonly scroll: boolean
+  readonly scroll: 'yes' | 'no' | 'while small'
+  /** How much a cursor that is scrollable while small may keep. */
+  readonly keepBytes: number
   readonly createdAt: Micros
 }
 
@@ -30,6 +32,7 @@ export class Cursor {
   /** Rows 1 … n read so far, when kept. */
   #kept: Row[] = []
   #charged = 0
+  #scrollable: boolean
   /** Rows taken from the execution so far. */
   #read = 0
   /** 0 = before the first row; n = on row n; read + 1 with `atEnd` = after the last. */
@@ -41,6 +44,7 @@ export class Cursor {
     this.options = options
     this.#execution = execution
     this.#memory = memory
+    this.#scrollable = options.scroll !== 'no'
   }
 
   shape(io: RowShape['io']): RowShape {
@@ -112,7 +116,7 @@ export class Cursor {
   }
 
   #mustScroll(): void {
-    if (this.options.scroll) return
+    if (this.#scrollable) return
     throw new PgError(SQLSTATE.objectNotInPrerequisiteState, 'cursor can only scan forward', {
       hint: 'Declare it with SCROLL option to enable backward scan.',
     })
@@ -125,16 +129,24 @@ export class Cursor {
     const fresh: Row[] = []
     const wanted = row === Number.POSITIVE_INFINITY ? 0 : row - this.#read
     return andThen(execution.collect(wanted, fresh), () => {
-      const keep = this.options.scroll || this.survives
+      let keep = this.#scrollable || this.survives
       const bytes = keep ? fresh.reduce((sum, one) => sum + rowBytes(one), 0) : 0
-      if (bytes > 0) {
+      if (keep && !this.survives && this.options.scroll === 'while small' && this.#charged + bytes > this.options.keepBytes) {
+        keep = false
+        this.#scrollable = false
+        this.#memory.release(this.#charged)
+        this.#charged = 0
+      }
+      if (keep && bytes > 0) {
         this.#memory.charge(bytes)
         this.#charged += bytes
       }
       // A forward-only cursor keeps just the portion it is about to hand out.
       if (keep) for (const one of fresh) this.#kept.push(one)
-      else this.#kept = fresh
-      this.#keptFrom = keep ? 0 : this.#read
+      else {
+        this.#kept = fresh
+        this.#keptFrom = this.#read
+      }
       this.#read += fresh.length
       return this.#read
     })

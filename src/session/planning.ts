@@ -21,6 +21,7 @@ import { constantEvaluator } from '../sql/executor/evaluate.ts'
 import type { ExecState } from '../sql/executor/operator.ts'
 import { classify } from '../sql/parser/classify.ts'
 import { type Lifted, templateOf } from '../sql/parser/lift.ts'
+import { type NodeOf, nodeTag } from '../sql/parser/nodes.ts'
 import { type ParsedStatement, parse } from '../sql/parser/parse.ts'
 import { planStatement } from '../sql/planner/planner.ts'
 import type { IoSettings } from '../sql/types/eval-context.ts'
@@ -51,6 +52,17 @@ interface LiftedEntry {
 
 /** Templates seen, process-wide per keyspace through the plan cache; here only what failed, so that it is not tried again and again. */
 const REFUSED_TEMPLATES = 256
+
+/** The query inside DECLARE or EXPLAIN, if it may have parameters, whose types are then inferred as in any other. */
+function innerQuery(statement: ParsedStatement): ParsedStatement | null {
+  if (statement.node === null || !statement.text.includes('$')) return null
+  const { DeclareCursorStmt, ExplainStmt } = statement.node as NodeOf
+  const inner = DeclareCursorStmt?.query ?? ExplainStmt?.query
+  if (inner === undefined || !EXPLAINABLE.has(nodeTag(inner))) return null
+  return { ...statement, node: inner, text: `inner\0${statement.text}` }
+}
+
+const EXPLAINABLE: ReadonlySet<string> = new Set(['SelectStmt', 'InsertStmt', 'UpdateStmt', 'DeleteStmt', 'MergeStmt'])
 
 export class Planning {
   readonly #session: ClientSession
@@ -128,7 +140,15 @@ export class Planning {
       describedColumns: null,
       runs: 0,
     }
-    if (statement === null || !prepared.class!.optimizable) return prepared
+    if (statement === null) return prepared
+    if (!prepared.class!.optimizable) {
+      const inner = innerQuery(statement)
+      if (inner === null) return prepared
+      return andThen(this.plan(inner, declared), (entry) => {
+        prepared.parameterTypes = entry.parameterTypes
+        return prepared
+      })
+    }
     if (this.#session.block.state === 'failed') {
       throw new PgError(SQLSTATE.inFailedSqlTransaction, 'current transaction is aborted, commands ignored until end of transaction block')
     }

@@ -151,12 +151,13 @@ export class Portals {
     }
     portal.state = 'done'
     if (prepared.class!.transactionControl) return runTransactionStatement(session, statement)
-    if (!prepared.class!.returnsRows) return runUtility(session, statement, prepared.class!, portal.params, sink, false)
+    if (!prepared.class!.returnsRows)
+      return runUtility(session, statement, prepared.class!, portal.params, sink, false, prepared.parameterTypes)
     // Rows of a utility statement are few: they are made at once and handed out in the portions asked for.
     const shape = session.planning.portalShape(portal)
     if (shape !== null) sink.describe(shape)
     const holding = new HeldSink(sink)
-    const tag = runUtility(session, statement, prepared.class!, portal.params, holding, false)
+    const tag = runUtility(session, statement, prepared.class!, portal.params, holding, false, prepared.parameterTypes)
     const deliver = (text: string) => {
       portal.held = holding.held
       portal.heldTag = text

@@ -90,7 +90,7 @@ export function cursorRows(session: ClientSession): RecordDatum[] {
       statement: options.text,
       is_holdable: options.holdable,
       is_binary: options.binary,
-      is_scrollable: options.scroll,
+      is_scrollable: options.scroll !== 'no',
       creation_time: options.createdAt,
     })),
   )

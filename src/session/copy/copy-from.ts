@@ -132,6 +132,8 @@ class RowParser {
     for (let i = 0; i < columns.length; i++) {
       const column = columns[i]!
       if (i >= fields.count) {
+        // the whole line is to blame
+        this.#column = ''
         throw new PgError(SQLSTATE.badCopyFileFormat, `missing data for column "${column.name}"`)
       }
       const form = fields.form[i]!

@@ -1,6 +1,8 @@
 // DECLARE, FETCH, MOVE, CLOSE.
 
+import type { Datum } from '../../base/datum.ts'
 import { PgError } from '../../base/errors.ts'
+import type { Oid } from '../../base/ids.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { ResultSink, RowShape } from '../../pgwire/backend.ts'
@@ -21,13 +23,19 @@ export function innerStatement(statement: ParsedStatement, node: Node): ParsedSt
   return { ...statement, node }
 }
 
-export function runDeclare(session: ClientSession, statement: ParsedStatement, node: NodeOf['DeclareCursorStmt']): MaybePromise<string> {
+export function runDeclare(
+  session: ClientSession,
+  statement: ParsedStatement,
+  node: NodeOf['DeclareCursorStmt'],
+  params: readonly Datum[],
+  parameterTypes: readonly Oid[],
+): MaybePromise<string> {
   const options = node.options ?? 0
   const holdable = (options & CURSOR_OPT_HOLD) !== 0
   const name = node.portalname ?? ''
   if (!holdable && !session.block.inBlock) throw noActiveTransaction('DECLARE CURSOR')
   if (session.portals.has(name)) throw new PgError(SQLSTATE.duplicateCursor, `cursor "${name}" already exists`)
-  const plan = session.planning.plan(innerStatement(statement, node.query!), [])
+  const plan = session.planning.plan(innerStatement(statement, node.query!), parameterTypes)
   return andThen(plan, (entry) => {
     if (entry.planned.command !== 'select') throw new PgError(SQLSTATE.invalidCursorDefinition, 'cursor query must be a SELECT')
     if (entry.planned.hasModifyingCte) {
@@ -38,7 +46,7 @@ export function runDeclare(session: ClientSession, statement: ParsedStatement, n
         detail: 'Holdable cursors must be READ ONLY.',
       })
     }
-    return andThen(startExecution(session, entry, [], false), (execution) => {
+    return andThen(startExecution(session, entry, params, false), (execution) => {
       session.portals.cursors.set(
         name,
         new Cursor(
@@ -48,8 +56,9 @@ export function runDeclare(session: ClientSession, statement: ParsedStatement, n
             columns: entry.columns ?? [],
             holdable,
             binary: (options & CURSOR_OPT_BINARY) !== 0,
-            // Without NO SCROLL PostgreSQL goes back wherever the plan allows it; here every plan does.
-            scroll: (options & CURSOR_OPT_NO_SCROLL) === 0 || (options & CURSOR_OPT_SCROLL) !== 0,
+            // Without either word PostgreSQL goes back where the plan allows it; here, as long as the rows read are few.
+            scroll: (options & CURSOR_OPT_SCROLL) !== 0 ? 'yes' : (options & CURSOR_OPT_NO_SCROLL) !== 0 ? 'no' : 'while small',
+            keepBytes: session.workMem,
             createdAt: session.context.statementTimestamp,
           },
           execution,

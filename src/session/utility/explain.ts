@@ -2,6 +2,7 @@
 
 import type { Datum } from '../../base/datum.ts'
 import { notSupported, PgError } from '../../base/errors.ts'
+import type { Oid } from '../../base/ids.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { ResultSink, RowShape } from '../../pgwire/backend.ts'
@@ -92,6 +93,7 @@ export function runExplain(
   node: NodeOf['ExplainStmt'],
   params: readonly Datum[],
   sink: ResultSink,
+  parameterTypes: readonly Oid[],
 ): MaybePromise<string> {
   const options = readOptions(node)
   const inner = node.query!
@@ -99,7 +101,7 @@ export function runExplain(
   if (!OPTIMIZABLE.has(kind)) throw notSupported(`EXPLAIN of ${kind.replace(/Stmt$/, '')} is not supported`)
   const started = performance.now()
   const explained: ParsedStatement = { ...statement, node: inner, text: `explain\0${statement.text}` }
-  return andThen(session.planning.plan(explained, []), (entry) => {
+  return andThen(session.planning.plan(explained, parameterTypes), (entry) => {
     const planningMs = performance.now() - started
     if (!options.analyze) return tell(session, entry, node, options, null, planningMs, null, sink)
     const instrumentation = makeInstrumentation()

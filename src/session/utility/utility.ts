@@ -27,6 +27,7 @@ export function runUtility(
   params: readonly Datum[],
   sink: ResultSink,
   alone: boolean,
+  parameterTypes: readonly Oid[] = [],
 ): MaybePromise<string> {
   if (session.block.modes.readOnly && !statementClass.readOnly) throw cannotExecuteReadOnly(statementClass.tag)
   if (statement.node === null) {
@@ -51,13 +52,13 @@ export function runUtility(
     case 'DeallocateStmt':
       return runDeallocate(session, node.DeallocateStmt)
     case 'DeclareCursorStmt':
-      return runDeclare(session, statement, node.DeclareCursorStmt)
+      return runDeclare(session, statement, node.DeclareCursorStmt, params, parameterTypes)
     case 'FetchStmt':
       return runFetch(session, node.FetchStmt, sink)
     case 'ClosePortalStmt':
       return runClose(session, node.ClosePortalStmt)
     case 'ExplainStmt':
-      return runExplain(session, statement, node.ExplainStmt, params, sink)
+      return runExplain(session, statement, node.ExplainStmt, params, sink, parameterTypes)
     case 'CopyStmt':
       return runCopy(session, statement, node.CopyStmt, sink)
     case 'ConstraintsSetStmt':
