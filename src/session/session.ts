@@ -11,6 +11,7 @@ import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { MemoryAccount } from '../base/memory.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { lockHolder, type RelationLockMode } from '../catalog/object-locks.ts'
+import { CatalogMiss } from '../catalog/snapshot.ts'
 import { CatalogTransaction } from '../catalog/transaction.ts'
 import type {
   BindParameters,
@@ -62,6 +63,8 @@ export interface SessionIdentity {
   readonly notice: Notice | null
 }
 
+/** A statement that misses more often than it has names is a defect. */
+const MAX_MISSES = 1000
 const TEXT: Oid = 25
 const IDLE: TransactionStatus = 73
 const IN_BLOCK: TransactionStatus = 84
@@ -395,7 +398,7 @@ export class ClientSession implements WireSession {
   /** The statements of one Query from `index` on, in one implicit transaction unless they make another. */
   #statements(statements: readonly ParsedStatement[], index: number, sink: ResultSink): MaybePromise<void> {
     for (let i = index; i < statements.length; i++) {
-      const done = this.#statement(statements[i]!, sink, statements.length === 1, i === statements.length - 1)
+      const done = this.#fetching(() => this.#statement(statements[i]!, sink, statements.length === 1, i === statements.length - 1))
       if (done instanceof Promise) return done.then(() => this.#statements(statements, i + 1, sink))
     }
   }
@@ -568,6 +571,36 @@ export class ClientSession implements WireSession {
     ;(this.context.sequences as SessionSequences).forget()
   }
 
+  /** Runs what may miss a part of the catalogue: undoes what was written on the way, fetches the part and begins anew. */
+  #fetching<T>(attempt: () => MaybePromise<T>, misses = 0): MaybePromise<T> {
+    if (!this.keyspace.capabilities.multiNode) return attempt()
+    const before = this.block.txn
+    const mark = before?.savepoint() ?? null
+    const catalogMark = this.catalogTxn?.savepoint() ?? 0
+    const again = async (error: unknown): Promise<T> => {
+      if (!(error instanceof CatalogMiss) || misses > MAX_MISSES) throw error
+      const { txn } = this.block
+      if (txn !== null && txn === before) {
+        await txn.rollbackTo(mark!)
+        this.catalogTxn?.rollbackTo(catalogMark)
+      } else if (txn !== null) {
+        this.block.txn = null
+        this.catalogTxn?.aborted()
+        this.catalogTxn = null
+        await txn.rollback()
+      }
+      await error.load()
+      return this.#fetching(attempt, misses + 1)
+    }
+    try {
+      const result = attempt()
+      return result instanceof Promise ? result.catch(again) : result
+    } catch (error) {
+      if (error instanceof CatalogMiss) return again(error)
+      throw error
+    }
+  }
+
   // --- around every message -------------------------------------------------------------------------------------------------------------
 
   #guard<T>(text: string | null, body: () => MaybePromise<T>): MaybePromise<T> {
@@ -575,7 +608,7 @@ export class ClientSession implements WireSession {
     let result: MaybePromise<T>
     try {
       const synced = this.keyspace.catalog.sync()
-      result = synced instanceof Promise ? synced.then(body) : body()
+      result = synced instanceof Promise ? synced.then(() => this.#fetching(body)) : this.#fetching(body)
     } catch (error) {
       return this.#failed(error)
     }

@@ -342,7 +342,6 @@ export class TikvTransaction implements Transaction, ScanSource {
   // Savepoints
 
   savepoint(): Savepoint {
-    this.#alive()
     this.#log ??= []
     this.#savepoints.push({ log: this.#log.length, locks: this.#lockOrder.length })
     return (this.#savepoints.length - 1) as Savepoint
