@@ -18,7 +18,7 @@ import { analyzeExpression } from '../../src/sql/analyzer/expression.ts'
 import { writeStoredExpr } from '../../src/sql/analyzer/stored.ts'
 import { defaultOpclass } from '../../src/sql/builtin/pg-index.ts'
 import { typesByName } from '../../src/sql/builtin/pg-type.ts'
-import { compilePlan } from '../../src/sql/executor/compile.ts'
+import { compilePlan, makeCompilation } from '../../src/sql/executor/compile.ts'
 import type { ExecState } from '../../src/sql/executor/operator.ts'
 import type { DeferredCheck } from '../../src/sql/executor/store-services.ts'
 import { loadParser, parse } from '../../src/sql/parser/parse.ts'
@@ -30,6 +30,7 @@ import { builtinTypeSupport } from '../../src/sql/types/registry.ts'
 import { openLmdbStore } from '../../src/storage/lmdb/store.ts'
 import { Sequences } from '../../src/storage/rows/sequences.ts'
 import type { IsolationLevel, Transaction } from '../../src/storage/store.ts'
+import { checkIndexes } from './check-indexes.ts'
 
 const PUBLIC = 2200
 
@@ -319,17 +320,12 @@ export class MiniEngine {
     return planStatement(query, { catalog: this.snapshot, evaluate: null, statistics: null })
   }
 
-  /** Runs one statement, in `txn` if given, else in a transaction of its own. */
-  async run(sql: string, options: { params?: readonly Datum[]; types?: readonly Oid[]; txn?: Transaction } = {}): Promise<Result> {
-    const planned = this.plan(sql, options.types ?? [])
-    const own = options.txn === undefined
-    const txn = options.txn ?? this.begin()
-    if (!own) await txn.refreshReadTs()
-    const state: ExecState = {
+  #state(txn: Transaction, params: readonly Datum[]): ExecState {
+    return {
       txn,
       ctx: this.context,
       catalog: this.snapshot,
-      params: options.params ?? [],
+      params,
       exec: [],
       memory: this.context.memory,
       workMem: 64 << 20,
@@ -346,6 +342,23 @@ export class MiniEngine {
       rowsExamined: 0,
       rowsAffected: 0,
     }
+  }
+
+  /** Differences between a table and its indexes; empty when there are none. */
+  async checkIndexes(name: string): Promise<string[]> {
+    const txn = this.begin()
+    const problems = await checkIndexes(this.relation(name), makeCompilation(this.#state(txn, [])))
+    await txn.rollback()
+    return problems
+  }
+
+  /** Runs one statement, in `txn` if given, else in a transaction of its own. */
+  async run(sql: string, options: { params?: readonly Datum[]; types?: readonly Oid[]; txn?: Transaction } = {}): Promise<Result> {
+    const planned = this.plan(sql, options.types ?? [])
+    const own = options.txn === undefined
+    const txn = options.txn ?? this.begin()
+    if (!own) await txn.refreshReadTs()
+    const state = this.#state(txn, options.params ?? [])
     const rows: Row[] = []
     const width = planned.output.length
     try {

@@ -1,6 +1,8 @@
 // One query level: rewrites, join search, then the stages above the join. Answers a path, so that whoever stands above (a subquery scan, a
 // set operation, ModifyTable) asks it for the columns it needs.
 
+import { PgError } from '../../base/errors.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { Expr } from '../analyzer/expr.ts'
 import type { Query, RangeTblEntry } from '../analyzer/query.ts'
 import type { BaseRel, JoinProblem } from './base-rel.ts'
@@ -40,6 +42,9 @@ import {
 } from './stages.ts'
 import { type PlanSubquery, planSubLinks } from './sublinks.ts'
 import { isVolatile, returnsSet } from './volatility.ts'
+
+/** Sets of relations are bits of one number. */
+const MAX_RELATIONS = 30
 
 export interface PlannedLevel {
   readonly path: Path
@@ -138,7 +143,11 @@ function searchJoins(
   extraTargets: readonly Expr[],
 ): JoinedLevel {
   const rtis = [...treeRels(tree)]
-  if (rtis.length > 30) throw new Error(`${rtis.length} relations in one FROM clause`)
+  if (rtis.length > MAX_RELATIONS) {
+    throw new PgError(SQLSTATE.statementTooComplex, `a FROM clause joins ${rtis.length} relations, at most ${MAX_RELATIONS} are possible`, {
+      hint: 'Put some of them into a WITH query AS MATERIALIZED.',
+    })
+  }
   const bitOf = new Map(rtis.map((rti, i) => [rti, 1 << i]))
   const cache = new WeakMap<Expr, number>()
   const relids = (expr: Expr): number => {

@@ -39,6 +39,7 @@ export function appendLevel(into: Level, sub: Level): { query: Query; tree: Tree
         ? { ...node, items: node.items.map(renumber) }
         : { ...node, left: renumber(node.left), right: renumber(node.right) }
   const tree = mapTree(renumber(sub.tree), (expr) => mapExprDeep(expr, 0, mapper)) as TreeFrom
+  if (query.hasSubLinks) into.query = { ...into.query, hasSubLinks: true }
   if (query.rowMarks.length > 0) {
     into.query = { ...into.query, rowMarks: [...into.query.rowMarks, ...query.rowMarks.map((m) => ({ ...m, rti: m.rti + offset }))] }
   }
