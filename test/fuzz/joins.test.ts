@@ -8,7 +8,7 @@ import { MiniEngine } from '../support/mini-engine.ts'
 import { testSeed } from '../support/seed.ts'
 
 const SEED = testSeed()
-const ROUNDS = Number(process.env['FUZZ_ROUNDS'] ?? 150)
+const ROUNDS = Number(process.env['FUZZ_ROUNDS'] ?? (process.env['LONG'] === '1' ? 1000 : 80))
 
 let db: MiniEngine
 let oracle: PGlite
@@ -45,7 +45,7 @@ beforeAll(async () => {
     await db.run(sql)
     await oracle.exec(sql)
   }
-}, 60_000)
+}, 180_000)
 afterAll(async () => {
   await oracle.close()
   await db.close()
@@ -155,4 +155,4 @@ test('random joins give the same rows as PostgreSQL', async () => {
     }
     expect(found, label).toEqual(wanted.rows.map((row) => row.map(plain)))
   }
-}, 120_000)
+}, 600_000)

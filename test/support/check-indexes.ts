@@ -1,12 +1,12 @@
 // Compares every index of a table with the table: each row has exactly the entries it must have, and no entry is without its row.
 
-import { compileRowReader } from '../../src/storage/rows/row-codec.ts'
-import { indexKey, indexRange, rowRange } from '../../src/storage/rows/keys.ts'
-import type { Transaction } from '../../src/storage/store.ts'
-import type { RelationDescriptor } from '../../src/catalog/descriptors.ts'
 import type { Datum, Row } from '../../src/base/datum.ts'
+import type { RelationDescriptor } from '../../src/catalog/descriptors.ts'
 import type { Compilation } from '../../src/sql/executor/compilation.ts'
 import { accessOf } from '../../src/sql/executor/table-layout.ts'
+import { indexKey, indexRange, rowRange } from '../../src/storage/rows/keys.ts'
+import { compileRowReader } from '../../src/storage/rows/row-codec.ts'
+import type { Transaction } from '../../src/storage/store.ts'
 
 async function entries(txn: Transaction, range: { start: Uint8Array; end: Uint8Array }): Promise<[Buffer, Buffer][]> {
   const found: [Buffer, Buffer][] = []
@@ -44,7 +44,8 @@ export async function checkIndexes(descriptor: RelationDescriptor, cx: Compilati
       wanted.set(indexKey(layout, indexLayout, row, key).key.toString('hex'), key)
     }
     const found = new Set((await entries(txn, indexRange(layout.id, indexLayout.id))).map(([key]) => key.toString('hex')))
-    for (const [entry, key] of wanted) if (!found.has(entry)) problems.push(`${index.name}: row ${key.toString('hex')} has no entry ${entry}`)
+    for (const [entry, key] of wanted)
+      if (!found.has(entry)) problems.push(`${index.name}: row ${key.toString('hex')} has no entry ${entry}`)
     for (const entry of found) if (!wanted.has(entry)) problems.push(`${index.name}: entry ${entry} has no row`)
   }
   return problems

@@ -33,10 +33,8 @@ export function lockRowsPath(path: Path, joined: JoinedLevel): Path {
   })
   if (marks.length === 0) return path
   root.glob.hasRowMarks = true
-  const quals = recheckQuals(
-    joined,
-    marks.reduce((set, mark) => set | problem.bitOf.get(mark.rti)!, 0),
-  )
+  const bits = marks.reduce((set, mark) => set | problem.bitOf.get(mark.rti)!, 0)
+  const quals = recheckQuals(joined, bits)
   return {
     ...path,
     build: (targets) => {
@@ -60,6 +58,7 @@ export function lockRowsPath(path: Path, joined: JoinedLevel): Path {
         input: path.build(slots.exprs),
         marks: locked,
         recheck: quals.map((qual) => overInput(qual, slots)),
+        restartOnChange: joined.special.some((join) => ((join.synLeft | join.synRight) & bits) !== 0),
       }
       return project(plan, slots, targets)
     },

@@ -278,6 +278,8 @@ export interface LockRows extends Common {
   }[]
   /** Over the input's slots (OUTER_VAR): what must still hold of a row that changed before it was locked. */
   readonly recheck: readonly Expr[]
+  /** The rows stand in an outer, semi- or anti-join: a changed one cannot be judged where it stands, the query begins again. */
+  readonly restartOnChange: boolean
 }
 /**
  * INSERT: input slot i holds the value of column `columns[i]`. UPDATE, DELETE, MERGE: the input supplies the row's key (`keySlot`), all the

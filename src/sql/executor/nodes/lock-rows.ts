@@ -3,6 +3,7 @@
 
 import type { Row } from '../../../base/datum.ts'
 import { PgError } from '../../../base/errors.ts'
+import { LIMITS } from '../../../base/limits.ts'
 import { andThen, type MaybePromise } from '../../../base/maybe-promise.ts'
 import { SQLSTATE } from '../../../base/sqlstate.ts'
 import { KvError } from '../../../storage/kv-error.ts'
@@ -14,7 +15,9 @@ import type { Compilation } from '../compilation.ts'
 import { compileQuals } from '../expr/predicate.ts'
 import { ROW_SCOPE } from '../expr/scope.ts'
 import type { Batch, Operator } from '../operator.ts'
+import { makeSlicer } from '../slicer.ts'
 import { tableAccess } from '../table-layout.ts'
+import { TupleStore } from '../tuple-store.ts'
 import { portions } from './batches.ts'
 
 export function compileLockRows(plan: LockRows, cx: Compilation): Operator {
@@ -29,6 +32,8 @@ export function compileLockRows(plan: LockRows, cx: Compilation): Operator {
   })
   type Mark = (typeof marks)[number]
   const batch: Batch = { rows: [], count: 0 }
+  const slicer = makeSlicer(state)
+  const types = plan.input.targetList.map((entry) => entry.expr.type)
 
   const newest =
     (mark: Mark) =>
@@ -58,7 +63,9 @@ export function compileLockRows(plan: LockRows, cx: Compilation): Operator {
     }
     const keep = (result: Awaited<ReturnType<typeof lockRows>>): MaybePromise<void> =>
       andThen(
-        keepLocked(real, keys, result, mark.slots, mark.reader, recheck, newest(mark), () => {}),
+        keepLocked(real, keys, result, mark.slots, mark.reader, recheck, newest(mark), () => {
+          changed = true
+        }),
         finish,
       )
     let locked: ReturnType<typeof lockRows>
@@ -76,28 +83,76 @@ export function compileLockRows(plan: LockRows, cx: Compilation): Operator {
     }
     return undefined
   }
+  let wanted: number | undefined
+  /** A row was found changed since the last start. */
+  let changed = false
+  let answered = false
+  let kept: TupleStore | null = null
+  let keptAt = 0
+  const again = (): MaybePromise<void> => {
+    if (answered) throw new PgError(SQLSTATE.serializationFailure, 'could not serialize access due to concurrent update')
+    input.close()
+    kept?.clear()
+    return andThen(state.txn.refreshReadTs(), () => input.open())
+  }
   const take = (found: Batch | null): MaybePromise<Batch | null> => {
     if (found === null) return null
     const rows = found.rows.slice(0, found.count)
+    changed = false
     return andThen(lockAll(rows, 0), () => {
+      if (changed && plan.restartOnChange) return andThen(again(), next)
       if (rows.length === 0) return next()
       batch.rows = rows
       batch.count = rows.length
       return batch
     })
   }
-  let wanted: number | undefined
   const next = (): MaybePromise<Batch | null> => {
     // No more rows are locked than are asked for.
     const found = input.next(wanted)
     return found instanceof Promise ? found.then(take) : take(found)
   }
+  /** All rows are locked before the first is answered, so that the query can still begin again. */
+  const gather = (store: TupleStore): MaybePromise<void> =>
+    andThen(next(), (found) => {
+      if (found === null) return undefined
+      store.addAll(found.rows, found.count)
+      const pause = slicer.pause()
+      return pause === null ? gather(store) : pause.then(() => gather(store))
+    })
+  const fromKept = (store: TupleStore): Batch | null => {
+    const count = Math.min(LIMITS.batchRows, store.count - keptAt)
+    if (count <= 0) return null
+    batch.rows = Array.from({ length: count }, (_, i) => store.get(keptAt + i))
+    batch.count = count
+    keptAt += count
+    return batch
+  }
   return {
-    open: () => input.open(),
+    open() {
+      slicer.start()
+      answered = false
+      kept?.clear()
+      kept = null
+      keptAt = 0
+      return input.open()
+    },
     next(max) {
       wanted = max
-      return next()
+      if (kept !== null) return fromKept(kept)
+      if (plan.restartOnChange && max === undefined && !answered) {
+        const store = new TupleStore(cx, types)
+        kept = store
+        return andThen(gather(store), () => fromKept(store))
+      }
+      return andThen(next(), (found) => {
+        if (found !== null) answered = true
+        return found
+      })
     },
-    close: () => input.close(),
+    close() {
+      kept?.clear()
+      input.close()
+    },
   }
 }
