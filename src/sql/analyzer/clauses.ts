@@ -121,6 +121,13 @@ export function sortListOf(
   return result
 }
 
+/** Where an error about a sort item points: at the item as written (a column number or output name included). */
+function sortLocation(sort: NodeOf['SortBy'], expr: Expr): number {
+  const node = sort.node as Readonly<Record<string, { readonly location?: number }>> | undefined
+  const [written] = node === undefined ? [] : Object.values(node)
+  return written?.location ?? (node !== undefined && ('ColumnRef' in node || 'A_Const' in node) ? 0 : exprLocation(expr))
+}
+
 function addSort(
   state: ParseState,
   entry: Mutable<TargetEntry>,
@@ -130,7 +137,7 @@ function addSort(
 ): void {
   entry.expr = resolveUnknown(state, entry.expr)
   const { type } = entry.expr
-  const location = (sort.location ?? 0) >= 0 && sort.sortby_dir === 'SORTBY_USING' ? (sort.location ?? 0) : exprLocation(entry.expr)
+  const location = (sort.location ?? 0) >= 0 && sort.sortby_dir === 'SORTBY_USING' ? (sort.location ?? 0) : sortLocation(sort, entry.expr)
   let descending = sort.sortby_dir === 'SORTBY_DESC'
   let sortOp: number
   let eqOp: number

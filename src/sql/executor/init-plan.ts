@@ -9,7 +9,7 @@ import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { andThen } from '../../base/maybe-promise.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { Plan, SubPlan } from '../planner/plan.ts'
-import { makeArray } from '../types/array.ts'
+import { arrayOfRows } from '../types/array.ts'
 import type { Compilation } from './compilation.ts'
 import type { Batch, Operator } from './operator.ts'
 import { makeSlicer } from './slicer.ts'
@@ -140,7 +140,7 @@ function makeInitPlan(sub: SubPlan, cx: Compilation): InitPlan & Resettable {
     return andThen(rows, () => {
       known = before
       if (sub.kind === 'exists') state.exec[sub.setParams[0]!] = row !== null
-      else if (sub.kind === 'array') state.exec[sub.setParams[0]!] = makeArray(elementType, list)
+      else if (sub.kind === 'array') state.exec[sub.setParams[0]!] = arrayOfRows(elementType, list)
       else for (let i = 0; i < sub.setParams.length; i++) state.exec[sub.setParams[i]!] = row === null ? null : (row as Row)[i]!
     })
   }

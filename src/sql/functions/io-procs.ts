@@ -33,7 +33,7 @@ function sendBody(support: TypeSupport): ProcBody {
 /** prosrc and body of every I/O function of the base types (polymorphic ones, `array_in` and the like, are their families' own). */
 export function* ioProcs(types: readonly PgTypeRow[], supportOf: (oid: number) => TypeSupport | null): Generator<[string, ProcBody]> {
   for (const type of types) {
-    if (type.typtype !== 'b' || type.typcategory === 'A') continue
+    if (type.typtype !== 'b' || procByOid(type.typinput)?.prosrc === 'array_in') continue
     const support = supportOf(type.oid)
     if (support === null) continue
     const [typinput, typoutput, typreceive, typsend] = [type.typinput, type.typoutput, type.typreceive, type.typsend].map(procByOid)

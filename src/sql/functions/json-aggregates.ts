@@ -40,7 +40,7 @@ function jsonItem(state: JsonText | null, value: Datum, skipNull: boolean, ctx: 
 }
 
 function objectKey(key: Datum, ctx: EvalContext, call: CallInfo): string {
-  if (key === null) throw new PgError(SQLSTATE.invalidParameterValue, 'null value not allowed for object key')
+  if (key === null) throw new PgError(SQLSTATE.nullValueNotAllowed, 'null value not allowed for object key')
   return toJsonKey(key, argType(call, 1), ctx)
 }
 

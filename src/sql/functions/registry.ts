@@ -34,8 +34,10 @@ import { templateProcs } from '../types/template-procs.ts'
 import { textProcs } from '../types/text.ts'
 import { uuidProcs } from '../types/uuid.ts'
 import { aggregateProcs } from './aggregates.ts'
+import { composedHashProcs } from './composed-hash.ts'
 import { formatProcs, formatSqlBodies } from './format.ts'
 import { informationSchemaSqlBodies } from './information-schema.ts'
+import { inspectionProcs } from './inspection.ts'
 import { ioProcs } from './io-procs.ts'
 import { jsonAggregateProcs } from './json-aggregates.ts'
 import { orderedSetProcs } from './ordered-set.ts'
@@ -75,6 +77,8 @@ const TABLES: readonly Procs[] = [
   bitProcs,
   moneyProcs,
   rangeProcs,
+  inspectionProcs,
+  composedHashProcs(bodyOf),
 ]
 
 /** Bodies of the builtin functions that PostgreSQL itself writes in SQL, by OID. */

@@ -262,6 +262,18 @@ export function nestArrays(elementType: Oid, members: readonly (ArrayDatum | nul
   return new ArrayDatum(elementType, dims, [1, ...first.lowerBounds], elements)
 }
 
+/** ARRAY(SELECT …): the rows as elements, or, when they are arrays themselves, one dimension more. */
+export function arrayOfRows(elementType: Oid, rows: readonly Datum[]): ArrayDatum {
+  const first = rows.find((row) => row instanceof ArrayDatum && row.dims.length > 0) as ArrayDatum | undefined
+  if (!rows.some((row) => row instanceof ArrayDatum)) return makeArray(elementType, rows)
+  if (rows.includes(null)) throw new PgError(SQLSTATE.nullValueNotAllowed, 'cannot accumulate null arrays')
+  const members = rows as readonly ArrayDatum[]
+  if (members.some((member) => member.dims.length === 0)) throw subscriptError('cannot accumulate empty arrays')
+  if (members.some((member) => member.dims.length !== first!.dims.length || member.dims.some((d, i) => d !== first!.dims[i])))
+    throw subscriptError('cannot accumulate arrays of different dimensionality')
+  return nestArrays(first!.elementType, members)
+}
+
 /** The same shape over other elements: ArrayCoerceExpr. */
 export function mapArray(a: ArrayDatum, elementType: Oid, convert: (element: Datum) => Datum): ArrayDatum {
   return new ArrayDatum(elementType, a.dims, a.lowerBounds, a.elements.map(convert))

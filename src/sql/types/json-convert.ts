@@ -197,9 +197,8 @@ export function fromJson(node: JsonbValue | undefined, type: Oid, typmod: number
     return type === JSONB && node === null ? new Jsonb(null) : type === JSON_TYPE && node === null ? 'null' : null
   if (type === JSONB) return new Jsonb(node)
   if (type === JSON_TYPE) return formatJsonb(node)
-  const row = typeByOid(type)
-  if (row !== undefined && row.typcategory === 'A' && row.typelem !== 0 && row.typlen === -1)
-    return arrayFromJson(node, row.typelem, typmod, ctx)
+  const shape = typeByOid(type) ?? ctx.catalog.typeShape(type)
+  if (shape !== null && shape.typcategory === 'A' && shape.typelem !== 0) return arrayFromJson(node, type, shape.typelem, typmod, ctx)
   const support = elementSupport(type, ctx)
   const rowType = rowTypeOf(support)
   if (rowType !== undefined && node instanceof JsonbObject) return recordFromJson(node, rowType, null, ctx)
@@ -207,11 +206,8 @@ export function fromJson(node: JsonbValue | undefined, type: Oid, typmod: number
   return support.input(typeof node === 'string' ? node : isScalar(node) ? jsonbAsText(node)! : formatJsonb(node), typmod, ctx)
 }
 
-function arrayFromJson(node: JsonbValue, elementType: Oid, typmod: number, ctx: EvalContext): Datum {
-  if (typeof node === 'string') {
-    const arrayType = typeByOid(elementType)!.typarray
-    return elementSupport(arrayType, ctx).input(node, typmod, ctx)
-  }
+function arrayFromJson(node: JsonbValue, arrayType: Oid, elementType: Oid, typmod: number, ctx: EvalContext): Datum {
+  if (typeof node === 'string') return elementSupport(arrayType, ctx).input(node, typmod, ctx)
   if (!isArrayValue(node)) throw new PgError(SQLSTATE.invalidTextRepresentation, 'expected JSON array')
   const dims: number[] = []
   for (let at: JsonbValue = node; isArrayValue(at); at = at[0]!) {

@@ -172,7 +172,10 @@ function pairsOf(args: readonly Datum[] | null, call: CallInfo, name: string): [
   }
   const list: [number, number][] = []
   for (let i = 0; i < args.length; i += 2) {
-    if (args[i] === null) throw bad(`argument ${i + 1}: key must not be null`)
+    if (args[i] === null) {
+      if (name === 'json_build_object') throw new PgError(SQLSTATE.nullValueNotAllowed, 'null value not allowed for object key')
+      throw bad(`argument ${i + 1}: key must not be null`)
+    }
     list.push([argType(call, i), argType(call, i + 1)])
   }
   return list

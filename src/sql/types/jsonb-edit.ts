@@ -133,3 +133,38 @@ export function extractPath(root: JsonbValue, path: ArrayDatum): JsonbValue | un
   }
   return node
 }
+
+const ARRAY_INDEX = /^\s*[+-]?\d+\s*$/
+
+/** What stands at a path that leads to nothing yet: arrays for integers (with nulls before the element), objects for keys. */
+function newPath(steps: readonly string[], level: number, value: JsonbValue): JsonbValue {
+  if (level === steps.length) return value
+  const step = steps[level]!
+  const inner = newPath(steps, level + 1, value)
+  if (!ARRAY_INDEX.test(step)) return makeObject([step], [inner])
+  const index = Number(step)
+  return [...new Array<JsonbValue>(Math.max(index, 0)).fill(null), inner]
+}
+
+/** value[step]… = new: what is missing on the way is made. A NULL document (`root` undefined) begins as what the first subscript asks for. */
+export function assignPath(root: JsonbValue | undefined, steps: readonly string[], value: JsonbValue): JsonbValue {
+  const walk = (node: JsonbValue, level: number): JsonbValue => {
+    if (level === steps.length) return value
+    const step = steps[level]!
+    if (node instanceof JsonbObject) {
+      const i = keyIndex(node, step)
+      return withKey(node, step, i < 0 ? newPath(steps, level + 1, value) : walk(node.values[i]!, level + 1))
+    }
+    if (!isArrayValue(node)) {
+      throw new PgError(SQLSTATE.invalidParameterValue, 'cannot replace existing key', {
+        detail: 'The path assumes key is a composite object, but it is a scalar value.',
+      })
+    }
+    const asked = pathIndex(step, level)
+    const index = asked < 0 ? node.length + asked : asked
+    if (index < 0) throw new PgError(SQLSTATE.invalidParameterValue, `path element at position ${level + 1} is out of range: ${asked}`)
+    if (index < node.length) return node.with(index, walk(node[index]!, level + 1))
+    return [...node, ...new Array<JsonbValue>(index - node.length).fill(null), newPath(steps, level + 1, value)]
+  }
+  return root === undefined ? newPath(steps, 0, value) : walk(root, 0)
+}

@@ -27,6 +27,7 @@ import {
   negateNumeric,
   subNumeric,
 } from './numeric-math.ts'
+import { compileRegex, test as testRegex } from './regex/match.ts'
 
 interface Scope {
   readonly root: JsonbValue
@@ -39,6 +40,8 @@ interface Scope {
   /** Structural errors are ignored: in lax mode, and below `.**`. */
   forgiving: boolean
 }
+
+const NULL_LITERAL: PathExpr = { kind: 'literal', value: null }
 
 const fail = (code: Sqlstate, message: string): PgError => new PgError(code, message)
 
@@ -359,12 +362,33 @@ function test(e: PathExpr, s: Scope): boolean | null {
     case 'startsWith':
       return pairs(e.left, e.right, s, (a, b) => (typeof a === 'string' && typeof b === 'string' ? a.startsWith(b) : null))
     case 'likeRegex':
-      throw notSupported('like_regex in jsonpath is not implemented')
+      return likeRegex(e.arg, s, e.pattern, e.flags)
     default: {
       const value = evaluate(e, s)[0]
       return typeof value === 'boolean' ? value : null
     }
   }
+}
+
+/** XQuery's flags: i ignores case, s lets the dot match line ends, m anchors at lines, q quotes. */
+function likeRegex(arg: PathExpr, s: Scope, pattern: string, flags: string): boolean | null {
+  const unsupported = /[^ismq]/.exec(flags)
+  if (unsupported !== null && unsupported[0] !== 'x')
+    throw new PgError(SQLSTATE.syntaxError, 'invalid input syntax for type jsonpath', {
+      detail: `Unrecognized flag character "${unsupported[0]}" in LIKE_REGEX predicate.`,
+    })
+  const quoted = flags.includes('q')
+  if (flags.includes('x') && !quoted) throw notSupported('XQuery "x" flag (expanded regular expressions) is not implemented')
+  const regex = compileRegex(pattern, {
+    ignoreCase: flags.includes('i'),
+    newlineStops: !quoted && !flags.includes('s'),
+    newlineAnchors: !quoted && flags.includes('m'),
+    expanded: false,
+    quoted,
+    flavor: 'advanced',
+  })
+  const poll = (): void => s.ctx.cancel.check()
+  return pairs(arg, NULL_LITERAL, s, (item) => (typeof item === 'string' ? testRegex(regex, item, poll) : null))
 }
 
 /** Items of an operand; null when they cannot be had. */

@@ -58,7 +58,7 @@ let byName: Map<string, TypeSupport> | null = null
 const cache = new Map<Oid, TypeSupport | null>()
 
 function isArray(row: PgTypeRow): boolean {
-  return row.typelem !== 0 && row.typlen === -1 && row.typcategory === 'A'
+  return row.typelem !== 0 && row.typlen === -1 && (row.typcategory === 'A' || row.typname === '_record')
 }
 
 const infos = new Map<Oid, RangeInfo>()

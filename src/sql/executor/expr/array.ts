@@ -7,6 +7,8 @@ import { SQLSTATE } from '../../../base/sqlstate.ts'
 import type { ArrayExpr, SubscriptingRef } from '../../analyzer/expr.ts'
 import { bodyOf } from '../../functions/registry.ts'
 import { ArrayDatum, arrayElement, arraySlice, assignElement, assignSlice, emptyArray, makeArray, nestArrays } from '../../types/array.ts'
+import { Jsonb } from '../../types/jsonb.ts'
+import { assignPath } from '../../types/jsonb-edit.ts'
 import type { CallInfo } from '../../types/procs.ts'
 import type { Compilation } from '../compilation.ts'
 import { type Compiled, constant, eager, eagerWaiting, evaluator } from './compiled.ts'
@@ -69,8 +71,7 @@ interface Bounds {
 }
 
 function jsonbSubscript(cx: Compilation, container: Compiled, subscripts: readonly Compiled[], assign: Compiled | null): Compiled {
-  const prosrc = assign === null ? 'jsonb_extract_path' : 'jsonb_set'
-  const body = bodyOf(prosrc)
+  const body = bodyOf('jsonb_extract_path')
   if (body === undefined) throw notSupported('subscripting jsonb is not implemented')
   const info: CallInfo = { argTypes: [JSONB, 1009], resultType: JSONB, resultTypmod: -1, collation: 0, variadicElementType: 0 }
   const path = (values: readonly Datum[]): ArrayDatum =>
@@ -86,8 +87,9 @@ function jsonbSubscript(cx: Compilation, container: Compiled, subscripts: readon
       return body(values[0], path(keys), cx.state.ctx, info) as Datum
     }
     if (keys.includes(null)) throw new PgError(SQLSTATE.nullValueNotAllowed, 'jsonb subscript in assignment must not be null')
-    if (values[0] === null) throw notSupported('assigning to a subscript of a NULL jsonb value is not implemented')
-    return body(values[0], path(keys), values[n + 1], true, cx.state.ctx, info) as Datum
+    const root = values[0] === null ? undefined : (values[0] as Jsonb).root
+    const value = values[n + 1]!
+    return new Jsonb(assignPath(root, keys.map(String), value === null ? null : (value as Jsonb).root))
   })
 }
 

@@ -5,6 +5,7 @@ import type { MaybePromise } from '../../../base/maybe-promise.ts'
 import type { Expr } from '../../analyzer/expr.ts'
 import { LANGUAGE } from '../../builtin/pg-proc.ts'
 import { findBody, procBody } from '../../functions/registry.ts'
+import type { RowType } from '../../types/record.ts'
 import type { Compilation } from '../compilation.ts'
 import { type Call, callInfo, packVariadicAny, procOf, sqlFunction } from './call.ts'
 import { compileExpr } from './compile.ts'
@@ -13,6 +14,7 @@ import type { ExprScope } from './scope.ts'
 
 const ANY = 2276
 const EMPTY: readonly Datum[] = []
+const ONE_NULL: readonly Datum[] = [null]
 
 /** Rows for one input row; the iterable may be lazy and is read once. */
 export type SetCall = (row: Row) => MaybePromise<Iterable<Datum>>
@@ -23,7 +25,13 @@ export function setCallOf(expr: Expr): Extract<Expr, { kind: 'FuncExpr' | 'OpExp
   return (expr.kind === 'FuncExpr' || expr.kind === 'OpExpr') && expr.retset ? expr : null
 }
 
-export function compileSetCall(expr: Extract<Expr, { kind: 'FuncExpr' | 'OpExpr' }>, scope: ExprScope, cx: Compilation): SetCall {
+/** `resultRow`: of a function that returns record, the columns the query defined. A call that returns one row answers a list of it. */
+export function compileSetCall(
+  expr: Extract<Expr, { kind: 'FuncExpr' | 'OpExpr' }>,
+  scope: ExprScope,
+  cx: Compilation,
+  resultRow: RowType | null = null,
+): SetCall {
   const { state } = cx
   const call: Call = {
     funcId: expr.kind === 'FuncExpr' ? expr.funcId : expr.opFuncId,
@@ -43,12 +51,15 @@ export function compileSetCall(expr: Extract<Expr, { kind: 'FuncExpr' | 'OpExpr'
   } else {
     const body = procBody(proc)
     const any = proc.provariadic === ANY
-    const info = callInfo(call, proc, any && call.variadic ? (cx.catalog.type(call.argTypes.at(-1)!)?.typelem ?? 0) : 0)
+    const plain = callInfo(call, proc, any && call.variadic ? (cx.catalog.type(call.argTypes.at(-1)!)?.typelem ?? 0) : 0)
+    const info = resultRow === null ? plain : { ...plain, resultRow }
     run = (values) => {
       const given = any ? packVariadicAny(proc, values, call.variadic) : values
-      return body(...given, state.ctx, info) as MaybePromise<Iterable<Datum>>
+      const result = body(...given, state.ctx, info)
+      return (expr.retset ? result : [result]) as MaybePromise<Iterable<Datum>>
     }
   }
-  const whole = eagerWaiting(args, ((values: Datum[]) => (strict && values.includes(null) ? EMPTY : run(values))) as (v: Datum[]) => Datum)
+  const whole = eagerWaiting(args, ((values: Datum[]) =>
+    strict && values.includes(null) ? (expr.retset ? EMPTY : ONE_NULL) : run(values)) as (v: Datum[]) => Datum)
   return whole.eval as SetCall
 }

@@ -7,7 +7,7 @@ import type { MaybePromise } from '../../../base/maybe-promise.ts'
 import { andThen } from '../../../base/maybe-promise.ts'
 import type { Expr, OpExpr } from '../../analyzer/expr.ts'
 import type { SubPlan } from '../../planner/plan.ts'
-import { makeArray } from '../../types/array.ts'
+import { arrayOfRows } from '../../types/array.ts'
 import { combineKeys, type HashKey, hashKeyOf } from '../comparison.ts'
 import type { Compilation } from '../compilation.ts'
 import { forEachRow, freeParams, mostRows, tooManyRows, walkPlan } from '../init-plan.ts'
@@ -197,7 +197,7 @@ export function compileSubPlan(cx: Compilation, sub: SubPlan, compile: (e: Expr)
             list.push(r[0]!)
             return true
           }),
-          () => makeArray(elementType, list),
+          () => arrayOfRows(elementType, list),
         )
       }
       case 'any':

@@ -3,12 +3,15 @@
 
 import type { Datum, Row } from '../../../base/datum.ts'
 import { PgError } from '../../../base/errors.ts'
+import type { Oid } from '../../../base/ids.ts'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
 import { andThen } from '../../../base/maybe-promise.ts'
 import { SQLSTATE } from '../../../base/sqlstate.ts'
+import { findBody } from '../../functions/registry.ts'
 import type { FunctionScan } from '../../planner/plan.ts'
-import { RecordDatum } from '../../types/record.ts'
+import { RecordDatum, type RowType } from '../../types/record.ts'
 import type { Compilation } from '../compilation.ts'
+import { procOf } from '../expr/call.ts'
 import { compileExpr } from '../expr/compile.ts'
 import { RECORD } from '../expr/record.ts'
 import { ROW_SCOPE } from '../expr/scope.ts'
@@ -40,11 +43,22 @@ function spread(value: Datum, row: Row, at: number, { composite, width }: Column
   for (let i = 0; i < width; i++) row[at + i] = values === null ? null : values[i]!
 }
 
+/** The row that a column definition list (or OUT parameters) gives a function that returns record. */
+function definedRow(types: readonly Oid[], names: readonly string[], cx: Compilation): RowType {
+  const fields = types.map((type, i) => ({ name: names[i]!, type, typmod: -1, support: cx.state.ctx.catalog.typeSupport(type) }))
+  return { type: RECORD, fields }
+}
+
+const isBuiltin = (cx: Compilation, funcId: Oid): boolean => findBody(procOf(cx, funcId)) !== undefined
+
 export function compileFunctionScan(plan: FunctionScan, cx: Compilation): Operator {
-  const columns: Column[] = plan.functions.map(({ expr, columnCount }) => {
+  const columns: Column[] = plan.functions.map(({ expr, columnCount, columnTypes, columnNames }) => {
     const call = setCallOf(expr)
     const composite = expr.type === RECORD || cx.catalog.type(expr.type)?.typtype === 'c'
-    if (call !== null) return { start: compileSetCall(call, ROW_SCOPE, cx), composite, width: columnCount }
+    const defined = expr.type === RECORD ? definedRow(columnTypes, columnNames, cx) : null
+    if (call !== null) return { start: compileSetCall(call, ROW_SCOPE, cx, defined), composite, width: columnCount }
+    if (defined !== null && expr.kind === 'FuncExpr' && isBuiltin(cx, expr.funcId))
+      return { start: compileSetCall(expr, ROW_SCOPE, cx, defined), composite, width: columnCount }
     const scalar = compileExpr(expr, ROW_SCOPE, cx).eval
     return { start: (row) => andThen(scalar(row), (value) => [value]), composite, width: columnCount }
   })

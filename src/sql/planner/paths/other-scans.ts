@@ -64,6 +64,7 @@ export function functionPaths(rel: BaseRel, problem: JoinProblem): void {
         expr: functions[i]!,
         columnCount: call.columns.length,
         columnTypes: call.columns.map((column) => column.type),
+        columnNames: call.columns.map((column) => column.name),
       })),
       ordinality: rte.ordinality,
     }),

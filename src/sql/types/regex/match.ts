@@ -20,8 +20,13 @@ export interface Regex {
   readonly literal: { readonly text: string; readonly start: boolean; readonly end: boolean } | null
 }
 
-/** Steps of one call: a fraction of a second of work. */
-const STEPS = 8_000_000
+/**
+ * Steps of one call: some ten milliseconds of work, and for long texts as many more as a linear scan takes. A call cannot be interrupted by
+ * other sessions' work, so that a catastrophic expression ends here rather than hold them up.
+ */
+const STEPS = 600_000
+const STEPS_PER_CHARACTER = 32
+const budgetFor = (codes: Codes, poll: () => void): Budget => new Budget(STEPS + STEPS_PER_CHARACTER * codes.length, poll)
 
 export function toCodes(text: string): Codes {
   if (hasSurrogates(text)) return Uint32Array.from(text, (char) => char.codePointAt(0)!)
@@ -74,14 +79,14 @@ export function test(regex: Regex, text: string, poll: () => void): boolean {
     return literal.end ? text.endsWith(literal.text) : text.includes(literal.text)
   }
   const codes = toCodes(text)
-  const budget = new Budget(STEPS, poll)
+  const budget = budgetFor(codes, poll)
   if (regex.hasBackrefs) return backtrack(regex, codes, 0, budget) !== null
   return leftmostStart(regex.nfa, codes, 0, budget, true) >= 0
 }
 
 /** The first match at or behind character `from`; with `captures` false only its own span. */
 export function exec(regex: Regex, codes: Codes, from: number, captures: boolean, poll: () => void): Match | null {
-  const budget = new Budget(STEPS, poll)
+  const budget = budgetFor(codes, poll)
   if (regex.hasBackrefs) return backtrack(regex, codes, from, budget)
   const start = leftmostStart(regex.nfa, codes, from, budget)
   if (start < 0) return null

@@ -138,7 +138,14 @@ describe('joins', () => {
       right: {
         ...common,
         kind: 'FunctionScan',
-        functions: [{ expr: call('generate_series', [lit(1, T.int4), execParam(0, T.int4)], true), columnCount: 1, columnTypes: [T.int4] }],
+        functions: [
+          {
+            expr: call('generate_series', [lit(1, T.int4), execParam(0, T.int4)], true),
+            columnCount: 1,
+            columnTypes: [T.int4],
+            columnNames: ['x'],
+          },
+        ],
         ordinality: false,
         targetList: targets(col(1, T.int4)),
       },
