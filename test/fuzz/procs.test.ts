@@ -1,6 +1,6 @@
 // Function bodies here against PostgreSQL's: random arguments, same value or same SQLSTATE. The seed is printed and can be given in
-// PROCS_SEED; PROCS_ROUNDS calls per function (3 by default; the long form uses 200); PROCS_ONLY a regular expression over prosrc.
-
+// PROCS_SEED. The short form calls the functions in random order, once each, for PROCS_SECONDS (10) at most; the long form (LONG=1) calls each
+// PROCS_ROUNDS (200) times. PROCS_ONLY is a regular expression over prosrc.
 import { PGlite } from '@electric-sql/pglite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { PgError } from '../../src/base/errors.ts'
@@ -17,7 +17,9 @@ import { testSeed } from '../support/seed.ts'
 import { hasSamples, randomFrom, sample, sampleType } from '../support/type-samples.ts'
 
 const seed = testSeed('PROCS_SEED')
-const rounds = Number(process.env['PROCS_ROUNDS'] ?? 3)
+const long = process.env['LONG'] === '1'
+const rounds = Number(process.env['PROCS_ROUNDS'] ?? (long ? 200 : 1))
+const seconds = Number(process.env['PROCS_SECONDS'] ?? (long ? Infinity : 10))
 /** Comma-separated typnames: only functions over these. */
 const types = process.env['PROCS_TYPES']?.split(',') ?? null
 const only = process.env['PROCS_ONLY'] === undefined ? null : new RegExp(process.env['PROCS_ONLY'])
@@ -129,34 +131,41 @@ beforeAll(async () => {
 }, 180_000)
 afterAll(() => db.close())
 
-test(`function bodies, seed ${seed}`, { timeout: 600_000 }, async () => {
+test(`function bodies, seed ${seed}`, { timeout: long ? 3_600_000 : 120_000 }, async () => {
   const wrong = new Map<string, string[]>()
   const rows = candidates()
+  for (let i = rows.length - 1; i > 0; i--) {
+    const j = random(i + 1)
+    ;[rows[i], rows[j]] = [rows[j]!, rows[i]!]
+  }
+  const end = performance.now() + seconds * 1000
+  let compared = 0
   expect(rows.length).toBeGreaterThan(only === null && types === null ? 300 : 0)
   for (let round = 0; round < rounds; round++) {
-    const cases = rows.map(makeCase)
-    const answers: string[] = []
-    for (let from = 0; from < cases.length; from += 100) {
-      const { rows: found } = await db.query<{ answer: string }>(
+    for (let from = 0; from < rows.length && performance.now() < end; from += 50) {
+      const cases = rows.slice(from, from + 50).map(makeCase)
+      const { rows: answers } = await db.query<{ answer: string }>(
         'select try(s) as answer from json_array_elements_text($1) with ordinality u(s, n) order by n',
-        [JSON.stringify(cases.slice(from, from + 100).map((c) => c.sql))],
+        [JSON.stringify(cases.map((c) => c.sql))],
       )
-      answers.push(...found.map((row) => row.answer))
-    }
-    for (const [i, c] of cases.entries()) {
-      const theirs = answers[i]!
-      const mine = ours(c)
-      if (
-        mine === theirs ||
-        (/cmp$/.test(c.row.prosrc) && Math.sign(Number(mine.slice(1, -1))) === Math.sign(Number(theirs.slice(1, -1)))) ||
-        (LIBM.test(c.row.prosrc) && !theirs.startsWith('ERROR') && close(mine, theirs))
-      )
-        continue
-      const list = wrong.get(c.row.prosrc) ?? []
-      list.push(`${c.sql}\n     ours   ${mine.slice(0, 300)}\n     theirs ${theirs.slice(0, 300)}`)
-      wrong.set(c.row.prosrc, list)
+      for (const [i, c] of cases.entries()) {
+        const theirs = answers[i]!.answer
+        const mine = ours(c)
+        compared++
+        if (
+          mine === theirs ||
+          (/cmp$/.test(c.row.prosrc) && Math.sign(Number(mine.slice(1, -1))) === Math.sign(Number(theirs.slice(1, -1)))) ||
+          (LIBM.test(c.row.prosrc) && !theirs.startsWith('ERROR') && close(mine, theirs))
+        )
+          continue
+        const list = wrong.get(c.row.prosrc) ?? []
+        list.push(`${c.sql}\n     ours   ${mine.slice(0, 300)}\n     theirs ${theirs.slice(0, 300)}`)
+        wrong.set(c.row.prosrc, list)
+      }
     }
   }
+  console.log(`procs: seed ${seed}, ${compared} calls compared`)
+  expect(compared).toBeGreaterThan(0)
   const report = [...wrong].map(([prosrc, list]) => `${prosrc} (${list.length}): ${list.slice(0, 3).join('\n   ')}`)
   expect(report.join('\n')).toBe('')
 })
