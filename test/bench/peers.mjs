@@ -1,7 +1,7 @@
 // Starts what the benchmarks compare: pg-keyspace from dist/, and PostgreSQL if it is installed. Both listen on loopback without TLS.
 
 import { spawn, spawnSync } from 'node:child_process'
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import path from 'node:path'
@@ -16,6 +16,15 @@ async function freePort() {
   const { port } = server.address()
   await new Promise((resolve) => server.close(resolve))
   return port
+}
+
+/** CPU seconds a process and its ended children have used; null where /proc does not tell. */
+function cpuSeconds(pid) {
+  const file = `/proc/${pid}/stat`
+  if (!existsSync(file)) return null
+  const fields = readFileSync(file, 'utf8').split(') ').at(-1).split(' ')
+  // utime, stime, cutime, cstime in hundredths of a second
+  return fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0) / 100
 }
 
 /** `{ name, pid, env, stop }`; env is what libpq programs need to reach it. */
@@ -46,6 +55,7 @@ export async function startOurs(extra = {}) {
     name: 'pg-keyspace',
     pid: child.pid,
     dataDir,
+    cpu: () => cpuSeconds(child.pid),
     port: ready.pg_port,
     env: {
       PGHOST: '127.0.0.1',
@@ -94,8 +104,10 @@ export async function startPostgres() {
     `${bin}/pg_ctl -D ${dataDir}/data -w -l ${dataDir}/log -o "-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=500" start`,
   )
   run(`${bin}/createdb -h 127.0.0.1 -p ${port} -U bench bench`)
+  const postmaster = Number(readFileSync(`${dataDir}/data/postmaster.pid`, 'utf8').split('\n')[0])
   return {
     name: 'PostgreSQL',
+    cpu: () => cpuSeconds(postmaster),
     version: spawnSync(path.join(bin, 'postgres'), ['--version'], { encoding: 'utf8' }).stdout.trim(),
     port,
     env: { PGHOST: '127.0.0.1', PGPORT: String(port), PGUSER: 'bench', PGDATABASE: 'bench', PGSSLMODE: 'disable' },

@@ -34,26 +34,54 @@ function run(peer, command, args, input) {
   return done.stdout
 }
 
-const pgbench = (peer, ...args) => {
-  const out = run(peer, 'pgbench', ['-n', '-T', String(seconds), ...args])
-  const tps = /tps = ([\d.]+)/.exec(out)
-  return Number(tps[1])
+/** The server's CPU seconds of the last measurement, by peer: what stays comparable on a machine that others use, too. */
+const spent = new Map()
+function measure(peer, work) {
+  const before = peer.cpu()
+  const result = work()
+  // PostgreSQL counts a backend's time when it has ended
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300)
+  spent.set(peer, before === null ? null : peer.cpu() - before)
+  return result
 }
+
+const pgbench = (peer, ...args) =>
+  measure(peer, () => {
+    const out = run(peer, 'pgbench', ['-n', '-T', String(seconds), ...args])
+    const transactions = Number(/actually processed: (\d+)/.exec(out)[1])
+    counted.set(peer, transactions)
+    return Number(/tps = ([\d.]+)/.exec(out)[1])
+  })
+/** Units of work of the last measurement, for CPU per unit. */
+const counted = new Map()
 function timed(peer, sql) {
-  const start = performance.now()
-  run(peer, 'psql', ['-qAtX', '-v', 'ON_ERROR_STOP=1', '-c', sql])
-  return (performance.now() - start) / 1000
+  return measure(peer, () => {
+    const start = performance.now()
+    run(peer, 'psql', ['-qAtX', '-v', 'ON_ERROR_STOP=1', '-c', sql])
+    counted.set(peer, 1)
+    return (performance.now() - start) / 1000
+  })
 }
 /** Best of three: the machine is noisy. */
 const best = (peer, sql) => Math.min(timed(peer, sql), timed(peer, sql), timed(peer, sql))
 
 const results = []
+/** PostgreSQL's CPU time for a unit of work over ours. */
+function cpuRatio() {
+  const a = spent.get(ours)
+  const b = theirs === null ? null : spent.get(theirs)
+  if (a == null || b == null || a === 0 || b === 0) return null
+  return b / counted.get(theirs) / (a / counted.get(ours))
+}
+
 function report(name, unit, ours, theirs, higherIsBetter, goal) {
   const ratio = theirs === null ? null : higherIsBetter ? ours / theirs : theirs / ours
-  results.push({ name, unit, ours, theirs, ratio, goal })
+  const cpu = theirs === null ? null : cpuRatio()
+  results.push({ name, unit, ours, theirs, ratio, cpu, goal })
   const number = (n) => (n === null ? '-' : n >= 100 ? n.toFixed(0) : n.toPrecision(3))
+  const two = (n) => (n === null ? '-' : n.toFixed(2)).padStart(6)
   console.log(
-    `${name.padEnd(34)} ${number(ours).padStart(9)} ${number(theirs).padStart(9)} ${unit.padEnd(6)} ratio ${ratio === null ? '-' : ratio.toFixed(2)}  goal ${goal}`,
+    `${name.padEnd(34)} ${number(ours).padStart(9)} ${number(theirs).padStart(9)} ${unit.padEnd(6)} ratio ${two(ratio)}  by CPU ${two(cpu)}  goal ${goal}`,
   )
 }
 

@@ -85,6 +85,7 @@ export class CommitItem implements WorkItem {
 
   done(): void {
     const transaction = this.#transaction
+    transaction.engine.pipeline.commits++
     if (transaction.id !== 0) {
       transaction.state = 'committed'
       transaction.commitStamp = this.#stamp

@@ -42,6 +42,8 @@ export class Pipeline {
   #broken: KvError | null = null
   /** The highest timestamp given out. */
   lastStamp: number
+  /** Transactions committed, ever. */
+  commits = 0
   #idle: (() => void)[] = []
 
   constructor(

@@ -9,8 +9,11 @@ import type { IntentOwner } from './versions.ts'
 import type { WriteBatch } from './write-batch.ts'
 
 const RETRY_MS = 1000
-/** Rest between slices, in units of the time the last slice took: the background yields to the foreground. */
+/** Rest between slices, in units of the time the last slice took: the background yields to the foreground, most of all to commits. */
 const REST = 2
+const REST_AMONG_COMMITS = 50
+/** However busy the keyspace is, so that what is to be settled does not grow without end. */
+const LONGEST_REST_MS = 2000
 
 /** Packs keys for the list of intents of a transaction; parts of this many bytes. */
 export const INTENT_LIST_BYTES = 32 * 1024
@@ -27,6 +30,7 @@ export class IntentResolver implements WorkItem {
   #listAt = 0
   #listPart = 0
   #startedAt = 0
+  #commitsBefore = 0
 
   constructor(engine: Engine) {
     this.#engine = engine
@@ -94,7 +98,10 @@ export class IntentResolver implements WorkItem {
     }
     const took = this.#engine.options.clock.monotonic() - this.#startedAt
     this.#startedAt = 0
-    if (this.#pending.length > 0) this.#schedule(took * REST)
+    const { commits } = this.#engine.pipeline
+    const rest = commits === this.#commitsBefore ? REST : REST_AMONG_COMMITS
+    this.#commitsBefore = commits
+    if (this.#pending.length > 0) this.#schedule(Math.min(took * rest, LONGEST_REST_MS))
     this.#engine.gc.nudge()
   }
 
