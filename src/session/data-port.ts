@@ -5,6 +5,7 @@ import { rewriteQuery } from '../sql/analyzer/rewrite.ts'
 import type { DataPort } from '../sql/commands/context.ts'
 import type { Compilation } from '../sql/executor/compilation.ts'
 import { makeCompilation } from '../sql/executor/compile.ts'
+import { constantEvaluator } from '../sql/executor/evaluate.ts'
 import {
   buildIndex,
   constantText,
@@ -41,7 +42,7 @@ export function makeDataPort(session: ClientSession, statement: ParsedStatement,
       const context = session.planning.analyzeContext(statement, [], false)
       const planned = planStatement(rewriteQuery(query, context), {
         catalog: cx.catalog,
-        evaluate: null,
+        evaluate: constantEvaluator({ ...cx.state, catalog: cx.catalog }),
         statistics: null,
         stored: session.planning.readStored,
       })

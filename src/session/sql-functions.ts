@@ -10,6 +10,7 @@ import { paramTypes } from '../sql/analyzer/context.ts'
 import type { PgProcRow } from '../sql/builtin/data/rows.ts'
 import type { SqlFunctionCall, SqlFunctionRunner } from '../sql/executor/compilation.ts'
 import { compilePlan } from '../sql/executor/compile.ts'
+import { constantEvaluator } from '../sql/executor/evaluate.ts'
 import { forEachRow } from '../sql/executor/init-plan.ts'
 import type { ExecState, Operator } from '../sql/executor/operator.ts'
 import { parse } from '../sql/parser/parse.ts'
@@ -55,7 +56,7 @@ function prepareCall(proc: PgProcRow, call: CallInfo, caller: ExecState): Prepar
     source: null,
     eval: caller.ctx,
   })
-  const planned = planStatement(query, { catalog, evaluate: null, statistics: null })
+  const planned = planStatement(query, { catalog, evaluate: constantEvaluator({ ...caller }), statistics: null })
   const state: ExecState = { ...caller, exec: new Array<Datum>(planned.execParamCount).fill(null) }
   const operator = compilePlan(planned.plan, state, { sqlFunctions: sqlFunctionRunner })
   const composite = proc.prorettype === RECORD_OID || catalog.type(proc.prorettype)?.typtype === 'c'
