@@ -1,0 +1,128 @@
+// psql's backslash commands, on tables with every kind of constraint: none may meet an error. Needs psql; .ci/run installs it.
+
+import { spawn, spawnSync } from 'node:child_process'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startTestServer, type TestServer } from '../support/server.ts'
+
+const present = spawnSync('psql', ['--version']).status === 0
+if (!present && process.env['PGK_CI'] === '1') throw new Error('psql is needed here')
+if (!present) console.log('psql is not installed: its tests are left out')
+
+const SCHEMA = `
+CREATE SCHEMA app;
+CREATE TABLE app.users(id serial PRIMARY KEY, email varchar(200) NOT NULL UNIQUE, age int CHECK (age > 0), created timestamptz NOT NULL DEFAULT now());
+CREATE TABLE app.orders(id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, user_id int NOT NULL REFERENCES app.users(id) ON DELETE CASCADE,
+  amount numeric(12,2) DEFAULT 0 NOT NULL, tags text[], data jsonb, total numeric GENERATED ALWAYS AS (amount * 2) STORED);
+CREATE INDEX orders_user ON app.orders(user_id, amount DESC NULLS LAST) WHERE amount > 10;
+CREATE INDEX users_lower ON app.users(lower(email));
+CREATE VIEW app.v AS SELECT u.id, sum(o.amount) AS total FROM app.users u LEFT JOIN app.orders o ON o.user_id = u.id GROUP BY u.id;
+CREATE SEQUENCE app.sq START 10 INCREMENT 5;
+CREATE TYPE app.mood AS ENUM ('sad', 'ok');
+CREATE DOMAIN app.posint AS int CHECK (VALUE > 0);
+CREATE TABLE plain(a int, b text);
+COMMENT ON TABLE app.users IS 'the users';
+CREATE ROLE bob LOGIN PASSWORD 'x';
+GRANT SELECT ON app.users TO bob;
+INSERT INTO app.users(email, age) VALUES ('a@x', 3);
+`
+
+const COMMANDS = String.raw`
+\d
+\d app.users
+\d+ app.users
+\d app.orders
+\d+ app.orders
+\d+ app.v
+\d app.sq
+\d app.orders_user
+\dt *.*
+\dt+ app.*
+\di+ app.*
+\dv+ app.*
+\ds+ app.*
+\df+ lower
+\dfa sum
+\dn+
+\du+
+\dg
+\l+
+\dp app.*
+\z
+\dT+ app.*
+\do +
+\dC
+\dc
+\dx
+\dF
+\dFp
+\db+
+\dD+
+\dy
+\dX
+\dP
+\ddp
+\drds
+\dconfig work_mem
+\dA+
+\dAo btree
+\dE
+\dm
+\dRp
+\des
+\conninfo
+\encoding
+\sf abs(int)
+\sv app.v
+\dd
+select 1 as a, 'x' as b \gdesc
+select r, c, v from (values ('a', 'x', 1), ('b', 'y', 2)) t(r, c, v) \crosstabview
+select 'select 42' \gexec
+\copy app.users to '/dev/null' csv header
+\copy plain from stdin
+1	x
+2	y
+\.
+select count(*) from plain;
+`
+
+let server: TestServer
+beforeAll(async () => {
+  server = await startTestServer()
+})
+afterAll(async () => {
+  await server.stop()
+})
+
+function psql(input: string): Promise<{ out: string; errors: string }> {
+  const args = ['-X', '-q', '-h', '127.0.0.1', '-p', String(server.port), '-U', 'psql.admin']
+  const child = spawn('psql', args, { env: { ...process.env, PGPASSWORD: 'admin', PGCLIENTENCODING: 'UTF8' } })
+  let out = ''
+  let errors = ''
+  child.stdout.on('data', (chunk: Buffer) => {
+    out += chunk.toString()
+  })
+  child.stderr.on('data', (chunk: Buffer) => {
+    errors += chunk.toString()
+  })
+  child.stdin.end(input)
+  return new Promise((resolve) => child.on('close', () => resolve({ out, errors })))
+}
+
+describe.skipIf(!present)('psql', () => {
+  it('describes everything', async () => {
+    expect((await psql(SCHEMA)).errors.replace(/^(NOTICE|HINT):.*\n/gm, '')).toBe('')
+    const { out, errors } = await psql(COMMANDS)
+    expect(errors.split('\n').filter((line) => /ERROR|FATAL|invalid command/.test(line))).toEqual([])
+    for (const expected of [
+      '"orders_user_id_fkey" FOREIGN KEY (user_id) REFERENCES app.users(id) ON DELETE CASCADE',
+      '"orders_user" btree (user_id, amount DESC NULLS LAST) WHERE amount > 10::numeric',
+      '"users_age_check" CHECK (age > 0)',
+      'TABLE "app.orders" CONSTRAINT "orders_user_id_fkey" FOREIGN KEY (user_id) REFERENCES app.users(id) ON DELETE CASCADE',
+      'generated always as identity',
+      'bob=r/admin',
+      '42',
+    ]) {
+      expect(out).toContain(expected)
+    }
+  })
+})
