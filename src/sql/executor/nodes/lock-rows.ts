@@ -90,7 +90,7 @@ export function compileLockRows(plan: LockRows, cx: Compilation): Operator {
   let kept: TupleStore | null = null
   let keptAt = 0
   const again = (): MaybePromise<void> => {
-    if (answered) throw new PgError(SQLSTATE.serializationFailure, 'could not serialize access due to concurrent update')
+    if (answered) throw new PgError(SQLSTATE.tRSerializationFailure, 'could not serialize access due to concurrent update')
     input.close()
     kept?.clear()
     return andThen(state.txn.refreshReadTs(), () => input.open())
