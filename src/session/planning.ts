@@ -155,6 +155,15 @@ export class Planning {
     return andThen(this.current(prepared), () => prepared)
   }
 
+  /** A statement of a simple Query: it has no parameters. */
+  simple(statement: ParsedStatement): MaybePromise<PreparedStatement> {
+    return andThen(this.prepare('', statement, [], false), (prepared) => {
+      // Analysed once more as one without parameters, for the error with its position.
+      if (prepared.parameterTypes.length > 0) analyzeStatement(statement.node!, this.analyzeContext(statement, [], false))
+      return prepared
+    })
+  }
+
   /** Sees to it that the plan is one of the present catalogue and search path. // hot */
   current(prepared: PreparedStatement): MaybePromise<void> {
     if (prepared.class === null || !prepared.class.optimizable) return
@@ -261,7 +270,8 @@ export class Planning {
     for (let i = 0; i < params.length; i++) {
       const type = types[i]!
       const text = lifted.values[i]!
-      if (type === INT4) params[i] = Number(text)
+      // The classes stand last in the key; only digits need no look at the text (a string in an int4's place may be anything).
+      if (type === INT4 && lifted.key.charCodeAt(lifted.key.length - params.length + i) === 48) params[i] = Number(text)
       else {
         try {
           params[i] = this.supportOf(type).input(text, -1, this.#session.context)

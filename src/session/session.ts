@@ -411,7 +411,7 @@ export class ClientSession implements WireSession {
     this.cancelToken.check()
     let tag: MaybePromise<string>
     if (statementClass.optimizable) {
-      const prepared = this.planning.prepare('', statement, [], false)
+      const prepared = this.planning.simple(statement)
       if (prepared instanceof Promise) tag = prepared.then((ready) => runPlanned(this, ready.plan!, [], sink, alone))
       else tag = runPlanned(this, prepared.plan!, [], sink, alone)
     } else if (statementClass.transactionControl) {

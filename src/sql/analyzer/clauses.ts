@@ -284,23 +284,23 @@ export function distinctOnOf(
   })
   const result: SortGroupClause[] = []
   let skipped = false
-  const mismatch = (entry: TargetEntry) =>
+  const mismatch = ({ entry, node }: (typeof wanted)[number]) =>
     errorAt(
       state,
       SQLSTATE.invalidColumnReference,
       'SELECT DISTINCT ON expressions must match initial ORDER BY expressions',
-      exprLocation(entry.expr),
+      nodeAs(node, 'ColumnRef')?.location ?? nodeAs(node, 'A_Const')?.location ?? exprLocation(entry.expr),
     )
   for (const clause of sort) {
     const match = wanted.find((item) => item.ref === clause.tleSortGroupRef)
     if (match === undefined) skipped = true
-    else if (skipped) throw mismatch(match.entry)
+    else if (skipped) throw mismatch(match)
     else result.push(clause)
   }
-  for (const { ref, entry } of wanted) {
-    if (result.some((clause) => clause.tleSortGroupRef === ref)) continue
-    if (skipped) throw mismatch(entry)
-    result.push(groupClauseOf(state, entry, entries, exprLocation(entry.expr)))
+  for (const item of wanted) {
+    if (result.some((clause) => clause.tleSortGroupRef === item.ref)) continue
+    if (skipped) throw mismatch(item)
+    result.push(groupClauseOf(state, item.entry, entries, exprLocation(item.entry.expr)))
   }
   return result
 }

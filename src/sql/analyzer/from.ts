@@ -350,8 +350,8 @@ function transformJoin(state: ParseState, node: NodeOf['JoinExpr']): FromItem {
   }
   if (node.quals !== undefined) {
     const saved = state.namespace
-    state.namespace = [...outer, ...inside]
-    // Names of outer FROM items are visible to ON only through LATERAL, which they already are marked for.
+    // ON sees the joined items and outer queries, nothing else of this FROM.
+    state.namespace = inside
     quals = transformCondition(state, node.quals, 'join on', 'JOIN/ON')
     state.namespace = saved
   }

@@ -468,7 +468,8 @@ export function missingRelation(state: ParseState, schema: string | null, name: 
   search: for (let level: ParseState | null = state; level !== null; level = level.parent) {
     for (const [i, rte] of level.rtable.entries()) {
       const real = rte.kind === 'relation' ? level.relations[i]?.name : rte.kind === 'cte' ? rte.cteName : null
-      const matches = schema === null ? real === name || rte.refname === name : rte.kind === 'relation' && rte.relation === wanted
+      const matches =
+        rte.refname === name || (schema === null ? real === name : rte.kind === 'relation' && wanted !== 0 && rte.relation === wanted)
       if (rte.inFromClause && rte.kind !== 'join' && matches) {
         found = rte
         index = i + 1

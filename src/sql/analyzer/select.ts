@@ -73,18 +73,6 @@ function transformSelect(state: ParseState, select: SelectStmt): Query {
   const windowClause = windowClausesOf(state, entries)
   if (state.resolveUnknowns) resolveTargetUnknowns(state, entries)
   assignListCollations(state, entries)
-  if (state.hasAggs || groupClause.length > 0 || groupingSets.length > 0 || having !== null) {
-    if (state.hasAggs && state.parentCte?.open && state.parentCte.selfReferences > 0) {
-      refuseRecursiveAggregates(state, { ...baseQuery(state, fromExpr(state, null)), targetList: entries, havingQual: having })
-    }
-    checkGrouping(state, {
-      targetList: entries,
-      havingQual: having,
-      groupClause,
-      groupingSets,
-      windowOffsets: windowClause.flatMap((w) => [w.frameStart, w.frameEnd].flatMap((b) => ('offset' in b ? [b.offset] : []))),
-    })
-  }
   const query: Mutable<Query> = {
     ...baseQuery(state, fromExpr(state, where)),
     targetList: entries,
@@ -100,7 +88,20 @@ function transformSelect(state: ParseState, select: SelectStmt): Query {
     limitOption: option,
     windowClause,
   }
-  return transformLocking(state, query, select)
+  const locked = transformLocking(state, query, select)
+  if (state.hasAggs || groupClause.length > 0 || groupingSets.length > 0 || having !== null) {
+    if (state.hasAggs && state.parentCte?.open && state.parentCte.selfReferences > 0) {
+      refuseRecursiveAggregates(state, { ...baseQuery(state, fromExpr(state, null)), targetList: entries, havingQual: having })
+    }
+    checkGrouping(state, {
+      targetList: entries,
+      havingQual: having,
+      groupClause,
+      groupingSets,
+      windowOffsets: windowClause.flatMap((w) => [w.frameStart, w.frameEnd].flatMap((b) => ('offset' in b ? [b.offset] : []))),
+    })
+  }
+  return locked
 }
 
 function transformValues(state: ParseState, select: SelectStmt): Query {

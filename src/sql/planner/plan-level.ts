@@ -163,6 +163,20 @@ function searchJoins(
   }
   const ecs = new Equivalences(root.catalog)
   const parts = deconstruct(tree, bitOf, relids)
+  for (const mark of query.rowMarks) {
+    const bit = bitOf.get(mark.rti) ?? 0
+    const nullable = parts.joins.some(
+      (join) =>
+        ((join.type === 'left' || join.type === 'full') && (join.synRight & bit) !== 0) ||
+        (join.type === 'full' && (join.synLeft & bit) !== 0),
+    )
+    if (nullable) {
+      throw new PgError(
+        SQLSTATE.featureNotSupported,
+        `FOR ${mark.strength.toUpperCase()} cannot be applied to the nullable side of an outer join`,
+      )
+    }
+  }
   const exprs = [...query.targetList.map((entry) => entry.expr), ...having, ...parts.quals.map((qual) => qual.expr)]
   const outside = level.substitute === null ? extraTargets : extraTargets.map((expr) => mapExprDeep(expr, 0, level.substitute!))
   const needed = neededColumns([...exprs, ...outside, ...parts.joins.flatMap((join) => join.quals)], level)
