@@ -110,7 +110,7 @@ export class TransactionBlock {
 
   #find(name: string): number {
     for (let i = this.#savepoints.length - 1; i >= 0; i--) if (this.#savepoints[i]!.name === name) return i
-    throw new PgError(SQLSTATE.savepointException, `savepoint "${name}" does not exist`)
+    throw new PgError(SQLSTATE.sEInvalidSpecification, `savepoint "${name}" does not exist`)
   }
 
   release(name: string): void {

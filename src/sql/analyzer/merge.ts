@@ -81,7 +81,8 @@ export function analyzeMerge(state: ParseState, stmt: MergeStmt): Query {
     assignListCollations(state, action.targetList)
     actions.push(action)
   }
-  state.namespace = both
+  // RETURNING * gives the source's columns first.
+  state.namespace = [...source, item]
   const returningList = stmt.returningClause === undefined ? [] : transformReturning(state, stmt.returningClause, 'merge returning')
   return {
     ...baseQuery(state, fromExpr(state, null)),

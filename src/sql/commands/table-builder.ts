@@ -23,6 +23,7 @@ import type { Dependency } from '../../catalog/writer.ts'
 import type { Expr } from '../analyzer/expr.ts'
 import { ACCESS_METHOD } from '../builtin/pg-index.ts'
 import { type ColumnDef, type Constraint, type IndexElem, type Node, nodeAs, stringOf } from '../parser/nodes.ts'
+import { some } from '../planner/expr-tree.ts'
 import type { CommandContext, ExpressionScope } from './context.ts'
 import { defElems, relationOptions } from './def-elem.ts'
 import {
@@ -182,10 +183,24 @@ export async function analyzeDefault(
   node: Node,
   generated: boolean,
 ): Promise<Expr> {
-  return c.analysis.expression(node, {
+  const expr = await c.analysis.expression(node, {
     purpose: generated ? 'generated' : 'default',
     relation: generated ? draftScope(relation) : null,
     target: { column: column.name, type: column.type, typmod: column.typmod },
+  })
+  if (generated) refuseGeneratedSource(relation, column, expr)
+  return expr
+}
+
+/** What a generated column is computed from must be there before any of them is computed. */
+function refuseGeneratedSource(relation: RelationDescriptor, column: ColumnDescriptor, expr: Expr): void {
+  some(expr, (e) => {
+    if (e.kind !== 'Var' || e.attno <= 0) return false
+    const used = relation.columns[e.attno - 1]!
+    if (used.generated === '' && used.name !== column.name) return false
+    throw new PgError(SQLSTATE.invalidObjectDefinition, `cannot use generated column "${used.name}" in column generation expression`, {
+      detail: 'A generated column cannot reference another generated column.',
+    })
   })
 }
 

@@ -1,0 +1,327 @@
+// Several connections against each other: what each sees, who waits for whom and who loses. Expected outcomes are those that PostgreSQL's
+// documentation gives (chapter 13). A step that must wait is started with `waits`, which fails if it does not.
+
+import type pg from 'pg'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startTestServer, type TestServer } from '../support/server.ts'
+
+let server: TestServer
+let a: pg.Client
+let b: pg.Client
+let c: pg.Client
+let tenant = 0
+
+beforeAll(async () => {
+  server = await startTestServer()
+})
+afterAll(async () => {
+  await server.stop()
+})
+
+/** Three fresh sessions in a tenant of their own. */
+async function fresh(...setup: string[]): Promise<void> {
+  const user = `iso_${++tenant}.admin`
+  a = await server.connect(user)
+  b = await server.connect(user)
+  c = await server.connect(user)
+  for (const sql of setup) await a.query(sql)
+}
+
+const rows = async (client: pg.Client, sql: string) => (await client.query({ text: sql, rowMode: 'array' })).rows as unknown[][]
+const code = (done: Promise<unknown>) =>
+  done.then(
+    () => 'ok',
+    (error: { code?: string }) => error.code,
+  )
+
+/** Starts a statement that has to wait for another session. */
+async function waits(client: pg.Client, sql: string): Promise<{ done: Promise<pg.QueryResult> }> {
+  let settled = false
+  const done = client.query({ text: sql, rowMode: 'array' }) as unknown as Promise<pg.QueryResult>
+  done.then(
+    () => (settled = true),
+    () => (settled = true),
+  )
+  await new Promise((resolve) => setTimeout(resolve, 150))
+  expect(settled, `${sql} did not wait`).toBe(false)
+  return { done }
+}
+
+const ACCOUNTS = ['CREATE TABLE t (id int PRIMARY KEY, v int, s text)', "INSERT INTO t VALUES (1, 10, 'x'), (2, 20, 'x'), (3, 30, 'y')"]
+
+describe('READ COMMITTED', () => {
+  it('an UPDATE waits, then works on the newest version', async () => {
+    await fresh(...ACCOUNTS)
+    await a.query('BEGIN; UPDATE t SET v = v + 1 WHERE id = 1')
+    const { done } = await waits(b, 'UPDATE t SET v = v * 2 WHERE id = 1 RETURNING v')
+    await a.query('COMMIT')
+    expect((await done).rows).toEqual([[22]])
+  })
+
+  it('a changed row is checked against WHERE again', async () => {
+    await fresh(...ACCOUNTS)
+    await a.query("BEGIN; UPDATE t SET s = 'y' WHERE id = 1")
+    const { done } = await waits(b, "DELETE FROM t WHERE s = 'x' RETURNING id")
+    await a.query('COMMIT')
+    expect((await done).rows).toEqual([[2]])
+  })
+
+  it('a deleted row is passed over', async () => {
+    await fresh(...ACCOUNTS)
+    await a.query('BEGIN; DELETE FROM t WHERE id = 1')
+    const { done } = await waits(b, 'UPDATE t SET v = 0 WHERE id < 3 RETURNING id')
+    await a.query('COMMIT')
+    expect((await done).rows).toEqual([[2]])
+  })
+
+  it('a changed row is joined again', async () => {
+    await fresh(...ACCOUNTS, 'CREATE TABLE u (id int, w int)', 'INSERT INTO u VALUES (10, 1), (11, 2)')
+    await a.query('BEGIN; UPDATE t SET v = 12 WHERE id = 1')
+    const { done } = await waits(b, 'UPDATE t SET v = u.w FROM u WHERE u.id = t.v AND t.id = 1 RETURNING t.v')
+    await a.query('COMMIT')
+    expect((await done).rows).toEqual([])
+  })
+
+  it('each statement has a snapshot of its own', async () => {
+    await fresh(...ACCOUNTS)
+    await a.query('BEGIN')
+    expect(await rows(a, 'SELECT v FROM t WHERE id = 1')).toEqual([[10]])
+    await b.query('UPDATE t SET v = 99 WHERE id = 1')
+    expect(await rows(a, 'SELECT v FROM t WHERE id = 1')).toEqual([[99]])
+    await a.query('COMMIT')
+  })
+
+  it('readers neither wait nor see what is not committed', async () => {
+    await fresh(...ACCOUNTS)
+    await a.query('BEGIN; UPDATE t SET v = 0; INSERT INTO t VALUES (9, 9)')
+    expect(await rows(b, 'SELECT count(*)::int, sum(v)::int FROM t')).toEqual([[3, 60]])
+    await a.query('ROLLBACK')
+  })
+})
+
+describe('row locks', () => {
+  it('NOWAIT, SKIP LOCKED and lock_timeout', async () => {
+    await fresh(...ACCOUNTS)
+    await a.query('BEGIN; SELECT * FROM t WHERE id = 1 FOR UPDATE')
+    expect(await code(b.query('SELECT * FROM t WHERE id = 1 FOR UPDATE NOWAIT'))).toBe('55P03')
+    expect(await rows(b, 'SELECT id FROM t ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED')).toEqual([[2]])
+    await b.query("SET lock_timeout = '100ms'")
+    expect(await code(b.query('UPDATE t SET v = 1 WHERE id = 1'))).toBe('55P03')
+    await a.query('ROLLBACK')
+    expect(await code(b.query('UPDATE t SET v = 1 WHERE id = 1'))).toBe('ok')
+  })
+
+  it('shared locks go together, exclusive ones wait', async () => {
+    await fresh(...ACCOUNTS)
+    await a.query('BEGIN; SELECT * FROM t WHERE id = 1 FOR SHARE')
+    await b.query('BEGIN; SELECT * FROM t WHERE id = 1 FOR SHARE')
+    const { done } = await waits(c, 'UPDATE t SET v = 5 WHERE id = 1')
+    await a.query('COMMIT')
+    await b.query('COMMIT')
+    expect((await done).rowCount).toBe(1)
+  })
+
+  it('FOR KEY SHARE lets columns outside keys change', async () => {
+    await fresh(...ACCOUNTS)
+    await a.query('BEGIN; SELECT * FROM t WHERE id = 1 FOR KEY SHARE')
+    expect(await code(b.query('UPDATE t SET v = 5 WHERE id = 1'))).toBe('ok')
+    await b.query('BEGIN')
+    const { done } = await waits(b, 'DELETE FROM t WHERE id = 1')
+    await a.query('COMMIT')
+    expect((await done).rowCount).toBe(1)
+    await b.query('COMMIT')
+  })
+
+  it('a deadlock ends one of two', async () => {
+    await fresh(...ACCOUNTS)
+    await a.query('BEGIN; UPDATE t SET v = 1 WHERE id = 1')
+    await b.query('BEGIN; UPDATE t SET v = 1 WHERE id = 2')
+    const { done } = await waits(a, 'UPDATE t SET v = 1 WHERE id = 2')
+    const both = await Promise.all([
+      code(done.then((result) => a.query('COMMIT').then(() => result))),
+      code(b.query('UPDATE t SET v = 1 WHERE id = 1')).then((answer) => b.query('ROLLBACK').then(() => answer)),
+    ])
+    expect(both.sort()).toEqual(['40P01', 'ok'])
+  })
+
+  it('a queue of workers takes every job once', async () => {
+    await fresh('CREATE TABLE jobs (id int PRIMARY KEY, done bool DEFAULT false)', 'INSERT INTO jobs SELECT generate_series(1, 60)')
+    const taken = await Promise.all(
+      [a, b, c].map(async (client) => {
+        const mine: number[] = []
+        for (;;) {
+          const got = await client.query(
+            'UPDATE jobs SET done = true WHERE id = (SELECT id FROM jobs WHERE NOT done ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id',
+          )
+          if (got.rows.length === 0) return mine
+          mine.push((got.rows[0] as { id: number }).id)
+        }
+      }),
+    )
+    expect(taken.flat().sort((x, y) => x - y)).toEqual(Array.from({ length: 60 }, (_, i) => i + 1))
+  })
+})
+
+describe('REPEATABLE READ and SERIALIZABLE', () => {
+  it('a snapshot stays; changing what has changed is 40001', async () => {
+    await fresh(...ACCOUNTS)
+    await a.query('BEGIN ISOLATION LEVEL REPEATABLE READ')
+    expect(await rows(a, 'SELECT v FROM t WHERE id = 1')).toEqual([[10]])
+    await b.query('UPDATE t SET v = 11 WHERE id = 1; INSERT INTO t VALUES (7, 70)')
+    expect(await rows(a, 'SELECT v FROM t WHERE id IN (1, 7)')).toEqual([[10]])
+    expect(await code(a.query('UPDATE t SET v = v + 1 WHERE id = 1'))).toBe('40001')
+    expect(await code(a.query('SELECT 1'))).toBe('25P02')
+    await a.query('ROLLBACK')
+  })
+
+  it('snapshot isolation allows write skew, SERIALIZABLE does not', async () => {
+    for (const [level, outcome] of [
+      ['REPEATABLE READ', ['ok', 'ok']],
+      ['SERIALIZABLE', ['40001', 'ok']],
+    ] as const) {
+      await fresh(...ACCOUNTS)
+      await a.query(`BEGIN ISOLATION LEVEL ${level}`)
+      await b.query(`BEGIN ISOLATION LEVEL ${level}`)
+      await a.query('SELECT sum(v) FROM t')
+      await b.query('SELECT sum(v) FROM t')
+      const run = async (client: pg.Client, id: number) => {
+        await client.query(`UPDATE t SET v = 0 WHERE id = ${id}`)
+        await client.query('COMMIT')
+      }
+      const both = [await code(run(a, 1)), await code(run(b, 2))]
+      expect(both.sort(), level).toEqual(outcome)
+    }
+  })
+
+  it('SERIALIZABLE sees no phantom insert', async () => {
+    await fresh(...ACCOUNTS)
+    await a.query('BEGIN ISOLATION LEVEL SERIALIZABLE')
+    await b.query('BEGIN ISOLATION LEVEL SERIALIZABLE')
+    await a.query('SELECT count(*) FROM t WHERE v > 15')
+    await b.query('SELECT count(*) FROM t WHERE v > 15')
+    const insert = async (client: pg.Client, id: number) => {
+      await client.query(`INSERT INTO t VALUES (${id}, 50)`)
+      await client.query('COMMIT')
+    }
+    expect([await code(insert(a, 100)), await code(insert(b, 101))].sort()).toEqual(['40001', 'ok'])
+  })
+})
+
+describe('constraints', () => {
+  it('a second insert of a key waits for the first', async () => {
+    await fresh(...ACCOUNTS)
+    await a.query('BEGIN; INSERT INTO t VALUES (5, 5)')
+    const first = await waits(b, 'INSERT INTO t VALUES (5, 6)')
+    await a.query('COMMIT')
+    expect(await code(first.done)).toBe('23505')
+    await a.query('BEGIN; INSERT INTO t VALUES (6, 6)')
+    const second = await waits(b, 'INSERT INTO t VALUES (6, 7)')
+    await a.query('ROLLBACK')
+    expect(await code(second.done)).toBe('ok')
+  })
+
+  it('ON CONFLICT waits and takes the other branch', async () => {
+    await fresh(...ACCOUNTS)
+    await a.query('BEGIN; INSERT INTO t VALUES (5, 5)')
+    const { done } = await waits(b, 'INSERT INTO t VALUES (5, 1) ON CONFLICT (id) DO UPDATE SET v = t.v + excluded.v RETURNING v')
+    await a.query('COMMIT')
+    expect((await done).rows).toEqual([[6]])
+  })
+
+  it('many upserts of one row lose no increment', async () => {
+    await fresh('CREATE TABLE n (id int PRIMARY KEY, v int)')
+    await Promise.all(
+      [a, b, c].map(async (client) => {
+        for (let i = 0; i < 30; i++) await client.query('INSERT INTO n VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET v = n.v + 1')
+      }),
+    )
+    expect(await rows(a, 'SELECT v FROM n')).toEqual([[90]])
+  })
+
+  it('a parent goes or a child comes, never both', async () => {
+    await fresh('CREATE TABLE p (id int PRIMARY KEY)', 'CREATE TABLE k (pid int REFERENCES p)', 'INSERT INTO p VALUES (1), (2)')
+    await a.query('BEGIN; INSERT INTO k VALUES (1)')
+    const gone = await waits(b, 'DELETE FROM p WHERE id = 1')
+    await a.query('COMMIT')
+    expect(await code(gone.done)).toBe('23503')
+    await a.query('BEGIN; DELETE FROM p WHERE id = 2')
+    const came = await waits(b, 'INSERT INTO k VALUES (2)')
+    await a.query('COMMIT')
+    expect(await code(came.done)).toBe('23503')
+  })
+})
+
+describe('DDL', () => {
+  it('waits for writers of the table, and they for it', async () => {
+    await fresh(...ACCOUNTS)
+    await a.query('BEGIN; UPDATE t SET v = 0 WHERE id = 1')
+    const alter = await waits(b, 'ALTER TABLE t ADD COLUMN n int DEFAULT 7')
+    await a.query('COMMIT')
+    await alter.done
+    expect(await rows(a, 'SELECT n FROM t WHERE id = 1')).toEqual([[7]])
+    await b.query('BEGIN; ALTER TABLE t DROP COLUMN n')
+    const insert = await waits(a, 'INSERT INTO t VALUES (8, 8)')
+    await b.query('ROLLBACK')
+    await insert.done
+    expect(await rows(a, 'SELECT n FROM t WHERE id = 8')).toEqual([[7]])
+  })
+
+  it('rolled-back sequence values are gone', async () => {
+    await fresh('CREATE SEQUENCE s')
+    await a.query("BEGIN; SELECT nextval('s')")
+    const other = Number((await rows(b, "SELECT nextval('s')"))[0]![0])
+    await a.query('ROLLBACK')
+    const next = Number((await rows(a, "SELECT nextval('s')"))[0]![0])
+    expect(new Set([1, other, next]).size).toBe(3)
+  })
+})
+
+describe('checkers', () => {
+  it('transfers between accounts keep the sum', async () => {
+    await fresh('CREATE TABLE acc (id int PRIMARY KEY, v int)', 'INSERT INTO acc SELECT g, 100 FROM generate_series(0, 9) g')
+    const user = `iso_${tenant}.admin`
+    const clients = await Promise.all(Array.from({ length: 8 }, () => server.connect(user)))
+    let committed = 0
+    await Promise.all(
+      clients.map(async (client, n) => {
+        for (let i = 0; i < 25; i++) {
+          const from = (n * 7 + i * 3) % 10
+          const to = (from + 1 + ((n + i) % 9)) % 10
+          const level = i % 2 === 0 ? 'READ COMMITTED' : 'REPEATABLE READ'
+          const answer = await code(
+            (async () => {
+              await client.query(`BEGIN ISOLATION LEVEL ${level}`)
+              await client.query(`UPDATE acc SET v = v - 5 WHERE id = ${from}`)
+              await client.query(`UPDATE acc SET v = v + 5 WHERE id = ${to}`)
+              await client.query('COMMIT')
+            })(),
+          )
+          if (answer === 'ok') committed++
+          else {
+            expect(['40001', '40P01']).toContain(answer)
+            await client.query('ROLLBACK')
+          }
+          if (i % 5 === 0) expect(await rows(client, 'SELECT sum(v)::int FROM acc')).toEqual([[1000]])
+        }
+      }),
+    )
+    expect(committed).toBeGreaterThan(50)
+    expect(await rows(a, 'SELECT sum(v)::int FROM acc')).toEqual([[1000]])
+  })
+
+  it('appends to a list are all there, in an order all readers agree on', async () => {
+    await fresh("CREATE TABLE list (id int PRIMARY KEY, v int[] DEFAULT '{}')", 'INSERT INTO list VALUES (1)')
+    const seen: number[][] = []
+    await Promise.all(
+      [a, b, c].map(async (client, n) => {
+        for (let i = 0; i < 20; i++) {
+          const [row] = await rows(client, `UPDATE list SET v = v || ${n * 100 + i} WHERE id = 1 RETURNING v`)
+          seen.push(row![0] as number[])
+        }
+      }),
+    )
+    const [[final]] = (await rows(a, 'SELECT v FROM list')) as [[number[]]]
+    expect(final.length).toBe(60)
+    for (const list of seen) expect(final.slice(0, list.length)).toEqual(list)
+  })
+})
