@@ -1,0 +1,96 @@
+// Two servers on one (fake) TiKV cluster: schema, passwords and tenant states of one are the other's, and what statements cost in requests.
+
+import type pg from 'pg'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Fake, startFake } from '../fake-tikv/fake.ts'
+import { startTestServer, type TestServer } from '../support/server.ts'
+
+let fake: Fake
+let one: TestServer
+let two: TestServer
+
+beforeAll(async () => {
+  fake = await startFake({ stores: 1, keyspaces: [], pdPort: 0, seed: 1 })
+  one = await startTestServer({ PD_ENDPOINTS: fake.pdAddress })
+  two = await startTestServer({ PD_ENDPOINTS: fake.pdAddress })
+}, 120_000)
+afterAll(async () => {
+  await one.stop()
+  await two.stop()
+  await fake.close()
+})
+
+const rows = async (client: pg.Client, sql: string) => (await client.query({ text: sql, rowMode: 'array' })).rows
+
+/** Asks until the answer is the wanted one, for two seconds. */
+async function becomes(ask: () => Promise<unknown>, wanted: unknown): Promise<void> {
+  const end = Date.now() + 2000
+  for (;;) {
+    const got = await ask().catch((error: Error) => error.message)
+    if (JSON.stringify(got) === JSON.stringify(wanted)) return
+    if (Date.now() > end) expect(got).toEqual(wanted)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
+test('tables and columns that one node makes are there on the other', { timeout: 60_000 }, async () => {
+  const a = await one.connect('nodes.admin')
+  const b = await two.connect('nodes.admin')
+  await a.query('CREATE TABLE t (id int PRIMARY KEY, v text)')
+  await becomes(() => rows(b, 'SELECT count(*)::int FROM t'), [[0]])
+  await b.query("INSERT INTO t VALUES (1, 'b')")
+  expect(await rows(a, 'SELECT * FROM t')).toEqual([[1, 'b']])
+  await a.query('ALTER TABLE t ADD COLUMN w int DEFAULT 7')
+  await becomes(() => rows(b, 'SELECT * FROM t'), [[1, 'b', 7]])
+  await b.query('BEGIN')
+  await b.query("UPDATE t SET v = 'locked' WHERE id = 1")
+  const blocked = a.query("UPDATE t SET v = v || ' then a' WHERE id = 1")
+  await b.query('COMMIT')
+  await blocked
+  expect(await rows(b, 'SELECT v FROM t')).toEqual([['locked then a']])
+})
+
+test('a transaction that another node’s change overtook does not commit', { timeout: 60_000 }, async () => {
+  const a = await one.connect('nodes.admin')
+  const b = await two.connect('nodes.admin')
+  await a.query('CREATE TABLE u (id int PRIMARY KEY)')
+  await becomes(() => rows(b, 'SELECT count(*)::int FROM u'), [[0]])
+  await b.query('BEGIN')
+  await b.query('INSERT INTO u VALUES (1)')
+  await a.query('CREATE TABLE elsewhere (id int)')
+  await new Promise((resolve) => setTimeout(resolve, 1600))
+  await expect(b.query('COMMIT')).rejects.toMatchObject({ code: '40001' })
+  expect(await rows(a, 'SELECT count(*)::int FROM u')).toEqual([[0]])
+})
+
+test('suspending a tenant ends its sessions on every node', { timeout: 20_000 }, async () => {
+  const operator = await one.connect('system.admin')
+  const session = await two.connect('doomed.admin')
+  const ended = new Promise<string>((resolve) =>
+    session.on('error', (error: Error & { code?: string }) => resolve(error.code ?? error.message)),
+  )
+  await operator.query('ALTER TENANT doomed SUSPEND')
+  expect(await ended).toBe('57P01')
+})
+
+test('requests per statement', { timeout: 60_000 }, async () => {
+  const client = await one.connect('costs.admin')
+  await client.query('CREATE TABLE c (id int PRIMARY KEY, v int)')
+  const cost = async (sql: (n: number) => string): Promise<Record<string, number>> => {
+    await client.query(sql(100)) // plans and regions are known
+    await client.query(sql(101))
+    fake.faults.reset()
+    for (let n = 0; n < 10; n++) await client.query(sql(n))
+    return fake.faults.counts()
+  }
+  const insert = await cost((n) => `INSERT INTO c VALUES (${n}, ${n})`)
+  const read = await cost((n) => `SELECT v FROM c WHERE id = ${n}`)
+  const update = await cost((n) => `UPDATE c SET v = v + 1 WHERE id = ${n}`)
+  console.log('requests of 10 statements', { insert, read, update })
+  // The catalogue's version may have been read once or twice meanwhile.
+  expect(insert['KvPrewrite']).toBe(10)
+  expect(insert['KvCommit'] ?? 0).toBe(0)
+  expect(read['KvGet']).toBeGreaterThanOrEqual(10)
+  expect(read['KvGet']).toBeLessThanOrEqual(13)
+  expect(update['KvPrewrite']).toBe(10)
+})
