@@ -100,7 +100,12 @@ export interface VirtualScan extends Common {
 }
 export interface FunctionScan extends Common {
   readonly kind: 'FunctionScan'
-  readonly functions: readonly { readonly expr: Expr; readonly columnCount: number; readonly columnTypes: readonly Oid[]; readonly columnNames: readonly string[] }[]
+  readonly functions: readonly {
+    readonly expr: Expr
+    readonly columnCount: number
+    readonly columnTypes: readonly Oid[]
+    readonly columnNames: readonly string[]
+  }[]
   readonly ordinality: boolean
 }
 export interface ValuesScan extends Common {

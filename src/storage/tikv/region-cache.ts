@@ -117,7 +117,7 @@ export class RegionCache {
     const backoff = new Backoff(BUDGET.pd)
     for (;;) {
       let answer = await this.#pd.call(PD.GetRegion, { region_key: encoded })
-      if (below && answer.region !== undefined && answer.region.start_key.equals(encoded)) {
+      if (below && answer.region?.start_key.equals(encoded)) {
         answer = await this.#pd.call(PD.GetPrevRegion, { region_key: encoded })
       }
       if (answer.region !== undefined && answer.region.peers.length > 0) {
