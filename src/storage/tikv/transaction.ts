@@ -220,7 +220,7 @@ export class TikvTransaction implements Transaction, ScanSource {
       maxTs: this.#maxForUpdateTs,
     }
     // What is held already is asked for its value only, and not given back by a failure.
-    for (const target of again) target.ts = Math.max(this.#maxForUpdateTs, target.ts)
+    for (const target of again) target.ts = this.#maxForUpdateTs > target.ts ? this.#maxForUpdateTs : target.ts
     if (again.length > 0) {
       try {
         await lockHeld(call, again)
@@ -413,7 +413,7 @@ export class TikvTransaction implements Transaction, ScanSource {
         startTs: this.#startTs,
         primary,
         mutations,
-        forUpdateTs: hasLocks ? Math.max(this.#maxForUpdateTs, this.#startTs) : 0n,
+        forUpdateTs: hasLocks ? (this.#maxForUpdateTs > this.#startTs ? this.#maxForUpdateTs : this.#startTs) : 0n,
         isLong: this.#options.autocommit !== true,
         maxCommitTs,
         cancel: this.#options.cancel ?? null,
