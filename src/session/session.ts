@@ -33,6 +33,7 @@ import { bindParameters, checkResultFormats } from './bind.ts'
 import type { Cursor } from './cursor.ts'
 import { DeferredWork } from './deferred.ts'
 import type { SessionEvalContext, SystemFunction } from './eval-context.ts'
+import { HoldingSink } from './holding-sink.ts'
 import type { KeyspaceContext } from './keyspace-context.ts'
 import { SessionNotifications } from './notifications.ts'
 import type { PlanEntry } from './plan-cache.ts'
@@ -104,6 +105,7 @@ export class ClientSession implements WireSession {
   #system: ReadonlyMap<string, SystemFunction> | null = null
   #started = false
   #statementStart = 0
+  #holding: HoldingSink | null = null
   #running = false
 
   constructor(services: Services, identity: SessionIdentity, client: Client) {
@@ -161,7 +163,8 @@ export class ClientSession implements WireSession {
 
   // --- messages -------------------------------------------------------------------------------------------------------------------------
 
-  query(text: string, sink: ResultSink): MaybePromise<void> {
+  query(text: string, client: ResultSink): MaybePromise<void> {
+    const sink = this.#held(client)
     const done = this.#guard(text, () => {
       this.closePortalNamed('')
       const lifted = this.#lifted(text)
@@ -257,7 +260,8 @@ export class ClientSession implements WireSession {
     })
   }
 
-  execute(name: string, maxRows: number, sink: ResultSink): MaybePromise<void> {
+  execute(name: string, maxRows: number, client: ResultSink): MaybePromise<void> {
+    const sink = this.#held(client)
     return this.#guard(null, () => {
       const cursor = this.portals.cursors.get(name)
       if (cursor !== undefined) return this.#executeCursor(cursor, maxRows, sink)
@@ -571,6 +575,12 @@ export class ClientSession implements WireSession {
     ;(this.context.sequences as SessionSequences).forget()
   }
 
+  #held(sink: ResultSink): ResultSink {
+    if (!this.keyspace.capabilities.multiNode) return sink
+    this.#holding = new HoldingSink(sink)
+    return this.#holding
+  }
+
   /** Runs what may miss a part of the catalogue: undoes what was written on the way, fetches the part and begins anew. */
   #fetching<T>(attempt: () => MaybePromise<T>, misses = 0): MaybePromise<T> {
     if (!this.keyspace.capabilities.multiNode) return attempt()
@@ -579,6 +589,10 @@ export class ClientSession implements WireSession {
     const catalogMark = this.catalogTxn?.savepoint() ?? 0
     const again = async (error: unknown): Promise<T> => {
       if (!(error instanceof CatalogMiss) || misses > MAX_MISSES) throw error
+      if (this.#holding?.discard() === false) {
+        await error.load()
+        throw new KvError('schemaChanged', 'a part of the catalogue had to be fetched after rows were sent', { retryable: true })
+      }
       const { txn } = this.block
       if (txn !== null && txn === before) {
         await txn.rollbackTo(mark!)

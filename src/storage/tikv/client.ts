@@ -153,7 +153,7 @@ export class KeyspaceClient {
         return result
       } catch (error) {
         await txn.rollback()
-        if (!(error instanceof KvError && error.retryable) || attempt >= attempts) throw error
+        if (!(error instanceof KvError && error.retryable && error.kind !== 'alreadyExists') || attempt >= attempts) throw error
         await pause(RETRY_MS * attempt * (0.5 + Math.random()))
       }
     }

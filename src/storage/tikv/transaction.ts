@@ -427,6 +427,10 @@ export class TikvTransaction implements Transaction, ScanSource {
     } catch (error) {
       if (!(error instanceof KvError && error.kind === 'undetermined')) await this.#releaseAll()
       else this.#finish()
+      // Run again with locks, the statement itself finds the key and can say whose it is.
+      if (error instanceof KvError && error.kind === 'alreadyExists' && this.#options.autocommit === true) {
+        throw new KvError('alreadyExists', error.message, { retryable: true, ...(error.key === null ? {} : { key: error.key }) })
+      }
       throw error
     }
   }
