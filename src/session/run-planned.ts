@@ -79,7 +79,8 @@ function prepare(session: ClientSession, entry: PlanEntry, params: readonly Datu
   state.workMem = session.workMem
   state.cancel = session.cancelToken
   state.store = session.storeServices
-  state.store.autocommit = autocommit
+  // Locks of a store that has them all cost nothing: taken always, they also wait for those who only hold a row's key.
+  state.store.autocommit = autocommit && !state.store.capabilities.sharedLocks
   state.rowsExamined = 0
   state.rowsAffected = 0
   return new Execution(entry, compiled)

@@ -193,6 +193,11 @@ function foreign(type: AnyMessage, value: Record<string, unknown>, registry: Ret
   return create(desc, init)
 }
 
+const holdsMap = (type: AnyMessage): boolean =>
+  Object.values(type.fields).some(
+    (field) => field.kind === 'map' || (field.kind === 'message' && field.message !== type && holdsMap(field.message!)),
+  )
+
 describe('wire format against @bufbuild/protobuf', () => {
   const registry = createFileRegistry(create(FileDescriptorSetSchema, { file: [descriptors()] }))
 
@@ -207,7 +212,8 @@ describe('wire format against @bufbuild/protobuf', () => {
         const theirs = toBinary(desc, foreign(type, value as Record<string, unknown>, registry) as never)
         expect(type.decode(theirs)).toEqual(decoded)
         expect(type.decode(toBinary(desc, fromBinary(desc, ours)))).toEqual(decoded)
-        if (Object.values(type.fields).every((f) => f.kind !== 'map')) expect(Buffer.from(theirs).equals(ours)).toBe(true)
+        // JavaScript objects order keys like integers first: maps may come in another order.
+        if (!holdsMap(type)) expect(Buffer.from(theirs).equals(ours)).toBe(true)
       }),
       { numRuns: type === (tikvpb.BatchCommandsRequest as unknown) || type === (tikvpb.BatchCommandsResponse as unknown) ? 40 : 25 },
     )
