@@ -1,5 +1,5 @@
 // Function bodies here against PostgreSQL's: random arguments, same value or same SQLSTATE. The seed is printed and can be given in
-// PROCS_SEED. The short form calls the functions in random order, once each, for PROCS_SECONDS (10) at most; the long form (LONG=1) calls each
+// PROCS_SEED. The short form calls the functions in random order, once each, PROCS_CALLS (600) of them; the long form (LONG=1) calls each
 // PROCS_ROUNDS (200) times. PROCS_ONLY is a regular expression over prosrc.
 import { PGlite } from '@electric-sql/pglite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -19,7 +19,8 @@ import { hasSamples, randomFrom, sample, sampleType } from '../support/type-samp
 const seed = testSeed('PROCS_SEED')
 const long = process.env['LONG'] === '1'
 const rounds = Number(process.env['PROCS_ROUNDS'] ?? (long ? 200 : 1))
-const seconds = Number(process.env['PROCS_SECONDS'] ?? (long ? Infinity : 10))
+/** Calls per round: a number and not a time, so that the same seed makes the same calls on every machine. */
+const limit = Number(process.env['PROCS_CALLS'] ?? (long ? Number.POSITIVE_INFINITY : 600))
 /** Comma-separated typnames: only functions over these. */
 const types = process.env['PROCS_TYPES']?.split(',') ?? null
 const only = process.env['PROCS_ONLY'] === undefined ? null : new RegExp(process.env['PROCS_ONLY'])
@@ -61,6 +62,8 @@ function candidates(): PgProcRow[] {
     // Formats are their own test; names, settings and clocks are not functions of their arguments.
     if (row.prosrc.endsWith('_to_char') || /^(to_)?reg|_regclass$|^show_config|typmodout$/.test(row.prosrc)) return false
     if (row.provolatile !== 'i' && row.pronargs === 0) return false
+    // Input functions and length coercions take OIDs and modifiers that only the server makes.
+    if (row.proargtypes[0] === TYPE_OID.cstring || row.prosrc === 'interval_scale') return false
     if (row.pronamespace !== 11 || row.provariadic !== 0 || row.prorettype === TYPE_OID.record) return false
     if (!row.proargtypes.every((oid) => hasSamples(typeName(oid)) && (types === null || types.includes(typeName(oid))))) return false
     const result = typeByOid(row.prorettype)!
@@ -138,11 +141,10 @@ test(`function bodies, seed ${seed}`, { timeout: long ? 3_600_000 : 120_000 }, a
     const j = random(i + 1)
     ;[rows[i], rows[j]] = [rows[j]!, rows[i]!]
   }
-  const end = performance.now() + seconds * 1000
   let compared = 0
   expect(rows.length).toBeGreaterThan(only === null && types === null ? 300 : 0)
   for (let round = 0; round < rounds; round++) {
-    for (let from = 0; from < rows.length && performance.now() < end; from += 50) {
+    for (let from = 0; from < Math.min(rows.length, limit); from += 50) {
       const cases = rows.slice(from, from + 50).map(makeCase)
       const { rows: answers } = await db.query<{ answer: string }>(
         'select try(s) as answer from json_array_elements_text($1) with ordinality u(s, n) order by n',

@@ -123,9 +123,8 @@ export function sortListOf(
 
 /** Where an error about a sort item points: at the item as written (a column number or output name included). */
 function sortLocation(sort: NodeOf['SortBy'], expr: Expr): number {
-  const node = sort.node as Readonly<Record<string, { readonly location?: number }>> | undefined
-  const [written] = node === undefined ? [] : Object.values(node)
-  return written?.location ?? (node !== undefined && ('ColumnRef' in node || 'A_Const' in node) ? 0 : exprLocation(expr))
+  const written = nodeAs(sort.node, 'ColumnRef') ?? nodeAs(sort.node, 'A_Const')
+  return written === undefined ? exprLocation(expr) : (written.location ?? 0)
 }
 
 function addSort(

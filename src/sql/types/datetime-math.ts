@@ -253,6 +253,7 @@ export function binTimestamp(stride: Interval, value: Micros, origin: Micros): M
   const step = BigInt(stride.days) * 86_400_000_000n + BigInt(stride.micros)
   if (step <= 0n) throw new PgError(SQLSTATE.datetimeValueOutOfRange, 'stride must be greater than zero')
   const diff = BigInt(value) - BigInt(origin)
+  if (BigInt.asIntN(64, diff) !== diff) throw new PgError(SQLSTATE.datetimeValueOutOfRange, 'interval out of range')
   const rest = diff % step
   let result = BigInt(value) - rest
   if (rest < 0n) result -= step
