@@ -1,6 +1,7 @@
 // Bodies of to_char, to_number, to_date and to_timestamp.
 
-import { intervalToChar, timestampToChar, toDate, toTimestamp } from './datetime-template.ts'
+import { toDate, toTimestamp } from './datetime-from-char.ts'
+import { intervalToChar, timestampToChar } from './datetime-to-char.ts'
 import { floatToChar, integerToChar, numericToChar, toNumber } from './number-format.ts'
 import type { Procs } from './procs.ts'
 import { sessionZone } from './timezone.ts'
