@@ -6,7 +6,7 @@ import type { KeyRange, KvBatch, Scanner, ScanOptions } from '../store.ts'
 import { HEADER, INTENT_HEADER, INTENT_PUT, keyString, NEWEST, VALUE } from './format.ts'
 import { ENTRY_KEY_AT, entryKeyWords, keyBytes, value, words } from './native.ts'
 import type { LmdbTransaction } from './transaction.ts'
-import { lowerBound } from './write-buffer.ts'
+import { lowerBound } from '../lower-bound.ts'
 
 const FIRST_ENTRIES = 16
 const MOST_ENTRIES = 1024

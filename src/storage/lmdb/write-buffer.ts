@@ -1,5 +1,6 @@
 // The writes of one transaction that are not in the environment yet, by key and, for scans, in key order. // hot
 
+import { lowerBound } from '../lower-bound.ts'
 import type { Slab } from './slab.ts'
 
 export interface WriteEntry {
@@ -104,16 +105,4 @@ export class WriteBuffer {
     this.#sorted = merged
     return merged
   }
-}
-
-/** First index whose key is not below `key`. */
-export function lowerBound(keys: readonly string[], key: string): number {
-  let low = 0
-  let high = keys.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (keys[middle]! < key) low = middle + 1
-    else high = middle
-  }
-  return low
 }

@@ -3,7 +3,8 @@
 import type { KeyRange, KvBatch, Scanner, ScanOptions } from '../store.ts'
 import { type Capability, PREFIX_BYTES } from './codec.ts'
 import type { Piece } from './snapshot.ts'
-import { lowerBound, type WriteBuffer } from './write-buffer.ts'
+import { lowerBound } from '../lower-bound.ts'
+import type { WriteBuffer } from './write-buffer.ts'
 
 const FIRST_ROWS = 32
 const MOST_ROWS = 1024

@@ -1,5 +1,7 @@
 // The writes of one transaction until its commit: by physical key and, for scans, in key order. // hot
 
+import { lowerBound } from '../lower-bound.ts'
+
 export interface WriteEntry {
   readonly key: Buffer
   readonly name: string
@@ -57,16 +59,4 @@ export class WriteBuffer {
     this.#fresh = []
     return this.#sorted
   }
-}
-
-/** First index whose name is not below `name`. */
-export function lowerBound(names: readonly string[], name: string): number {
-  let low = 0
-  let high = names.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (names[middle]! < name) low = middle + 1
-    else high = middle
-  }
-  return low
 }
