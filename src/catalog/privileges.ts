@@ -152,8 +152,8 @@ export function checkFunctionExecute(snapshot: ReaderSnapshot, proc: Oid, role: 
   throw permissionDenied('function', procByOid(proc)?.proname ?? String(proc))
 }
 
-/** The fields of sql/analyzer's PermissionInfo: catalog stands below the analyzer. */
-export interface RelationPermission {
+/** What the current user must be allowed to do with a relation (42501). Column sets hold attnums; 0 = whole row. */
+export interface PermissionInfo {
   readonly relation: Oid
   readonly requiredSelect: boolean
   readonly requiredInsert: boolean
@@ -162,6 +162,7 @@ export interface RelationPermission {
   readonly selectedColumns: readonly number[]
   readonly insertedColumns: readonly number[]
   readonly updatedColumns: readonly number[]
+  /** Check as this role (a view's owner); 0 = current user. */
   readonly checkAs: Oid
 }
 
@@ -169,10 +170,10 @@ interface LastCheck {
   readonly version: string
   readonly role: Oid
 }
-const passed = new WeakMap<readonly RelationPermission[], LastCheck>()
+const passed = new WeakMap<readonly PermissionInfo[], LastCheck>()
 
 /** 42501 unless `role` may do all that a statement asks of its relations. Cheap when the same list passed before. */
-export function checkPermissions(snapshot: ReaderSnapshot, permissions: readonly RelationPermission[], role: Oid): void {
+export function checkPermissions(snapshot: ReaderSnapshot, permissions: readonly PermissionInfo[], role: Oid): void {
   if (permissions.length === 0) return
   const version = snapshot.version
   const last = passed.get(permissions)
@@ -181,7 +182,7 @@ export function checkPermissions(snapshot: ReaderSnapshot, permissions: readonly
   passed.set(permissions, { version, role })
 }
 
-function checkRelation(snapshot: ReaderSnapshot, permission: RelationPermission, role: Oid): void {
+function checkRelation(snapshot: ReaderSnapshot, permission: PermissionInfo, role: Oid): void {
   const relation = snapshot.relation(permission.relation)
   if (relation === null) throw new PgError(SQLSTATE.undefinedTable, `relation with OID ${permission.relation} does not exist`)
   const required =

@@ -2,6 +2,7 @@
 // subquery entries) before the planner sees it.
 
 import type { Oid } from '../../base/ids.ts'
+import type { PermissionInfo } from '../../catalog/privileges.ts'
 import type { Expr, SortGroupClause, TargetEntry } from './expr.ts'
 
 export type CommandType = 'select' | 'insert' | 'update' | 'delete' | 'merge'
@@ -27,20 +28,6 @@ export interface FromExpr {
   readonly quals: Expr | null
 }
 export type JoinTreeNode = RangeTblRef | JoinExpr | FromExpr
-
-/** What the current user must be allowed to do with a relation (42501). Column sets hold attnums; 0 = whole row. */
-export interface PermissionInfo {
-  readonly relation: Oid
-  readonly requiredSelect: boolean
-  readonly requiredInsert: boolean
-  readonly requiredUpdate: boolean
-  readonly requiredDelete: boolean
-  readonly selectedColumns: readonly number[]
-  readonly insertedColumns: readonly number[]
-  readonly updatedColumns: readonly number[]
-  /** Check as this role (a view's owner); 0 = current user. */
-  readonly checkAs: Oid
-}
 
 export interface RteColumn {
   readonly type: Oid

@@ -3,11 +3,12 @@
 import { notSupported, PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
+import type { PermissionInfo } from '../../catalog/privileges.ts'
 import type { RelationInfo } from '../../catalog/snapshot.ts'
 import type { AnalyzeContext } from './context.ts'
 import type { Expr, TargetEntry, Var } from './expr.ts'
 import { andOf } from './make.ts'
-import type { PermissionInfo, Query, RteRelation, WithCheckOption } from './query.ts'
+import type { Query, RteRelation, WithCheckOption } from './query.ts'
 import { rebase, viewQuery } from './view-query.ts'
 import { mapQueryVars } from './walker.ts'
 

@@ -157,10 +157,14 @@ export type HashKey = (value: Present) => string | number | bigint | boolean
 
 /** Null: the form itself is the key. */
 export function hashKeyOf(cx: Compilation, type: Oid): HashKey | null {
-  if (IDENTITY.has(type)) return null
-  const { hashKey } = supportOf(cx, type)
-  if (hashKey === null) throw new PgError(SQLSTATE.undefinedFunction, `could not identify a hash function for type ${type}`)
+  const hashKey = hashKeyIfAny(cx, type)
+  if (hashKey === undefined) throw new PgError(SQLSTATE.undefinedFunction, `could not identify a hash function for type ${type}`)
   return hashKey
+}
+
+/** As hashKeyOf; undefined where values of this type cannot be keys. */
+export function hashKeyIfAny(cx: Compilation, type: Oid): HashKey | null | undefined {
+  return IDENTITY.has(type) ? null : (supportOf(cx, type).hashKey ?? undefined)
 }
 
 const PAIR = 2 ** 26

@@ -6,8 +6,9 @@
 // attnum (for functions, values, CTEs and subqueries: column number). Outer queries' columns and InitPlan results arrive as exec Params.
 
 import type { Oid } from '../../base/ids.ts'
+import type { PermissionInfo } from '../../catalog/privileges.ts'
 import type { Expr, SortGroupClause, TargetEntry } from '../analyzer/expr.ts'
-import type { CommandType, LockStrength, LockWait, MergeAction, PermissionInfo, WindowClause, WithCheckOption } from '../analyzer/query.ts'
+import type { CommandType, LockStrength, LockWait, MergeAction, WindowClause, WithCheckOption } from '../analyzer/query.ts'
 
 export const OUTER_VAR = -1
 export const INNER_VAR = -2

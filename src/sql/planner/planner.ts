@@ -2,9 +2,10 @@
 // as the descriptors it rests on stand.
 
 import type { Oid } from '../../base/ids.ts'
+import type { PermissionInfo } from '../../catalog/privileges.ts'
 import type { CatalogSnapshot } from '../../catalog/snapshot.ts'
 import type { TargetEntry } from '../analyzer/expr.ts'
-import type { PermissionInfo, Query } from '../analyzer/query.ts'
+import type { Query } from '../analyzer/query.ts'
 import { readStoredExpr } from '../analyzer/stored.ts'
 import { type Glob, makeRoot, type PlannerContext } from './context.ts'
 import { modifying } from './ctes.ts'

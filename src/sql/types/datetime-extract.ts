@@ -16,15 +16,15 @@ import {
   USECS_PER_SEC,
 } from './datetime.ts'
 import { localParts, offsetOf } from './datetime-format.ts'
-import type { TruncUnit } from './datetime-math.ts'
 import type { Micros } from './eval-context.ts'
 import { type Interval, isInfInterval, makeInterval } from './interval.ts'
+import type { DatetimeUnit } from './interval-text.ts'
 import { intervalFields, intervalUnit } from './interval-text.ts'
 import { makeNumeric, NUMERIC_INF, NUMERIC_NEG_INF, Numeric, normalize } from './numeric.ts'
 import { addNumeric, divNumeric } from './numeric-math.ts'
 import type { TimeZone } from './timezone.ts'
 
-type Field = TruncUnit | 'dow' | 'doy' | 'isodow' | 'isoyear' | 'julian' | 'epoch' | 'timezone' | 'timezone_hour' | 'timezone_minute'
+type Field = DatetimeUnit | 'dow' | 'doy' | 'isodow' | 'isoyear' | 'julian' | 'epoch' | 'timezone' | 'timezone_hour' | 'timezone_minute'
 
 const OTHER: Readonly<Record<string, Field>> = {
   dow: 'dow',
@@ -52,7 +52,7 @@ function unitError(unit: string, known: boolean, type: string): PgError {
     : new PgError(SQLSTATE.invalidParameterValue, `unit "${lower}" not recognized for type ${type}`)
 }
 
-export function truncUnit(unit: string, type: string): TruncUnit {
+export function truncUnit(unit: string, type: string): DatetimeUnit {
   const lower = unit.toLowerCase()
   const found = intervalUnit(lower)
   if (found === undefined) throw unitError(unit, lower.startsWith('timezone'), type)

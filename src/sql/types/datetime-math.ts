@@ -38,7 +38,7 @@ import {
   makeInterval,
   negateInterval,
 } from './interval.ts'
-import { formatInterval } from './interval-text.ts'
+import { type DatetimeUnit, formatInterval } from './interval-text.ts'
 import { findZone, fixedZone, offsetAtLocal, type TimeZone, zoneAbbreviation } from './timezone.ts'
 
 /** Zone of AT TIME ZONE: an abbreviation first, then a name. */
@@ -179,25 +179,10 @@ export function age(a: Micros, b: Micros, zone: TimeZone | null): Interval {
   return ageBetween(tm(a), tm(b), a < b ? -1 : 1)
 }
 
-export type TruncUnit =
-  | 'microsecond'
-  | 'millisecond'
-  | 'second'
-  | 'minute'
-  | 'hour'
-  | 'day'
-  | 'week'
-  | 'month'
-  | 'quarter'
-  | 'year'
-  | 'decade'
-  | 'century'
-  | 'millennium'
-
-const TIME_UNIT: Partial<Record<TruncUnit, number>> = { microsecond: 1, millisecond: 1000, second: 1e6, minute: 6e7, hour: 3.6e9 }
+const TIME_UNIT: Partial<Record<DatetimeUnit, number>> = { microsecond: 1, millisecond: 1000, second: 1e6, minute: 6e7, hour: 3.6e9 }
 
 /** date_trunc over a wall-clock day and time. */
-export function truncateParts(days: number, time: number, unit: TruncUnit): { days: number; time: number } {
+export function truncateParts(days: number, time: number, unit: DatetimeUnit): { days: number; time: number } {
   const step = TIME_UNIT[unit]
   if (step !== undefined) return { days, time: time - (time % step) }
   if (unit === 'day') return { days, time: 0 }
@@ -227,7 +212,7 @@ export function truncateParts(days: number, time: number, unit: TruncUnit): { da
   return { days: daysFromCivil(year, month, 1), time: 0 }
 }
 
-export function truncateTimestamp(value: Micros, unit: TruncUnit, zone: TimeZone | null): Micros {
+export function truncateTimestamp(value: Micros, unit: DatetimeUnit, zone: TimeZone | null): Micros {
   if (!isFiniteMicros(value)) return value
   if (zone === null) {
     const days = timestampDays(value)

@@ -19,7 +19,8 @@ import {
   rint,
 } from './interval.ts'
 
-type Unit =
+/** The units that both intervals and date_trunc know. */
+export type DatetimeUnit =
   | 'microsecond'
   | 'millisecond'
   | 'second'
@@ -34,7 +35,7 @@ type Unit =
   | 'century'
   | 'millennium'
 
-const UNITS: Readonly<Record<Unit, string>> = {
+const UNITS: Readonly<Record<DatetimeUnit, string>> = {
   microsecond: 'microsecond microseconds us usec usecond useconds usecs',
   millisecond: 'millisecond milliseconds ms msec msecond mseconds msecs',
   second: 's sec second seconds secs',
@@ -49,12 +50,12 @@ const UNITS: Readonly<Record<Unit, string>> = {
   century: 'c cent centuries century',
   millennium: 'mil millennia millennium mils',
 }
-const UNIT_BY_WORD = new Map<string, Unit>()
+const UNIT_BY_WORD = new Map<string, DatetimeUnit>()
 for (const [unit, words] of Object.entries(UNITS)) {
-  for (const word of words.split(' ')) UNIT_BY_WORD.set(word.slice(0, 10), unit as Unit)
+  for (const word of words.split(' ')) UNIT_BY_WORD.set(word.slice(0, 10), unit as DatetimeUnit)
 }
 /** The unit a word names (extract, date_trunc and interval input share them); undefined when none. Compared in ten characters. */
-export const intervalUnit = (word: string): Unit | undefined => UNIT_BY_WORD.get(word.slice(0, 10))
+export const intervalUnit = (word: string): DatetimeUnit | undefined => UNIT_BY_WORD.get(word.slice(0, 10))
 
 class Bad extends Error {
   readonly kind: 'format' | 'field' | 'interval'
@@ -64,7 +65,14 @@ class Bad extends Error {
   }
 }
 
-const MICROS: Partial<Record<Unit, number>> = { microsecond: 1, millisecond: 1000, second: 1e6, minute: 6e7, hour: 3.6e9, day: 8.64e10 }
+const MICROS: Partial<Record<DatetimeUnit, number>> = {
+  microsecond: 1,
+  millisecond: 1000,
+  second: 1e6,
+  minute: 6e7,
+  hour: 3.6e9,
+  day: 8.64e10,
+}
 
 /** Sums the parts as they are read. */
 class Parts {
@@ -73,7 +81,7 @@ class Parts {
   micros = 0n
 
   /** value (whole part) and fraction of `unit`. */
-  add(unit: Unit, value: number | bigint, fraction: number): void {
+  add(unit: DatetimeUnit, value: number | bigint, fraction: number): void {
     switch (unit) {
       case 'microsecond':
         this.micros += BigInt(value) + BigInt(rint(fraction))
@@ -134,7 +142,7 @@ class Parts {
   }
 }
 
-const RANGE_UNIT: readonly (readonly [number, Unit])[] = [
+const RANGE_UNIT: readonly (readonly [number, DatetimeUnit])[] = [
   [MASK.second, 'second'],
   [MASK.minute, 'minute'],
   [MASK.hour, 'hour'],
@@ -144,7 +152,7 @@ const RANGE_UNIT: readonly (readonly [number, Unit])[] = [
 ]
 
 /** The unit of a bare number: the lowest field of the declared range. */
-function rangeUnit(range: number): Unit {
+function rangeUnit(range: number): DatetimeUnit {
   if (range === FULL_RANGE) return 'second'
   for (const [mask, unit] of RANGE_UNIT) if ((range & mask) !== 0) return unit
   return 'second'
@@ -172,7 +180,7 @@ export function parseInterval(text: string, typmod: number, style: IoSettings['i
 function decode(texts: string[], types: FieldType[], range: number, style: IoSettings['intervalStyle']): Interval {
   const parts = new Parts()
   const seen = new Set<string>()
-  let unit: Unit | null = null
+  let unit: DatetimeUnit | null = null
   let unitWaits = false
   let ago = false
   let infinite: Interval | null = null
@@ -279,8 +287,8 @@ function decode(texts: string[], types: FieldType[], range: number, style: IoSet
   return ago ? negateInterval(result) : result
 }
 
-const ISO_TIME: Readonly<Record<string, Unit>> = { H: 'hour', M: 'minute', S: 'second' }
-const ISO_DATE: Readonly<Record<string, Unit>> = { Y: 'year', M: 'month', W: 'week', D: 'day' }
+const ISO_TIME: Readonly<Record<string, DatetimeUnit>> = { H: 'hour', M: 'minute', S: 'second' }
+const ISO_DATE: Readonly<Record<string, DatetimeUnit>> = { Y: 'year', M: 'month', W: 'week', D: 'day' }
 
 /** ISO 8601: with designators `P1Y2M3DT4H5M6S` or the alternative `P0001-02-03T04:05:06`. */
 function parseIso(text: string): Interval {
@@ -293,7 +301,7 @@ function parseIso(text: string): Interval {
       )
     if (alternative !== null && text.length > 1) {
       const [, y, mo, d, y4, m2, d2, h, mi, sec, h2, mi2, s2] = alternative
-      const put = (unit: Unit, value: string | undefined): void => {
+      const put = (unit: DatetimeUnit, value: string | undefined): void => {
         if (value === undefined) return
         const n = Number(value)
         parts.add(unit, Math.trunc(n), n - Math.trunc(n))

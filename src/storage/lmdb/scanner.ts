@@ -2,11 +2,11 @@
 // each starts behind the last key, and the transaction's snapshot timestamp, not LMDB's, decides what is seen. // hot
 
 import type { MaybePromise } from '../../base/maybe-promise.ts'
+import { lowerBound } from '../lower-bound.ts'
 import type { KeyRange, KvBatch, Scanner, ScanOptions } from '../store.ts'
 import { HEADER, INTENT_HEADER, INTENT_PUT, keyString, NEWEST, VALUE } from './format.ts'
 import { ENTRY_KEY_AT, entryKeyWords, keyBytes, value, words } from './native.ts'
 import type { LmdbTransaction } from './transaction.ts'
-import { lowerBound } from '../lower-bound.ts'
 
 const FIRST_ENTRIES = 16
 const MOST_ENTRIES = 1024

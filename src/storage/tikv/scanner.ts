@@ -1,9 +1,9 @@
 // A scan of one range: pieces from the stores merged with the transaction's own writes, as batches of bytes. // hot
 
+import { lowerBound } from '../lower-bound.ts'
 import type { KeyRange, KvBatch, Scanner, ScanOptions } from '../store.ts'
 import { type Capability, PREFIX_BYTES } from './codec.ts'
 import type { Piece } from './snapshot.ts'
-import { lowerBound } from '../lower-bound.ts'
 import type { WriteBuffer } from './write-buffer.ts'
 
 const FIRST_ROWS = 32

@@ -39,6 +39,12 @@ interface SavepointState {
   readonly locks: number
 }
 
+/** The later of two timestamps; Math.max takes no bigints. */
+function later(a: bigint, b: bigint): bigint {
+  if (a > b) return a
+  return b
+}
+
 export class TikvTransaction implements Transaction, ScanSource {
   readonly engine: Engine
   readonly capability: Capability
@@ -220,7 +226,7 @@ export class TikvTransaction implements Transaction, ScanSource {
       maxTs: this.#maxForUpdateTs,
     }
     // What is held already is asked for its value only, and not given back by a failure.
-    for (const target of again) target.ts = this.#maxForUpdateTs > target.ts ? this.#maxForUpdateTs : target.ts
+    for (const target of again) target.ts = later(this.#maxForUpdateTs, target.ts)
     if (again.length > 0) {
       try {
         await lockHeld(call, again)
@@ -413,7 +419,7 @@ export class TikvTransaction implements Transaction, ScanSource {
         startTs: this.#startTs,
         primary,
         mutations,
-        forUpdateTs: hasLocks ? (this.#maxForUpdateTs > this.#startTs ? this.#maxForUpdateTs : this.#startTs) : 0n,
+        forUpdateTs: hasLocks ? later(this.#maxForUpdateTs, this.#startTs) : 0n,
         isLong: this.#options.autocommit !== true,
         maxCommitTs,
         cancel: this.#options.cancel ?? null,

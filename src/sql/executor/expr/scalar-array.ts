@@ -3,7 +3,7 @@
 
 import type { Datum } from '../../../base/datum.ts'
 import { ArrayDatum } from '../../types/array.ts'
-import { type HashKey, hashKeyOf } from '../comparison.ts'
+import { type HashKey, hashKeyIfAny } from '../comparison.ts'
 import type { Compilation } from '../compilation.ts'
 import { type Call, directCall, procOf } from './call.ts'
 import { type Compiled, eager, eagerWaiting, evaluator, sync } from './compiled.ts'
@@ -41,12 +41,7 @@ function hashable(cx: Compilation, call: Call, useOr: boolean): HashKey | null |
   const [left, right] = proc.proargtypes as [number, number]
   const integers = [20, 21, 23]
   if (left !== right && !(integers.includes(left) && integers.includes(right))) return undefined
-  const concrete = call.argTypes[0]!
-  try {
-    return hashKeyOf(cx, concrete)
-  } catch {
-    return undefined
-  }
+  return hashKeyIfAny(cx, call.argTypes[0]!)
 }
 
 export function compileScalarArray(cx: Compilation, call: Call, scalar: Compiled, array: Compiled, useOr: boolean): Compiled {

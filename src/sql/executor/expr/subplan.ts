@@ -8,7 +8,7 @@ import { andThen } from '../../../base/maybe-promise.ts'
 import type { Expr, OpExpr } from '../../analyzer/expr.ts'
 import type { SubPlan } from '../../planner/plan.ts'
 import { arrayOfRows } from '../../types/array.ts'
-import { combineKeys, type HashKey, hashKeyOf } from '../comparison.ts'
+import { combineKeys, type HashKey, hashKeyIfAny, hashKeyOf } from '../comparison.ts'
 import type { Compilation } from '../compilation.ts'
 import { forEachRow, freeParams, mostRows, tooManyRows, walkPlan } from '../init-plan.ts'
 import type { Operator } from '../operator.ts'
@@ -251,7 +251,7 @@ export function compileSubPlan(cx: Compilation, sub: SubPlan, compile: (e: Expr)
   const types = new Map(sub.params.map((param) => [param.id, param.expr.type]))
   const hashes = free.map((id) => {
     const type = types.get(id)
-    return type === undefined ? null : hashOrNone(cx, type)
+    return type === undefined ? null : hashKeyIfAny(cx, type)
   })
   const usable = hashes.every((hash) => hash !== undefined)
   const answers = new LruMap<unknown, { readonly value: Datum }>(CACHED_ANSWERS)
@@ -280,13 +280,4 @@ export function compileSubPlan(cx: Compilation, sub: SubPlan, compile: (e: Expr)
   }
   if (params.length === 0) return waiting(answer)
   return waiting((row) => andThen(bind(row), () => answer(row)))
-}
-
-/** Undefined: values of this type cannot be keys. */
-function hashOrNone(cx: Compilation, type: number): HashKey | null | undefined {
-  try {
-    return hashKeyOf(cx, type)
-  } catch {
-    return undefined
-  }
 }
