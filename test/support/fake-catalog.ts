@@ -6,6 +6,7 @@ import { MemoryAccount } from '../../src/base/memory.ts'
 import { builtinRelation, builtinRelationByName } from '../../src/catalog/builtin-relations.ts'
 import { relationInfo } from '../../src/catalog/catalog-snapshot.ts'
 import type { ColumnDescriptor, IndexDescriptor, RelationDescriptor } from '../../src/catalog/descriptors.ts'
+import { EMPTY_TABLE, newColumn } from '../../src/catalog/new-descriptors.ts'
 import type { CatalogSnapshot, RelationInfo } from '../../src/catalog/snapshot.ts'
 import { arrayTypeRow, rowTypeRow } from '../../src/catalog/user-types.ts'
 import { analyzeQuery } from '../../src/sql/analyzer/analyze.ts'
@@ -158,24 +159,6 @@ export function fakeCatalog(): FakeCatalog {
     view: null,
     version: 1,
   })
-  const column = (name: string, attnum: number, type: { type: Oid; typmod: number; collation: Oid }): ColumnDescriptor => ({
-    attnum,
-    name,
-    ...type,
-    notNull: false,
-    notNullConstraint: null,
-    dropped: false,
-    default: null,
-    generated: '',
-    identity: '',
-    identitySequence: 0,
-    missingValue: null,
-    acl: null,
-    statisticsTarget: null,
-    storage: 'p',
-    compression: '',
-    options: null,
-  })
   const index = (name: string, primary: boolean, columns: IndexDescriptor['columns'], predicate: string | null): IndexDescriptor => ({
     oid: oid(),
     name,
@@ -209,7 +192,7 @@ export function fakeCatalog(): FakeCatalog {
       const own: IndexDescriptor[] = []
       for (const element of create.tableElts ?? []) {
         const def = nodeAs(element, 'ColumnDef')!
-        let made = column(def.colname!, columns.length + 1, resolveTypeName(def.typeName!, context(text)))
+        let made = newColumn(columns.length + 1, def.colname!, resolveTypeName(def.typeName!, context(text)))
         for (const item of def.constraints ?? []) {
           const constraint = nodeAs(item, 'Constraint')!
           if (constraint.contype === 'CONSTR_PRIMARY') {
@@ -231,6 +214,7 @@ export function fakeCatalog(): FakeCatalog {
       }
       const relation = blank(create.relation!.relname!, 'r', columns)
       const table = {
+        ...EMPTY_TABLE,
         id: tableId(relation.oid),
         primaryKey: own[0]?.oid ?? 0,
         indexes: own,
@@ -245,13 +229,7 @@ export function fakeCatalog(): FakeCatalog {
           index: pk.oid,
           columns: pk.columns.map((c) => c.attnum),
         })),
-        inboundForeignKeys: [],
         nextIndexId: 2,
-        relTuples: -1,
-        relPages: 0,
-        rowSecurity: false,
-        forceRowSecurity: false,
-        replicaIdentity: 'd',
       }
       for (const { attnum, raw } of generated) {
         const at = columns[attnum - 1]!
@@ -270,7 +248,7 @@ export function fakeCatalog(): FakeCatalog {
       const columns = query.targetList
         .filter((entry) => !entry.resjunk)
         .map((entry, i) =>
-          column(entry.resname!, i + 1, { type: entry.expr.type, typmod: entry.expr.typmod, collation: entry.expr.collation }),
+          newColumn(i + 1, entry.resname!, { type: entry.expr.type, typmod: entry.expr.typmod, collation: entry.expr.collation }),
         )
       put({
         ...blank(view.view!.relname!, 'v', columns),

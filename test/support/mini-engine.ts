@@ -11,6 +11,7 @@ import { MemoryAccount } from '../../src/base/memory.ts'
 import { ReaderSnapshot } from '../../src/catalog/catalog-snapshot.ts'
 import type { ColumnDescriptor, ConstraintDescriptor, IndexDescriptor, RelationDescriptor } from '../../src/catalog/descriptors.ts'
 import { nameKey, objectKey } from '../../src/catalog/keys.ts'
+import { EMPTY_TABLE, newColumn } from '../../src/catalog/new-descriptors.ts'
 import type { CatalogValue } from '../../src/catalog/records.ts'
 import { analyzeStatement } from '../../src/sql/analyzer/analyze.ts'
 import { type AnalyzeContext, paramTypes } from '../../src/sql/analyzer/context.ts'
@@ -164,24 +165,9 @@ export class MiniEngine {
       const row = typesByName(`${array === undefined ? '' : '_'}${type}`)[0]!
       const key = spec.primaryKey?.includes(column!) ?? false
       return {
-        attnum: i + 1,
-        name: column!,
-        type: row.oid,
-        typmod: -1,
-        collation: row.typcollation,
+        ...newColumn(i + 1, column!, { type: row.oid, typmod: -1, collation: row.typcollation }),
         notNull: notNull !== undefined || key,
-        notNullConstraint: null,
-        dropped: false,
-        default: null,
         generated: match[5] === undefined ? '' : 's',
-        identity: '',
-        identitySequence: 0,
-        missingValue: null,
-        acl: null,
-        statisticsTarget: null,
-        storage: 'p',
-        compression: '',
-        options: null,
       }
     })
     const base: RelationDescriptor = {
@@ -196,19 +182,7 @@ export class MiniEngine {
       rowArrayType: 0,
       columns,
       options: null,
-      table: {
-        id: tableId(oid),
-        primaryKey: 0,
-        indexes: [],
-        constraints: [],
-        inboundForeignKeys: [],
-        nextIndexId: 1,
-        relTuples: spec.relTuples ?? -1,
-        relPages: 0,
-        rowSecurity: false,
-        forceRowSecurity: false,
-        replicaIdentity: 'd',
-      },
+      table: { ...EMPTY_TABLE, id: tableId(oid), relTuples: spec.relTuples ?? -1 },
       sequence: null,
       view: null,
       version: 1,

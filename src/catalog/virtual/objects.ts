@@ -18,7 +18,7 @@ import {
 } from '../keys.ts'
 import { DATABASE_OID, type ObjectRecord } from '../records.ts'
 import { withCatalog } from '../snapshot.ts'
-import { aclTexts, type Rows } from './relations.ts'
+import { aclTexts, CONSTRAINT_ROW, type Rows } from './relations.ts'
 import type { RowObject } from './rows.ts'
 import { records, type VirtualSource } from './source.ts'
 
@@ -240,6 +240,7 @@ export const pgDbRoleSetting: Rows = (source) =>
 export const domainConstraints: Rows = fromRecords((_source, record) => {
   if (record.kind !== 'type' || record.value.definition.kind !== 'domain') return []
   return record.value.definition.checks.map((check) => ({
+    ...CONSTRAINT_ROW,
     oid: check.oid,
     conname: check.name,
     connamespace: record.value.namespace,
@@ -250,16 +251,7 @@ export const domainConstraints: Rows = fromRecords((_source, record) => {
     convalidated: check.validated,
     conrelid: 0,
     contypid: record.value.oid,
-    conindid: 0,
-    conparentid: 0,
-    confrelid: 0,
-    confupdtype: ' ',
-    confdeltype: ' ',
-    confmatchtype: ' ',
-    conislocal: true,
-    coninhcount: 0,
     connoinherit: false,
-    conperiod: false,
     conbin: check.expr,
   }))
 })

@@ -263,7 +263,8 @@ export const pgIndex: Rows = (source, hints) =>
     (relation.table?.indexes ?? []).map((index) => pgIndexRow(relation, index)),
   )
 
-const CONSTRAINT_ROW = {
+/** What a constraint's row holds where its kind says nothing else. */
+export const CONSTRAINT_ROW = {
   contypid: 0,
   conindid: 0,
   conparentid: 0,

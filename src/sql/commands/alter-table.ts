@@ -25,6 +25,7 @@ import {
   addKeyConstraint,
   alterTable,
   analyzeDefault,
+  attachKeyConstraint,
   checkConstraintName,
   checkOwner,
   columnTypeDependency,
@@ -568,29 +569,12 @@ async function addConstraintUsingIndex(c: CommandContext, draft: Draft, constrai
     })
   }
   if (primary) for (const column of index.columns) draft.relation = await withNotNull(c, draft.relation, column.attnum, null)
-  const oid = await c.writer.newOid()
-  const columns = index.columns.map((column) => column.attnum)
-  const made: ConstraintDescriptor = {
-    oid,
-    name,
-    deferrable: constraint.deferrable ?? false,
-    deferred: constraint.initdeferred ?? false,
-    validated: true,
-    enforced: true,
-    type: primary ? 'p' : 'u',
-    index: index.oid,
-    columns,
-  }
+  const named = { ...index, name, primary }
   draft.relation = alterTable(draft.relation, (table) => ({
-    constraints: [...table.constraints, made],
-    indexes: table.indexes.map((other) => (other.oid === index.oid ? { ...other, name, primary } : other)),
-    primaryKey: primary ? index.oid : table.primaryKey,
+    indexes: table.indexes.map((other) => (other.oid === index.oid ? named : other)),
   }))
   await c.writer.dropDependencies(CLASS.relation, index.oid)
-  draft.dependencies.push({
-    from: { classId: CLASS.constraint, objId: oid, subId: 0 },
-    to: columns.map((attnum) => ({ to: { classId: CLASS.relation, objId: before.oid, subId: attnum }, type: 'a' as const })),
-  })
+  const made = await attachKeyConstraint(c, draft, constraint, named)
   await settleKey(c, draft, before, made, true)
 }
 

@@ -7,6 +7,7 @@ import { SQLSTATE } from '../../base/sqlstate.ts'
 import { ACL } from '../../catalog/acl.ts'
 import type { ColumnDescriptor, RelationDescriptor } from '../../catalog/descriptors.ts'
 import { CLASS, commentPrefix, parseAddress } from '../../catalog/keys.ts'
+import { EMPTY_TABLE } from '../../catalog/new-descriptors.ts'
 import { LOCK } from '../../catalog/object-locks.ts'
 import { permissionDenied, relationMask, relkindWord } from '../../catalog/privileges.ts'
 import {
@@ -212,19 +213,6 @@ function withAttribute(constraint: Constraint, attribute: Constraint): Constrain
       return { ...constraint, is_enforced: true }
   }
 }
-
-export const EMPTY_TABLE = {
-  primaryKey: 0,
-  indexes: [],
-  constraints: [],
-  inboundForeignKeys: [],
-  nextIndexId: 1,
-  relTuples: -1,
-  relPages: 0,
-  rowSecurity: false,
-  forceRowSecurity: false,
-  replicaIdentity: 'd',
-} as const
 
 const OPTION_NAMES = new Set([
   'fillfactor',

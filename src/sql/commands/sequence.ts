@@ -6,6 +6,7 @@ import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { ColumnDescriptor, RelationDescriptor, SequenceDescriptor } from '../../catalog/descriptors.ts'
 import { CLASS, type ObjectAddress } from '../../catalog/keys.ts'
+import { newColumn } from '../../catalog/new-descriptors.ts'
 import { LOCK } from '../../catalog/object-locks.ts'
 import { checkRelationOwner } from '../../catalog/privileges.ts'
 import { type AlterSeqStmt, type CreateSeqStmt, type DefElem, nodeAs, type TypeName } from '../parser/nodes.ts'
@@ -32,24 +33,8 @@ const BOUNDS: Readonly<Record<Oid, { min: bigint; max: bigint; name: string }>> 
 }
 
 const sequenceColumn = (attnum: number, name: string, type: Oid): ColumnDescriptor => ({
-  attnum,
-  name,
-  type,
-  typmod: -1,
-  collation: 0,
+  ...newColumn(attnum, name, { type, typmod: -1, collation: 0 }),
   notNull: true,
-  notNullConstraint: null,
-  dropped: false,
-  default: null,
-  generated: '',
-  identity: '',
-  identitySequence: 0,
-  missingValue: null,
-  acl: null,
-  statisticsTarget: null,
-  storage: 'p',
-  compression: '',
-  options: null,
 })
 const SEQUENCE_COLUMNS = [sequenceColumn(1, 'last_value', 20), sequenceColumn(2, 'log_cnt', 20), sequenceColumn(3, 'is_called', 16)]
 

@@ -16,6 +16,7 @@ import type {
   RelationDescriptor,
 } from '../../catalog/descriptors.ts'
 import { CLASS, type ObjectAddress } from '../../catalog/keys.ts'
+import { newColumn } from '../../catalog/new-descriptors.ts'
 import { LOCK } from '../../catalog/object-locks.ts'
 import { checkRelationOwner, columnMask, permissionDenied, relationMask } from '../../catalog/privileges.ts'
 import { typeText as sessionTypeText } from '../../catalog/type-names.ts'
@@ -84,26 +85,7 @@ export async function plainColumn(
     )
   if (SYSTEM_COLUMNS[name] !== undefined)
     throw new PgError(SQLSTATE.duplicateColumn, `column name "${name}" conflicts with a system column name`)
-  return {
-    attnum,
-    name,
-    type: type.type,
-    typmod: type.typmod,
-    collation: type.collation,
-    notNull: false,
-    notNullConstraint: null,
-    dropped: false,
-    default: null,
-    generated: '',
-    identity: '',
-    identitySequence: 0,
-    missingValue: null,
-    acl: null,
-    statisticsTarget: null,
-    storage: row?.typstorage ?? 'p',
-    compression: '',
-    options: null,
-  }
+  return { ...newColumn(attnum, name, type), storage: row?.typstorage ?? 'p' }
 }
 
 export function replaceColumn(relation: RelationDescriptor, column: ColumnDescriptor): RelationDescriptor {
@@ -414,6 +396,17 @@ export async function addKeyConstraint(c: CommandContext, draft: Draft, constrai
     where: null,
     options: relationOptions(defElems(constraint.options)),
   })
+  return attachKeyConstraint(c, draft, constraint, index)
+}
+
+/** Makes `index`, which the draft has already, the index of a primary key or unique constraint of its own name. */
+export async function attachKeyConstraint(
+  c: CommandContext,
+  draft: Draft,
+  constraint: Constraint,
+  index: IndexDescriptor,
+): Promise<ConstraintDescriptor> {
+  const primary = constraint.contype === 'CONSTR_PRIMARY'
   const oid = await c.writer.newOid()
   const columns = index.columns.map((column) => column.attnum)
   const made: ConstraintDescriptor = {

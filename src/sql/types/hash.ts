@@ -6,32 +6,48 @@ import { normalInt8 } from './codecs.ts'
 const rot = (x: number, k: number): number => (x << k) | (x >>> (32 - k))
 const INIT = 0x9e3779b9
 
-/** The hash of `length` bytes under `seed`: its low (c) and high (b) halves. */
-function lookup3(bytes: Uint8Array, seed: number | bigint): { b: number; c: number } {
+// lookup3's state, left here by the last hash: c is its low half, b its high one. Nothing runs between a hash and its reading.
+let a = 0
+let b = 0
+let c = 0
+
+function start(length: number, seed: number | bigint): void {
+  a = b = c = (INIT + length + 3923095) | 0
+  if (seed === 0) return
+  const bits = BigInt.asUintN(64, BigInt(seed))
+  a = (a + Number(bits >> 32n)) | 0
+  b = (b + Number(bits & 0xffffffffn)) | 0
+  mix()
+}
+
+function mix(): void {
+  a = ((a - c) ^ rot(c, 4)) | 0
+  c = (c + b) | 0
+  b = ((b - a) ^ rot(a, 6)) | 0
+  a = (a + c) | 0
+  c = ((c - b) ^ rot(b, 8)) | 0
+  b = (b + a) | 0
+  a = ((a - c) ^ rot(c, 16)) | 0
+  c = (c + b) | 0
+  b = ((b - a) ^ rot(a, 19)) | 0
+  a = (a + c) | 0
+  c = ((c - b) ^ rot(b, 4)) | 0
+  b = (b + a) | 0
+}
+
+function final(): void {
+  c = ((c ^ b) - rot(b, 14)) | 0
+  a = ((a ^ c) - rot(c, 11)) | 0
+  b = ((b ^ a) - rot(a, 25)) | 0
+  c = ((c ^ b) - rot(b, 16)) | 0
+  a = ((a ^ c) - rot(c, 4)) | 0
+  b = ((b ^ a) - rot(a, 14)) | 0
+  c = ((c ^ b) - rot(b, 24)) | 0
+}
+
+function lookup3(bytes: Uint8Array, seed: number | bigint): void {
+  start(bytes.length, seed)
   let length = bytes.length
-  let a = (INIT + length + 3923095) | 0
-  let b = a
-  let c = a
-  const mix = (): void => {
-    a = ((a - c) ^ rot(c, 4)) | 0
-    c = (c + b) | 0
-    b = ((b - a) ^ rot(a, 6)) | 0
-    a = (a + c) | 0
-    c = ((c - b) ^ rot(b, 8)) | 0
-    b = (b + a) | 0
-    a = ((a - c) ^ rot(c, 16)) | 0
-    c = (c + b) | 0
-    b = ((b - a) ^ rot(a, 19)) | 0
-    a = (a + c) | 0
-    c = ((c - b) ^ rot(b, 4)) | 0
-    b = (b + a) | 0
-  }
-  if (seed !== 0) {
-    const bits = BigInt.asUintN(64, BigInt(seed))
-    a = (a + Number(bits >> 32n)) | 0
-    b = (b + Number(bits & 0xffffffffn)) | 0
-    mix()
-  }
   let at = 0
   const word = (from: number): number => bytes[from]! | (bytes[from + 1]! << 8) | (bytes[from + 2]! << 16) | (bytes[from + 3]! << 24)
   while (length >= 12) {
@@ -47,57 +63,36 @@ function lookup3(bytes: Uint8Array, seed: number | bigint): { b: number; c: numb
   c = (c + (byte(8, 8) | byte(9, 16) | byte(10, 24))) | 0
   b = (b + (byte(4, 0) | byte(5, 8) | byte(6, 16) | byte(7, 24))) | 0
   a = (a + (byte(0, 0) | byte(1, 8) | byte(2, 16) | byte(3, 24))) | 0
-  return final(a, b, c)
+  final()
 }
 
-function final(a0: number, b0: number, c0: number): { b: number; c: number } {
-  let a = a0
-  let b = b0
-  let c = c0
-  c = ((c ^ b) - rot(b, 14)) | 0
-  a = ((a ^ c) - rot(c, 11)) | 0
-  b = ((b ^ a) - rot(a, 25)) | 0
-  c = ((c ^ b) - rot(b, 16)) | 0
-  a = ((a ^ c) - rot(c, 4)) | 0
-  b = ((b ^ a) - rot(a, 14)) | 0
-  c = ((c ^ b) - rot(b, 24)) | 0
-  return { b, c }
+function hashWord(value: number, seed: number | bigint): void {
+  start(4, seed)
+  a = (a + value) | 0
+  final()
 }
 
-function halves(seed: number | bigint, value: number): { b: number; c: number } {
-  let a = (INIT + 4 + 3923095) | 0
-  let b = a
-  let c = a
-  if (seed !== 0) {
-    const bits = BigInt.asUintN(64, BigInt(seed))
-    a = (a + Number(bits >> 32n)) | 0
-    b = (b + Number(bits & 0xffffffffn)) | 0
-    a = ((a - c) ^ rot(c, 4)) | 0
-    c = (c + b) | 0
-    b = ((b - a) ^ rot(a, 6)) | 0
-    a = (a + c) | 0
-    c = ((c - b) ^ rot(b, 8)) | 0
-    b = (b + a) | 0
-    a = ((a - c) ^ rot(c, 16)) | 0
-    c = (c + b) | 0
-    b = ((b - a) ^ rot(a, 19)) | 0
-    a = (a + c) | 0
-    c = ((c - b) ^ rot(b, 4)) | 0
-    b = (b + a) | 0
-  }
-  return final((a + value) | 0, b, c)
-}
-
-const joined = ({ b, c }: { b: number; c: number }): number | bigint =>
-  normalInt8(BigInt.asIntN(64, (BigInt(b >>> 0) << 32n) | BigInt(c >>> 0)))
+const extended = (): number | bigint => normalInt8(BigInt.asIntN(64, (BigInt(b >>> 0) << 32n) | BigInt(c >>> 0)))
 
 /** hash_any: an int4. */
-export const hashBytes = (bytes: Uint8Array): number => lookup3(bytes, 0).c
+export function hashBytes(bytes: Uint8Array): number {
+  lookup3(bytes, 0)
+  return c
+}
 /** hash_any_extended: an int8. */
-export const hashBytesExtended = (bytes: Uint8Array, seed: number | bigint): number | bigint => joined(lookup3(bytes, seed))
+export function hashBytesExtended(bytes: Uint8Array, seed: number | bigint): number | bigint {
+  lookup3(bytes, seed)
+  return extended()
+}
 /** hash_uint32. */
-export const hashUint32 = (value: number): number => halves(0, value).c
-export const hashUint32Extended = (value: number, seed: number | bigint): number | bigint => joined(halves(seed, value))
+export function hashUint32(value: number): number {
+  hashWord(value, 0)
+  return c
+}
+export function hashUint32Extended(value: number, seed: number | bigint): number | bigint {
+  hashWord(value, seed)
+  return extended()
+}
 
 /** An int8 hashes as the int4 of the same value does. */
 export function int8HashWord(value: number | bigint): number {
