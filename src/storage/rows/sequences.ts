@@ -68,40 +68,28 @@ export class Sequences {
 
   /** `count` values in ascending call order; for COPY and INSERT of many rows. */
   nextvals(id: number, parameters: SequenceParameters, count: number): MaybePromise<(number | bigint)[]> {
-    const key = sequenceKey(id)
-    const values: (number | bigint)[] = []
-    const more = (): MaybePromise<(number | bigint)[]> => {
-      while (values.length < count) {
-        const value = this.#next(key, parameters)
-        if (value instanceof Promise) {
-          return value.then((v) => {
-            values.push(int8(v))
-            return more()
-          })
-        }
-        values.push(int8(value))
-      }
-      return values
-    }
-    return more()
+    return this.#many(sequenceKey(id), parameters, count, int8)
   }
 
   /** Hidden row ids for a table without a primary key. */
   rowIds(table: TableId, count: number): MaybePromise<number[]> {
-    const key = rowIdKey(table)
-    const ids: number[] = []
-    const more = (): MaybePromise<number[]> => {
-      while (ids.length < count) {
-        const value = this.#next(key, ROW_IDS)
+    return this.#many(rowIdKey(table), ROW_IDS, count, Number)
+  }
+
+  #many<T>(key: Buffer, parameters: SequenceParameters, count: number, form: (value: bigint) => T): MaybePromise<T[]> {
+    const values: T[] = []
+    const more = (): MaybePromise<T[]> => {
+      while (values.length < count) {
+        const value = this.#next(key, parameters)
         if (value instanceof Promise) {
           return value.then((v) => {
-            ids.push(Number(v))
+            values.push(form(v))
             return more()
           })
         }
-        ids.push(Number(value))
+        values.push(form(value))
       }
-      return ids
+      return values
     }
     return more()
   }

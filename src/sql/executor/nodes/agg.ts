@@ -20,7 +20,7 @@ import { datumSize, rowSize } from '../row-size.ts'
 import { makeSlicer } from '../slicer.ts'
 import { RowCodec, SpillFile, SpillRun } from '../spill.ts'
 import { done, makeOutput, nullRow, refill, restart } from './batches.ts'
-import { makeStep } from './filter-project.ts'
+import { makeStep, rowEmitter } from './filter-project.ts'
 
 const PARTITIONS = 32
 
@@ -403,24 +403,7 @@ export function compileAgg(plan: Agg, cx: Compilation): Operator {
     return false
   }
 
-  const single: Batch = { rows: [], count: 1 }
-  const step = makeStep(filter, projector)
-  const emitWaiting = (): MaybePromise<boolean> => {
-    while (emitAt < emitEnd) {
-      if (out.count >= out.size) return true
-      single.rows[0] = present(emitAt++)
-      single.count = 1
-      const made = step(single)
-      if (made instanceof Promise) {
-        return made.then((batch) => {
-          if (batch !== null) out.rows[out.count++] = batch.rows[0]!
-          return emitWaiting()
-        })
-      }
-      if (made !== null) out.rows[out.count++] = made.rows[0]!
-    }
-    return false
-  }
+  const emitWaiting = rowEmitter(makeStep(filter, projector), out, () => (emitAt < emitEnd ? present(emitAt++) : null))
 
   const forget = (): void => {
     for (const accumulator of accumulators) accumulator.clear()

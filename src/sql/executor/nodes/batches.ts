@@ -2,7 +2,9 @@
 
 import type { Row } from '../../../base/datum.ts'
 import { LIMITS } from '../../../base/limits.ts'
+import type { MaybePromise } from '../../../base/maybe-promise.ts'
 import type { Batch, Operator } from '../operator.ts'
+import type { Slicer } from '../slicer.ts'
 
 /** An output batch and how many rows the next one should have. */
 export interface Output extends Batch {
@@ -67,3 +69,37 @@ export function portions(input: Operator): Operator {
     },
   }
 }
+
+/** Asks `input` until `step` leaves something of a batch, giving way between batches; after the input's end `atEnd` answers. */
+export function puller(
+  input: Operator,
+  slicer: Slicer,
+  step: (batch: Batch) => MaybePromise<Batch | null>,
+  atEnd: () => MaybePromise<Batch | null>,
+): (max?: number) => MaybePromise<Batch | null> {
+  let wanted: number | undefined
+  const goOn = (made: Batch | null): MaybePromise<Batch | null> => made ?? pull()
+  const resume = (batch: Batch | null): MaybePromise<Batch | null> => {
+    if (batch === null) return atEnd()
+    const made = step(batch)
+    return made instanceof Promise ? made.then(goOn) : goOn(made)
+  }
+  const pull = (): MaybePromise<Batch | null> => {
+    for (;;) {
+      const batch = input.next(wanted)
+      if (batch instanceof Promise) return batch.then(resume)
+      if (batch === null) return atEnd()
+      const made = step(batch)
+      if (made instanceof Promise) return made.then(goOn)
+      if (made !== null) return made
+      const pause = slicer.pause()
+      if (pause !== null) return pause.then(pull)
+    }
+  }
+  return (max) => {
+    wanted = max
+    return pull()
+  }
+}
+
+export const nothing = (): null => null

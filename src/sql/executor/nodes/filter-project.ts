@@ -10,7 +10,7 @@ import { isQuiet } from '../expr/quiet.ts'
 import type { ExprScope } from '../expr/scope.ts'
 import type { Batch, Operator } from '../operator.ts'
 import { makeSlicer } from '../slicer.ts'
-import { portions } from './batches.ts'
+import { nothing, type Output, portions, puller } from './batches.ts'
 
 /** One batch through filter and projection into `out`; null when nothing passed. */
 export function makeStep(filter: Predicate | null, projector: Projector): (batch: Batch) => MaybePromise<Batch | null> {
@@ -67,6 +67,33 @@ export function makeStep(filter: Predicate | null, projector: Projector): (batch
   }
 }
 
+/** Single rows through a step that may have to wait, into `out`: until it is full (true) or `next` has no more (false). */
+export function rowEmitter(
+  step: (batch: Batch) => MaybePromise<Batch | null>,
+  out: Output,
+  next: () => Row | null,
+): () => MaybePromise<boolean> {
+  const single: Batch = { rows: [], count: 1 }
+  const emit = (): MaybePromise<boolean> => {
+    for (;;) {
+      if (out.count >= out.size) return true
+      const row = next()
+      if (row === null) return false
+      single.rows[0] = row
+      single.count = 1
+      const made = step(single)
+      if (made instanceof Promise) {
+        return made.then((batch) => {
+          if (batch !== null) out.rows[out.count++] = batch.rows[0]!
+          return emit()
+        })
+      }
+      if (made !== null) out.rows[out.count++] = made.rows[0]!
+    }
+  }
+  return emit
+}
+
 /** `inputWidth`: slots of the input's rows. The input itself when there is nothing to do. */
 export function filterProject(
   input: Operator,
@@ -81,32 +108,13 @@ export function filterProject(
   if (filter === null && projector.identity) return input
   const step = makeStep(filter, projector)
   const source = isQuiet([...quals, ...targetList.map((entry) => entry.expr)], cx) ? input : portions(input)
-  let wanted: number | undefined
   const slicer = makeSlicer(cx.state)
-  const resume = (batch: Batch | null): MaybePromise<Batch | null> => {
-    if (batch === null) return null
-    return andThen(step(batch), (out) => out ?? next())
-  }
-  const next = (): MaybePromise<Batch | null> => {
-    for (;;) {
-      const batch = source.next(wanted)
-      if (batch instanceof Promise) return batch.then(resume)
-      if (batch === null) return null
-      const out = step(batch)
-      if (out !== null) return out instanceof Promise ? out.then((o) => o ?? next()) : out
-      const pause = slicer.pause()
-      if (pause !== null) return pause.then(next)
-    }
-  }
   return {
     open() {
       slicer.start()
       return source.open()
     },
-    next(max) {
-      wanted = max
-      return next()
-    },
+    next: puller(source, slicer, step, nothing),
     close: () => source.close(),
   }
 }

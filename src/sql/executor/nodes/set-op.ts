@@ -10,6 +10,7 @@ import { KeyTable } from '../key-table.ts'
 import type { Batch, Operator } from '../operator.ts'
 import { datumSize } from '../row-size.ts'
 import { makeSlicer } from '../slicer.ts'
+import { nothing, puller } from './batches.ts'
 
 export function compileSetOp(plan: SetOp, cx: Compilation): Operator {
   const left = cx.compile(plan.left)
@@ -98,25 +99,14 @@ export function compileSetOp(plan: SetOp, cx: Compilation): Operator {
     }
     return out.count > 0 ? out : null
   }
-  const resume = (batch: Batch | null): MaybePromise<Batch | null> => (batch === null ? null : (select(batch) ?? pull()))
-  const pull = (): MaybePromise<Batch | null> => {
-    for (;;) {
-      const batch = left.next()
-      if (batch instanceof Promise) return batch.then(resume)
-      if (batch === null) return null
-      const kept = select(batch)
-      if (kept !== null) return kept
-      const pause = slicer.pause()
-      if (pause !== null) return pause.then(pull)
-    }
-  }
+  const pull = puller(left, slicer, select, nothing)
   return {
     open() {
       reset()
       slicer.start()
       return andThen(right.open(), () => left.open())
     },
-    next: () => (built ? pull() : andThen(build(), pull)),
+    next: (max) => (built ? pull(max) : andThen(build(), () => pull(max))),
     close() {
       reset()
       left.close()

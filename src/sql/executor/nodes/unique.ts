@@ -10,6 +10,7 @@ import type { Batch, Operator } from '../operator.ts'
 import { datumSize } from '../row-size.ts'
 import { makeSlicer } from '../slicer.ts'
 import { RowCodec, SpillFile, SpillRun } from '../spill.ts'
+import { nothing, puller } from './batches.ts'
 
 /** Keeps rows for which `keep` is true. */
 function selecting(
@@ -21,8 +22,6 @@ function selecting(
 ) {
   const out: Batch = { rows: [], count: 0 }
   const slicer = makeSlicer(cx.state)
-  let ended = false
-  let wanted: number | undefined
   const select = (batch: Batch): Batch | null => {
     out.count = 0
     for (let i = 0; i < batch.count; i++) {
@@ -31,39 +30,14 @@ function selecting(
     }
     return out.count > 0 ? out : null
   }
-  const resume = (batch: Batch | null): MaybePromise<Batch | null> => {
-    if (batch !== null) return select(batch) ?? next()
-    ended = true
-    return more()
-  }
-  const next = (): MaybePromise<Batch | null> => {
-    for (;;) {
-      if (ended) return more()
-      const batch = input.next(wanted)
-      if (batch instanceof Promise) return batch.then(resume)
-      if (batch === null) {
-        ended = true
-        continue
-      }
-      const kept = select(batch)
-      if (kept !== null) return kept
-      const pause = slicer.pause()
-      if (pause !== null) return pause.then(next)
-    }
-  }
   return {
     open() {
-      ended = false
       reset()
       slicer.start()
       return input.open()
     },
-    next(max?: number) {
-      wanted = max
-      return next()
-    },
+    next: puller(input, slicer, select, more),
     close() {
-      ended = true
       reset()
       input.close()
     },
@@ -84,7 +58,7 @@ export function compileUnique(plan: Unique, cx: Compilation): Operator {
     () => {
       last = null
     },
-    () => null,
+    nothing,
   )
 }
 

@@ -22,7 +22,7 @@ import { TupleStore } from '../tuple-store.ts'
 import { makeWindowAggregate } from '../window-aggregate.ts'
 import { makeFrame, type WindowFrame } from '../window-frame.ts'
 import { done, makeOutput, refill, restart } from './batches.ts'
-import { makeStep } from './filter-project.ts'
+import { makeStep, rowEmitter } from './filter-project.ts'
 
 /** A function at work in the current partition. */
 interface Worker {
@@ -243,24 +243,8 @@ export function compileWindowAgg(plan: WindowAgg, cx: Compilation): Operator {
     return row
   }
 
-  const single: Batch = { rows: [], count: 1 }
-  /** One row at a time; true when the batch is full, false when the partition is done. */
-  const emitWaiting = (): MaybePromise<boolean> => {
-    while (position < store.count) {
-      if (out.count >= out.size) return true
-      single.rows[0] = present()
-      single.count = 1
-      const made = step(single)
-      if (made instanceof Promise) {
-        return made.then((batch) => {
-          if (batch !== null) out.rows[out.count++] = batch.rows[0]!
-          return emitWaiting()
-        })
-      }
-      if (made !== null) out.rows[out.count++] = made.rows[0]!
-    }
-    return false
-  }
+  /** True when the batch is full, false when the partition is done. */
+  const emitWaiting = rowEmitter(step, out, () => (position < store.count ? present() : null))
   const emit = (): MaybePromise<boolean> => {
     if (waitsOut) return emitWaiting()
     let steps = 0
