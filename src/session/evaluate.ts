@@ -47,7 +47,7 @@ export function evaluateAll(session: ClientSession, exprs: readonly Expr[]): May
     hasModifyingCte: false,
     hasRowMarks: false,
     hasReturning: false,
-    dependsOn: [],
+    locks: [],
   }
   const entry: PlanEntry = { planned, parameterTypes: [], columns: null, catalogVersion: '', shareable: false, idle: [] }
   const run = (execution: Awaited<ReturnType<typeof startExecution>>): MaybePromise<Datum[]> => {

@@ -27,6 +27,12 @@ export interface PlanEntry {
   readonly idle: Compiled[]
 }
 
+/**
+ * Thrown before a plan's first row when the catalogue changed while its locks were waited for: the statement, of which nothing has been done,
+ * is planned and run anew. Never reaches a client.
+ */
+export class StalePlan {}
+
 const IDLE_PER_ENTRY = 8
 
 export class PlanCache {

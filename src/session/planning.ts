@@ -175,14 +175,22 @@ export class Planning {
     this.#adopt(prepared, made, path.key)
   }
 
+  /** The catalogue has changed since the portal was bound: a new plan, if it fits the parameters and columns its client knows. */
+  replanned(portal: Portal): MaybePromise<void> {
+    const { prepared } = portal
+    return andThen(this.current(prepared), () => {
+      const { columns, parameterTypes } = portal.plan!
+      const entry = prepared.plan!
+      const isSame =
+        parameterTypes.length === entry.parameterTypes.length && parameterTypes.every((type, i) => type === entry.parameterTypes[i])
+      if (!isSame || (columns !== entry.columns && (columns === null || !sameColumns(columns, entry.columns)))) throw otherResultType()
+      portal.plan = entry
+    })
+  }
+
   #adopt(prepared: PreparedStatement, entry: PlanEntry, searchPath: string): void {
     const before = prepared.describedColumns
-    if (before !== null && !sameColumns(before, entry.columns)) {
-      throw new PgError(SQLSTATE.featureNotSupported, 'cached plan must not change result type', {
-        // pgjdbc prepares the statement anew when it sees this name
-        routine: 'RevalidateCachedQuery',
-      })
-    }
+    if (before !== null && !sameColumns(before, entry.columns)) throw otherResultType()
     prepared.plan = entry
     prepared.planSearchPath = searchPath
     prepared.parameterTypes = entry.parameterTypes
@@ -380,6 +388,12 @@ export class Planning {
     return portal.shape
   }
 }
+
+const otherResultType = () =>
+  new PgError(SQLSTATE.featureNotSupported, 'cached plan must not change result type', {
+    // pgjdbc prepares the statement anew when it sees this name
+    routine: 'RevalidateCachedQuery',
+  })
 
 function sameColumns(a: RowShape['columns'], b: RowShape['columns'] | null): boolean {
   if (b === null || a.length !== b.length) return false

@@ -3,7 +3,7 @@
 import type { Row } from '../base/datum.ts'
 import { PgError } from '../base/errors.ts'
 import { LIMITS } from '../base/limits.ts'
-import type { MaybePromise } from '../base/maybe-promise.ts'
+import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import type { ResultSink } from '../pgwire/backend.ts'
 import type { Cursor } from './cursor.ts'
@@ -79,6 +79,13 @@ export class Portals {
     if (shape !== null) sink.describe(shape)
     if (portal.held !== null) return this.#fromHeld(portal, maxRows, sink)
     if (portal.execution !== null) return this.#pump(portal, portal.execution, maxRows, sink)
+    if (portal.plan!.catalogVersion !== session.planning.snapshot().version) {
+      return andThen(session.planning.replanned(portal), () => this.#start(session, portal, maxRows, sink))
+    }
+    return this.#start(session, portal, maxRows, sink)
+  }
+
+  #start(session: ClientSession, portal: Portal, maxRows: number, sink: ResultSink): MaybePromise<string | null> {
     const plan = portal.plan!
     // A point read in an implicit transaction shares its snapshot with nobody: in READ COMMITTED each statement has its own.
     const latest = plan.planned.pointRead && session.block.state === 'implicit'

@@ -11,7 +11,7 @@ import type { PlannedStatement } from '../sql/planner/plan.ts'
 import type { Transaction } from '../storage/store.ts'
 import { Execution, type RowTarget } from './execution.ts'
 import { lockRelations } from './gates.ts'
-import type { PlanEntry } from './plan-cache.ts'
+import { type PlanEntry, StalePlan } from './plan-cache.ts'
 import { readOnlyViolation } from './read-only.ts'
 import type { ClientSession } from './session.ts'
 import { abortTransaction, commitTransaction } from './utility/transaction.ts'
@@ -51,8 +51,13 @@ export function startExecution(
   const { planned } = entry
   if (session.block.modes.readOnly && writes(planned)) readOnlyViolation(planned)
   checkPermissions(session.planning.snapshot(), planned.permissions, session.roles.current)
-  const locked = lockRelations(session, planned)
-  if (locked instanceof Promise) return locked.then(() => begin(session, entry, params, autocommit, latest))
+  const locked = lockRelations(session, planned.locks)
+  if (locked instanceof Promise) {
+    return locked.then(() => {
+      if (entry.catalogVersion !== session.planning.snapshot().version) throw new StalePlan()
+      return begin(session, entry, params, autocommit, latest)
+    })
+  }
   return begin(session, entry, params, autocommit, latest)
 }
 

@@ -36,7 +36,7 @@ import type { SessionEvalContext, SystemFunction } from './eval-context.ts'
 import { HoldingSink } from './holding-sink.ts'
 import type { KeyspaceContext } from './keyspace-context.ts'
 import { SessionNotifications } from './notifications.ts'
-import type { PlanEntry } from './plan-cache.ts'
+import { type PlanEntry, StalePlan } from './plan-cache.ts'
 import { Planning } from './planning.ts'
 import { Portals } from './portals.ts'
 import type { PreparedStatement } from './prepared.ts'
@@ -402,7 +402,7 @@ export class ClientSession implements WireSession {
   /** The statements of one Query from `index` on, in one implicit transaction unless they make another. */
   #statements(statements: readonly ParsedStatement[], index: number, sink: ResultSink): MaybePromise<void> {
     for (let i = index; i < statements.length; i++) {
-      const done = this.#fetching(() => this.#statement(statements[i]!, sink, statements.length === 1, i === statements.length - 1))
+      const done = this.#current(() => this.#statement(statements[i]!, sink, statements.length === 1, i === statements.length - 1))
       if (done instanceof Promise) return done.then(() => this.#statements(statements, i + 1, sink))
     }
   }
@@ -581,14 +581,31 @@ export class ClientSession implements WireSession {
     return this.#holding
   }
 
-  /** Runs what may miss a part of the catalogue: undoes what was written on the way, fetches the part and begins anew. */
+  /** Runs what may have to begin anew because its plan turned out to be stale. // hot */
+  #current<T>(attempt: () => MaybePromise<T>): MaybePromise<T> {
+    if (this.keyspace.capabilities.multiNode) return this.#fetching(attempt)
+    try {
+      const result = attempt()
+      return result instanceof Promise ? result.catch((error: unknown) => this.#replanned(error, attempt)) : result
+    } catch (error) {
+      return this.#replanned(error, attempt)
+    }
+  }
+
+  #replanned<T>(error: unknown, attempt: () => MaybePromise<T>): MaybePromise<T> {
+    if (error instanceof StalePlan) return this.#current(attempt)
+    throw error
+  }
+
+  /** The same where parts of the catalogue may be missed: undoes what was written on the way, fetches the part and begins anew. */
   #fetching<T>(attempt: () => MaybePromise<T>, misses = 0): MaybePromise<T> {
-    if (!this.keyspace.capabilities.multiNode) return attempt()
     const before = this.block.txn
     const mark = before?.savepoint() ?? null
     const catalogMark = this.catalogTxn?.savepoint() ?? 0
     const again = async (error: unknown): Promise<T> => {
-      if (!(error instanceof CatalogMiss) || misses > MAX_MISSES) throw error
+      if (misses > MAX_MISSES) throw error
+      if (error instanceof StalePlan) return this.#fetching(attempt, misses + 1)
+      if (!(error instanceof CatalogMiss)) throw error
       if (this.#holding?.discard() === false) {
         await error.load()
         throw new KvError('schemaChanged', 'a part of the catalogue had to be fetched after rows were sent', { retryable: true })
@@ -610,7 +627,7 @@ export class ClientSession implements WireSession {
       const result = attempt()
       return result instanceof Promise ? result.catch(again) : result
     } catch (error) {
-      if (error instanceof CatalogMiss) return again(error)
+      if (error instanceof CatalogMiss || error instanceof StalePlan) return again(error)
       throw error
     }
   }
@@ -622,7 +639,7 @@ export class ClientSession implements WireSession {
     let result: MaybePromise<T>
     try {
       const synced = this.keyspace.catalog.sync()
-      result = synced instanceof Promise ? synced.then(() => this.#fetching(body)) : this.#fetching(body)
+      result = synced instanceof Promise ? synced.then(() => this.#current(body)) : this.#current(body)
     } catch (error) {
       return this.#failed(error)
     }

@@ -5,14 +5,16 @@ import { PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { LIMITS } from '../../base/limits.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
-import { LOCK } from '../../catalog/object-locks.ts'
-import { checkPermissions } from '../../catalog/privileges.ts'
+import { checkPermissions, type PermissionInfo } from '../../catalog/privileges.ts'
 import type { RelationInfo } from '../../catalog/snapshot.ts'
 import type { ResultSink } from '../../pgwire/backend.ts'
 import { analyzeCopyWhere } from '../../sql/analyzer/expression.ts'
 import type { NodeOf } from '../../sql/parser/nodes.ts'
 import type { ParsedStatement } from '../../sql/parser/parse.ts'
+import { relationLocks } from '../../sql/planner/relation-locks.ts'
 import type { TypeSupport } from '../../sql/types/type.ts'
+import { lockRelations } from '../gates.ts'
+import { StalePlan } from '../plan-cache.ts'
 import type { ClientSession } from '../session.ts'
 import { BinaryReader } from './binary-reader.ts'
 import { copyInsert } from './copy-insert.ts'
@@ -202,7 +204,8 @@ class RowParser {
   }
 }
 
-function checkTarget(session: ClientSession, relation: RelationInfo, attnums: readonly number[]): void {
+/** Answers what the copy needs permission for. */
+function checkTarget(session: ClientSession, relation: RelationInfo, attnums: readonly number[]): PermissionInfo[] {
   if (relation.relkind === 'v') {
     throw new PgError(SQLSTATE.wrongObjectType, `cannot copy to view "${relation.name}"`, {
       hint: 'To enable copying to a view, provide an INSTEAD OF INSERT trigger.',
@@ -211,23 +214,21 @@ function checkTarget(session: ClientSession, relation: RelationInfo, attnums: re
   if (relation.relkind === 'S') throw new PgError(SQLSTATE.wrongObjectType, `cannot copy to sequence "${relation.name}"`)
   if (relation.descriptor?.table == null)
     throw new PgError(SQLSTATE.wrongObjectType, `cannot copy to non-table relation "${relation.name}"`)
-  checkPermissions(
-    session.planning.snapshot(),
-    [
-      {
-        relation: relation.oid,
-        requiredSelect: false,
-        requiredInsert: true,
-        requiredUpdate: false,
-        requiredDelete: false,
-        selectedColumns: [],
-        insertedColumns: attnums,
-        updatedColumns: [],
-        checkAs: 0,
-      },
-    ],
-    session.roles.current,
-  )
+  const permissions: PermissionInfo[] = [
+    {
+      relation: relation.oid,
+      requiredSelect: false,
+      requiredInsert: true,
+      requiredUpdate: false,
+      requiredDelete: false,
+      selectedColumns: [],
+      insertedColumns: attnums,
+      updatedColumns: [],
+      checkAs: 0,
+    },
+  ]
+  checkPermissions(session.planning.snapshot(), permissions, session.roles.current)
+  return permissions
 }
 
 export async function copyFrom(
@@ -239,8 +240,10 @@ export async function copyFrom(
   options: CopyOptions,
   sink: ResultSink,
 ): Promise<string> {
-  checkTarget(session, relation, attnums)
-  await session.lockRelation(relation.oid, LOCK.rowExclusive, true, relation.name)
+  const permissions = checkTarget(session, relation, attnums)
+  const { version } = session.planning.snapshot()
+  await lockRelations(session, relationLocks(permissions, false, session.planning.snapshot()))
+  if (session.planning.snapshot().version !== version) throw new StalePlan()
   const txn = await session.transaction(false, false)
   const columns = attnums.map((attnum): Column => {
     const { name, type, typmod } = relation.columns[attnum - 1]!

@@ -9,7 +9,7 @@ import type { CommandContext } from '../../sql/commands/context.ts'
 import { executeUtility, isUtility } from '../../sql/commands/utility.ts'
 import type { StatementClass } from '../../sql/parser/classify.ts'
 import type { ParsedStatement } from '../../sql/parser/parse.ts'
-import { makeDataPort } from '../data-port.ts'
+import { makeDataPort, noteTableLock } from '../data-port.ts'
 import type { ClientSession } from '../session.ts'
 
 export async function commandContext(session: ClientSession, statement: ParsedStatement): Promise<CommandContext> {
@@ -27,7 +27,12 @@ export async function commandContext(session: ClientSession, statement: ParsedSt
     ports: { data: makeDataPort(session, statement, txn), makeVerifier: (password) => session.services.makeVerifier(password) },
     inTransactionBlock: session.block.inBlock,
     source: statement.source.text,
-    lock: (oid, mode, name, wait = true) => session.lockRelation(oid, mode, wait, name),
+    lock: (oid, mode, name, wait = true) => {
+      noteTableLock(txn, oid)
+      const locked = session.lockRelation(oid, mode, wait, name)
+      // Rows are read as they are now, not as they were before the wait.
+      return locked instanceof Promise ? locked.then(() => txn.refreshReadTs()) : locked
+    },
   }
 }
 

@@ -45,11 +45,21 @@ class Collector {
     if (this.has(address)) return
     const description = (await describeAddress(this.c, address)) ?? 'object'
     this.doomed.set(addressText(address), { address, reported, description })
-    if (address.classId === CLASS.relation && address.subId === 0) {
-      const relation = await load(() => this.c.snapshot.relation(address.objId))
-      if (relation !== null && relation.relkind !== 'i') await this.c.lock(address.objId, LOCK.accessExclusive, relation.name)
-    }
+    const holder = await this.#relationOf(address)
+    if (holder !== null) await this.c.lock(holder.oid, LOCK.accessExclusive, holder.name)
     for (const dependent of await this.#dependents(address)) await this.#follow(dependent, address, description)
+  }
+
+  /** The relation that the object is, or is a part of. */
+  async #relationOf(address: ObjectAddress): Promise<RelationInfo | null> {
+    const { c } = this
+    if (address.classId === CLASS.relation) {
+      const relation = await load(() => c.snapshot.relation(address.objId))
+      return relation?.relkind === 'i' ? load(() => c.snapshot.indexTable(address.objId)) : relation
+    }
+    if (address.classId !== CLASS.constraint && address.classId !== CLASS.attrdef) return null
+    const record = await load(() => c.snapshot.record(address.objId))
+    return record?.kind === 'constraint' || record?.kind === 'attrdef' ? load(() => c.snapshot.relation(record.table)) : null
   }
 
   /** Everything that refers to the object or to what lives in it, oldest first. */

@@ -1,4 +1,5 @@
-// CREATE INDEX and REINDEX. An index is built inside the transaction that makes it; CONCURRENTLY builds the same way outside of a block.
+// CREATE INDEX and REINDEX. An index is built inside the transaction that makes it, while writers wait; CONCURRENTLY, too,
+// only that it refuses a block.
 
 import { notSupported, PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
@@ -17,7 +18,7 @@ export async function createIndex(c: CommandContext, stmt: IndexStmt): Promise<C
   if (stmt.concurrent && c.inTransactionBlock)
     throw new PgError(SQLSTATE.activeSqlTransaction, 'CREATE INDEX CONCURRENTLY cannot run inside a transaction block')
   if (stmt.excludeOpNames !== undefined) throw notSupported('exclusion constraints are not supported')
-  const relation = (await lockNamed(c, rangeVarParts(stmt.relation!), stmt.concurrent ? LOCK.shareUpdateExclusive : LOCK.share))!
+  const relation = (await lockNamed(c, rangeVarParts(stmt.relation!), LOCK.share))!
   await checkOwner(c, relation)
   if (relation.descriptor?.table == null)
     throw new PgError(SQLSTATE.wrongObjectType, `cannot create index on relation "${relation.name}"`, {

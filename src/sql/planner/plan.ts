@@ -6,6 +6,7 @@
 // attnum (for functions, values, CTEs and subqueries: column number). Outer queries' columns and InitPlan results arrive as exec Params.
 
 import type { Oid } from '../../base/ids.ts'
+import type { RelationLockMode } from '../../catalog/object-locks.ts'
 import type { PermissionInfo } from '../../catalog/privileges.ts'
 import type { Expr, SortGroupClause, TargetEntry } from '../analyzer/expr.ts'
 import type { CommandType, LockStrength, LockWait, MergeAction, WindowClause, WithCheckOption } from '../analyzer/query.ts'
@@ -359,6 +360,11 @@ export type Plan =
 
 export type PlannedExpr = Expr | SubPlanExpr
 
+export interface RelationLock {
+  readonly relation: Oid
+  readonly mode: RelationLockMode
+}
+
 /** A whole planned statement. */
 export interface PlannedStatement {
   readonly command: CommandType
@@ -375,8 +381,8 @@ export interface PlannedStatement {
   readonly hasModifyingCte: boolean
   readonly hasRowMarks: boolean
   readonly hasReturning: boolean
-  /** Relations (OID → descriptor version) the plan rests on: a plan cache entry is valid while they stand. */
-  readonly dependsOn: readonly { readonly oid: Oid; readonly version: number }[]
+  /** Taken before the first row and kept until the transaction ends, so that DDL waits for the statement and the statement for it. */
+  readonly locks: readonly RelationLock[]
 }
 
 export type { SortGroupClause }

@@ -1,7 +1,6 @@
 // planStatement: a bound statement becomes a plan. Parameters stay parameters: a plan holds for all their values and may be cached as long
 // as the descriptors it rests on stand.
 
-import type { Oid } from '../../base/ids.ts'
 import type { PermissionInfo } from '../../catalog/privileges.ts'
 import type { CatalogSnapshot } from '../../catalog/snapshot.ts'
 import type { TargetEntry } from '../analyzer/expr.ts'
@@ -13,6 +12,7 @@ import { mapQuery } from './expr-tree.ts'
 import { planModify } from './modify.ts'
 import type { Plan, PlannedStatement } from './plan.ts'
 import { finishLevel, planQuery } from './plan-level.ts'
+import { relationLocks } from './relation-locks.ts'
 
 modifying.plan = planModify
 
@@ -30,24 +30,10 @@ function visitQueries(query: Query, visit: (query: Query) => void): void {
   })
 }
 
-function dependencies(
-  query: Query,
-  catalog: CatalogSnapshot,
-): { permissions: PermissionInfo[]; dependsOn: { oid: Oid; version: number }[] } {
+function permissionsOf(query: Query): PermissionInfo[] {
   const permissions: PermissionInfo[] = []
-  const versions = new Map<Oid, number>()
-  const depend = (oid: Oid): void => {
-    const descriptor = oid === 0 ? null : (catalog.relation(oid)?.descriptor ?? null)
-    if (descriptor !== null) versions.set(oid, descriptor.version)
-  }
-  visitQueries(query, (q) => {
-    permissions.push(...q.permissions)
-    for (const rte of q.rtable) {
-      if (rte.kind === 'relation') depend(rte.relation)
-      else if (rte.kind === 'subquery') depend(rte.view)
-    }
-  })
-  return { permissions, dependsOn: [...versions].map(([oid, version]) => ({ oid, version })) }
+  visitQueries(query, (q) => permissions.push(...q.permissions))
+  return permissions
 }
 
 /** One get by primary key and nothing else that reads. */
@@ -68,7 +54,7 @@ function isPointRead(plan: Plan, catalog: CatalogSnapshot): boolean {
 export function planStatement(query: Query, context: PlannerContext): PlannedStatement {
   const stored = context.stored ?? ((node: string) => readStoredExpr(node))
   const glob: Glob = { ...context, stored, execParams: 0, subPlanIds: 1, workTables: 0, modifyingCtes: [], hasRowMarks: false }
-  const { permissions, dependsOn } = dependencies(query, context.catalog)
+  const permissions = permissionsOf(query)
   const root = makeRoot(glob, query, null)
   let plan: Plan
   let output: readonly TargetEntry[]
@@ -91,6 +77,6 @@ export function planStatement(query: Query, context: PlannerContext): PlannedSta
     hasModifyingCte: glob.modifyingCtes.length > 0,
     hasRowMarks: glob.hasRowMarks,
     hasReturning: query.returningList.length > 0,
-    dependsOn,
+    locks: relationLocks(permissions, glob.hasRowMarks, context.catalog),
   }
 }
