@@ -35,3 +35,24 @@ export class CancelToken {
     this.reason = null
   }
 }
+
+/** What `work` answers, unless the token is cancelled first. `onCancelled` sees to work that goes on all the same. */
+export function orCancelled<T>(work: Promise<T>, cancel: CancelToken | null, onCancelled?: () => void): Promise<T> {
+  if (cancel === null) return work
+  return new Promise((resolve, reject) => {
+    const stop = cancel.onCancel((reason) => {
+      reject(reason)
+      onCancelled?.()
+    })
+    work.then(
+      (value) => {
+        stop()
+        resolve(value)
+      },
+      (error: unknown) => {
+        stop()
+        reject(error)
+      },
+    )
+  })
+}

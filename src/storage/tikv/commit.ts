@@ -246,13 +246,11 @@ async function commitPrimary(job: CommitJob, mutations: readonly Mutation[]): Pr
   let inFirst: ReadonlySet<Mutation> = new Set()
   try {
     for (;;) {
-      const found = engine.router.regions.locate(primary)
-      const region = found instanceof Promise ? await found : found
+      const region = await engine.router.regions.locate(primary)
       const first: Mutation[] = []
       for (const mutation of mutations) {
         if (first.length >= COMMIT_KEYS) break
-        const { region: own } = { region: engine.router.regions.find(mutation.key) }
-        if (own === region) first.push(mutation)
+        if (engine.router.regions.find(mutation.key) === region) first.push(mutation)
       }
       if (!first.some(({ key }) => key.equals(primary))) first.push(mutations.find(({ key }) => key.equals(primary))!)
       inFirst = new Set(first)
@@ -393,16 +391,14 @@ export function startHeartbeat(
       lost()
       return
     }
-    const found = engine.router.regions.locate(primary)
-    const region = found instanceof Promise ? await found : found
-    const answer = await engine.router.send(
+    const answer = await engine.router.sendTo(
       capability,
       'KvTxnHeartBeat',
-      region,
+      primary,
       { primary_lock: primary, start_version: startTs, advise_lock_ttl: BigInt(elapsed + PESSIMISTIC_TTL_MS) },
       { backoff: new Backoff(BUDGET.heartbeat) },
     )
-    if (answer?.error !== undefined && !isStopped) {
+    if (answer.error !== undefined && !isStopped) {
       stop()
       lost()
     }

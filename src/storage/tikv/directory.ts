@@ -189,8 +189,7 @@ export class PdDirectory implements KeyspaceDirectory {
     const backoff = new Backoff(BUDGET.range)
     let start = capability.start
     while (Buffer.compare(start, capability.end) < 0) {
-      const found = router.regions.locate(start)
-      const region = found instanceof Promise ? await found : found
+      const region = await router.regions.locate(start)
       const end = region.endKey.length > 0 && Buffer.compare(region.endKey, capability.end) < 0 ? region.endKey : capability.end
       const answer = await router.send(
         capability,

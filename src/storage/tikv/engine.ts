@@ -40,7 +40,7 @@ export class Engine {
     this.pd = new PdClient(options.pdEndpoints, tls, this.log)
     this.oracle = new TimestampOracle(this.pd)
     this.router = new Router(this.pd, this.oracle, { tls, batching: options.batching ?? true })
-    this.resolver = new LockResolver(this.router, this.oracle)
+    this.resolver = new LockResolver(this.router, this.oracle, (what, work) => this.background(what, work))
     this.maxTransactionBytes = options.maxTransactionBytes ?? DEFAULT_TRANSACTION_BYTES
     this.#startTimeoutMs = options.startTimeoutMs
   }

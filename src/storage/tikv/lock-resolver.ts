@@ -29,14 +29,19 @@ const BIG = 512n
 
 type Status = { kind: 'decided'; commitTs: bigint } | { kind: 'alive'; ttlMs: number; pushed: boolean } | { kind: 'lockOnly' } // a pessimistic lock that nobody needs any more; says nothing of the transaction
 
+/** Where work goes that nobody waits for (Engine.background). */
+type Background = (what: string, work: Promise<unknown>) => void
+
 export class LockResolver {
   readonly #router: Router
   readonly #oracle: TimestampOracle
+  readonly #background: Background
   readonly #decided = new LruMap<bigint, Verdict>(DECIDED)
 
-  constructor(router: Router, oracle: TimestampOracle) {
+  constructor(router: Router, oracle: TimestampOracle, background: Background) {
     this.#router = router
     this.#oracle = oracle
+    this.#background = background
   }
 
   /** An outcome known for certain. */
@@ -69,7 +74,7 @@ export class LockResolver {
         if (status.commitTs > 0n && status.commitTs <= callerTs) committed.push(lock.lock_version)
         else resolved.push(lock.lock_version)
         // The reader need not wait for the cleaning.
-        this.#clean(capability, lock, status.commitTs, new Backoff(BUDGET.resolve)).catch(() => undefined)
+        this.#background('cleaning of a lock', this.#clean(capability, lock, status.commitTs, new Backoff(BUDGET.resolve)))
       } else await this.#clean(capability, lock, status.commitTs, backoff)
     }
     return { waitMs, resolved, committed }
@@ -83,12 +88,10 @@ export class LockResolver {
     const isPessimistic = lock.lock_type === Op.PessimisticLock
     for (;;) {
       const currentTs = lock.lock_ttl === 0n ? MAX_TS : await this.#oracle.next()
-      const found = this.#router.regions.locate(lock.primary_lock)
-      const region = found instanceof Promise ? await found : found
-      const answer = await this.#router.send(
+      const answer = await this.#router.sendTo(
         capability,
         'KvCheckTxnStatus',
-        region,
+        lock.primary_lock,
         {
           primary_key: lock.primary_lock,
           lock_ts: lock.lock_version,
@@ -101,7 +104,6 @@ export class LockResolver {
         },
         { backoff },
       )
-      if (answer === null) continue
       if (answer.error !== undefined) {
         if (answer.error.txn_not_found !== undefined) {
           const isExpired = currentTs === MAX_TS || physicalOf(lock.lock_version) + Number(lock.lock_ttl) < physicalOf(currentTs)
@@ -188,40 +190,29 @@ export class LockResolver {
   }
 
   async #dropPessimistic(capability: Capability, lock: LockInfo, backoff: Backoff): Promise<void> {
-    for (;;) {
-      const found = this.#router.regions.locate(lock.key)
-      const region = found instanceof Promise ? await found : found
-      const answer = await this.#router.send(
-        capability,
-        'KVPessimisticRollback',
-        region,
-        {
-          start_version: lock.lock_version,
-          for_update_ts: lock.lock_for_update_ts === 0n ? MAX_TS : lock.lock_for_update_ts,
-          keys: [lock.key],
-        },
-        { backoff },
-      )
-      if (answer !== null) return
-    }
+    await this.#router.sendTo(
+      capability,
+      'KVPessimisticRollback',
+      lock.key,
+      {
+        start_version: lock.lock_version,
+        for_update_ts: lock.lock_for_update_ts === 0n ? MAX_TS : lock.lock_for_update_ts,
+        keys: [lock.key],
+      },
+      { backoff },
+    )
   }
 
   async #clean(capability: Capability, lock: LockInfo, commitTs: bigint, backoff: Backoff): Promise<void> {
     if (lock.txn_size < BIG) return this.#cleanKeys(capability, lock.lock_version, commitTs, [lock.key], backoff)
-    for (;;) {
-      const found = this.#router.regions.locate(lock.key)
-      const region = found instanceof Promise ? await found : found
-      const answer = await this.#router.send(
-        capability,
-        'KvResolveLock',
-        region,
-        { start_version: lock.lock_version, commit_version: commitTs },
-        { backoff },
-      )
-      if (answer === null) continue
-      if (answer.error !== undefined) throw keyFailure('ResolveLock', answer.error)
-      return
-    }
+    const answer = await this.#router.sendTo(
+      capability,
+      'KvResolveLock',
+      lock.key,
+      { start_version: lock.lock_version, commit_version: commitTs },
+      { backoff },
+    )
+    if (answer.error !== undefined) throw keyFailure('ResolveLock', answer.error)
   }
 
   async #cleanKeys(capability: Capability, startTs: bigint, commitTs: bigint, keys: readonly Buffer[], backoff: Backoff): Promise<void> {
@@ -256,12 +247,10 @@ export class LockResolver {
    */
   async settle(capability: Capability, startTs: bigint, primary: Buffer, backoff: Backoff): Promise<bigint> {
     for (;;) {
-      const found = this.#router.regions.locate(primary)
-      const region = found instanceof Promise ? await found : found
-      const answer = await this.#router.send(
+      const answer = await this.#router.sendTo(
         capability,
         'KvCheckTxnStatus',
-        region,
+        primary,
         {
           primary_key: primary,
           lock_ts: startTs,
@@ -271,7 +260,6 @@ export class LockResolver {
         },
         { backoff },
       )
-      if (answer === null) continue
       if (answer.error !== undefined) throw keyFailure('CheckTxnStatus', answer.error)
       if (answer.commit_version > 0n) return answer.commit_version
       if (answer.lock_ttl === 0n) return 0n

@@ -1,7 +1,7 @@
 // Locks taken before the commit. A request is all or nothing per region; a wait is a loop, since a store waits for a second at most. A key that was
 // committed anew since the snapshot is found by its conflict with the snapshot's timestamp, and locked with a newer one.
 
-import type { CancelToken } from '../../base/cancel.ts'
+import { type CancelToken, orCancelled } from '../../base/cancel.ts'
 import { KvError } from '../kv-error.ts'
 import { Backoff, BUDGET, pause } from './backoff.ts'
 import type { Capability } from './codec.ts'
@@ -63,7 +63,7 @@ export async function acquireLocks(call: LockCall, targets: readonly LockTarget[
     if (!hadPrimary) call.primary = null
     const isLost = !(error instanceof KvError) || error.kind === 'unavailable'
     const undo = releaseLocks(call, targets, call.maxTs)
-    // A wait that was cancelled may still be granted: a second roll-back follows it (see `lockPart`).
+    // A wait that was cancelled may still be granted: a second roll-back follows it (`lockPart`).
     if (isLost) call.engine.background('release of locks', undo)
     else await undo.catch((failed: Error) => call.engine.log.warn('locks could not be released', { error: failed.message }))
     throw error
@@ -130,7 +130,13 @@ async function lockPart(call: LockCall, part: { region: Region; items: LockTarge
       },
       { backoff, size: 0 },
     )
-    const answer = await unlessCancelled(call, sent, now)
+    // A cancelled wait leaves a request under way that may be granted: what it locks is released when it comes.
+    const answer = await orCancelled(sent, cancel, () =>
+      engine.background(
+        'release of locks of a cancelled wait',
+        sent.then(() => releaseLocks(call, now, call.maxTs)),
+      ),
+    )
     if (answer === null) {
       // Regions changed: the rest is grouped anew.
       return lockAll(call, pending, deadline, backoff)
@@ -186,31 +192,6 @@ async function lockPart(call: LockCall, part: { region: Region; items: LockTarge
     }
     throw toKvError(capability, error)
   }
-}
-
-/** A cancelled wait leaves a request under way that may be granted: what it locks is released when it comes. */
-function unlessCancelled<T>(call: LockCall, sent: Promise<T>, targets: readonly LockTarget[]): Promise<T> {
-  const { cancel, engine } = call
-  if (cancel === null) return sent
-  return new Promise((resolve, reject) => {
-    const stop = cancel.onCancel((reason) => {
-      reject(reason)
-      engine.background(
-        'release of locks of a cancelled wait',
-        sent.then(() => releaseLocks(call, targets, call.maxTs)),
-      )
-    })
-    sent.then(
-      (value) => {
-        stop()
-        resolve(value)
-      },
-      (error: unknown) => {
-        stop()
-        reject(error)
-      },
-    )
-  })
 }
 
 /** Releases pessimistic locks; keys that are not locked do no harm. */

@@ -2,7 +2,7 @@
 // connection. Answers null when the region is not what it was: the caller groups its keys anew. The only door to the stores: each request passes
 // the codec's gate here.
 
-import type { CancelToken } from '../../base/cancel.ts'
+import { type CancelToken, orCancelled } from '../../base/cancel.ts'
 import { KvError } from '../kv-error.ts'
 import type { Backoff } from './backoff.ts'
 import { type Capability, type Command, checkOutgoing } from './codec.ts'
@@ -174,7 +174,7 @@ export class Router {
         }
         this.sent++
         const sent = store.client.send(command, { ...request, context }, timeoutMs, options.size ?? 0)
-        answer = (await (options.cancel == null ? sent : orCancelled(sent, options.cancel))) as typeof answer
+        answer = (await orCancelled(sent, options.cancel ?? null)) as typeof answer
       } catch (error) {
         if (error instanceof PdRefusal) {
           this.regions.drop(region)
@@ -205,6 +205,21 @@ export class Router {
         return null
       }
       if (!(await this.#recover(region, failed, options))) return null
+    }
+  }
+
+  /** To the region that holds `key`, whichever that is by the time it answers. */
+  async sendTo<C extends Command>(
+    capability: Capability,
+    command: C,
+    key: Uint8Array,
+    request: RequestOf<C>,
+    options: SendOptions,
+  ): Promise<AnswerOf<C>> {
+    for (;;) {
+      const found = this.regions.locate(key)
+      const answer = await this.send(capability, command, found instanceof Promise ? await found : found, request, options)
+      if (answer !== null) return answer
     }
   }
 
@@ -301,24 +316,6 @@ export class Router {
     for (const { client } of this.#stores.values()) client.close()
     this.#stores.clear()
   }
-}
-
-/** The answer, unless the token is cancelled first. */
-function orCancelled<T>(work: Promise<T>, cancel: CancelToken): Promise<T> {
-  if (cancel.reason !== null) return Promise.reject(cancel.reason)
-  return new Promise((resolve, reject) => {
-    const stop = cancel.onCancel(reject)
-    work.then(
-      (value) => {
-        stop()
-        resolve(value)
-      },
-      (error: unknown) => {
-        stop()
-        reject(error)
-      },
-    )
-  })
 }
 
 /** Groups keys by their regions. */

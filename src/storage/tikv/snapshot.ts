@@ -59,16 +59,13 @@ export class Snapshot {
     const { router } = this.#engine
     const backoff = new Backoff(BUDGET.read, this.#cancel)
     for (;;) {
-      const found = router.regions.locate(key)
-      const region = found instanceof Promise ? await found : found
-      const answer = await router.send(
+      const answer = await router.sendTo(
         this.#capability,
         'KvGet',
-        region,
+        key,
         { key, version: this.ts },
         { backoff, cancel: this.#cancel, resolved: this.#resolved, committed: this.#committed, timeoutMs: TIMEOUT_MS },
       )
-      if (answer === null) continue
       if (answer.error === undefined) return answer.not_found ? null : Buffer.from(answer.value)
       if (answer.error.locked === undefined) throw toKvError(this.#capability, answer.error)
       await this.#pass([answer.error.locked], backoff)
@@ -130,8 +127,7 @@ export class Snapshot {
     const { router } = this.#engine
     const backoff = new Backoff(BUDGET.read, this.#cancel)
     for (;;) {
-      const found = reverse ? router.regions.locateBelow(end) : router.regions.locate(start)
-      const region = found instanceof Promise ? await found : found
+      const region = await (reverse ? router.regions.locateBelow(end) : router.regions.locate(start))
       const low = region.startKey.length > 0 && Buffer.compare(region.startKey, start) > 0 ? region.startKey : start
       const high = region.endKey.length > 0 && Buffer.compare(region.endKey, end) < 0 ? region.endKey : end
       const answer = await router.send(
