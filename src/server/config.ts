@@ -45,6 +45,14 @@ const schema = v.strictObject({
   PG_PORT: between(0, 65535),
   DATA_DIR: text,
   PD_ENDPOINTS: v.nullable(endpoints),
+  TIKV_CA_FILE: optionalText,
+  TIKV_CERT_FILE: optionalText,
+  TIKV_KEY_FILE: optionalText,
+  TIKV_START_TIMEOUT_MS: between(0, 3_600_000),
+  TIKV_GC_LIFE_TIME_MS: v.pipe(
+    between(0, 2_592_000_000),
+    v.check((ms) => ms === 0 || ms >= 120_000, 'must be 0 or at least 120000'),
+  ),
   PG_KEYSPACE: v.pipe(text, v.regex(/^[-A-Za-z0-9_]+$/, 'must be a keyspace name (letters, digits, - and _)')),
   METRICS_HOST: text,
   METRICS_PORT: between(0, 65535),
@@ -72,6 +80,11 @@ export interface Config {
   readonly dataDir: string
   /** Null = the embedded store. */
   readonly pdEndpoints: readonly string[] | null
+  /** Towards PD and TiKV; null = plain. */
+  readonly tikvTls: { readonly caFile: string; readonly certFile: string | null; readonly keyFile: string | null } | null
+  readonly tikvStartTimeoutMs: number
+  /** 0 = others collect old versions. */
+  readonly tikvGcLifeTimeMs: number
   readonly defaultKeyspace: string
   readonly metricsHost: string
   readonly metricsPort: number
@@ -133,11 +146,17 @@ function toConfig(s: Settings): Config {
   if ((s.TLS_CERT_FILE === null) !== (s.TLS_KEY_FILE === null)) {
     throw new ConfigError(`setting ${s.TLS_CERT_FILE === null ? 'TLS_CERT_FILE' : 'TLS_KEY_FILE'} is missing: TLS needs both files`)
   }
+  if ((s.TIKV_CERT_FILE === null) !== (s.TIKV_KEY_FILE === null) || (s.TIKV_CA_FILE === null && s.TIKV_CERT_FILE !== null)) {
+    throw new ConfigError('TLS to the cluster needs TIKV_CA_FILE alone, or TIKV_CA_FILE, TIKV_CERT_FILE and TIKV_KEY_FILE')
+  }
   return {
     pgHost: s.PG_HOST,
     pgPort: s.PG_PORT,
     dataDir: s.DATA_DIR,
     pdEndpoints: s.PD_ENDPOINTS,
+    tikvTls: s.TIKV_CA_FILE === null ? null : { caFile: s.TIKV_CA_FILE, certFile: s.TIKV_CERT_FILE, keyFile: s.TIKV_KEY_FILE },
+    tikvStartTimeoutMs: s.TIKV_START_TIMEOUT_MS,
+    tikvGcLifeTimeMs: s.TIKV_GC_LIFE_TIME_MS,
     defaultKeyspace: s.PG_KEYSPACE,
     metricsHost: s.METRICS_HOST,
     metricsPort: s.METRICS_PORT,

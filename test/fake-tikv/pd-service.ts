@@ -1,6 +1,7 @@
 // PD's gRPC face: pdpb.PD, keyspacepb.Keyspace, and the little of etcd and of its meta storage that the official clients ask for.
 
 import type { MaybePromise } from '../../src/base/maybe-promise.ts'
+import { Range } from '../../src/storage/tikv/proto/etcdpb.ts'
 import * as keyspacepb from '../../src/storage/tikv/proto/keyspacepb.ts'
 import {
   type AnyMessage,
@@ -443,6 +444,14 @@ export function createPdService(pd: Pd, faults: Faults): PdService {
         header: { cluster_id: cluster.id, member_id: pd.member.id, raft_term: 2n },
         members: [{ ID: pd.member.id, name: pd.member.name, peerURLs: [pd.member.peerUrl], clientURLs: [pd.member.clientUrl] }],
       }),
+  })
+  byPath.set(Range.path, {
+    kind: 'unary',
+    call(bytes) {
+      const request = Range.request.decode(bytes)
+      const [from, to] = [request.key.latin1Slice(), request.range_end.latin1Slice()]
+      return Range.response.encode({ count: BigInt([...pd.etcd.keys()].filter((key) => key >= from && key < to).length) })
+    },
   })
   byPath.set(MetaGet.path, { kind: 'unary', call: () => MetaGet.response.encode({ header: { cluster_id: cluster.id, revision: 1n } }) })
   const services = new Set([...byPath.keys()].map((path) => path.split('/')[1]!))

@@ -26,6 +26,8 @@ export interface Pd {
   readonly gc: Gc
   readonly placement: Placement
   readonly stores: Map<bigint, StoreMessage>
+  /** What others have put into PD's etcd. */
+  readonly etcd: Map<string, string>
   isBootstrapped: boolean
   bootstrappedAt: Date | undefined
   /** Registers a store; the first one bootstraps the cluster. */
@@ -84,6 +86,7 @@ export function createPd(cluster: Cluster): Pd {
       1,
     ),
     stores,
+    etcd: new Map(),
     isBootstrapped: false,
     bootstrappedAt: undefined,
     putStore(store) {

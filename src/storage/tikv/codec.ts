@@ -1,27 +1,33 @@
 // Keys on their way out and in. A capability is one keyspace as this process may use it: the only thing that turns a user key into a physical one
-// (mode byte, 3-byte keyspace id, key) and back. And the gate that every request passes before it leaves the process: each key in it must
-// belong to the capability's keyspace, and nothing that can kill or poison a store may pass (no keys at all, a key twice, empty bounds, a
-// timestamp ahead of the placement driver's clock).
+// (mode byte, 3-byte keyspace id, key) and back. What a request under it may name is checked by the gate (gate.ts).
 
 import type { KeyspaceId } from '../../base/ids.ts'
 import { KvError } from '../kv-error.ts'
-import { Op } from './proto/kvrpcpb.ts'
-import type { Decoded, Fields } from './proto/message.ts'
-import type { Tikv } from './proto/tikvpb.ts'
+import type { Command, Reach } from './gate.ts'
 
 const MODE_TXN = 0x78
 /** The last id's range would end in another mode. */
 const MAX_ID = 0xfffffe
 export const PREFIX_BYTES = 4
-export const MAX_TS = 0xffff_ffff_ffff_ffffn
-/** Longest physical key a store accepts. */
-const MAX_PHYSICAL_KEY = 7279
-/** Largest request that one raft entry can hold, with room for what TiKV adds. */
-export const MAX_REQUEST_BYTES = 7 * 1024 * 1024
-/** How far a read's timestamp may be ahead of the newest one this process has seen. */
-const MAX_AHEAD = 30_000n << 18n
 
-export class Capability {
+/** All that this client asks of a store. */
+const COMMANDS: ReadonlySet<Command> = new Set<Command>([
+  'KvGet',
+  'KvBatchGet',
+  'KvScan',
+  'KvPrewrite',
+  'KvCommit',
+  'KvBatchRollback',
+  'KvPessimisticLock',
+  'KVPessimisticRollback',
+  'KvTxnHeartBeat',
+  'KvCheckTxnStatus',
+  'KvCheckSecondaryLocks',
+  'KvResolveLock',
+  'KvDeleteRange',
+])
+
+export class Capability implements Reach {
   readonly id: KeyspaceId
   /** First physical key, and the first behind the last. */
   readonly start: Buffer
@@ -47,6 +53,14 @@ export class Capability {
   owns(key: Uint8Array): boolean {
     const { start } = this
     return key.length >= PREFIX_BYTES && key[0] === start[0] && key[1] === start[1] && key[2] === start[2] && key[3] === start[3]
+  }
+
+  ownsRange(start: Uint8Array, end: Uint8Array): boolean {
+    return this.owns(start) && (this.owns(end) || this.end.equals(end))
+  }
+
+  allows(command: Command): boolean {
+    return COMMANDS.has(command)
   }
 
   /** The user key of a physical one: a view. */
@@ -84,94 +98,3 @@ export function decodeKey(encoded: Uint8Array): Buffer | null {
   }
   return null
 }
-
-export type Command = keyof typeof Tikv
-
-type Loose = Record<string, unknown>
-
-function defect(command: string, what: string): KvError {
-  return new KvError('corrupt', `refused to send ${command}: ${what}`)
-}
-
-/** Commands that kill a store when they name no key. */
-const NEED_KEYS: Partial<Record<Command, string>> = {
-  KvPrewrite: 'mutations',
-  KvCommit: 'keys',
-  KvBatchRollback: 'keys',
-  KvPessimisticLock: 'mutations',
-  KvCheckSecondaryLocks: 'keys',
-  KvBatchGet: 'keys',
-  KvGet: 'key',
-  KvCheckTxnStatus: 'primary_key',
-  KvTxnHeartBeat: 'primary_lock',
-}
-const RANGES: ReadonlySet<string> = new Set(['KvScan', 'KvScanLock', 'KvDeleteRange', 'UnsafeDestroyRange'])
-const READ_TIMESTAMPS = ['version', 'max_version', 'lock_ts', 'caller_start_ts', 'current_ts']
-const KEY_FIELDS = ['key', 'primary_lock', 'primary_key', 'split_key']
-const KEY_LISTS = ['keys', 'secondaries', 'split_keys']
-
-/**
- * Throws unless the request may leave the process under this capability. `newestTs` is the newest timestamp received from the placement
- * driver; 2^64-1 ("newest committed") is allowed for reads of single keys only.
- */
-export function checkOutgoing(capability: Capability, command: Command, request: object, newestTs: bigint): void {
-  const loose = request as Loose
-  const check = (key: Uint8Array, what: string): void => {
-    if (!capability.owns(key)) throw defect(command, `${what} is outside keyspace ${capability.id}`)
-    if (key.length > MAX_PHYSICAL_KEY) throw new KvError('keyTooLarge', `a key of ${key.length - PREFIX_BYTES} bytes is too large`)
-  }
-  const unique = (keys: readonly Uint8Array[], what: string): void => {
-    if (keys.length < 2) return
-    const seen = new Set<string>()
-    for (const key of keys) {
-      const name = (key as Buffer).latin1Slice()
-      if (seen.has(name)) throw defect(command, `${what} names a key twice`)
-      seen.add(name)
-    }
-  }
-  for (const field of KEY_FIELDS) {
-    const key = loose[field] as Uint8Array | undefined
-    if (key !== undefined && key.length > 0) check(key, field)
-  }
-  for (const field of KEY_LISTS) {
-    const keys = loose[field] as readonly Buffer[] | undefined
-    if (keys === undefined) continue
-    for (const key of keys) check(key, field)
-    unique(keys, field)
-  }
-  const mutations = loose['mutations'] as readonly { op?: number; key?: Buffer }[] | undefined
-  if (mutations !== undefined) {
-    for (const { key } of mutations) {
-      if (key === undefined) throw defect(command, 'a mutation has no key')
-      check(key, 'a mutation')
-    }
-    unique(
-      mutations.map(({ key }) => key!),
-      'mutations',
-    )
-    const isLocking = command === 'KvPessimisticLock'
-    for (const { op } of mutations)
-      if ((op === Op.PessimisticLock) !== isLocking) throw defect(command, 'a mutation has an operation of another command')
-  }
-  if (RANGES.has(command)) {
-    let start = loose['start_key'] as Buffer | undefined
-    let end = loose['end_key'] as Buffer | undefined
-    if (loose['reverse'] === true) [start, end] = [end, start]
-    if (start === undefined || end === undefined || start.length === 0 || end.length === 0) throw defect(command, 'a bound is empty')
-    check(start, 'the lower bound')
-    if (!capability.end.equals(end)) check(end, 'the upper bound')
-    if (Buffer.compare(start, end) >= 0) throw defect(command, 'the bounds are reversed')
-  }
-  const needed = NEED_KEYS[command]
-  if (needed !== undefined && ((loose[needed] as { length: number } | undefined)?.length ?? 0) === 0)
-    throw defect(command, `${needed} is empty`)
-  for (const field of READ_TIMESTAMPS) {
-    const ts = loose[field] as bigint | undefined
-    if (ts === undefined || ts <= newestTs + MAX_AHEAD) continue
-    const isAllowed =
-      ts === MAX_TS && (command === 'KvGet' || command === 'KvBatchGet' || field === 'caller_start_ts' || field === 'current_ts')
-    if (!isAllowed) throw defect(command, `${field} is ahead of the clock`)
-  }
-}
-
-export type AnyDecoded = Decoded<Fields>

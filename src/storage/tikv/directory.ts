@@ -169,8 +169,9 @@ export class PdDirectory implements KeyspaceDirectory {
     const capability = new Capability(id)
     let keysErased = 0
     let start = capability.start
-    const snapshot = new Snapshot(this.#engine, capability, await this.#engine.oracle.next(), null)
     for (;;) {
+      // Nobody writes any more: each piece may have a snapshot of its own, and none grows old.
+      const snapshot = new Snapshot(this.#engine, capability, await this.#engine.oracle.next(), null)
       const { pairs, reached } = await snapshot.piece(start, capability.end, false, SCAN_ROWS, true)
       keysErased += pairs.length
       if (reached === null) break
@@ -188,6 +189,7 @@ export class PdDirectory implements KeyspaceDirectory {
     const { router } = this.#engine
     const backoff = new Backoff(BUDGET.range)
     let start = capability.start
+    await router.regions.preload(capability.start, capability.end)
     while (Buffer.compare(start, capability.end) < 0) {
       const region = await router.regions.locate(start)
       const end = region.endKey.length > 0 && Buffer.compare(region.endKey, capability.end) < 0 ? region.endKey : capability.end

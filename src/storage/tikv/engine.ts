@@ -1,10 +1,12 @@
 // What all keyspaces of one cluster share: placement driver, timestamps, region cache and connections, lock resolver, and the background work
 // that a clean end waits for.
 
+import { randomUUID } from 'node:crypto'
 import type { TlsOptions } from './grpc.ts'
 import { LockResolver } from './lock-resolver.ts'
 import { PdClient, type TikvLog } from './pd.ts'
 import { Router } from './router.ts'
+import { SAFE_POINT_DEFAULTS, type SafePointOptions, SafePoints } from './safe-points.ts'
 import { TimestampOracle } from './tso.ts'
 
 export interface EngineOptions {
@@ -17,6 +19,7 @@ export interface EngineOptions {
   readonly startTimeoutMs?: number
   /** Bytes one transaction may hold in memory. */
   readonly maxTransactionBytes?: number
+  readonly safePoints?: SafePointOptions
 }
 
 const silent: TikvLog = { info: () => {}, warn: () => {} }
@@ -28,6 +31,9 @@ export class Engine {
   readonly oracle: TimestampOracle
   readonly router: Router
   readonly resolver: LockResolver
+  readonly safePoints: SafePoints
+  /** This process, among all that work on the cluster. */
+  readonly node = randomUUID()
   readonly log: TikvLog
   readonly maxTransactionBytes: number
   readonly #startTimeoutMs: number | undefined
@@ -41,6 +47,7 @@ export class Engine {
     this.oracle = new TimestampOracle(this.pd)
     this.router = new Router(this.pd, this.oracle, { tls, batching: options.batching ?? true })
     this.resolver = new LockResolver(this.router, this.oracle, (what, work) => this.background(what, work))
+    this.safePoints = new SafePoints(this.pd, this.oracle, this.log, this.node, options.safePoints ?? SAFE_POINT_DEFAULTS)
     this.maxTransactionBytes = options.maxTransactionBytes ?? DEFAULT_TRANSACTION_BYTES
     this.#startTimeoutMs = options.startTimeoutMs
   }
@@ -48,6 +55,7 @@ export class Engine {
   async start(): Promise<void> {
     await this.pd.start(this.#startTimeoutMs)
     await this.oracle.next()
+    this.safePoints.start()
   }
 
   /** Work that nobody waits for; its failure is told, and a close lets it end. */
@@ -69,6 +77,7 @@ export class Engine {
     const late = new Promise((resolve) => {
       timer = setTimeout(resolve, DRAIN_MS)
     })
+    this.background('taking the safe point back', this.safePoints.close())
     await Promise.race([Promise.all([...this.#background]), late])
     clearTimeout(timer)
     this.closed = true

@@ -1,10 +1,10 @@
 // Locks that other transactions left or hold: asks the owner's primary whether it committed, and clears what is decided. Knows the outcomes of recent
-// transactions, this process's own among them. Primary and lock are of one keyspace always: a capability is enough.
+// transactions, this process's own among them. Primary and lock are of one keyspace always.
 
 import { LruMap } from '../../base/lru.ts'
 import { KvError } from '../kv-error.ts'
 import { Backoff, BUDGET } from './backoff.ts'
-import { type Capability, MAX_TS } from './codec.ts'
+import { MAX_TS, type Reach } from './gate.ts'
 import type { KeyError, LockInfo } from './key-error.ts'
 import { Action, Op } from './proto/kvrpcpb.ts'
 import { groupByRegion, type Router } from './router.ts'
@@ -50,23 +50,23 @@ export class LockResolver {
   }
 
   /** `callerTs`: the snapshot of a read, 0 for a writer. */
-  async resolve(capability: Capability, locks: readonly LockInfo[], callerTs: bigint, backoff: Backoff): Promise<Resolution> {
+  async resolve(reach: Reach, locks: readonly LockInfo[], callerTs: bigint, backoff: Backoff): Promise<Resolution> {
     const resolved: bigint[] = []
     const committed: bigint[] = []
     let waitMs = 0
     const isRead = callerTs !== 0n
     for (const lock of locks) {
-      if (lock.key.length === 0 || !capability.owns(lock.key) || !capability.owns(lock.primary_lock)) {
+      if (lock.key.length === 0 || !reach.owns(lock.key) || !reach.owns(lock.primary_lock)) {
         throw new KvError('corrupt', 'a lock reaches over the bounds of its keyspace')
       }
-      const status = await this.#status(capability, lock, callerTs, backoff)
+      const status = await this.#status(reach, lock, callerTs, backoff)
       if (status.kind === 'alive') {
         if (status.pushed && isRead) resolved.push(lock.lock_version)
         else waitMs = waitMs === 0 ? Math.max(1, status.ttlMs) : Math.min(waitMs, Math.max(1, status.ttlMs))
         continue
       }
       if (lock.lock_type === Op.PessimisticLock) {
-        await this.#dropPessimistic(capability, lock, backoff)
+        await this.#dropPessimistic(reach, lock, backoff)
         continue
       }
       if (status.kind === 'lockOnly') continue
@@ -74,13 +74,42 @@ export class LockResolver {
         if (status.commitTs > 0n && status.commitTs <= callerTs) committed.push(lock.lock_version)
         else resolved.push(lock.lock_version)
         // The reader need not wait for the cleaning.
-        this.#background('cleaning of a lock', this.#clean(capability, lock, status.commitTs, new Backoff(BUDGET.resolve)))
-      } else await this.#clean(capability, lock, status.commitTs, backoff)
+        this.#background('cleaning of a lock', this.#clean(reach, lock, status.commitTs, new Backoff(BUDGET.resolve)))
+      } else await this.#clean(reach, lock, status.commitTs, backoff)
     }
     return { waitMs, resolved, committed }
   }
 
-  async #status(capability: Capability, lock: LockInfo, callerTs: bigint, backoff: Backoff): Promise<Status> {
+  /**
+   * For garbage collection: what is older than the safe point has had its time. Each transaction among the locks is decided, rolled back where it
+   * was still alive; answers the outcomes of those whose locks are to be cleared, pessimistic locks are gone already.
+   */
+  async decideAll(reach: Reach, locks: readonly LockInfo[], backoff: Backoff): Promise<Map<bigint, bigint>> {
+    const outcomes = new Map<bigint, bigint>()
+    for (const lock of locks) {
+      if (lock.lock_type === Op.PessimisticLock) await this.#dropPessimistic(reach, lock, backoff)
+      else if (!outcomes.has(lock.lock_version)) outcomes.set(lock.lock_version, await this.#end(reach, lock, backoff))
+    }
+    return outcomes
+  }
+
+  /** Decides a transaction whatever life is left in it: its commit timestamp, 0 = rolled back. */
+  async #end(reach: Reach, lock: Pick<LockInfo, 'lock_version' | 'primary_lock' | 'lock_type'>, backoff: Backoff): Promise<bigint> {
+    for (;;) {
+      const status = await this.#status(reach, { ...lock, lock_ttl: 0n }, 0n, backoff)
+      if (status.kind === 'decided') return status.commitTs
+      // A primary that was only a pessimistic lock is gone now: the next answer says what that makes of the transaction.
+      if (status.kind === 'alive') await backoff.wait('txnLock', 'a transaction cannot be ended yet')
+    }
+  }
+
+  /** A lock without time left (ttl 0) is judged as if its time were up. */
+  async #status(
+    reach: Reach,
+    lock: Pick<LockInfo, 'lock_version' | 'primary_lock' | 'lock_type' | 'lock_ttl'>,
+    callerTs: bigint,
+    backoff: Backoff,
+  ): Promise<Status> {
     const known = this.#decided.get(lock.lock_version)
     if (known !== undefined) return { kind: 'decided', commitTs: known.commitTs }
     let rollbackIfNotExist = false
@@ -89,7 +118,7 @@ export class LockResolver {
     for (;;) {
       const currentTs = lock.lock_ttl === 0n ? MAX_TS : await this.#oracle.next()
       const answer = await this.#router.sendTo(
-        capability,
+        reach,
         'KvCheckTxnStatus',
         lock.primary_lock,
         {
@@ -125,7 +154,7 @@ export class LockResolver {
       const primary = answer.lock_info
       if (answer.lock_ttl > 0n) {
         if (primary?.use_async_commit === true && !forceSync && this.#isExpired(lock.lock_version, answer.lock_ttl, currentTs)) {
-          const verdict = await this.#checkSecondaries(capability, lock, primary, backoff)
+          const verdict = await this.#checkSecondaries(reach, lock.lock_version, lock.primary_lock, primary, backoff)
           if (verdict !== null) return this.#decide(lock.lock_version, verdict)
           forceSync = true
           continue
@@ -156,26 +185,21 @@ export class LockResolver {
   }
 
   /** The outcome of an expired async commit: its commit timestamp, 0 = rolled back, null = it fell back to two phases. */
-  async #checkSecondaries(capability: Capability, lock: LockInfo, primary: LockInfo, backoff: Backoff): Promise<bigint | null> {
+  async #checkSecondaries(reach: Reach, startTs: bigint, primaryKey: Buffer, primary: LockInfo, backoff: Backoff): Promise<bigint | null> {
+    const all = [primaryKey, ...primary.secondaries]
     let commitTs = primary.min_commit_ts
     let pending: Buffer[] = primary.secondaries
     while (pending.length > 0) {
       const again: Buffer[] = []
       for (const { region, items } of await groupByRegion(this.#router, pending, (key) => key)) {
-        const answer = await this.#router.send(
-          capability,
-          'KvCheckSecondaryLocks',
-          region,
-          { keys: items, start_version: lock.lock_version },
-          { backoff },
-        )
+        const answer = await this.#router.send(reach, 'KvCheckSecondaryLocks', region, { keys: items, start_version: startTs }, { backoff })
         if (answer === null) {
           again.push(...items)
           continue
         }
         if (answer.error !== undefined) throw keyFailure('CheckSecondaryLocks', answer.error)
         if (answer.locks.length < items.length) {
-          await this.#cleanKeys(capability, lock.lock_version, answer.commit_ts, [lock.primary_lock, ...primary.secondaries], backoff)
+          await this.#cleanKeys(reach, startTs, answer.commit_ts, all, backoff)
           return answer.commit_ts
         }
         for (const one of answer.locks) {
@@ -185,13 +209,13 @@ export class LockResolver {
       }
       pending = again
     }
-    await this.#cleanKeys(capability, lock.lock_version, commitTs, [lock.primary_lock, ...primary.secondaries], backoff)
+    await this.#cleanKeys(reach, startTs, commitTs, all, backoff)
     return commitTs
   }
 
-  async #dropPessimistic(capability: Capability, lock: LockInfo, backoff: Backoff): Promise<void> {
+  async #dropPessimistic(reach: Reach, lock: LockInfo, backoff: Backoff): Promise<void> {
     await this.#router.sendTo(
-      capability,
+      reach,
       'KVPessimisticRollback',
       lock.key,
       {
@@ -203,10 +227,10 @@ export class LockResolver {
     )
   }
 
-  async #clean(capability: Capability, lock: LockInfo, commitTs: bigint, backoff: Backoff): Promise<void> {
-    if (lock.txn_size < BIG) return this.#cleanKeys(capability, lock.lock_version, commitTs, [lock.key], backoff)
+  async #clean(reach: Reach, lock: LockInfo, commitTs: bigint, backoff: Backoff): Promise<void> {
+    if (lock.txn_size < BIG) return this.#cleanKeys(reach, lock.lock_version, commitTs, [lock.key], backoff)
     const answer = await this.#router.sendTo(
-      capability,
+      reach,
       'KvResolveLock',
       lock.key,
       { start_version: lock.lock_version, commit_version: commitTs },
@@ -215,13 +239,13 @@ export class LockResolver {
     if (answer.error !== undefined) throw keyFailure('ResolveLock', answer.error)
   }
 
-  async #cleanKeys(capability: Capability, startTs: bigint, commitTs: bigint, keys: readonly Buffer[], backoff: Backoff): Promise<void> {
+  async #cleanKeys(reach: Reach, startTs: bigint, commitTs: bigint, keys: readonly Buffer[], backoff: Backoff): Promise<void> {
     let pending = keys
     while (pending.length > 0) {
       const again: Buffer[] = []
       for (const { region, items } of await groupByRegion(this.#router, pending, (key) => key)) {
         const answer = await this.#router.send(
-          capability,
+          reach,
           'KvResolveLock',
           region,
           { start_version: startTs, commit_version: commitTs, keys: items },
@@ -242,34 +266,11 @@ export class LockResolver {
   }
 
   /**
-   * Settles a transaction of our own whose commit was not answered: its commit timestamp, 0 = rolled back for certain. Throws when it cannot be
-   * found out.
+   * Settles a transaction of our own whose commit was not answered and is not sent any more: its commit timestamp, 0 = rolled back for certain,
+   * now if it was still open. Throws when it cannot be found out.
    */
-  async settle(capability: Capability, startTs: bigint, primary: Buffer, backoff: Backoff): Promise<bigint> {
-    for (;;) {
-      const answer = await this.#router.sendTo(
-        capability,
-        'KvCheckTxnStatus',
-        primary,
-        {
-          primary_key: primary,
-          lock_ts: startTs,
-          current_ts: await this.#oracle.next(),
-          rollback_if_not_exist: true,
-          resolving_pessimistic_lock: false,
-        },
-        { backoff },
-      )
-      if (answer.error !== undefined) throw keyFailure('CheckTxnStatus', answer.error)
-      if (answer.commit_version > 0n) return answer.commit_version
-      if (answer.lock_ttl === 0n) return 0n
-      const info = answer.lock_info
-      if (info?.use_async_commit === true) {
-        const verdict = await this.#checkSecondaries(capability, { ...info, lock_version: startTs }, info, backoff)
-        if (verdict !== null) return verdict
-      }
-      await backoff.wait('txnLock', 'the outcome of a commit is not known yet')
-    }
+  settle(reach: Reach, startTs: bigint, primary: Buffer, backoff: Backoff): Promise<bigint> {
+    return this.#end(reach, { lock_version: startTs, primary_lock: primary, lock_type: Op.Put }, backoff)
   }
 }
 

@@ -6,6 +6,7 @@ import { request as httpsRequest } from 'node:https'
 import { KvError } from '../kv-error.ts'
 import { Backoff, BUDGET } from './backoff.ts'
 import { Channel, GRPC, RpcError, type TlsOptions } from './grpc.ts'
+import { Range } from './proto/etcdpb.ts'
 import type { Decoded, Fields, Init, Method } from './proto/message.ts'
 import { ErrorType, PD, type PdError } from './proto/pdpb.ts'
 
@@ -154,6 +155,14 @@ export class PdClient {
         await this.recover(backoff, error)
       }
     }
+  }
+
+  /** Keys in PD's etcd under a prefix of plain text. */
+  async countKeys(prefix: string): Promise<number> {
+    const end = Buffer.from(prefix)
+    end[end.length - 1]! += 1
+    const request = Range.request.encode({ key: Buffer.from(prefix), range_end: end, count_only: true })
+    return Number(Range.response.decode(await this.leader().unary(Range.path, request, CALL_TIMEOUT_MS)).count)
   }
 
   /** After a failed call: waits, then looks who leads. */

@@ -140,10 +140,10 @@ export class RegionCache {
       : region.start <= place && (region.end === '' || place < region.end)
   }
 
-  /** Fetches the regions of a physical range, so that work on it needs no question per region. */
+  /** Fetches the regions of a physical range (an empty end = no end), so that work on it needs no question per region. */
   async preload(start: Uint8Array, end: Uint8Array): Promise<void> {
     let from = encodeKey(start)
-    const to = encodeKey(end)
+    const to = end.length === 0 ? end : encodeKey(end)
     for (;;) {
       const { regions } = await this.#pd.call(PD.ScanRegions, { start_key: from, end_key: to, limit: SCAN_LIMIT })
       for (const one of regions as RegionInfo[]) if (one.region !== undefined) this.insert(one.region, one.leader, [])

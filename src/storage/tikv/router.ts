@@ -5,7 +5,7 @@
 import { type CancelToken, orCancelled } from '../../base/cancel.ts'
 import { KvError } from '../kv-error.ts'
 import type { Backoff } from './backoff.ts'
-import { type Capability, type Command, checkOutgoing } from './codec.ts'
+import { type Command, checkOutgoing, type Reach } from './gate.ts'
 import { GRPC, RpcError } from './grpc.ts'
 import type { PdClient } from './pd.ts'
 import { PdRefusal } from './pd.ts'
@@ -113,41 +113,15 @@ export class Router {
     this.#resolving.set(id, resolving)
   }
 
-  /** Addresses of the stores that serve rows now. */
-  async liveStores(): Promise<bigint[]> {
-    const { stores } = await this.#pd.call(PD.GetAllStores, { exclude_tombstone_stores: true })
-    return stores
-      .filter(({ labels }) => !labels.some(({ key, value }) => key === 'engine' && value.startsWith('tiflash')))
-      .map(({ id }) => id)
-  }
-
-  /** To one store, whatever regions it holds. */
-  async sendToStore<C extends Command>(
-    capability: Capability,
-    command: C,
-    id: bigint,
-    request: RequestOf<C>,
-    timeoutMs: number,
-  ): Promise<AnswerOf<C>> {
-    checkOutgoing(capability, command, request, this.#oracle.newest)
-    const store = await this.#store(id)
-    this.sent++
-    return store.client.send(command, { ...request, context: this.#baseContext(capability) }, timeoutMs, 0) as Promise<AnswerOf<C>>
-  }
-
-  #baseContext(capability: Capability): Init<typeof Context.fields> {
-    return { api_version: APIVersion.V2, keyspace_id: capability.id, cluster_id: this.#pd.clusterId }
-  }
-
   /** The request's context is filled in here. Null: the region changed, group the keys anew. */
   async send<C extends Command>(
-    capability: Capability,
+    reach: Reach,
     command: C,
     region: Region,
     request: RequestOf<C>,
     options: SendOptions,
   ): Promise<AnswerOf<C> | null> {
-    checkOutgoing(capability, command, request, this.#oracle.newest)
+    checkOutgoing(reach, command, request, this.#oracle.newest)
     const timeoutMs = options.timeoutMs ?? READ_TIMEOUT_MS
     let bounces = 0
     let silent = 0
@@ -165,7 +139,7 @@ export class Router {
           region_epoch: { conf_ver: region.confVer, version: region.version },
           peer,
           api_version: APIVersion.V2,
-          keyspace_id: capability.id,
+          keyspace_id: reach.id,
           cluster_id: this.#pd.clusterId,
           max_execution_duration_ms: BigInt(Math.round(timeoutMs)),
           resolved_locks: options.resolved,
@@ -210,7 +184,7 @@ export class Router {
 
   /** To the region that holds `key`, whichever that is by the time it answers. */
   async sendTo<C extends Command>(
-    capability: Capability,
+    reach: Reach,
     command: C,
     key: Uint8Array,
     request: RequestOf<C>,
@@ -218,7 +192,7 @@ export class Router {
   ): Promise<AnswerOf<C>> {
     for (;;) {
       const found = this.regions.locate(key)
-      const answer = await this.send(capability, command, found instanceof Promise ? await found : found, request, options)
+      const answer = await this.send(reach, command, found instanceof Promise ? await found : found, request, options)
       if (answer !== null) return answer
     }
   }

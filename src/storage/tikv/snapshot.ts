@@ -2,10 +2,12 @@
 // is remembered per snapshot and told to the stores, so that the same lock does not stop it twice.
 
 import type { CancelToken } from '../../base/cancel.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { KvError } from '../kv-error.ts'
 import { Backoff, BUDGET } from './backoff.ts'
-import { type Capability, MAX_TS } from './codec.ts'
+import type { Capability } from './codec.ts'
 import type { Engine } from './engine.ts'
+import { MAX_TS } from './gate.ts'
 import { type LockInfo, toKvError } from './key-error.ts'
 import { groupByRegion } from './router.ts'
 
@@ -31,6 +33,8 @@ export class Snapshot {
   readonly #engine: Engine
   readonly #capability: Capability
   readonly #cancel: CancelToken | null
+  /** performance.now() from when on the safe point is looked at before an answer is believed. */
+  readonly #trustedUntil: number
   #resolved: bigint[] = []
   #committed: bigint[] = []
 
@@ -39,6 +43,12 @@ export class Snapshot {
     this.#capability = capability
     this.ts = ts
     this.#cancel = cancel
+    this.#trustedUntil = ts === MAX_TS ? Number.POSITIVE_INFINITY : engine.safePoints.trustedUntil(ts)
+  }
+
+  /** After each answer: throws KvError 'snapshotTooOld' where it may lack versions. */
+  #believe(): MaybePromise<void> {
+    if (performance.now() > this.#trustedUntil) return this.#engine.safePoints.check(this.ts)
   }
 
   async #pass(locks: readonly LockInfo[], backoff: Backoff): Promise<void> {
@@ -66,7 +76,11 @@ export class Snapshot {
         { key, version: this.ts },
         { backoff, cancel: this.#cancel, resolved: this.#resolved, committed: this.#committed, timeoutMs: TIMEOUT_MS },
       )
-      if (answer.error === undefined) return answer.not_found ? null : Buffer.from(answer.value)
+      if (answer.error === undefined) {
+        const believed = this.#believe()
+        if (believed instanceof Promise) await believed
+        return answer.not_found ? null : Buffer.from(answer.value)
+      }
       if (answer.error.locked === undefined) throw toKvError(this.#capability, answer.error)
       await this.#pass([answer.error.locked], backoff)
     }
@@ -78,6 +92,7 @@ export class Snapshot {
     const distinct = new Map<string, Buffer>()
     for (const key of keys) distinct.set(key.latin1Slice(), key)
     await this.#batch([...distinct.values()], values, new Backoff(BUDGET.read, this.#cancel))
+    await this.#believe()
     return values
   }
 
@@ -155,6 +170,7 @@ export class Snapshot {
         await this.#pass(locks, backoff)
         continue
       }
+      await this.#believe()
       const { pairs } = answer
       const last = pairs[pairs.length - 1]
       if (pairs.length >= limit && last !== undefined) {

@@ -1,7 +1,7 @@
 // The way to one TiKV store: requests of one turn of the event loop go as one message of a BatchCommands stream and are answered in any order. What
 // the stream cannot carry goes as a unary call. When the stream breaks, everything under way fails as "maybe executed". // hot
 
-import type { Command } from './codec.ts'
+import type { Command } from './gate.ts'
 import { Channel, GRPC, type MessageStream, RpcError, type TlsOptions } from './grpc.ts'
 import type { AnyMessage } from './proto/message.ts'
 import { BATCH_CASE, BatchCommands, BatchCommandsRequest, BatchCommandsResponse, Tikv } from './proto/tikvpb.ts'

@@ -7,10 +7,14 @@ import type { BeginOptions, Keyspace, KeyspaceMeta, Store, StoreCapabilities, Tr
 import { Capability, encodeKey } from './codec.ts'
 import { PdDirectory } from './directory.ts'
 import { Engine, type EngineOptions } from './engine.ts'
+import { type GcOptions, GcWorker } from './gc-worker.ts'
 import { Snapshot } from './snapshot.ts'
 import { TikvTransaction } from './transaction.ts'
 
-export type TikvStoreOptions = EngineOptions
+export interface TikvStoreOptions extends EngineOptions {
+  /** Collect old versions while no TiDB does; absent = leave it to others. */
+  readonly gc?: GcOptions
+}
 
 /** What one raft entry holds, with room for key and record. */
 const MAX_VALUE_BYTES = 6 * 1024 * 1024
@@ -69,10 +73,12 @@ class TikvStore implements Store {
   readonly capabilities = TIKV_CAPABILITIES
   readonly keyspaces: PdDirectory
   readonly engine: Engine
+  readonly #gc: GcWorker | null
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, gc: GcOptions | undefined) {
     this.engine = engine
     this.keyspaces = new PdDirectory(engine)
+    this.#gc = gc === undefined ? null : new GcWorker(engine, this.keyspaces, TIKV_CAPABILITIES, gc)
   }
 
   async open(meta: KeyspaceMeta): Promise<Keyspace> {
@@ -84,6 +90,7 @@ class TikvStore implements Store {
   }
 
   close(): Promise<void> {
+    this.#gc?.close()
     this.keyspaces.close()
     return this.engine.close()
   }
@@ -94,9 +101,9 @@ export async function openTikvStore(options: TikvStoreOptions): Promise<Store> {
   const engine = new Engine(options)
   try {
     await engine.start()
+    return new TikvStore(engine, options.gc)
   } catch (error) {
     await engine.close()
     throw error
   }
-  return new TikvStore(engine)
 }

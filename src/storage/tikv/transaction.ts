@@ -19,11 +19,13 @@ import {
   type StoreCapabilities,
   type Transaction,
 } from '../store.ts'
-import { type Capability, MAX_TS } from './codec.ts'
+import type { Capability } from './codec.ts'
 import { commitTransaction, type Mutation, startHeartbeat } from './commit.ts'
 import type { Engine } from './engine.ts'
+import { MAX_TS } from './gate.ts'
 import { acquireLocks, type LockCall, type LockTarget, lockHeld, releaseLocks } from './pessimistic.ts'
 import { Op, PessimisticAction } from './proto/kvrpcpb.ts'
+import type { SnapshotHolder } from './safe-points.ts'
 import { type ScanSource, TikvScanner } from './scanner.ts'
 import { type Piece, Snapshot } from './snapshot.ts'
 import { WriteBuffer, type WriteEntry } from './write-buffer.ts'
@@ -45,7 +47,7 @@ function later(a: bigint, b: bigint): bigint {
   return b
 }
 
-export class TikvTransaction implements Transaction, ScanSource {
+export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder {
   readonly engine: Engine
   readonly capability: Capability
   readonly isolation: IsolationLevel
@@ -88,6 +90,10 @@ export class TikvTransaction implements Transaction, ScanSource {
     return this.#readTs === 0n ? null : timestamp(this.#readTs)
   }
 
+  get oldestTs(): bigint {
+    return this.#startTs
+  }
+
   #alive(): void {
     if (this.#ended) throw new KvError('closed', 'the transaction has ended')
     if (this.engine.closed) throw new KvError('closed', 'the store is closed')
@@ -104,6 +110,7 @@ export class TikvTransaction implements Transaction, ScanSource {
       .then((ts) => {
         if (this.#startTs === 0n) this.#startTs = ts
         this.#readTs = ts
+        if (!this.#ended) this.engine.safePoints.hold(this)
       })
       .finally(() => {
         this.#starting = null
@@ -375,6 +382,8 @@ export class TikvTransaction implements Transaction, ScanSource {
     if (this.#readTs === 0n) return
     this.#readTs = 0n
     this.#snapshot = null
+    // What neither wrote nor locked has nothing at its start: it need not hold old versions.
+    if (!this.#dirty) this.#startTs = 0n
     // Asked for now and waited for at the next use, which asks again if this fails.
     this.#start()?.catch(() => undefined)
   }
@@ -410,6 +419,8 @@ export class TikvTransaction implements Transaction, ScanSource {
         this.#finish()
         return null
       }
+      // Below the safe point the records are gone that a conflict would be found by.
+      if (performance.now() > this.engine.safePoints.trustedUntil(this.#startTs)) await this.engine.safePoints.check(this.#startTs)
       if (maxCommitTs !== 0n && this.#startTs >= maxCommitTs) {
         throw new KvError('schemaChanged', 'the commit came too late for the schema it was made under', { retryable: true })
       }
@@ -472,6 +483,7 @@ export class TikvTransaction implements Transaction, ScanSource {
 
   #finish(): void {
     this.#ended = true
+    this.engine.safePoints.release(this)
     this.#stopHeartbeat?.()
     this.#stopHeartbeat = null
     this.#locks.clear()

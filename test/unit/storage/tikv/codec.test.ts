@@ -1,14 +1,12 @@
-// Keys on their way out: prefixes, encodings, and the gate that nothing foreign or deadly passes.
+// Keys on their way out: prefixes and encodings.
 
 import { describe, expect, test } from 'vitest'
 import { keyspaceId } from '../../../../src/base/ids.ts'
-import { Capability, checkOutgoing, decodeKey, encodeKey, MAX_TS } from '../../../../src/storage/tikv/codec.ts'
-import { Op } from '../../../../src/storage/tikv/proto/kvrpcpb.ts'
+import { Capability, decodeKey, encodeKey } from '../../../../src/storage/tikv/codec.ts'
 
 const one = new Capability(keyspaceId(1))
 const two = new Capability(keyspaceId(2))
 const key = Buffer.from('k')
-const now = 470_000_000_000_000_000n
 
 describe('codec', () => {
   test('prefixes carry into the next byte', () => {
@@ -27,50 +25,5 @@ describe('codec', () => {
     for (let n = 0; n < 40; n++) expect(decodeKey(encodeKey(Buffer.alloc(n, n)))?.equals(Buffer.alloc(n, n))).toBe(true)
     expect(decodeKey(Buffer.from('abc'))).toBeNull()
     expect(decodeKey(Buffer.from('0102030000000100fa', 'hex'))).toBeNull()
-  })
-
-  const refused = (command: Parameters<typeof checkOutgoing>[1], request: object, why: RegExp): void =>
-    expect(() => checkOutgoing(one, command, request, now)).toThrow(why)
-
-  test('a key of another keyspace never passes, wherever it stands', () => {
-    const own = one.key(key)
-    const foreign = two.key(key)
-    checkOutgoing(one, 'KvGet', { key: own, version: now }, now)
-    refused('KvGet', { key: foreign, version: now }, /outside keyspace/)
-    refused('KvGet', { key, version: now }, /outside keyspace/)
-    refused('KvBatchGet', { keys: [own, foreign], version: now }, /outside keyspace/)
-    refused('KvPrewrite', { mutations: [{ op: Op.Put, key: foreign }], primary_lock: own }, /outside keyspace/)
-    refused('KvPrewrite', { mutations: [{ op: Op.Put, key: own }], primary_lock: foreign }, /outside keyspace/)
-    refused('KvPrewrite', { mutations: [{ op: Op.Put, key: own }], primary_lock: own, secondaries: [foreign] }, /outside keyspace/)
-    refused('KvCommit', { keys: [foreign] }, /outside keyspace/)
-    refused('KvCheckTxnStatus', { primary_key: foreign, lock_ts: 1n }, /outside keyspace/)
-    refused('KvScan', { start_key: own, end_key: foreign, version: now }, /outside keyspace/)
-    checkOutgoing(one, 'KvScan', { start_key: one.start, end_key: one.end, version: now }, now)
-    checkOutgoing(one, 'KvScan', { start_key: one.end, end_key: one.start, reverse: true, version: now }, now)
-    refused('KvDeleteRange', { start_key: one.start, end_key: two.end }, /outside keyspace/)
-  })
-
-  test('what kills a store never passes', () => {
-    const own = one.key(key)
-    for (const command of ['KvCommit', 'KvBatchRollback', 'KvCheckSecondaryLocks'] as const) refused(command, { keys: [] }, /empty/)
-    refused('KvPrewrite', { mutations: [] }, /empty/)
-    refused('KvPessimisticLock', { mutations: [] }, /empty/)
-    refused(
-      'KvPrewrite',
-      {
-        mutations: [
-          { op: Op.Put, key: own },
-          { op: Op.Del, key: Buffer.from(own) },
-        ],
-      },
-      /twice/,
-    )
-    refused('KvResolveLock', { keys: [own, Buffer.from(own)] }, /twice/)
-    refused('KvPessimisticLock', { mutations: [{ op: Op.Put, key: own }] }, /another command/)
-    refused('UnsafeDestroyRange', { start_key: own, end_key: Buffer.alloc(0) }, /empty/)
-    refused('KvDeleteRange', { start_key: one.end, end_key: one.start }, /./)
-    refused('KvGet', { key: own, version: now + (120_000n << 18n) }, /ahead of the clock/)
-    checkOutgoing(one, 'KvGet', { key: own, version: MAX_TS }, now)
-    refused('KvScan', { start_key: one.start, end_key: one.end, version: MAX_TS }, /ahead of the clock/)
   })
 })
