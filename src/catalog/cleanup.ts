@@ -3,9 +3,9 @@
 
 import { prefixEnd } from '../base/bytes.ts'
 import { tableId } from '../base/ids.ts'
-import { tableRange } from '../storage/rows/keys.ts'
+import { rowIdKey, sequenceKey, tableRange } from '../storage/rows/keys.ts'
 import type { KeyRange, Keyspace } from '../storage/store.ts'
-import { GARBAGE_PREFIX, hex8 } from './keys.ts'
+import { GARBAGE_PREFIX, garbageKey } from './keys.ts'
 
 /** Keys erased in one transaction. */
 const BATCH = 1000
@@ -38,6 +38,9 @@ async function eraseRange(keyspace: Keyspace, range: KeyRange): Promise<number> 
   }
 }
 
+const eraseKey = (keyspace: Keyspace, key: Buffer): Promise<number> =>
+  eraseRange(keyspace, { start: key, end: Buffer.concat([key, Buffer.from([0])]) })
+
 /** Ids whose keys wait to be erased. */
 export async function garbageIds(keyspace: Keyspace): Promise<number[]> {
   const start = Buffer.from(GARBAGE_PREFIX, 'utf8')
@@ -60,11 +63,9 @@ export async function collectGarbage(keyspace: Keyspace, ids: readonly number[])
   let erased = 0
   for (const id of ids) {
     erased += await eraseRange(keyspace, tableRange(tableId(id)))
-    for (const prefix of ['mq', 'mr', GARBAGE_PREFIX]) {
-      const key = Buffer.from(`${prefix}${hex8(id)}`, 'latin1')
-      const found = await eraseRange(keyspace, { start: key, end: Buffer.concat([key, Buffer.from([0])]) })
-      if (prefix !== GARBAGE_PREFIX) erased += found
-    }
+    erased += await eraseKey(keyspace, sequenceKey(id))
+    erased += await eraseKey(keyspace, rowIdKey(tableId(id)))
+    await eraseKey(keyspace, Buffer.from(garbageKey(id), 'utf8'))
   }
   return erased
 }

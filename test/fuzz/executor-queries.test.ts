@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { PGlite } from '@electric-sql/pglite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TYPE_OID } from '../../src/sql/builtin/data/type-oids.ts'
+import { randomFrom } from '../support/random.ts'
 import { testSeed } from '../support/seed.ts'
 import { loadParser, runSql } from '../unit/sql/executor/pipeline.ts'
 
@@ -13,13 +14,7 @@ const COUNT = Number(process.env['FUZZ_COUNT'] ?? 150)
 const MOST_FAILURES = Number(process.env['FUZZ_FAILURES'] ?? 5)
 const RAW = Object.fromEntries(Object.values(TYPE_OID).map((oid) => [oid, (value: string): string => value]))
 
-let state = SEED
-const random = (): number => {
-  state = (Math.imul(state, 1664525) + 1013904223) | 0
-  return (state >>> 0) / 4294967296
-}
-const int = (n: number): number => Math.floor(random() * n)
-const pick = <T>(list: readonly T[]): T => list[int(list.length)]!
+const { fraction: random, below: int, pick } = randomFrom(SEED)
 const chance = (p: number): boolean => random() < p
 
 /** Columns in scope: name and kind. */

@@ -13,8 +13,9 @@ import { quoteLiteral } from '../../src/sql/types/quote.ts'
 import { builtinTypeSupport } from '../../src/sql/types/registry.ts'
 import type { Present } from '../../src/sql/types/type.ts'
 import { testContext } from '../support/eval-context.ts'
+import { randomFrom } from '../support/random.ts'
 import { testSeed } from '../support/seed.ts'
-import { hasSamples, randomFrom, sample, sampleType } from '../support/type-samples.ts'
+import { hasSamples, sample, sampleType } from '../support/type-samples.ts'
 
 const seed = testSeed('PROCS_SEED')
 const long = process.env['LONG'] === '1'
@@ -24,7 +25,7 @@ const limit = Number(process.env['PROCS_CALLS'] ?? (long ? Number.POSITIVE_INFIN
 /** Comma-separated typnames: only functions over these. */
 const types = process.env['PROCS_TYPES']?.split(',') ?? null
 const only = process.env['PROCS_ONLY'] === undefined ? null : new RegExp(process.env['PROCS_ONLY'])
-const random = randomFrom(seed)
+const random = randomFrom(seed).below
 const ctx = testContext()
 
 /** Functions whose answer is no function of their arguments. */

@@ -18,21 +18,14 @@ import { numericProcs, numericSqlBodies } from '../../src/sql/types/numeric-proc
 import type { CallInfo } from '../../src/sql/types/procs.ts'
 import { builtinTypeSupport } from '../../src/sql/types/registry.ts'
 import type { Present } from '../../src/sql/types/type.ts'
+import { randomFrom } from '../support/random.ts'
 import { testSeed } from '../support/seed.ts'
 
 const seed = testSeed()
 const calls = Number(process.env['FUZZ_CALLS'] ?? 3)
 const only = process.env['FUZZ_ONLY'] === undefined ? null : new RegExp(process.env['FUZZ_ONLY'])
 
-let state = seed
-/** mulberry32 */
-function random(): number {
-  state = (state + 0x6d2b79f5) | 0
-  let t = Math.imul(state ^ (state >>> 15), 1 | state)
-  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-  return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-}
-const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!
+const { fraction: random, pick } = randomFrom(seed)
 const int = (low: number, high: number): number => low + Math.floor(random() * (high - low + 1))
 const digits = (n: number): string => Array.from({ length: n }, () => int(0, 9)).join('')
 

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { PgError } from '../../src/base/errors.ts'
 import { KvError } from '../../src/storage/kv-error.ts'
 import { MiniEngine } from '../support/mini-engine.ts'
+import { randomFrom } from '../support/random.ts'
 import { testSeed } from '../support/seed.ts'
 
 const SEED = testSeed()
@@ -13,14 +14,8 @@ const ROUNDS = Number(process.env['FUZZ_ROUNDS'] ?? (process.env['LONG'] === '1'
 
 let db: MiniEngine
 let oracle: PGlite
-let state = SEED
+const { below, pick } = randomFrom(SEED)
 
-/** Uniform in [0, n). */
-function below(n: number): number {
-  state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-  return Math.floor((state / 4294967296) * n)
-}
-const pick = <T>(list: readonly T[]): T => list[below(list.length)]!
 const chance = (percent: number): boolean => below(100) < percent
 
 const TABLES = ['wa', 'wb'] as const

@@ -6,6 +6,7 @@
 import { writeSync } from 'node:fs'
 import { openLmdbStore } from '../../src/storage/lmdb/store.ts'
 import type { Keyspace } from '../../src/storage/store.ts'
+import { randomFrom } from '../support/random.ts'
 
 export const KEYS_PER_GROUP = 8
 export const ACCOUNTS = 10
@@ -14,11 +15,7 @@ export const LARGE_KEYS = 40_000
 const [dataDir, groupsText, seedText, commitsText] = process.argv.slice(2)
 const groups = Number(groupsText)
 const commits = Number(commitsText ?? '0')
-let state = Number(seedText)
-const random = (below: number): number => {
-  state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-  return Math.floor((state / 4294967296) * below)
-}
+const random = randomFrom(Number(seedText)).below
 
 const say = (line: string): void => {
   writeSync(1, `${line}\n`)

@@ -10,9 +10,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openLmdbStore } from '../../src/storage/lmdb/store.ts'
 import type { Transaction } from '../../src/storage/store.ts'
 import { compileProgram } from '../support/compile.ts'
+import { randomFrom } from '../support/random.ts'
 import { testSeed } from '../support/seed.ts'
 import { drain, wholeTable } from './conformance.ts'
-import { random } from './model.ts'
 
 const CYCLES = process.env['LONG'] === '1' ? 60 : 5
 const GROUPS = 6
@@ -48,7 +48,7 @@ describe('kill -9', () => {
   test(`${CYCLES} cycles`, { timeout: 120_000 + CYCLES * 20_000 }, async () => {
     const seed = testSeed('SEED')
     console.log(`crash seed ${seed}`)
-    const pick = random(seed)
+    const pick = randomFrom(seed).below
     const dataDir = mkdtempSync(join(tmpdir(), 'pgks-crash-'))
     const acknowledged = new Map<string, number>()
     const tried = new Map<string, number>()

@@ -3,20 +3,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { KvError } from '../../src/storage/kv-error.ts'
 import type { Keyspace, Savepoint, Transaction } from '../../src/storage/store.ts'
+import { randomFrom } from '../support/random.ts'
 import { testSeed } from '../support/seed.ts'
 import { drain, exclusive, key, type StoreUnderTest, wholeTable } from './conformance.ts'
-
-/** mulberry32: small, seeded. */
-export function random(seed: number): (below: number) => number {
-  let state = seed >>> 0
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let t = state
-    t = Math.imul(t ^ (t >>> 15), t | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 4294967296) * below)
-  }
-}
 
 type State = Map<string, string>
 
@@ -56,7 +45,7 @@ export function describeModel(name: string, make: () => Promise<StoreUnderTest>)
     test('random transactions', { timeout: 600_000 }, async () => {
       const seed = testSeed('SEED')
       console.log(`model seed ${seed}`)
-      const pick = random(seed)
+      const pick = randomFrom(seed).below
       const keyspace = await under.store.open(await under.store.keyspaces.create(`model-${seed % 100000}`))
       const committed: State = new Map()
       const changedAt = new Map<string, number>()

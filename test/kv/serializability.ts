@@ -4,9 +4,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { KvError } from '../../src/storage/kv-error.ts'
 import type { IsolationLevel, Keyspace, Transaction } from '../../src/storage/store.ts'
+import { randomFrom } from '../support/random.ts'
 import { testSeed } from '../support/seed.ts'
 import { drain, exclusive, key, type StoreUnderTest, wholeTable } from './conformance.ts'
-import { random } from './model.ts'
 
 interface Committed {
   readonly id: number
@@ -42,7 +42,7 @@ async function run(
   seed: number,
   transactions: number,
 ): Promise<{ committed: Committed[]; failed: number }> {
-  const pick = random(seed)
+  const pick = randomFrom(seed).below
   const committed: Committed[] = []
   let failed = 0
   let next = 1

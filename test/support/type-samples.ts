@@ -1,20 +1,10 @@
 // Text forms of values of the builtin types: edge cases and random ones, for differential tests.
 
-export type Random = (n: number) => number
+import type { Random } from './random.ts'
 
-/** A seeded generator of integers below n. */
-export function randomFrom(seed: number): Random {
-  let state = seed >>> 0
-  return (n) => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let t = state
-    t = Math.imul(t ^ (t >>> 15), t | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * n)
-  }
-}
+type Below = Random['below']
 
-const pick = <T>(random: Random, list: readonly T[]): T => list[random(list.length)]!
+const pick = <T>(random: Below, list: readonly T[]): T => list[random(list.length)]!
 
 // biome-ignore-start format: tables
 const EDGES: Readonly<Record<string, readonly string[]>> = {
@@ -234,10 +224,10 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
 
 const CHARS = ['a', 'b', 'c', 'A', 'B', 'x', ' ', '%', '_', '\\', '1', '0', '.', 'ä', 'é', '日', '😀', "'", '"', ',', '-']
 
-const digits = (random: Random, n: number): string => Array.from({ length: n }, () => random(10)).join('')
-const signed = (random: Random): string => (random(2) === 0 ? '-' : '')
+const digits = (random: Below, n: number): string => Array.from({ length: n }, () => random(10)).join('')
+const signed = (random: Below): string => (random(2) === 0 ? '-' : '')
 
-function randomValue(type: string, random: Random): string | undefined {
+function randomValue(type: string, random: Below): string | undefined {
   switch (type) {
     case 'int2':
       return String(random(65536) - 32768)
@@ -297,7 +287,7 @@ export function hasSamples(type: string): boolean {
   return (SAME_AS[type] ?? type) in EDGES
 }
 
-export function sample(type: string, random: Random): string {
+export function sample(type: string, random: Below): string {
   const kind = SAME_AS[type] ?? type
   return (random(2) === 0 ? randomValue(kind, random) : undefined) ?? pick(random, EDGES[kind]!)
 }

@@ -3,6 +3,7 @@
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { WireServer } from '../../src/pgwire/server.ts'
+import { randomFrom } from '../support/random.ts'
 import { testSeed } from '../support/seed.ts'
 import { frame, msg, WireClient } from '../support/wire-client.ts'
 import { type StubServer, startStub } from '../support/wire-server.ts'
@@ -16,17 +17,6 @@ afterAll(() => Promise.all(running.map((server) => server.shutdown(0))))
 
 const seed = testSeed('SEED')
 const rounds = Number(process.env['ROUNDS'] ?? 300)
-
-/** mulberry32 */
-function generator(start: number): (below: number) => number {
-  let state = start
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * below)
-  }
-}
 
 const WELL_FORMED = [
   msg.query('select 1; notice'),
@@ -50,7 +40,7 @@ const WELL_FORMED = [
 const TYPES = 'BCDEFHPQSXcdfp'
 
 test(`noise (SEED=${seed})`, async () => {
-  const random = generator(seed)
+  const random = randomFrom(seed).below
   const bytes = (length: number): Buffer => Buffer.from(Array.from({ length }, () => random(256)))
   const piece = (): Buffer => {
     const whole = WELL_FORMED[random(WELL_FORMED.length)]!

@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Row } from '../../../../src/base/datum.ts'
 import { INNER_VAR, type Plan, type PlanJoinType } from '../../../../src/sql/planner/plan.ts'
+import { randomFrom } from '../../../support/random.ts'
 import {
   agg,
   call,
@@ -24,19 +25,10 @@ import {
   targets,
 } from './harness.ts'
 
-/** A small deterministic generator. */
-function random(seed: number): () => number {
-  let x = seed
-  return () => {
-    x = (Math.imul(x, 1664525) + 1013904223) | 0
-    return (x >>> 0) / 4294967296
-  }
-}
-
 const sorted = (list: Row[]): string[] => list.map((row) => JSON.stringify(row)).sort()
 
 function table(n: number, keys: number, seed: number): Row[] {
-  const next = random(seed)
+  const next = randomFrom(seed).fraction
   return Array.from({ length: n }, (_, i) => [next() < 0.1 ? null : Math.floor(next() * keys), `row ${i}`])
 }
 
@@ -166,7 +158,7 @@ describe('joins', () => {
 })
 
 describe('sort', () => {
-  const next = random(7)
+  const next = randomFrom(7).fraction
   const given: Row[] = Array.from({ length: 6000 }, (_, i) => [
     next() < 0.05 ? null : Math.floor(next() * 500) - 250,
     next() < 0.05 ? null : `${['ä', 'b', 'c', '😀'][Math.floor(next() * 4)]}${Math.floor(next() * 100)}`,

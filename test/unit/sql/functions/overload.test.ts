@@ -1,5 +1,6 @@
 // Overload resolution against PostgreSQL's own choice: for random operators and functions over random argument types, the result type,
 // or the SQLSTATE and text of the error, must be PGlite's. A fixed seed: the same questions each run.
+
 import { PGlite } from '@electric-sql/pglite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { PgError } from '../../../../src/base/errors.ts'
@@ -16,6 +17,7 @@ import {
   resolveFunction,
   resolveOperator,
 } from '../../../../src/sql/functions/overload.ts'
+import { randomFrom } from '../../../support/random.ts'
 
 let db: PGlite
 beforeAll(() => {
@@ -23,12 +25,7 @@ beforeAll(() => {
 }, 180_000)
 afterAll(() => db.close())
 
-let state = 20260101
-const random = (n: number): number => {
-  state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-  return Math.floor((state / 2 ** 32) * n)
-}
-const pick = <T>(list: readonly T[]): T => list[random(list.length)]!
+const { below: random, pick } = randomFrom(20260101)
 
 // biome-ignore format: a list
 const TYPES = ['bool', 'int2', 'int4', 'int8', 'numeric', 'float4', 'float8', 'text', 'varchar', 'bpchar', 'name', 'bytea', 'date', 'time',

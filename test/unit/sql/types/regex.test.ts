@@ -5,7 +5,7 @@ import { PgError } from '../../../../src/base/errors.ts'
 import type { ArrayDatum } from '../../../../src/sql/types/array.ts'
 import { regexpProcs } from '../../../../src/sql/types/regexp.ts'
 import { testContext } from '../../../support/eval-context.ts'
-import { randomFrom } from '../../../support/type-samples.ts'
+import { randomFrom } from '../../../support/random.ts'
 
 let db: PGlite
 beforeAll(async () => {
@@ -62,8 +62,7 @@ test('chosen patterns', async () => {
 })
 
 test('random patterns', async () => {
-  const random = randomFrom(7)
-  const pick = <T>(list: readonly T[]): T => list[random(list.length)]!
+  const { below: random, pick } = randomFrom(7)
   const atom = (depth: number): string => {
     switch (random(depth > 0 ? 9 : 5)) {
       case 0:
