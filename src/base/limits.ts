@@ -32,6 +32,7 @@ export const LIMITS = {
   maxIdentifierBytes: 63,
   /** Planned statements kept per keyspace, prepared statements and portals per session. */
   planCacheEntries: 512,
+  sessionPlanCacheEntries: 64,
   preparedStatements: 10_000,
   portals: 1000,
   /** Bytes of notifications of one keyspace that its listeners have not taken yet; NOTIFY fails above. */

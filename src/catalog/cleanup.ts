@@ -6,6 +6,8 @@ import { tableId } from '../base/ids.ts'
 import { rowIdKey, sequenceKey, tableRange } from '../storage/rows/keys.ts'
 import type { KeyRange, Keyspace } from '../storage/store.ts'
 import { GARBAGE_PREFIX, garbageKey } from './keys.ts'
+import { decodeValue, encodeValue } from './records.ts'
+import { isGarbageNote, temporaryNote } from './temporary.ts'
 
 /** Keys erased in one transaction. */
 const BATCH = 1000
@@ -41,16 +43,21 @@ async function eraseRange(keyspace: Keyspace, range: KeyRange): Promise<number> 
 const eraseKey = (keyspace: Keyspace, key: Buffer): Promise<number> =>
   eraseRange(keyspace, { start: key, end: Buffer.concat([key, Buffer.from([0])]) })
 
-/** Ids whose keys wait to be erased. */
-export async function garbageIds(keyspace: Keyspace): Promise<number[]> {
+/** Ids whose keys wait to be erased. `alone`: no other process can have sessions in the keyspace. */
+export async function garbageIds(keyspace: Keyspace, alone: boolean): Promise<number[]> {
   const start = Buffer.from(GARBAGE_PREFIX, 'utf8')
   const txn = keyspace.begin({ isolation: 'read committed', readOnly: true })
-  const scanner = txn.scan({ start, end: prefixEnd(start)! }, { keysOnly: true })
+  const scanner = txn.scan({ start, end: prefixEnd(start)! })
   const ids: number[] = []
+  const now = Date.now()
   try {
     for (let batch = await scanner.next(); batch !== null; batch = await scanner.next())
-      for (let i = 0; i < batch.count; i++)
-        ids.push(Number.parseInt(batch.data.utf8Slice(batch.bounds[4 * i]! + start.length, batch.bounds[4 * i + 1]!), 16))
+      for (let i = 0; i < batch.count; i++) {
+        const { data, bounds } = batch
+        const note = decodeValue(data.subarray(bounds[4 * i + 2]!, bounds[4 * i + 3]!)) as string
+        if (isGarbageNote(note, now, alone))
+          ids.push(Number.parseInt(data.utf8Slice(bounds[4 * i]! + start.length, bounds[4 * i + 1]!), 16))
+      }
     return ids
   } finally {
     scanner.close()
@@ -68,4 +75,20 @@ export async function collectGarbage(keyspace: Keyspace, ids: readonly number[])
     await eraseKey(keyspace, Buffer.from(garbageKey(id), 'utf8'))
   }
   return erased
+}
+
+/** Says of ids used by temporary objects that they still are, or (`dropped`) no longer. */
+export async function noteTemporary(keyspace: Keyspace, ids: readonly number[], dropped: boolean): Promise<void> {
+  if (ids.length === 0) return
+  const txn = keyspace.begin({ isolation: 'read committed' })
+  try {
+    const keys = ids.map((id) => Buffer.from(garbageKey(id), 'utf8'))
+    await txn.lockKeys(keys, { mode: 'exclusive', wait: 'block', timeoutMs: 10_000 })
+    const note = encodeValue(dropped ? 'dropped' : temporaryNote(Date.now()))
+    for (const key of keys) await txn.put(key, note)
+    await txn.commit({ relaxed: true })
+  } catch (error) {
+    await txn.rollback()
+    throw error
+  }
 }

@@ -151,6 +151,8 @@ export interface TableDescriptor {
   readonly rowSecurity: boolean
   readonly forceRowSecurity: boolean
   readonly replicaIdentity: string
+  /** ON COMMIT DELETE ROWS or DROP; only temporary tables have one. */
+  readonly onCommit?: 'delete' | 'drop'
 }
 
 export interface SequenceDescriptor {

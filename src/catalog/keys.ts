@@ -10,7 +10,8 @@
 //   mt CLASS OID SUB                                comment (text)
 //   ma ROLE NAMESPACE type                          default privileges: JSON acl; type as pg_default_acl.defaclobjtype
 //   ms ROLE                                         settings: of the database (ROLE 0) or of a role in the database
-//   mg ID                                           a table id whose keys nobody refers to any more: the clean-up job's work
+//   mg ID                                           a table or counter id whose keys nobody refers to any more, or a temporary object
+//                                                   does (temporary.ts): the clean-up job's work
 //
 // Only the catalogue writes these keys, always inside a transaction that holds the key's lock.
 

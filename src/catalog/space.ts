@@ -41,6 +41,7 @@ export class CatalogSpace {
   readonly versions: CatalogVersions
   /** Grows with each committed change known here. */
   version = 1
+  versionText = '1'
   /** Grows with each change of another node. */
   foreignChanges = 0
   readonly #noteForeign = (): void => {
@@ -124,14 +125,19 @@ export class CatalogSpace {
 
   /** After a commit: these keys have new values. */
   invalidate(keys: Iterable<string>): void {
-    this.version++
+    this.#grow()
     for (const key of keys) this.#cache.delete(key)
   }
 
   /** Everything may have changed (another node's change, a lost lease). */
   invalidateAll(): void {
-    this.version++
+    this.#grow()
     this.#cache.clear()
+  }
+
+  #grow(): void {
+    this.version++
+    this.versionText = String(this.version)
   }
 
   #reader(latest = true): Transaction {

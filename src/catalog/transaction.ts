@@ -1,10 +1,11 @@
 // The catalogue as one user transaction sees and changes it: what is committed, with its own changes above. Changes go into the user's
 // transaction (they commit and roll back with the data) and into an overlay here that answers look-ups; a log undoes them at a savepoint.
 
-import type { MaybePromise } from '../base/maybe-promise.ts'
+import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import type { Transaction } from '../storage/store.ts'
 import { type CatalogValue, decodeValue, encodeValue } from './records.ts'
 import type { CatalogEntry, CatalogSpace } from './space.ts'
+import { isTemporaryKey, overlaid, TemporaryCatalog } from './temporary.ts'
 
 let serial = 0
 
@@ -16,14 +17,18 @@ export interface CatalogReader {
   scan(prefix: string): MaybePromise<CatalogEntry[]>
 }
 
-export function committedReader(space: CatalogSpace): CatalogReader {
+/** What is committed: the keyspace's, and the session's own temporary objects. */
+export function committedReader(space: CatalogSpace, temporary = new TemporaryCatalog()): CatalogReader {
   return {
     get version() {
-      return String(space.version)
+      return temporary.isEmpty ? space.versionText : space.versionText + temporary.version
     },
-    get: (key) => space.get(key),
-    fetch: (key) => space.fetch(key),
-    scan: (prefix) => space.scan(prefix),
+    get: (key) => (isTemporaryKey(key) ? temporary.get(key) : space.get(key)),
+    fetch: (key) => (isTemporaryKey(key) ? temporary.get(key) : space.fetch(key)),
+    scan: (prefix) => {
+      if (isTemporaryKey(prefix)) return temporary.overlaid([], prefix)
+      return andThen(space.scan(prefix), (rows) => temporary.overlaid(rows, prefix))
+    },
   }
 }
 
@@ -35,13 +40,17 @@ export class CatalogTransaction implements CatalogReader {
   readonly txn: Transaction
   readonly #serial = ++serial
   #changes = 0
+  readonly #committed: CatalogReader
+  readonly #temporary: TemporaryCatalog
   readonly #overlay = new Map<string, CatalogValue | null>()
   readonly #log: { key: string; previous: CatalogValue | null | undefined }[] = []
   lockTimeoutMs = NO_TIMEOUT
 
-  constructor(space: CatalogSpace, txn: Transaction) {
+  constructor(space: CatalogSpace, txn: Transaction, temporary = new TemporaryCatalog()) {
     this.space = space
     this.txn = txn
+    this.#temporary = temporary
+    this.#committed = committedReader(space, temporary)
   }
 
   /** True once this transaction changed the catalogue. */
@@ -50,35 +59,29 @@ export class CatalogTransaction implements CatalogReader {
   }
 
   get version(): string {
-    return this.#overlay.size === 0 ? String(this.space.version) : `${this.space.version}+${this.#serial}.${this.#changes}`
+    return this.#overlay.size === 0 ? this.#committed.version : `${this.#committed.version}+${this.#serial}.${this.#changes}`
   }
 
   get(key: string): CatalogValue | null {
     const own = this.#overlay.get(key)
-    return own !== undefined ? own : this.space.get(key)
+    return own !== undefined ? own : this.#committed.get(key)
   }
 
   fetch(key: string): MaybePromise<CatalogValue | null> {
     const own = this.#overlay.get(key)
-    return own !== undefined ? own : this.space.fetch(key)
+    return own !== undefined ? own : this.#committed.fetch(key)
   }
 
   scan(prefix: string): MaybePromise<CatalogEntry[]> {
-    const committed = this.space.scan(prefix)
-    if (this.#overlay.size === 0) return committed
-    return committed instanceof Promise ? committed.then((rows) => this.#merge(prefix, rows)) : this.#merge(prefix, committed)
-  }
-
-  #merge(prefix: string, rows: CatalogEntry[]): CatalogEntry[] {
-    const merged = rows.filter((row) => !this.#overlay.has(row.key))
-    for (const [key, value] of this.#overlay) if (value !== null && key.startsWith(prefix)) merged.push({ key, value })
-    return merged.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
+    const committed = this.#committed.scan(prefix)
+    return this.#overlay.size === 0 ? committed : andThen(committed, (rows) => overlaid(rows, this.#overlay, prefix))
   }
 
   /** Locks the key and answers its newest value: the base of a change. */
   async lock(key: string): Promise<CatalogValue | null> {
     const own = this.#overlay.get(key)
     if (own !== undefined) return own
+    if (isTemporaryKey(key)) return this.#temporary.get(key)
     const locked = await this.txn.lockKeys([Buffer.from(key, 'utf8')], {
       mode: 'exclusive',
       wait: 'block',
@@ -91,8 +94,15 @@ export class CatalogTransaction implements CatalogReader {
 
   /** Writes a key that `lock` or `insert` has locked. */
   async put(key: string, value: CatalogValue): Promise<void> {
-    await this.txn.put(Buffer.from(key, 'utf8'), encodeValue(value))
+    if (!isTemporaryKey(key)) await this.txn.put(Buffer.from(key, 'utf8'), encodeValue(value))
     this.#note(key, value)
+  }
+
+  /** Writes a key that no look-up asks for. */
+  async putUnread(key: string, value: CatalogValue): Promise<void> {
+    const bytes = Buffer.from(key, 'utf8')
+    await this.txn.lockKeys([bytes], { mode: 'exclusive', wait: 'block', timeoutMs: this.lockTimeoutMs })
+    await this.txn.put(bytes, encodeValue(value))
   }
 
   /** Writes a key that must not exist yet; false if it does. Waits for a transaction that is writing it. */
@@ -103,8 +113,10 @@ export class CatalogTransaction implements CatalogReader {
   }
 
   async delete(key: string): Promise<void> {
-    await this.lock(key)
-    await this.txn.delete(Buffer.from(key, 'utf8'))
+    if (!isTemporaryKey(key)) {
+      await this.lock(key)
+      await this.txn.delete(Buffer.from(key, 'utf8'))
+    }
     this.#note(key, null)
   }
 
@@ -130,12 +142,15 @@ export class CatalogTransaction implements CatalogReader {
 
   /** Before the store's commit. */
   prepareCommit(): MaybePromise<void> {
-    return this.changed ? this.space.versions.publish(this.txn) : undefined
+    for (const key of this.#overlay.keys()) if (!isTemporaryKey(key)) return this.space.versions.publish(this.txn)
   }
 
   /** After the store's commit succeeded (or may have: 08007), before anybody is told. */
   committed(): void {
-    if (this.changed) this.space.invalidate(this.#overlay.keys())
+    const changes = [...this.#overlay]
+    const own = changes.filter(([key]) => isTemporaryKey(key))
+    if (own.length < changes.length) this.space.invalidate(this.#overlay.keys())
+    if (own.length > 0) this.#temporary.apply(own)
     this.#overlay.clear()
     this.#log.length = 0
   }

@@ -2,8 +2,9 @@
 // What a relation contains (indexes, constraints, defaults, row types) follows its descriptor: callers hand over the new descriptor and the
 // difference is written here. Invariant: names and auxiliary records never disagree with the descriptor they come from.
 
-import { PgError } from '../base/errors.ts'
+import { notSupported, PgError } from '../base/errors.ts'
 import type { Oid } from '../base/ids.ts'
+import type { MaybePromise } from '../base/maybe-promise.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { builtinRoleByName } from './builtin-roles.ts'
 import { ReaderSnapshot } from './catalog-snapshot.ts'
@@ -28,6 +29,7 @@ import {
   settingsKey,
 } from './keys.ts'
 import { DATABASE_OID, type DatabaseDescriptor, type ObjectRecord } from './records.ts'
+import { isTemporary, newTemporaryOid, temporaryNote } from './temporary.ts'
 import type { CatalogTransaction } from './transaction.ts'
 
 /** pg_depend.deptype: n normal, a auto, i internal. */
@@ -89,8 +91,9 @@ export class CatalogWriter {
     this.snapshot = snapshot
   }
 
-  newOid(): Promise<Oid> {
-    return newOid(this.catalog.space)
+  /** A number nobody has; a temporary one for what stands in a temporary schema. */
+  newOid(schema: Oid = 0): MaybePromise<Oid> {
+    return isTemporary(schema) ? newTemporaryOid() : newOid(this.catalog.space)
   }
 
   async #takeName(kind: NameClass, namespace: Oid, name: string, oid: Oid, taken: PgError): Promise<void> {
@@ -125,7 +128,18 @@ export class CatalogWriter {
       if (relation.rowArrayType !== 0) await this.takeArrayName(relation.namespace, relation.name, relation.rowArrayType)
     }
     for (const [key, record] of auxiliary(relation)) await this.catalog.insert(key, record)
+    await this.#noteStorage(null, relation)
     await this.#putRecord(relation.oid, { kind: 'relation', value: relation })
+  }
+
+  /** Ids under which the relation's rows or counter no longer lie are garbage; those of temporary ones are noted while they are used. */
+  async #noteStorage(before: RelationDescriptor | null, after: RelationDescriptor): Promise<void> {
+    if (before !== null && before.table !== null && before.table.id !== after.table?.id) await this.addGarbage(before.table.id)
+    if (!isTemporary(after.oid)) return
+    const idsOf = (relation: RelationDescriptor | null) => [relation?.table?.id, relation?.sequence?.counterId]
+    const known = idsOf(before)
+    for (const id of idsOf(after))
+      if (id !== undefined && !known.includes(id)) await this.catalog.putUnread(garbageKey(id), temporaryNote(Date.now()))
   }
 
   /** Takes `_name` for an array type, or with more underscores if that is taken. */
@@ -171,7 +185,7 @@ export class CatalogWriter {
     const newAux = auxiliary(stored)
     for (const key of oldAux.keys()) if (!newAux.has(key)) await this.catalog.delete(key)
     for (const [key, record] of newAux) if (!oldAux.has(key)) await this.catalog.insert(key, record)
-    if (old.table !== null && stored.table !== null && old.table.id !== stored.table.id) await this.addGarbage(old.table.id)
+    await this.#noteStorage(old, stored)
     await this.#putRecord(stored.oid, { kind: 'relation', value: stored })
     return stored
   }
@@ -199,7 +213,7 @@ export class CatalogWriter {
 
   /** Keys under this table or counter id belong to nobody once this transaction has committed. */
   async addGarbage(id: number): Promise<void> {
-    await this.catalog.insert(garbageKey(id), 'dropped')
+    await this.catalog.putUnread(garbageKey(id), 'dropped')
   }
 
   // --- schemas, roles, types, database --------------------------------------------------------------------------------------------------
@@ -332,6 +346,8 @@ export class CatalogWriter {
   // --- dependencies ----------------------------------------------------------------------------------------------------------------------
 
   async addDependency(from: ObjectAddress, to: ObjectAddress, type: DependencyType): Promise<void> {
+    if (isTemporary(to.objId) && !isTemporary(from.objId))
+      throw notSupported('a permanent object that depends on a temporary one is not supported', 'Make both temporary or both permanent.')
     for (const key of [dependencyKey(from, to), reverseDependencyKey(from, to)]) {
       await this.catalog.lock(key)
       await this.catalog.put(key, type)

@@ -1,6 +1,7 @@
 // Background work: erases the keys of dropped, truncated and rewritten tables in the keyspaces that are open here, once nobody can read them.
 
-import { collectGarbage, garbageIds } from '../catalog/cleanup.ts'
+import { collectGarbage, garbageIds, noteTemporary } from '../catalog/cleanup.ts'
+import { RENEWAL_MS } from '../catalog/temporary.ts'
 import type { Logger } from '../observability/log.ts'
 import type { KeyspaceContext } from '../session/keyspace-context.ts'
 
@@ -17,6 +18,8 @@ export interface Cleanup {
 export function startCleanup(contexts: () => Iterable<KeyspaceContext>, log: Logger): Cleanup {
   /** When an id was first seen waiting, by keyspace. A restart begins to count anew, which only delays. */
   const seen = new WeakMap<KeyspaceContext, Map<number, number>>()
+  /** When the notes of its sessions' temporary objects were last renewed. */
+  const renewed = new WeakMap<KeyspaceContext, number>()
   let stopping = false
   let round: Promise<void> | null = null
 
@@ -24,7 +27,13 @@ export function startCleanup(contexts: () => Iterable<KeyspaceContext>, log: Log
     const waiting = new Map<number, number>()
     const before = seen.get(context)
     const now = performance.now()
-    for (const id of await garbageIds(context.keyspace)) waiting.set(id, before?.get(id) ?? now)
+    const renewedAt = renewed.get(context)
+    if (renewedAt === undefined) renewed.set(context, now)
+    else if (now - renewedAt >= RENEWAL_MS) {
+      for (const temporary of context.temporary) await noteTemporary(context.keyspace, [...temporary.storageIds()], false)
+      renewed.set(context, now)
+    }
+    for (const id of await garbageIds(context.keyspace, !context.capabilities.multiNode)) waiting.set(id, before?.get(id) ?? now)
     const due = [...waiting].filter(([, since]) => now - since >= GRACE_MS).map(([id]) => id)
     for (const id of due) {
       if (stopping) return

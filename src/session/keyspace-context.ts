@@ -4,6 +4,7 @@
 import type { MemoryAccount } from '../base/memory.ts'
 import { ObjectLocks } from '../catalog/object-locks.ts'
 import type { CatalogSpace } from '../catalog/space.ts'
+import type { TemporaryCatalog } from '../catalog/temporary.ts'
 import { Sequences } from '../storage/rows/sequences.ts'
 import type { Keyspace, StoreCapabilities } from '../storage/store.ts'
 import { SessionRegistry } from './activity.ts'
@@ -17,6 +18,8 @@ export class KeyspaceContext {
   readonly plans = new PlanCache()
   readonly sessions = new SessionRegistry()
   readonly locks = new ObjectLocks()
+  /** Temporary objects of the sessions that have some. */
+  readonly temporary = new Set<TemporaryCatalog>()
   readonly notifications: NotificationBus = new LocalNotificationBus()
   readonly sequences: Sequences
   readonly memory: MemoryAccount

@@ -22,7 +22,7 @@ export interface PlanEntry {
   /** Null: returns no rows. Text format; sessions with other formats or settings make their own from its columns. */
   readonly columns: RowShape['columns'] | null
   readonly catalogVersion: string
-  /** May serve other statements of the same text: nothing in it is true of this moment or this transaction only. */
+  /** May serve other statements of the same text under the same catalogue version: nothing in it is true of this moment only. */
   readonly shareable: boolean
   readonly idle: Compiled[]
 }
@@ -36,7 +36,11 @@ export class StalePlan {}
 const IDLE_PER_ENTRY = 8
 
 export class PlanCache {
-  readonly #entries = new LruMap<string, PlanEntry>(LIMITS.planCacheEntries)
+  readonly #entries: LruMap<string, PlanEntry>
+
+  constructor(entries: number = LIMITS.planCacheEntries) {
+    this.#entries = new LruMap(entries)
+  }
 
   /** What a plan depends on besides the catalogue. */
   static key(text: string, parameterTypes: readonly Oid[], searchPath: string): string {

@@ -3,6 +3,7 @@
 import type { Datum } from '../base/datum.ts'
 import { PgError } from '../base/errors.ts'
 import type { Oid } from '../base/ids.ts'
+import { LIMITS } from '../base/limits.ts'
 import { LruMap } from '../base/lru.ts'
 import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
@@ -70,6 +71,7 @@ export class Planning {
   readonly #refused = new LruMap<string, typeof NOT_LIFTABLE>(REFUSED_TEMPLATES)
   #lastLifted: { key: string; found: LiftedEntry } | null = null
   #committed: ReaderSnapshot | null = null
+  #privatePlans: PlanCache | null = null
   #keyOf: { path: SearchPath | null; io: IoSettings | null; key: string } = { path: null, io: null, key: '' }
 
   constructor(session: ClientSession) {
@@ -80,7 +82,7 @@ export class Planning {
   snapshot(): ReaderSnapshot {
     const { catalogTxn } = this.#session
     if (catalogTxn?.changed) return new ReaderSnapshot(catalogTxn)
-    this.#committed ??= new ReaderSnapshot(committedReader(this.#session.keyspace.catalog))
+    this.#committed ??= new ReaderSnapshot(committedReader(this.#session.keyspace.catalog, this.#session.temporary))
     return this.#committed
   }
 
@@ -197,11 +199,19 @@ export class Planning {
     if (prepared.fromSql || prepared.name !== '') prepared.describedColumns = entry.columns
   }
 
+  /** Plans made under a catalogue that only this session sees (temporary objects, changes of its own) are its own. // hot */
+  #plans(path: SearchPath): PlanCache {
+    const { keyspace } = this.#session
+    if (path.version === keyspace.catalog.versionText) return keyspace.plans
+    this.#privatePlans ??= new PlanCache(LIMITS.sessionPlanCacheEntries)
+    return this.#privatePlans
+  }
+
   /** The plan of a statement, from the cache or made now. */
   plan(statement: ParsedStatement, declared: readonly Oid[]): MaybePromise<PlanEntry> {
     const path = this.searchPath()
     const key = PlanCache.key(statement.text, declared, this.#sharedKey(path))
-    const { plans } = this.#session.keyspace
+    const plans = this.#plans(path)
     const cached = plans.get(key, path.version)
     if (cached !== undefined) return cached
     return andThen(this.#make(statement, declared), (entry) => {
@@ -227,7 +237,7 @@ export class Planning {
         parameterTypes: context.params.types,
         columns: returnsRows ? this.columns(planned.output) : null,
         catalogVersion: context.catalog.version,
-        shareable: !watched.usedClock() && !context.catalog.version.includes('+'),
+        shareable: !watched.usedClock(),
         idle: [],
       }
     })
@@ -295,7 +305,7 @@ export class Planning {
   /** Only what is in the cache, or can be made without waiting; whatever goes wrong is told by the text itself. */
   #liftedEntry(lifted: Lifted, path: SearchPath): PlanEntry | null {
     const key = PlanCache.key(lifted.key, [], this.#sharedKey(path))
-    const { plans } = this.#session.keyspace
+    const plans = this.#plans(path)
     const cached = plans.get(key, path.version)
     if (cached !== undefined) return cached
     try {

@@ -11,7 +11,7 @@ export interface SearchPath {
   readonly setting: string
   readonly role: Oid
   readonly version: string
-  /** Schemas to search, pg_catalog first unless the setting places it. */
+  /** Schemas to search: the session's temporary one and pg_catalog first unless the setting places them. */
   readonly oids: readonly Oid[]
   /** The same without what is searched implicitly: current_schemas(false). */
   readonly explicit: readonly Oid[]
@@ -30,6 +30,8 @@ export function resolveSearchPath(snapshot: ReaderSnapshot, setting: string, rol
     if (namespaceMask(snapshot, namespace.oid, role, ACL.usage) === 0) continue
     explicit.push(namespace.oid)
   }
-  const oids = explicit.includes(PG_CATALOG_NAMESPACE) ? explicit : [PG_CATALOG_NAMESPACE, ...explicit]
+  const oids = explicit.includes(PG_CATALOG_NAMESPACE) ? [...explicit] : [PG_CATALOG_NAMESPACE, ...explicit]
+  const temporary = snapshot.namespaceByName('pg_temp')
+  if (temporary !== null && !oids.includes(temporary.oid)) oids.unshift(temporary.oid)
   return { setting, role, version: snapshot.version, oids, explicit, creation: explicit[0] ?? null, key: oids.join(',') }
 }

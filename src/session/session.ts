@@ -12,6 +12,7 @@ import { MemoryAccount } from '../base/memory.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { lockHolder, type RelationLockMode } from '../catalog/object-locks.ts'
 import { CatalogMiss } from '../catalog/snapshot.ts'
+import { TemporaryCatalog } from '../catalog/temporary.ts'
 import { CatalogTransaction } from '../catalog/transaction.ts'
 import type {
   BindParameters,
@@ -47,6 +48,7 @@ import type { SessionSequences } from './session-sequences.ts'
 import type { Settings } from './settings/settings.ts'
 import { toPgError } from './statement-error.ts'
 import { SessionStoreServices } from './store-services.ts'
+import { forgetTemporary } from './temporary.ts'
 import { Timers } from './timers.ts'
 import { TransactionBlock, type TransactionModes } from './transaction-block.ts'
 import { abortTransaction, commitTransaction, runTransactionStatement } from './utility/transaction.ts'
@@ -96,6 +98,8 @@ export class ClientSession implements WireSession {
   readonly statements = new Map<string, PreparedStatement>()
   /** The role whose privileges count (SET ROLE), the session's, and the one that logged in. */
   roles: { current: Oid; currentName: string; session: Oid; sessionName: string; readonly authenticated: Oid; superuser: boolean }
+  /** Its temporary objects, as far as they are committed. */
+  readonly temporary = new TemporaryCatalog()
   /** Catalogue changes of the open transaction; null until its first DDL. */
   catalogTxn: CatalogTransaction | null = null
   /** Bytes per sort or hash; kept in step with work_mem. */
@@ -353,7 +357,7 @@ export class ClientSession implements WireSession {
     }
     let done: MaybePromise<void>
     try {
-      done = abortTransaction(this)
+      done = andThen(abortTransaction(this), () => forgetTemporary(this))
     } catch (error) {
       finish()
       throw error
@@ -457,7 +461,8 @@ export class ClientSession implements WireSession {
 
   /** The catalogue as this transaction changes it. */
   catalogTransaction(txn: Transaction): CatalogTransaction {
-    if (this.catalogTxn === null || this.catalogTxn.txn !== txn) this.catalogTxn = new CatalogTransaction(this.keyspace.catalog, txn)
+    if (this.catalogTxn === null || this.catalogTxn.txn !== txn)
+      this.catalogTxn = new CatalogTransaction(this.keyspace.catalog, txn, this.temporary)
     return this.catalogTxn
   }
 

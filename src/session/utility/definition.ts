@@ -9,6 +9,7 @@ import type { CommandContext } from '../../sql/commands/context.ts'
 import { executeUtility, isUtility } from '../../sql/commands/utility.ts'
 import type { StatementClass } from '../../sql/parser/classify.ts'
 import type { ParsedStatement } from '../../sql/parser/parse.ts'
+import { sourceText } from '../../sql/parser/positions.ts'
 import { makeDataPort, noteTableLock } from '../data-port.ts'
 import type { ClientSession } from '../session.ts'
 
@@ -35,6 +36,11 @@ export async function commandContext(session: ClientSession, statement: ParsedSt
     },
   }
 }
+
+const NO_STATEMENT: ParsedStatement = { node: null, tenant: null, source: sourceText(''), text: '', start: 0 }
+
+/** For work on the catalogue that no statement asked for. */
+export const internalContext = (session: ClientSession): Promise<CommandContext> => commandContext(session, NO_STATEMENT)
 
 export async function runDefinition(
   session: ClientSession,

@@ -8,6 +8,7 @@ import type { ParsedStatement } from '../../sql/parser/parse.ts'
 import { KvError } from '../../storage/kv-error.ts'
 import type { IsolationLevel } from '../../storage/store.ts'
 import type { ClientSession } from '../session.ts'
+import { hasOnCommit, onCommitTemporary } from '../temporary.ts'
 import { noActiveTransaction, type TransactionModes } from '../transaction-block.ts'
 
 /** Ends the transaction by committing it; on failure it is rolled back and the error thrown. */
@@ -19,7 +20,7 @@ export function commitTransaction(session: ClientSession): MaybePromise<void> {
       finish(session, true)
       return
     }
-    const prepared = session.portals.cursors.size === 0 ? session.deferred.run(txn) : holdCursors(session)
+    const prepared = session.portals.cursors.size === 0 && !hasOnCommit(session) ? session.deferred.run(txn) : beforeCommit(session)
     if (prepared instanceof Promise) {
       return prepared.then(() => publish(session)).catch((error: unknown) => rollBackAfter(session, error))
     }
@@ -30,9 +31,10 @@ export function commitTransaction(session: ClientSession): MaybePromise<void> {
   }
 }
 
-async function holdCursors(session: ClientSession): Promise<void> {
+async function beforeCommit(session: ClientSession): Promise<void> {
   for (const cursor of session.portals.cursors.values()) if (cursor.options.holdable && !cursor.survives) await cursor.hold()
   await session.deferred.run(session.block.txn!)
+  if (hasOnCommit(session)) await onCommitTemporary(session)
 }
 
 function publish(session: ClientSession): MaybePromise<void> {
@@ -90,6 +92,7 @@ function finish(session: ClientSession, committed: boolean): void {
     if (committed) catalogTxn.committed()
     else catalogTxn.aborted()
     session.catalogTxn = null
+    if (!session.temporary.isEmpty) session.keyspace.temporary.add(session.temporary)
   }
   session.settings.endTransaction(committed)
   session.transactionEnded(committed)

@@ -1,7 +1,7 @@
 // SET, SHOW, RESET, DISCARD, SET TRANSACTION, SET ROLE, SET SESSION AUTHORIZATION, SET CONSTRAINTS.
 
 import { PgError } from '../../base/errors.ts'
-import type { MaybePromise } from '../../base/maybe-promise.ts'
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { checkCanSetRole, roleNamed } from '../../catalog/roles.ts'
 import type { ResultSink, RowShape } from '../../pgwire/backend.ts'
@@ -9,6 +9,7 @@ import { type Node, type NodeOf, nodeAs } from '../../sql/parser/nodes.ts'
 import type { ClientSession } from '../session.ts'
 import { display } from '../settings/guc.ts'
 import { fixedOffsetZone, quoteListItem } from '../settings/special.ts'
+import { discardTemporary } from '../temporary.ts'
 import { applyMode, isolationLevel } from './transaction.ts'
 
 /** Lists of names: each item is quoted, so that the value reads back as it was. */
@@ -200,7 +201,7 @@ export function runShow(session: ClientSession, node: NodeOf['VariableShowStmt']
   return wait instanceof Promise ? wait.then(() => 'SHOW') : 'SHOW'
 }
 
-export function runDiscard(session: ClientSession, node: NodeOf['DiscardStmt']): string {
+export function runDiscard(session: ClientSession, node: NodeOf['DiscardStmt']): MaybePromise<string> {
   switch (node.target) {
     case 'DISCARD_ALL':
       if (session.block.inBlock) throw new PgError(SQLSTATE.activeSqlTransaction, 'DISCARD ALL cannot run inside a transaction block')
@@ -209,13 +210,13 @@ export function runDiscard(session: ClientSession, node: NodeOf['DiscardStmt']):
       session.settings.resetAll()
       session.statements.clear()
       session.releaseSessionState()
-      return 'DISCARD ALL'
+      return andThen(discardTemporary(session), () => 'DISCARD ALL')
     case 'DISCARD_PLANS':
       return 'DISCARD PLANS'
     case 'DISCARD_SEQUENCES':
       session.forgetSequences()
       return 'DISCARD SEQUENCES'
     default:
-      return 'DISCARD TEMP'
+      return andThen(discardTemporary(session), () => 'DISCARD TEMP')
   }
 }

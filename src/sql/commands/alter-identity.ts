@@ -36,7 +36,7 @@ export async function addIdentity(c: CommandContext, table: Oid, name: string, c
     options: defElems(constraint.options),
     type: column.type,
     ownedBy: { table, attnum: column.attnum, deptype: 'i' },
-    persistence: relation.persistence === 'u' ? 'u' : 'p',
+    persistence: relation.persistence,
   })
   await c.writer.alterRelation(table, (old) =>
     replaceColumn(old, {

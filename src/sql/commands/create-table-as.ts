@@ -4,10 +4,11 @@ import { notSupported, PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { type CreateTableAsStmt, type Node, nodeAs } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
-import { checkedOptions, nameTaken, newTable, refuseUnsupported } from './create-table.ts'
+import { checkedOptions, nameTaken, newTable, onCommitAction, refuseUnsupported } from './create-table.ts'
 import { defElems } from './def-elem.ts'
-import { creationNamespace, load, partsOf, rangeVarParts, splitName } from './names.ts'
-import { columnTypeDependency } from './table-builder.ts'
+import { partsOf } from './names.ts'
+import { alterTable, columnTypeDependency } from './table-builder.ts'
+import { creationTarget } from './temporary.ts'
 import { queryColumns } from './view.ts'
 
 export async function createTableAs(c: CommandContext, stmt: CreateTableAsStmt): Promise<CommandResult> {
@@ -20,15 +21,15 @@ export async function createTableAs(c: CommandContext, stmt: CreateTableAsStmt):
     ...(into.tableSpaceName === undefined ? {} : { tablespacename: into.tableSpaceName }),
   })
   const tag = stmt.is_select_into ? 'SELECT' : 'CREATE TABLE AS'
-  const { schema, name } = splitName(c, rangeVarParts(into.rel!))
-  const namespace = await load(() => creationNamespace(c, schema))
+  const { namespace, name, persistence } = await creationTarget(c, into.rel!)
+  const onCommit = onCommitAction(into.onCommit, persistence)
   if (await nameTaken(c, namespace.oid, name, stmt.if_not_exists ?? false)) return { tag: 'CREATE TABLE AS' }
   const query = await c.analysis.query(withoutInto(stmt.query!))
   const columns = await queryColumns(c, query, partsOf(into.colNames), 'table')
   for (const column of columns)
     if (column.type === 0) throw new PgError(SQLSTATE.invalidTableDefinition, `column "${column.name}" has pseudo-type unknown`)
-  const frame = await newTable(c, namespace.oid, name, into.rel!.relpersistence === 'u' ? 'u' : 'p', checkedOptions(defElems(into.options)))
-  const relation = { ...frame, columns }
+  const frame = await newTable(c, namespace.oid, name, persistence, checkedOptions(defElems(into.options)))
+  const relation = { ...alterTable(frame, () => onCommit), columns }
   await c.writer.createRelation(relation)
   for (const column of columns) {
     const dependency = columnTypeDependency(relation.oid, column)

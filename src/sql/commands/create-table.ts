@@ -5,7 +5,7 @@ import { type Oid, tableId } from '../../base/ids.ts'
 import { LIMITS } from '../../base/limits.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { ACL } from '../../catalog/acl.ts'
-import type { ColumnDescriptor, RelationDescriptor } from '../../catalog/descriptors.ts'
+import type { ColumnDescriptor, RelationDescriptor, TableDescriptor } from '../../catalog/descriptors.ts'
 import { CLASS, commentPrefix, parseAddress } from '../../catalog/keys.ts'
 import { EMPTY_TABLE } from '../../catalog/new-descriptors.ts'
 import { LOCK } from '../../catalog/object-locks.ts'
@@ -25,17 +25,7 @@ import type { CommandContext, CommandResult } from './context.ts'
 import { defElems, relationOptions } from './def-elem.ts'
 import { defaultAclFor } from './default-privileges.ts'
 import { nextvalExpr } from './expr-build.ts'
-import {
-  chooseRelationName,
-  columnNamed,
-  creationNamespaceAt,
-  load,
-  lockNamed,
-  partsOf,
-  positionOf,
-  rangeVarParts,
-  splitName,
-} from './names.ts'
+import { chooseRelationName, columnNamed, load, lockNamed, partsOf, positionOf, rangeVarParts } from './names.ts'
 import { createSequenceObject } from './sequence.ts'
 import {
   addCheck,
@@ -55,6 +45,7 @@ import {
   withNotNull,
   writeDependencies,
 } from './table-builder.ts'
+import { creationTarget } from './temporary.ts'
 
 const SERIAL: Readonly<Record<string, { type: Oid; name: string }>> = {
   smallserial: { type: 21, name: 'int2' },
@@ -238,11 +229,11 @@ export async function newTable(
   c: CommandContext,
   namespace: Oid,
   name: string,
-  persistence: 'p' | 'u',
+  persistence: RelationDescriptor['persistence'],
   options: string[] | null,
 ): Promise<RelationDescriptor> {
   const owner = c.ctx.session.currentUser
-  const oid = await c.writer.newOid()
+  const oid = await c.writer.newOid(namespace)
   return {
     oid,
     name,
@@ -251,8 +242,8 @@ export async function newTable(
     kind: 'r',
     persistence,
     acl: await defaultAclFor(c, 'r', owner, namespace),
-    rowType: await c.writer.newOid(),
-    rowArrayType: await c.writer.newOid(),
+    rowType: await c.writer.newOid(namespace),
+    rowArrayType: await c.writer.newOid(namespace),
     columns: [],
     options,
     table: { ...EMPTY_TABLE, id: tableId(await c.writer.newOid()) },
@@ -263,7 +254,6 @@ export async function newTable(
 }
 
 export function refuseUnsupported(stmt: CreateStmt): void {
-  if (stmt.relation!.relpersistence === 't') throw notSupported('temporary tables are not supported')
   if (stmt.partspec !== undefined || stmt.partbound !== undefined) throw notSupported('partitioned tables are not supported')
   if ((stmt.inhRelations ?? []).length > 0) throw notSupported('table inheritance is not supported')
   if (stmt.ofTypename !== undefined) throw notSupported('typed tables are not supported')
@@ -271,6 +261,17 @@ export function refuseUnsupported(stmt: CreateStmt): void {
     throw new PgError(SQLSTATE.undefinedObject, `access method "${stmt.accessMethod}" does not exist`)
   if (stmt.tablespacename !== undefined && stmt.tablespacename !== '' && stmt.tablespacename !== 'pg_default')
     throw new PgError(SQLSTATE.undefinedObject, `tablespace "${stmt.tablespacename}" does not exist`)
+}
+
+/** ON COMMIT of CREATE TABLE [AS]. */
+export function onCommitAction(
+  action: CreateStmt['oncommit'],
+  persistence: RelationDescriptor['persistence'],
+): Pick<TableDescriptor, 'onCommit'> {
+  if (action === undefined || action === 'ONCOMMIT_NOOP') return {}
+  if (persistence !== 't') throw new PgError(SQLSTATE.invalidTableDefinition, 'ON COMMIT can only be used on temporary tables')
+  if (action === 'ONCOMMIT_PRESERVE_ROWS') return {}
+  return { onCommit: action === 'ONCOMMIT_DROP' ? 'drop' : 'delete' }
 }
 
 /** True when the name is taken and IF NOT EXISTS said so with a NOTICE. */
@@ -283,12 +284,12 @@ export async function nameTaken(c: CommandContext, namespace: Oid, name: string,
 
 export async function createTable(c: CommandContext, stmt: CreateStmt): Promise<CommandResult> {
   refuseUnsupported(stmt)
-  const { schema, name } = splitName(c, rangeVarParts(stmt.relation!))
-  const namespace = await creationNamespaceAt(c, schema, stmt.relation!.location)
+  const { namespace, name, persistence } = await creationTarget(c, stmt.relation!, { placed: true })
+  const onCommit = onCommitAction(stmt.oncommit, persistence)
   if (await nameTaken(c, namespace.oid, name, stmt.if_not_exists ?? false)) return { tag: 'CREATE TABLE' }
-  const persistence = stmt.relation!.relpersistence === 'u' ? 'u' : 'p'
+  const frame = await newTable(c, namespace.oid, name, persistence, checkedOptions(defElems(stmt.options)))
   const draft: Draft = {
-    relation: await newTable(c, namespace.oid, name, persistence, checkedOptions(defElems(stmt.options))),
+    relation: alterTable(frame, () => onCommit),
     dependencies: [],
     reserved: new Set([name]),
   }
@@ -370,13 +371,13 @@ async function columnSequence(c: CommandContext, draft: Draft, plan: ColumnPlan,
     options,
     type: column.type,
     ownedBy: { table: relation.oid, attnum: column.attnum, deptype: plan.identity === null ? 'a' : 'i' },
-    persistence: relation.persistence === 'u' ? 'u' : 'p',
+    persistence: relation.persistence,
   })
   if (plan.identity !== null)
     draft.relation = replaceColumn(relation, { ...column, identity: plan.identity.kind, identitySequence: made.oid })
   else {
     const expr = nextvalExpr(made.oid, column.type)
-    const oid = await c.writer.newOid()
+    const oid = await c.writer.newOid(relation.namespace)
     draft.relation = replaceColumn(relation, { ...column, default: { oid, expr: c.analysis.store(expr) } })
     draft.dependencies.push({
       from: { classId: CLASS.attrdef, objId: oid, subId: 0 },
@@ -498,7 +499,7 @@ async function likeColumns(
     if (column.dropped || column.default === null || (options & wanted) === 0) continue
     const plan = plans[map.get(column.attnum)! - 1]!
     const expr = renumber(c.analysis.loadExpression(column.default.expr), map)
-    const oid = await c.writer.newOid()
+    const oid = await c.writer.newOid(draft.relation.namespace)
     plan.column = { ...plan.column, default: { oid, expr: c.analysis.store(expr) }, generated: column.generated }
     draft.dependencies.push({
       from: { classId: CLASS.attrdef, objId: oid, subId: 0 },
@@ -512,7 +513,7 @@ async function likeColumns(
     for (const constraint of from.table?.constraints ?? []) {
       if (constraint.type !== 'c') continue
       checkConstraintName(draft.relation, constraint.name)
-      const oid = await c.writer.newOid()
+      const oid = await c.writer.newOid(draft.relation.namespace)
       const expr = renumber(c.analysis.loadExpression(constraint.expr), map)
       draft.relation = alterTable(draft.relation, (table) => ({
         constraints: [
@@ -597,7 +598,7 @@ async function copyExpressionIndex(
     .join('_')
   const name = await chooseRelationName(c, relation.namespace, relation.name, label, 'idx', draft.reserved)
   draft.reserved.add(name)
-  const oid = await c.writer.newOid()
+  const oid = await c.writer.newOid(relation.namespace)
   const bound = (stored: string): string => c.analysis.store(renumber(c.analysis.loadExpression(stored), map))
   const copy = {
     ...index,

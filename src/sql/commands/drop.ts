@@ -168,7 +168,12 @@ export function constraintOfIndex(c: CommandContext, index: Oid): Oid | null {
 }
 
 /** Drops the objects and what must go with them. */
-export async function performDeletion(c: CommandContext, targets: readonly ObjectAddress[], cascade: boolean): Promise<void> {
+export async function performDeletion(
+  c: CommandContext,
+  targets: readonly ObjectAddress[],
+  cascade: boolean,
+  quiet = false,
+): Promise<void> {
   const collector = new Collector(c)
   // other targets are no dependents of each other
   for (const target of targets) {
@@ -187,9 +192,9 @@ export async function performDeletion(c: CommandContext, targets: readonly Objec
       { detail: listed(lines), hint: 'Use DROP ... CASCADE to drop the dependent objects too.' },
     )
   }
-  if (others.length === 1)
+  if (others.length === 1 && !quiet)
     c.ctx.notice({ severity: 'NOTICE', code: SQLSTATE.successfulCompletion, message: `drop cascades to ${others[0]!.description}` })
-  else if (others.length > 1)
+  else if (others.length > 1 && !quiet)
     c.ctx.notice({
       severity: 'NOTICE',
       code: SQLSTATE.successfulCompletion,

@@ -17,6 +17,7 @@ import type { DefaultAclType } from './default-privileges.ts'
 import { performDeletion } from './drop.ts'
 import { creationNamespace, load, lockNamed, namespaceNamed, objectParts, rangeVarParts, roleOfSpec } from './names.ts'
 import { checkOwner } from './table-builder.ts'
+import { checkMove } from './temporary.ts'
 import { ownedSequences } from './truncate.ts'
 
 const withOwner = (acl: Acl, from: Oid, to: Oid): Acl => (acl === null ? null : aclNewOwner(acl, from, to))
@@ -123,6 +124,7 @@ export async function alterObjectSchema(c: CommandContext, stmt: AlterObjectSche
     const row = (await load(() => c.snapshot.type(named.type)))!
     if (!(await load(() => ownsObject(c.snapshot, row.typowner, c.ctx.session.currentUser)))) throw mustBeOwner('type', row.typname)
     const target = await load(() => creationNamespace(c, stmt.newschema!))
+    checkMove(row.typnamespace, target.oid)
     if (row.typrelid !== 0) await c.writer.alterRelation(row.typrelid, (old) => ({ ...old, namespace: target.oid }))
     else await c.writer.alterType(row.oid, (old) => ({ ...old, namespace: target.oid }))
     return { tag }
@@ -147,6 +149,7 @@ export async function alterObjectSchema(c: CommandContext, stmt: AlterObjectSche
   }
   const target = await load(() => creationNamespace(c, stmt.newschema!))
   if (target.oid === relation.namespace) return { tag }
+  checkMove(relation.namespace, target.oid)
   await moveRelation(c, await c.writer.lockRelation(relation.oid), target.oid, target.name)
   return { tag }
 }

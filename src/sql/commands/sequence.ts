@@ -13,18 +13,8 @@ import { type AlterSeqStmt, type CreateSeqStmt, type DefElem, nodeAs, type TypeN
 import type { CommandContext, CommandResult } from './context.ts'
 import { conflicting, defBoolean, defElems, defString } from './def-elem.ts'
 import { defaultAclFor } from './default-privileges.ts'
-import {
-  columnNamed,
-  creationNamespace,
-  findRelation,
-  load,
-  lockNamed,
-  partsOf,
-  rangeVarParts,
-  splitName,
-  undefinedColumn,
-  undefinedRelation,
-} from './names.ts'
+import { columnNamed, findRelation, load, lockNamed, partsOf, rangeVarParts, undefinedColumn, undefinedRelation } from './names.ts'
+import { creationTarget } from './temporary.ts'
 
 const BOUNDS: Readonly<Record<Oid, { min: bigint; max: bigint; name: string }>> = {
   21: { min: -(2n ** 15n), max: 2n ** 15n - 1n, name: 'smallint' },
@@ -117,13 +107,13 @@ export interface NewSequence {
   readonly options: readonly DefElem[]
   readonly type: Oid | null
   readonly ownedBy: SequenceDescriptor['ownedBy']
-  readonly persistence: 'p' | 'u'
+  readonly persistence: RelationDescriptor['persistence']
 }
 
 /** Makes a sequence and says what it depends on. */
 export async function createSequenceObject(c: CommandContext, sequence: NewSequence): Promise<RelationDescriptor> {
   const parsed = await sequenceOptions(c, sequence.options, null, sequence.type)
-  const oid = await c.writer.newOid()
+  const oid = await c.writer.newOid(sequence.namespace)
   const counterId = await c.writer.newOid()
   const descriptor: RelationDescriptor = {
     oid,
@@ -189,9 +179,7 @@ async function setOwnedBy(c: CommandContext, sequence: RelationDescriptor, parts
 
 export async function createSequence(c: CommandContext, stmt: CreateSeqStmt): Promise<CommandResult> {
   const rv = stmt.sequence!
-  if (rv.relpersistence === 't') throw new PgError(SQLSTATE.featureNotSupported, 'temporary sequences are not supported')
-  const { schema, name } = splitName(c, rangeVarParts(rv))
-  const namespace = await load(() => creationNamespace(c, schema))
+  const { namespace, name, persistence } = await creationTarget(c, rv)
   if (await load(() => c.snapshot.relationByName(namespace.oid, name))) {
     if (!stmt.if_not_exists) throw new PgError(SQLSTATE.duplicateTable, `relation "${name}" already exists`)
     c.ctx.notice({ severity: 'NOTICE', code: SQLSTATE.duplicateTable, message: `relation "${name}" already exists, skipping` })
@@ -204,7 +192,7 @@ export async function createSequence(c: CommandContext, stmt: CreateSeqStmt): Pr
     options: defElems(stmt.options),
     type: null,
     ownedBy: null,
-    persistence: rv.relpersistence === 'u' ? 'u' : 'p',
+    persistence,
   })
   return { tag: 'CREATE SEQUENCE' }
 }

@@ -19,6 +19,7 @@ import { CLASS, type ObjectAddress } from '../../catalog/keys.ts'
 import { newColumn } from '../../catalog/new-descriptors.ts'
 import { LOCK } from '../../catalog/object-locks.ts'
 import { checkRelationOwner, columnMask, permissionDenied, relationMask } from '../../catalog/privileges.ts'
+import { isTemporary } from '../../catalog/temporary.ts'
 import { typeText as sessionTypeText } from '../../catalog/type-names.ts'
 import type { Dependency } from '../../catalog/writer.ts'
 import type { Expr } from '../analyzer/expr.ts'
@@ -138,7 +139,7 @@ export async function withNotNull(
   }
   if (name !== null) checkConstraintName(relation, name)
   const chosen = name ?? (await chooseConstraintName(relation, relation.name, column.name, 'not_null'))
-  const oid = await c.writer.newOid()
+  const oid = await c.writer.newOid(relation.namespace)
   return replaceColumn(relation, { ...column, notNull: true, notNullConstraint: { oid, name: chosen, noInherit } })
 }
 
@@ -151,7 +152,7 @@ export async function withDefault(
   generated: ColumnDescriptor['generated'],
 ): Promise<void> {
   const column = draft.relation.columns[attnum - 1]!
-  const oid = await c.writer.newOid()
+  const oid = await c.writer.newOid(draft.relation.namespace)
   draft.relation = replaceColumn(draft.relation, { ...column, default: { oid, expr: c.analysis.store(expr) }, generated })
   const from = { classId: CLASS.attrdef, objId: oid, subId: 0 }
   const to = expressionDependencies(c, expr, draft.relation.oid)
@@ -248,7 +249,7 @@ export async function addIndex(c: CommandContext, draft: Draft, spec: IndexSpec)
       throw new PgError(SQLSTATE.featureNotSupported, 'access method "hash" does not support multicolumn indexes')
     if (spec.including.length > 0) throw new PgError(SQLSTATE.featureNotSupported, 'access method "hash" does not support included columns')
   }
-  const oid = await c.writer.newOid()
+  const oid = await c.writer.newOid(draft.relation.namespace)
   const columns: IndexColumn[] = []
   const dependencies: Dependency[] = []
   for (const element of spec.elements) {
@@ -407,7 +408,7 @@ export async function attachKeyConstraint(
   index: IndexDescriptor,
 ): Promise<ConstraintDescriptor> {
   const primary = constraint.contype === 'CONSTR_PRIMARY'
-  const oid = await c.writer.newOid()
+  const oid = await c.writer.newOid(draft.relation.namespace)
   const columns = index.columns.map((column) => column.attnum)
   const made: ConstraintDescriptor = {
     oid,
@@ -455,7 +456,7 @@ export async function addCheck(
   const single = columns.length === 1 ? draft.relation.columns[columns[0]! - 1]!.name : null
   const name =
     constraint.conname ?? (await chooseConstraintName(draft.relation, draft.relation.name, columnName === null ? single : single, 'check'))
-  const oid = await c.writer.newOid()
+  const oid = await c.writer.newOid(draft.relation.namespace)
   const enforced = constraint.is_enforced ?? true
   const made: ConstraintDescriptor = {
     oid,
@@ -495,6 +496,10 @@ export async function addForeignKey(
   if (referenced === null || referenced.table === null)
     throw new PgError(SQLSTATE.wrongObjectType, `referenced relation "${found?.name}" is not a table`)
   const role = c.ctx.session.currentUser
+  if ((own.persistence === 't') !== isTemporary(referenced.oid)) {
+    const kind = own.persistence === 't' ? 'temporary' : 'permanent'
+    throw new PgError(SQLSTATE.invalidTableDefinition, `constraints on ${kind} tables may reference only ${kind} tables`)
+  }
   const fkNames = partsOf(constraint.fk_attrs)
   const columns: number[] = []
   for (const name of fkNames) {
@@ -574,7 +579,7 @@ export async function addForeignKey(
   }
   if (constraint.fk_matchtype === 'p') throw notSupported('MATCH PARTIAL not yet implemented')
   if (constraint.fk_with_period) throw notSupported('temporal foreign keys (PERIOD) are not supported')
-  const oid = await c.writer.newOid()
+  const oid = await c.writer.newOid(draft.relation.namespace)
   const enforced = constraint.is_enforced ?? true
   const made: ConstraintDescriptor & { type: 'f' } = {
     oid,

@@ -33,7 +33,7 @@ export async function createEnum(c: CommandContext, stmt: CreateEnumStmt): Promi
   const namespace = await load(() => creationNamespace(c, schema))
   await checkTypeName(c, namespace.oid, name)
   const labels: { oid: number; label: string; sortOrder: number }[] = []
-  const oid = await c.writer.newOid()
+  const oid = await c.writer.newOid(namespace.oid)
   for (const [i, node] of (stmt.vals ?? []).entries()) {
     const label = stringOf(node)
     checkLabel(label)
@@ -44,7 +44,7 @@ export async function createEnum(c: CommandContext, stmt: CreateEnumStmt): Promi
         table: 'pg_enum',
         constraint: 'pg_enum_typid_label_index',
       })
-    labels.push({ oid: await c.writer.newOid(), label, sortOrder: i + 1 })
+    labels.push({ oid: await c.writer.newOid(namespace.oid), label, sortOrder: i + 1 })
   }
   const owner = c.ctx.session.currentUser
   await c.writer.createType({
@@ -53,7 +53,7 @@ export async function createEnum(c: CommandContext, stmt: CreateEnumStmt): Promi
     namespace: namespace.oid,
     owner,
     acl: await defaultAclFor(c, 'T', owner, namespace.oid),
-    arrayType: await c.writer.newOid(),
+    arrayType: await c.writer.newOid(namespace.oid),
     definition: { kind: 'enum', labels },
   })
   return { tag: 'CREATE TYPE' }
@@ -96,7 +96,7 @@ export async function alterEnum(c: CommandContext, stmt: AlterEnumStmt): Promise
     sortOrder =
       left === undefined ? right!.sortOrder - 1 : right === undefined ? left.sortOrder + 1 : (left.sortOrder + right.sortOrder) / 2
   }
-  const added = { oid: await c.writer.newOid(), label: newVal, sortOrder }
+  const added = { oid: await c.writer.newOid(type.namespace), label: newVal, sortOrder }
   await c.writer.alterType(type.oid, (old) => ({ ...old, definition: { kind: 'enum', labels: [...labels, added] } }))
   return { tag: 'ALTER TYPE' }
 }
@@ -106,7 +106,7 @@ export async function createComposite(c: CommandContext, stmt: CompositeTypeStmt
   const namespace = await load(() => creationNamespace(c, schema))
   await checkTypeName(c, namespace.oid, name)
   const owner = c.ctx.session.currentUser
-  const oid = await c.writer.newOid()
+  const oid = await c.writer.newOid(namespace.oid)
   const columns: RelationDescriptor['columns'][number][] = []
   for (const def of columnDefs(stmt.coldeflist)) {
     if (serialType(def.typeName!) !== null)
@@ -124,8 +124,8 @@ export async function createComposite(c: CommandContext, stmt: CompositeTypeStmt
     kind: 'c',
     persistence: 'p',
     acl: null,
-    rowType: await c.writer.newOid(),
-    rowArrayType: await c.writer.newOid(),
+    rowType: await c.writer.newOid(namespace.oid),
+    rowArrayType: await c.writer.newOid(namespace.oid),
     columns,
     options: null,
     table: null,
@@ -149,7 +149,7 @@ export async function createDomain(c: CommandContext, stmt: CreateDomainStmt): P
   const row = (await load(() => c.snapshot.type(base.type)))!
   if (!['b', 'c', 'd', 'e', 'r', 'm'].includes(row.typtype))
     throw new PgError(SQLSTATE.datatypeMismatch, `"${row.typname}" is not a valid base type for a domain`)
-  const oid = await c.writer.newOid()
+  const oid = await c.writer.newOid(namespace.oid)
   let notNull = false
   let nullSaid: boolean | null = null
   let defaultExpr: string | null = null
@@ -191,7 +191,7 @@ export async function createDomain(c: CommandContext, stmt: CreateDomainStmt): P
             throw new PgError(SQLSTATE.duplicateObject, `constraint "${chosen}" for domain "${name}" already exists`)
           chosen = makeObjectName(name, null, `check${n}`)
         }
-        checks.push({ oid: await c.writer.newOid(), name: chosen, expr: c.analysis.store(expr), validated: true })
+        checks.push({ oid: await c.writer.newOid(namespace.oid), name: chosen, expr: c.analysis.store(expr), validated: true })
         break
       }
       case 'CONSTR_PRIMARY':
@@ -217,7 +217,7 @@ export async function createDomain(c: CommandContext, stmt: CreateDomainStmt): P
     namespace: namespace.oid,
     owner,
     acl: await defaultAclFor(c, 'T', owner, namespace.oid),
-    arrayType: await c.writer.newOid(),
+    arrayType: await c.writer.newOid(namespace.oid),
     definition: {
       kind: 'domain',
       baseType: base.type,

@@ -6,13 +6,15 @@ import type { ColumnDescriptor, RelationDescriptor, ViewDescriptor } from '../..
 import { CLASS, type ObjectAddress } from '../../catalog/keys.ts'
 import { LOCK } from '../../catalog/object-locks.ts'
 import { checkRelationOwner } from '../../catalog/privileges.ts'
+import { isTemporary } from '../../catalog/temporary.ts'
 import type { Query } from '../analyzer/query.ts'
 import { type DefElem, nodeAs, type ViewStmt } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { defBoolean, defElems, defString, relationOptions } from './def-elem.ts'
 import { defaultAclFor } from './default-privileges.ts'
-import { creationNamespace, load, partsOf, rangeVarParts, splitName } from './names.ts'
+import { load, partsOf } from './names.ts'
 import { plainColumn, typeText } from './table-builder.ts'
+import { creationTarget } from './temporary.ts'
 
 /** Columns a query's output gives to a view or table: unknown literals are text. */
 export async function queryColumns(
@@ -77,9 +79,7 @@ export function viewOptions(options: readonly DefElem[]): ViewOptions {
 /** Recursion through itself cannot happen: the view does not exist while its query is analysed. */
 export async function createView(c: CommandContext, stmt: ViewStmt): Promise<CommandResult> {
   const rv = stmt.view!
-  if (rv.relpersistence === 't') throw notSupported('temporary views are not supported')
   if (rv.relpersistence === 'u') throw new PgError(SQLSTATE.syntaxError, 'views cannot be unlogged because they do not have storage')
-  const { schema, name } = splitName(c, rangeVarParts(rv))
   const select = nodeAs(stmt.query, 'SelectStmt')
   if (select?.intoClause !== undefined) throw new PgError(SQLSTATE.featureNotSupported, 'views must not contain SELECT INTO')
   const query = await c.analysis.query(stmt.query!)
@@ -92,7 +92,11 @@ export async function createView(c: CommandContext, stmt: ViewStmt): Promise<Com
         ? 'cascaded'
         : options.checkOption
   const columns = await queryColumns(c, query, partsOf(stmt.aliases), 'view')
-  const namespace = await load(() => creationNamespace(c, schema))
+  const dependencies = c.analysis.dependencies(query, 0)
+  const usesTemporary = dependencies.some((to) => isTemporary(to.objId))
+  const { namespace, name, persistence } = await creationTarget(c, rv, { temporary: usesTemporary })
+  if (usesTemporary && rv.relpersistence !== 't')
+    c.ctx.notice({ severity: 'NOTICE', code: SQLSTATE.successfulCompletion, message: `view "${name}" will be a temporary view` })
   const relOptions = relationOptions(defElems(stmt.options)) ?? []
   if (stmt.withCheckOption !== undefined && stmt.withCheckOption !== 'NO_CHECK_OPTION') relOptions.push(`check_option=${check}`)
   const view: ViewDescriptor = {
@@ -115,17 +119,17 @@ export async function createView(c: CommandContext, stmt: ViewStmt): Promise<Com
     await c.writer.updateRelation({ ...old, columns: kept, options: relOptions.length === 0 ? null : relOptions, view })
   } else {
     const owner = c.ctx.session.currentUser
-    oid = await c.writer.newOid()
+    oid = await c.writer.newOid(namespace.oid)
     const relation: RelationDescriptor = {
       oid,
       name,
       namespace: namespace.oid,
       owner,
       kind: 'v',
-      persistence: 'p',
+      persistence,
       acl: await defaultAclFor(c, 'r', owner, namespace.oid),
-      rowType: await c.writer.newOid(),
-      rowArrayType: await c.writer.newOid(),
+      rowType: await c.writer.newOid(namespace.oid),
+      rowArrayType: await c.writer.newOid(namespace.oid),
       columns,
       options: relOptions.length === 0 ? null : relOptions,
       table: null,
@@ -138,7 +142,7 @@ export async function createView(c: CommandContext, stmt: ViewStmt): Promise<Com
   const from: ObjectAddress = { classId: CLASS.rewrite, objId: oid, subId: 0 }
   await c.writer.setDependencies(
     from,
-    c.analysis.dependencies(query, 0).map((to) => ({ to, type: 'n' as const })),
+    dependencies.map((to) => ({ to, type: 'n' as const })),
   )
   return { tag: 'CREATE VIEW' }
 }

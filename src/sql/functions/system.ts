@@ -120,10 +120,12 @@ export const systemProcs = {
   pg_size_bytes: sizeBytes,
   pg_sleep: sleep,
 
-  // One node without physical replication, temporary schemas or JIT: these answers are facts here.
-  pg_is_in_recovery: () => false,
-  pg_my_temp_schema: () => 0,
+  pg_my_temp_schema: (ctx) => ctx.catalog.toNamespace('pg_temp') ?? 0,
+  // No session ever sees another's.
   pg_is_other_temp_schema: () => false,
+
+  // One node without physical replication or JIT: these answers are facts here.
+  pg_is_in_recovery: () => false,
   pg_jit_available: () => false,
   pg_numa_available: () => false,
   pg_trigger_depth: () => 0,
