@@ -11,6 +11,7 @@ import { ReaderSnapshot } from '../../../src/catalog/catalog-snapshot.ts'
 import { collectGarbage, garbageIds } from '../../../src/catalog/cleanup.ts'
 import type { RelationDescriptor } from '../../../src/catalog/descriptors.ts'
 import { CLASS } from '../../../src/catalog/keys.ts'
+import { EMPTY_TABLE } from '../../../src/catalog/new-descriptors.ts'
 import { namespaceMask } from '../../../src/catalog/privileges.ts'
 import { PUBLIC_NAMESPACE } from '../../../src/catalog/records.ts'
 import { CatalogSpace } from '../../../src/catalog/space.ts'
@@ -68,19 +69,7 @@ async function table(writer: CatalogWriter, name: string): Promise<RelationDescr
     rowArrayType: await writer.newOid(),
     columns: [],
     options: null,
-    table: {
-      id: tableId(await writer.newOid()),
-      primaryKey: 0,
-      indexes: [],
-      constraints: [],
-      inboundForeignKeys: [],
-      nextIndexId: 1,
-      relTuples: -1,
-      relPages: 0,
-      rowSecurity: false,
-      forceRowSecurity: false,
-      replicaIdentity: 'd',
-    },
+    table: { ...EMPTY_TABLE, id: tableId(await writer.newOid()) },
     sequence: null,
     view: null,
     version: 1,
