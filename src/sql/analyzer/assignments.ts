@@ -11,15 +11,18 @@ import { targetEntry } from './make.ts'
 import { permissionOf, SYSTEM_COLUMNS } from './relation.ts'
 import { assignTo } from './target.ts'
 
-/** Two partial assignments to one column (a[1] = …, a[2] = …): the second works on the result of the first. */
-export function chainAssignments(first: Expr, second: Expr): Expr {
-  if ((second.kind === 'SubscriptingRef' && second.assign !== null) || second.kind === 'FieldStore') {
-    const inner = second.arg
-    if (inner.kind === 'SubscriptingRef' || inner.kind === 'FieldStore') return { ...second, arg: chainAssignments(first, inner) } as Expr
-    return { ...second, arg: first } as Expr
+const isPartial = (expr: Expr): boolean => expr.kind === 'FieldStore' || (expr.kind === 'SubscriptingRef' && expr.assign !== null)
+
+/**
+ * Two partial assignments to one column (a[1] = …, a[2] = …): the second works on the result of the first. A domain is checked once, at the end.
+ * Null if one of them assigns the whole column.
+ */
+export function chainAssignments(first: Expr, second: Expr): Expr | null {
+  if (first.kind === 'CoerceToDomain' && second.kind === 'CoerceToDomain') {
+    const arg = chainAssignments(first.arg, second.arg)
+    return arg === null ? null : { ...second, arg }
   }
-  if (second.kind === 'CoerceToDomain') return { ...second, arg: chainAssignments(first, second.arg) }
-  return second
+  return isPartial(first) && isPartial(second) ? ({ ...second, arg: first } as Expr) : null
 }
 
 /** The assignments of SET, one entry per column; partial ones to the same column are chained. */
@@ -61,12 +64,9 @@ export function updateTargets(state: ParseState, list: readonly Node[], relation
     const earlier = entries.find((entry) => entry.resno === column.attnum)
     if (earlier === undefined) entries.push(targetEntry(value, column.attnum, column.name))
     else {
-      const partial = (e: Expr): boolean =>
-        e.kind === 'FieldStore' || (e.kind === 'SubscriptingRef' && e.assign !== null) || e.kind === 'CoerceToDomain'
-      if (!partial(value) || !partial(earlier.expr)) {
-        throw errorAt(state, SQLSTATE.syntaxError, `multiple assignments to same column "${name}"`, undefined)
-      }
-      earlier.expr = chainAssignments(earlier.expr, value)
+      const chained = chainAssignments(earlier.expr, value)
+      if (chained === null) throw errorAt(state, SQLSTATE.syntaxError, `multiple assignments to same column "${name}"`, undefined)
+      earlier.expr = chained
     }
   }
   // The sub-selects of multi-column assignments ride along as junk entries, in the order of their numbers.

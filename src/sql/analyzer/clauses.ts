@@ -104,20 +104,19 @@ function assignRef(entry: Mutable<TargetEntry>, entries: Entries): number {
 }
 
 /** ORDER BY → sort clauses; `fixed` = the sort key is this very entry's expression (ordered-set aggregates). */
-export function sortListOf(
-  state: ParseState,
-  list: readonly Node[],
-  entries: Entries,
-  kind: ExprKind,
-  sql99: boolean,
-  fixed?: Expr,
-): SortGroupClause[] {
+export function sortListOf(state: ParseState, list: readonly Node[], entries: Entries, kind: ExprKind, sql99: boolean): SortGroupClause[] {
   const result: SortGroupClause[] = []
   for (const item of list) {
     const sort = (item as NodeOf).SortBy
-    const entry = fixed === undefined ? findEntry(state, sort.node!, entries, kind, sql99) : entries[0]!
-    addSort(state, entry, entries, sort, result)
+    addSort(state, findEntry(state, sort.node!, entries, kind, sql99), entries, sort, result)
   }
+  return result
+}
+
+/** WITHIN GROUP (ORDER BY …): the i-th item sorts by the i-th entry. */
+export function sortEntries(state: ParseState, list: readonly Node[], entries: Entries): SortGroupClause[] {
+  const result: SortGroupClause[] = []
+  for (const [i, item] of list.entries()) addSort(state, entries[i]!, entries, (item as NodeOf).SortBy, result)
   return result
 }
 

@@ -90,7 +90,7 @@ export interface CaseExpr extends Typed {
   readonly whens: readonly { readonly condition: Expr; readonly result: Expr }[]
   readonly defaultResult: Expr
 }
-/** The operand of the nearest CaseExpr or the element of the nearest ArrayCoerceExpr. */
+/** The operand of the nearest CaseExpr, the element of the nearest ArrayCoerceExpr, the old part where the nearest FieldStore or SubscriptingRef assigns. */
 export interface CaseTestExpr extends Typed {
   readonly kind: 'CaseTestExpr'
 }

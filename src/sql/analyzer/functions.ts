@@ -3,13 +3,14 @@
 import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
+import type { ProcFacts } from '../functions/catalog-source.ts'
 import { COERCION, elementType, isComposite } from '../functions/coercion-path.ts'
 import { type ArgSource, type FunctionCall, functionAmbiguous, functionNotFound, resolveFunction } from '../functions/overload.ts'
 import { type FuncCall, type NodeOf, nodeAs } from '../parser/nodes.ts'
 import { parse } from '../parser/parse.ts'
 import { aggregateLevel, windowReference } from './agg.ts'
-import { distinctOf, sortListOf } from './clauses.ts'
-import { coerceType, typeName } from './coerce.ts'
+import { distinctOf, sortEntries, sortListOf } from './clauses.ts'
+import { coerceType, commonType, typeName } from './coerce.ts'
 import { errorAt, located, type Mutable, type ParseState } from './context.ts'
 import type { Aggref, Expr, FuncExpr, SortGroupClause, TargetEntry, WindowFunc } from './expr.ts'
 import { transformExpr } from './expr-entry.ts'
@@ -96,6 +97,7 @@ export function parseFunction(state: ParseState, input: CallInput): Expr | null 
     throw error.with(errorAt(state, SQLSTATE.undefinedFunction, '', location).fields)
   }
   const { proc } = found
+  if (withinGroup) checkDirectArgs(state, call, proc, raw?.agg_order?.length ?? 0, printed, location)
   const kind = proc.prokind
   if (input.procCall && kind !== 'p') {
     throw fail(`${typedName(state, printed, call)} is not a procedure`, 'To call a function, use SELECT.')
@@ -261,10 +263,11 @@ function aggregate(
     }
     state.nextResno = saved
   } else {
-    const count = row.aggnumdirectargs >= 0 ? Math.min(row.aggnumdirectargs, args.length) : args.length - (raw?.agg_order?.length ?? 0)
-    directArgs = args.slice(0, count)
-    entries = args.slice(count).map((arg, i) => targetEntry(arg, i + 1, null))
-    order = orderedSetClauses(state, raw!, entries)
+    const count = args.length - (raw?.agg_order?.length ?? 0)
+    const fitted = row.aggkind === 'h' ? hypotheticalArgs(state, args, count, proc.proargtypes) : args
+    directArgs = fitted.slice(0, count)
+    entries = fitted.slice(count).map((arg, i) => targetEntry(arg, i + 1, null))
+    order = sortEntries(state, raw!.agg_order ?? [], entries)
   }
   const level = aggregateLevel(
     state,
@@ -295,6 +298,42 @@ function aggregate(
   }
 }
 
+/** Before WITHIN GROUP stand as many arguments as the aggregate takes; a hypothetical row has one value per sort column. */
+function checkDirectArgs(state: ParseState, call: FunctionCall, proc: ProcFacts, sorted: number, printed: string, location: number): void {
+  const row = state.ctx.catalog.aggregate(proc.oid)
+  if (row === null || row.aggkind === 'n') return
+  const direct = call.argTypes.length - sorted
+  const wanted = row.aggnumdirectargs
+  const plural = (n: number): string => `${n} direct argument${n === 1 ? '' : 's'}`
+  let hint: string
+  if (proc.provariadic === 0 || wanted < proc.proargtypes.length) {
+    if (direct === wanted) return
+    hint = `There is an ordered-set aggregate ${printed}, but it requires ${plural(wanted)}, not ${direct}.`
+  } else if (row.aggkind === 'h') {
+    if (direct === sorted) return
+    hint = `To use the hypothetical-set aggregate ${printed}, the number of hypothetical direct arguments (here ${direct}) must match the number of ordering columns (here ${sorted}).`
+  } else {
+    if (direct >= wanted) return
+    hint = `There is an ordered-set aggregate ${printed}, but it requires at least ${plural(wanted)}.`
+  }
+  throw errorAt(state, SQLSTATE.undefinedFunction, functionNotFound(state.source, call).message, location, { hint })
+}
+
+/** Each value of the hypothetical row and the sort column it is compared with in their common type; other direct arguments come before. */
+function hypotheticalArgs(state: ParseState, args: readonly Expr[], count: number, params: readonly Oid[]): Expr[] {
+  const fitted = args.slice()
+  const sorted = args.length - count
+  for (let i = 0; i < sorted; i++) {
+    const direct = count - sorted + i
+    const column = count + i
+    if ((params[Math.min(direct, params.length - 1)] ?? T.any) !== T.any) continue
+    const type = commonType(state, [args[column]!, args[direct]!], 'WITHIN GROUP')
+    fitted[direct] = coerceType(state, args[direct]!, type, -1, COERCION.implicit, 'implicit', -1)
+    fitted[column] = coerceType(state, args[column]!, type, -1, COERCION.implicit, 'implicit', -1)
+  }
+  return fitted
+}
+
 /** A polymorphic transition type made concrete by the arguments. */
 function transitionType(state: ParseState, declared: Oid, params: readonly Oid[], args: readonly Expr[], result: Oid): Oid {
   if (state.ctx.catalog.type(declared)?.typtype !== 'p' || declared === T.internal || declared === T.record) return declared
@@ -308,14 +347,6 @@ function transitionType(state: ParseState, declared: Oid, params: readonly Oid[]
     if (!isArray && (param === T.anyarray || param === T.anycompatiblearray)) return elementType(state.source, actual)
   }
   return result
-}
-
-function orderedSetClauses(state: ParseState, raw: FuncCall, entries: Mutable<TargetEntry>[]): SortGroupClause[] {
-  return (raw.agg_order ?? []).map((item, i) => {
-    const single = [entries[i]!]
-    const sort = sortListOf(state, [{ SortBy: { ...(item as NodeOf).SortBy } }], single, 'order by', true, single[0]!.expr)
-    return sort[0]!
-  })
 }
 
 function windowCall(

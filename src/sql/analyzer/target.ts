@@ -378,6 +378,11 @@ export function assignTo(
   return cast
 }
 
+/** The old value of the part that the FieldStore or SubscriptingRef around it assigns to: what an assignment to a part of that part starts from. */
+function oldPart(type: Oid, typmod: number, collation: Oid): Expr {
+  return { kind: 'CaseTestExpr', type, typmod, collation, location: -1 }
+}
+
 function assignIndirection(
   state: ParseState,
   container: Expr,
@@ -417,8 +422,7 @@ function assignIndirection(
     const ref = transformSubscripts(state, container, base, indices, null, baseMod)
     const elementType = ref.isSlice ? ref.containerType : ref.elementType
     const inner = steps.slice(next)
-    const part: Expr = inner.length === 0 ? ref : { ...ref }
-    const assigned = assignIndirection(state, part, targetName, true, elementType, baseMod, inner, value, location)
+    const assigned = assignIndirection(state, oldPart(elementType, ref.isSlice ? baseMod : -1, ref.collation), targetName, true, elementType, baseMod, inner, value, location)
     const result: Expr = { ...ref, assign: assigned, type: base, collation: 0 }
     return base === type ? result : coerceToDomain(state, result, base, baseMod, type, false, 'implicit', -1)
   }
@@ -441,15 +445,7 @@ function assignIndirection(
       location,
     )
   }
-  const field: Expr = {
-    kind: 'FieldSelect',
-    arg: container,
-    fieldNum: column.attnum,
-    type: column.type,
-    typmod: column.typmod,
-    collation: column.collation,
-    location: -1,
-  }
+  const field = oldPart(column.type, column.typmod, column.collation)
   const assigned = assignIndirection(state, field, name, false, column.type, column.typmod, rest, value, location)
   const result: Expr = {
     kind: 'FieldStore',

@@ -32,9 +32,12 @@ class Collector {
   /** In order of discovery; removal goes backwards. */
   readonly doomed = new Map<string, Doomed>()
   readonly refusals: string[] = []
+  /** What the statement names: parts of these are no reason to refuse each other. */
+  readonly #targets: readonly ObjectAddress[]
 
-  constructor(c: CommandContext) {
+  constructor(c: CommandContext, targets: readonly ObjectAddress[]) {
     this.c = c
+    this.#targets = targets
   }
 
   has(address: ObjectAddress): boolean {
@@ -127,9 +130,18 @@ class Collector {
     return false
   }
 
+  /** What a generated column is computed by is the column itself. */
+  async #generatedColumn(attrdef: ObjectAddress): Promise<ObjectAddress | null> {
+    const record = await load(() => this.c.snapshot.record(attrdef.objId))
+    if (record?.kind !== 'attrdef') return null
+    const table = await load(() => this.c.snapshot.relation(record.table))
+    const generated = table?.descriptor?.columns[record.attnum - 1]?.generated ?? ''
+    return generated === '' ? null : { classId: CLASS.relation, objId: record.table, subId: record.attnum }
+  }
+
   /** A default or constraint of a table or column that is being dropped: a serial column's default depends on the sequence that goes with it. */
   async #goesAnyway(target: ObjectAddress): Promise<boolean> {
-    for (const { address } of this.doomed.values()) {
+    for (const address of [...this.#targets, ...[...this.doomed.values()].map((doomed) => doomed.address)]) {
       if (address.classId !== CLASS.relation) continue
       if (address.subId === 0) {
         if (await this.#insideOf(target, address.objId, CLASS.relation)) return true
@@ -149,8 +161,10 @@ class Collector {
       const owner = await load(() => constraintOfIndex(this.c, target.objId))
       if (owner !== null) target = { classId: CLASS.constraint, objId: owner, subId: 0 }
     }
+    const generated = target.classId === CLASS.attrdef ? await this.#generatedColumn(target) : null
+    target = generated ?? target
     if (this.has(target) || (await this.#goesAnyway(target))) return
-    const reported = dependent.type === 'n'
+    const reported = dependent.type === 'n' || generated !== null
     if (reported) {
       const description = await describeAddress(this.c, target)
       const exact = on.classId === CLASS.constraint ? await describeAddress(this.c, dependent.to) : null
@@ -174,7 +188,7 @@ export async function performDeletion(
   cascade: boolean,
   quiet = false,
 ): Promise<void> {
-  const collector = new Collector(c)
+  const collector = new Collector(c, targets)
   // other targets are no dependents of each other
   for (const target of targets) {
     await collector.add(target, false)

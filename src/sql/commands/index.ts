@@ -6,11 +6,11 @@ import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { ACL } from '../../catalog/acl.ts'
 import { LOCK } from '../../catalog/object-locks.ts'
-import { checkNamespace } from '../../catalog/privileges.ts'
+import { checkNamespace, mustBeOwner, ownsObject } from '../../catalog/privileges.ts'
 import { type IndexStmt, nodeAs, type ReindexStmt } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { defElems, relationOptions } from './def-elem.ts'
-import { load, lockNamed, rangeVarParts } from './names.ts'
+import { load, lockNamed, namespaceNamed, rangeVarParts } from './names.ts'
 import { accessMethod } from './operator-classes.ts'
 import { addIndex, checkOwner, type Draft, writeDependencies } from './table-builder.ts'
 
@@ -67,8 +67,29 @@ export function relationDetail(relkind: string): string {
   }
 }
 
+const REINDEX_WORDS: Readonly<Record<string, string>> = {
+  REINDEX_OBJECT_SCHEMA: 'SCHEMA',
+  REINDEX_OBJECT_DATABASE: 'DATABASE',
+  REINDEX_OBJECT_SYSTEM: 'SYSTEM',
+}
+
+/** REINDEX of a schema or of everything: whether there is such a thing, and whose it is. */
+async function checkReindexAll(c: CommandContext, stmt: ReindexStmt): Promise<void> {
+  const { name } = stmt
+  if (stmt.kind === 'REINDEX_OBJECT_SCHEMA') {
+    const namespace = await load(() => namespaceNamed(c, name!))
+    if (!(await load(() => ownsObject(c.snapshot, namespace.owner, c.ctx.session.currentUser)))) throw mustBeOwner('schema', name!)
+  } else if (name !== undefined && name !== '' && name !== c.ctx.session.database)
+    throw new PgError(SQLSTATE.featureNotSupported, 'can only reindex the currently open database')
+}
+
 /** An index is as correct as its table: building it again under another number would change nothing that can be seen. */
 export async function reindex(c: CommandContext, stmt: ReindexStmt): Promise<CommandResult> {
+  const words = REINDEX_WORDS[stmt.kind ?? '']
+  if (words !== undefined) {
+    if (c.inTransactionBlock) throw new PgError(SQLSTATE.activeSqlTransaction, `REINDEX ${words} cannot run inside a transaction block`)
+    await checkReindexAll(c, stmt)
+  }
   if (stmt.kind === 'REINDEX_OBJECT_INDEX' || stmt.kind === 'REINDEX_OBJECT_TABLE') {
     const relation = (await lockNamed(c, rangeVarParts(stmt.relation!), LOCK.share))!
     if (stmt.kind === 'REINDEX_OBJECT_INDEX' && relation.relkind !== 'i')

@@ -6,9 +6,11 @@ import type { Datum, Row } from '../../base/datum.ts'
 import { PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
+import { relationInfo } from '../../catalog/catalog-snapshot.ts'
 import type { IndexColumn, IndexDescriptor, RelationDescriptor, StoredNode, TableDescriptor } from '../../catalog/descriptors.ts'
 import type { IndexLayout, IndexPart, TableLayout } from '../../storage/rows/layout.ts'
 import type { Expr } from '../analyzer/expr.ts'
+import { indexDefinition } from '../analyzer/ruleutils/definitions.ts'
 import { readStoredExpr } from '../analyzer/stored.ts'
 import { TEXT_IO } from '../types/define.ts'
 import { findBuiltinType } from '../types/registry.ts'
@@ -147,13 +149,12 @@ export function keyDetail(columns: readonly { name: string; value: Datum; type: 
 
 /** 23505 for a row whose key exists. */
 function violation(index: IndexDescriptor, descriptor: RelationDescriptor, cx: Compilation): (row: Row) => PgError {
-  const values = index.columns.map((column) =>
-    column.attnum > 0 ? null : { evaluate: storedEvaluator(readStored(column.expr!, cx), cx), name: 'expr' },
-  )
+  const computed = index.columns.map((column) => (column.attnum > 0 ? null : storedEvaluator(readStored(column.expr!, cx), cx)))
   return (row) => {
+    const context = { catalog: cx.catalog, searchPath: [], typeSupport: (type: Oid) => typeSupport(type, cx) }
     const columns = index.columns.map((column, i) => ({
-      name: values[i]?.name ?? descriptor.columns[column.attnum - 1]!.name,
-      value: values[i] == null ? row[column.attnum - 1]! : values[i].evaluate(row),
+      name: indexDefinition(relationInfo(descriptor), index, context, true, i + 1),
+      value: computed[i] == null ? row[column.attnum - 1]! : computed[i](row),
       type: column.type,
     }))
     const schema = cx.catalog.namespace(descriptor.namespace)?.name

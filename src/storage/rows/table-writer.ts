@@ -27,7 +27,10 @@ export interface TableWriter {
    * A duplicate is the index's own violation (23505).
    */
   insert(txn: Transaction, rows: readonly Row[], rowIds: readonly number[] | null): MaybePromise<Buffer[]>
-  /** New versions of rows; answers their keys, which differ where the primary key changed. `oldRows` and `newRows` hold all columns. */
+  /**
+   * New versions of rows; answers their keys, which differ where the primary key changed. `oldRows` and `newRows` hold all columns. Unique
+   * keys are judged row by row in the order given: one that only a later row of the call gives up is taken (23505).
+   */
   update(txn: Transaction, keys: readonly Buffer[], oldRows: readonly Row[], newRows: readonly Row[]): MaybePromise<Buffer[]>
   delete(txn: Transaction, keys: readonly Buffer[], oldRows: readonly Row[]): MaybePromise<void>
   /**
@@ -58,15 +61,30 @@ class Inserts {
     this.indexes.push(index)
   }
 
+  get size(): number {
+    return this.keys.length
+  }
+
+  truncate(size: number): void {
+    this.keys.length = size
+    this.values.length = size
+    this.rows.length = size
+    this.indexes.length = size
+  }
+
+  violationAt(at: number, layout: TableLayout): PgError | null {
+    const index = this.indexes[at]!
+    const violation: ((row: Row) => PgError) | null = index === null ? layout.primaryKeyViolation : index.violation
+    return violation === null ? null : violation(this.rows[at]!)
+  }
+
   /** The violation that a KvError 'alreadyExists' stands for. */
   violation(layout: TableLayout, error: unknown): unknown {
     if (!(error instanceof KvError) || error.kind !== 'alreadyExists' || error.key === null) return error
     const { key } = error
     const at = this.keys.findIndex((own) => Buffer.compare(own, key) === 0)
     if (at < 0) return error
-    const index = this.indexes[at]!
-    const violation: ((row: Row) => PgError) | null = index === null ? layout.primaryKeyViolation : index.violation
-    return violation === null ? error : violation(this.rows[at]!)
+    return this.violationAt(at, layout) ?? error
   }
 
   run(txn: Transaction, layout: TableLayout): MaybePromise<void> {
@@ -80,6 +98,28 @@ class Inserts {
     } catch (error) {
       throw this.violation(layout, error)
     }
+  }
+}
+
+/** Which row of an update gives up which unique key, and which takes which: a key is free only for the rows after the one that had it. */
+class KeyMoves {
+  readonly #freed = new Map<string, number>()
+  /** Row of each of the call's inserts, in their order. */
+  readonly #takers: number[] = []
+
+  free(key: Buffer, row: number): void {
+    this.#freed.set(key.latin1Slice(), row)
+  }
+
+  /** Says which row the inserts added since belong to. */
+  take(inserts: Inserts, row: number): void {
+    while (this.#takers.length < inserts.size) this.#takers.push(row)
+  }
+
+  /** The first insert whose key was not free at its row's turn; -1 = none. */
+  firstConflict(inserts: Inserts): number {
+    if (this.#freed.size === 0) return -1
+    return inserts.keys.findIndex((key, i) => (this.#freed.get(key.latin1Slice()) ?? -1) > this.#takers[i]!)
   }
 }
 
@@ -164,6 +204,7 @@ export function compileTableWriter(layout: TableLayout): TableWriter {
     const inserts = new Inserts()
     const changes = new Changes()
     const newKeys: Buffer[] = new Array(keys.length)
+    const moves = keys.length > 1 ? new KeyMoves() : null
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i]!
       const before = oldRows[i]!
@@ -174,6 +215,7 @@ export function compileTableWriter(layout: TableLayout): TableWriter {
       let keyChanged = moved
       if (moved) {
         removals.delete(key)
+        moves?.free(key, i)
         inserts.add(newKey, encoder.encode(after), after, null)
       } else changes.put(key, encoder.encode(after))
       for (const index of layout.indexes) {
@@ -185,15 +227,28 @@ export function compileTableWriter(layout: TableLayout): TableWriter {
           continue
         }
         if (index.unique) keyChanged = true
-        if (old !== null) removals.delete(old.key)
+        if (old !== null) {
+          removals.delete(old.key)
+          if (old.unique) moves?.free(old.key, i)
+        }
         if (fresh === null) continue
         const value = entryValue(index, fresh, after, newKey)
         if (fresh.unique) inserts.add(fresh.key, value, after, index)
         else changes.put(fresh.key, value)
       }
       if (layout.referenced && keyChanged) removals.delete(keyLockOf(key))
+      moves?.take(inserts, i)
     }
-    return andThen(removals.run(txn), () => andThen(inserts.run(txn, layout), () => andThen(changes.run(txn), () => newKeys)))
+    const conflict = moves === null ? -1 : moves.firstConflict(inserts)
+    const violation = conflict < 0 ? null : inserts.violationAt(conflict, layout)
+    // What comes before it may meet a duplicate of its own.
+    if (violation !== null) inserts.truncate(conflict)
+    return andThen(removals.run(txn), () =>
+      andThen(inserts.run(txn, layout), () => {
+        if (violation !== null) throw violation
+        return andThen(changes.run(txn), () => newKeys)
+      }),
+    )
   }
 
   const remove = (txn: Transaction, keys: readonly Buffer[], oldRows: readonly Row[]): MaybePromise<void> => {

@@ -93,23 +93,24 @@ function jsonbSubscript(cx: Compilation, container: Compiled, subscripts: readon
   })
 }
 
+/** The value to assign, and where it finds the old part if it is itself an assignment to a part of that. */
+export interface PartAssignment {
+  readonly value: Compiled
+  readonly oldPart: TestCell
+}
+
 export function compileSubscripting(
   cx: Compilation,
   e: SubscriptingRef,
   container: Compiled,
   upper: readonly (Compiled | null)[],
   lower: readonly (Compiled | null)[],
-  assign: Compiled | null,
+  assign: PartAssignment | null,
 ): Compiled {
-  if (e.containerType === JSONB) return jsonbSubscript(cx, container, upper as readonly Compiled[], assign)
+  if (e.containerType === JSONB) return jsonbSubscript(cx, container, upper as readonly Compiled[], assign?.value ?? null)
   const n = upper.length
   const open = constant(null)
-  const parts = [
-    container,
-    ...upper.map((u) => u ?? open),
-    ...(e.isSlice ? lower.map((l) => l ?? open) : []),
-    ...(assign === null ? [] : [assign]),
-  ]
+  const parts = [container, ...upper.map((u) => u ?? open), ...(e.isSlice ? lower.map((l) => l ?? open) : [])]
   const givenUpper = upper.map((u) => u !== null)
   const givenLower = lower.map((l) => l !== null)
   const boundsOf = (values: readonly Datum[]): Bounds | null => {
@@ -118,23 +119,30 @@ export function compileSubscripting(
     for (let i = 0; i < n; i++) if ((givenUpper[i]! && his[i] === null) || (e.isSlice && givenLower[i]! && los[i] === null)) return null
     return { lower: los, upper: his }
   }
+  const read = (array: Datum, bounds: Bounds): Datum => {
+    const source = asArray(array, e.elementType)
+    return e.isSlice ? arraySlice(source, bounds.lower, bounds.upper) : arrayElement(source, bounds.upper as number[])
+  }
   if (assign === null) {
     return eager(parts, (values) => {
-      if (values[0] === null) return null
-      const bounds = boundsOf(values)
-      if (bounds === null) return null
-      const array = asArray(values[0]!, e.elementType)
-      return e.isSlice ? arraySlice(array, bounds.lower, bounds.upper) : arrayElement(array, bounds.upper as number[])
+      const bounds = values[0] === null ? null : boundsOf(values)
+      return bounds === null ? null : read(values[0]!, bounds)
     })
   }
-  return eager(parts, (values) => {
+  const { oldPart } = assign
+  let target: { readonly array: ArrayDatum | null; readonly bounds: Bounds }
+  const located = eager(parts, (values) => {
     const bounds = boundsOf(values)
     if (bounds === null) throw new PgError(SQLSTATE.nullValueNotAllowed, 'array subscript in assignment must not be null')
-    const array = values[0] === null ? null : asArray(values[0]!, e.elementType)
-    const value = values.at(-1)!
-    if (!e.isSlice) return assignElement(array, e.elementType, bounds.upper as number[], value)
+    target = { array: values[0] === null ? null : asArray(values[0]!, e.elementType), bounds }
+    oldPart.value = values[0] === null ? null : read(values[0]!, bounds)
+    return null
+  })
+  return eager([located, assign.value], ([, value]) => {
+    const { array, bounds } = target
+    if (!e.isSlice) return assignElement(array, e.elementType, bounds.upper as number[], value!)
     // Assigning NULL to a slice changes nothing.
     if (value === null) return array ?? emptyArray(e.elementType)
-    return assignSlice(array, e.elementType, bounds.lower, bounds.upper, asArray(value, e.elementType))
+    return assignSlice(array, e.elementType, bounds.lower, bounds.upper, asArray(value!, e.elementType))
   })
 }

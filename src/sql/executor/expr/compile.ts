@@ -180,13 +180,16 @@ function compileNode(e: Expr, scope: ExprScope, cx: Compilation, cells: Cells): 
     case 'FieldSelect':
       return compileFieldSelect(e, compile(e.arg))
     case 'FieldStore': {
-      // The old field's value is what an assignment to a part of it starts from.
-      return compileFieldStore(cx, e, compile(e.arg), all(e.newValues))
+      const oldFields = e.newValues.map((): TestCell => ({ value: null }))
+      const newValues = e.newValues.map((value, i) => compile(value, { test: oldFields[i]! }))
+      return compileFieldStore(cx, e, compile(e.arg), newValues, oldFields)
     }
     case 'SubscriptingRef': {
       const optional = (part: Expr | null): Compiled | null => (part === null ? null : compile(part))
       const container = compile(e.arg)
-      return compileSubscripting(cx, e, container, e.upper.map(optional), e.lower.map(optional), optional(e.assign))
+      const oldPart: TestCell = { value: null }
+      const assign = e.assign === null ? null : { value: compile(e.assign, { test: oldPart }), oldPart }
+      return compileSubscripting(cx, e, container, e.upper.map(optional), e.lower.map(optional), assign)
     }
     case 'RelabelType':
     case 'CollateExpr':

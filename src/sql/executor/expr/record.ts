@@ -9,7 +9,7 @@ import { RecordDatum, type RowType } from '../../types/record.ts'
 import { crossCompare, supportOf } from '../comparison.ts'
 import type { Compilation } from '../compilation.ts'
 import { type Compiled, eager } from './compiled.ts'
-import { unary } from './logic.ts'
+import { type TestCell, unary } from './logic.ts'
 
 export const RECORD = 2249
 
@@ -53,9 +53,20 @@ export function compileFieldSelect(e: FieldSelect, arg: Compiled): Compiled {
   })
 }
 
-export function compileFieldStore(cx: Compilation, e: FieldStore, arg: Compiled, newValues: readonly Compiled[]): Compiled {
+/** `oldFields`: where a new value that is itself an assignment to a part finds the old field. */
+export function compileFieldStore(
+  cx: Compilation,
+  e: FieldStore,
+  arg: Compiled,
+  newValues: readonly Compiled[],
+  oldFields: readonly TestCell[],
+): Compiled {
   const shape = compositeShape(cx, e.type)
-  return eager([arg, ...newValues], ([old, ...values]) => {
+  const container = unary(arg, (old) => {
+    for (let i = 0; i < oldFields.length; i++) oldFields[i]!.value = old === null ? null : (old as RecordDatum).values[e.fieldNums[i]! - 1]!
+    return old
+  })
+  return eager([container, ...newValues], ([old, ...values]) => {
     const fields: Datum[] = old === null ? shape().fields.map(() => null) : [...(old as RecordDatum).values]
     for (let i = 0; i < values.length; i++) fields[e.fieldNums[i]! - 1] = values[i]!
     return new RecordDatum(shape(), fields)
