@@ -69,6 +69,8 @@ export function updateTargets(state: ParseState, list: readonly Node[], relation
       earlier.expr = chained
     }
   }
+  // Values are computed in the columns' own order.
+  entries.sort((a, b) => a.resno - b.resno)
   // The sub-selects of multi-column assignments ride along as junk entries, in the order of their numbers.
   for (const { expr } of state.multiAssign) {
     if (expr.kind === 'SubLink') entries.push(targetEntry(expr, relation.columns.length + 1 + entries.length, null, true))

@@ -139,7 +139,8 @@ export function insertRow(
     const { column, indirection, location } = columns[i]!
     const value = assignTo(state, expr, column, indirection, 'insert target', location)
     const earlier = indirection.length > 0 ? entries.find((entry) => entry.resno === column.attnum) : undefined
-    if (earlier !== undefined) earlier.expr = chainAssignments(earlier.expr, value)! // insertColumns refuses a column named whole and in part
+    if (earlier !== undefined)
+      earlier.expr = chainAssignments(earlier.expr, value)! // insertColumns refuses a column named whole and in part
     else entries.push(targetEntry(value, column.attnum, column.name))
   }
   return entries

@@ -422,7 +422,17 @@ function assignIndirection(
     const ref = transformSubscripts(state, container, base, indices, null, baseMod)
     const elementType = ref.isSlice ? ref.containerType : ref.elementType
     const inner = steps.slice(next)
-    const assigned = assignIndirection(state, oldPart(elementType, ref.isSlice ? baseMod : -1, ref.collation), targetName, true, elementType, baseMod, inner, value, location)
+    const assigned = assignIndirection(
+      state,
+      oldPart(elementType, ref.isSlice ? baseMod : -1, ref.collation),
+      targetName,
+      true,
+      elementType,
+      baseMod,
+      inner,
+      value,
+      location,
+    )
     const result: Expr = { ...ref, assign: assigned, type: base, collation: 0 }
     return base === type ? result : coerceToDomain(state, result, base, baseMod, type, false, 'implicit', -1)
   }

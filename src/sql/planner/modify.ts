@@ -14,7 +14,7 @@ import { finishLevel, type JoinedLevel, planJoinTree, planQuery, planSubquery } 
 import { foldConstants } from './rewrite/fold-constants.ts'
 import { inlineCtes } from './rewrite/inline-ctes.ts'
 import { flattenJoinAliases } from './rewrite/join-aliases.ts'
-import { planSubLinks } from './sublinks.ts'
+import { type MultiAssignments, multiAssignments, planSubLinks } from './sublinks.ts'
 
 export function planModify(source: Query, parent: Root | null, root: Root = makeRoot(parent!.glob, source, parent)): Plan {
   const query = flattenJoinAliases(inlineCtes(source, root.catalog))
@@ -28,10 +28,21 @@ export function planModify(source: Query, parent: Root | null, root: Root = make
   return finishLevel(plan, root)
 }
 
+const NO_LINKS: MultiAssignments = new Map()
+
 const prepareIn =
   (root: Root) =>
   (expr: Expr): Expr =>
-    planSubLinks(foldConstants(expr, root.glob), root, planSubquery, new Map())
+    planSubLinks(foldConstants(expr, root.glob), root, planSubquery, NO_LINKS)
+
+/** A SET list of ON CONFLICT or MERGE, sub-selects of multi-column assignments included. */
+function prepareSet(targets: readonly TargetEntry[], root: Root): readonly TargetEntry[] {
+  const multi = multiAssignments(targets)
+  return mapTargets(
+    targets.filter((entry) => !entry.resjunk),
+    (expr) => planSubLinks(foldConstants(expr, root.glob), root, planSubquery, multi),
+  )
+}
 
 /** Conditions and lists over the target row: its Vars become those of `varno`, EXCLUDED's those of INNER_VAR. */
 function overTarget(expr: Expr, query: Query, root: Root, slots: Slots | null): Expr {
@@ -132,7 +143,7 @@ function insert(query: Query, root: Root, relation: number): Plan {
         : {
             action: onConflict.action,
             arbiters: onConflict.arbiters,
-            set: mapTargets(onConflict.set, (expr) => overTarget(prepare(expr), query, root, null)),
+            set: mapTargets(prepareSet(onConflict.set, root), (expr) => overTarget(expr, query, root, null)),
             where: onConflict.where === null ? null : overTarget(prepare(onConflict.where), query, root, null),
           },
     mergeActions: [],
@@ -182,7 +193,7 @@ function changeRows(query: Query, root: Root, relation: number): Plan {
   const actions = query.mergeActions.map((action) => ({
     ...action,
     qual: action.qual === null ? null : prepare(action.qual),
-    targetList: mapTargets(action.targetList, prepare),
+    targetList: prepareSet(action.targetList, root),
   }))
   const actionExprs = actions.flatMap((action) => [
     ...(action.qual === null ? [] : [action.qual]),

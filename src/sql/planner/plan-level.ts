@@ -40,7 +40,7 @@ import {
   sortPath,
   windowPath,
 } from './stages.ts'
-import { type PlanSubquery, planSubLinks } from './sublinks.ts'
+import { multiAssignments, type PlanSubquery, planSubLinks } from './sublinks.ts'
 import { isVolatile, returnsSet } from './volatility.ts'
 
 /** Sets of relations are bits of one number. */
@@ -98,10 +98,7 @@ export interface JoinedLevel {
 export function planJoinTree(root: Root, extraTargets: readonly Expr[] = []): JoinedLevel {
   const { glob, catalog } = root
   const level = prepareLevel(root.query, glob)
-  const multi = new Map<number, Expr & { kind: 'SubLink' }>()
-  for (const entry of level.query.targetList) {
-    if (entry.expr.kind === 'SubLink' && entry.expr.linkType === 'multiexpr') multi.set(entry.expr.subLinkId, entry.expr)
-  }
+  const multi = multiAssignments(level.query.targetList)
   const hasSubLinks = level.query.hasSubLinks
   const prepare = (expr: Expr): Expr => {
     const folded = foldConstants(expr, glob)

@@ -1,6 +1,6 @@
 // Sub-selects in expressions that no rewrite turned into joins: uncorrelated ones become InitPlans, run once; the others SubPlans, run per row.
 
-import type { Expr } from '../analyzer/expr.ts'
+import type { Expr, TargetEntry } from '../analyzer/expr.ts'
 import type { Query } from '../analyzer/query.ts'
 import { operatorByOid } from '../builtin/pg-operator.ts'
 import { execParam, type Root } from './context.ts'
@@ -13,24 +13,61 @@ export type PlanSubquery = (query: Query, parent: Root, fetch: number | null) =>
 
 type SubLinkExpr = Expr & { kind: 'SubLink' }
 
+/** The sub-select of SET (a, b) = (SELECT …). */
+interface MultiAssignment {
+  readonly link: SubLinkExpr
+  /** One per column once it is planned as an InitPlan; null while it is not. */
+  params: readonly Expr[] | null
+}
+
+/** The sub-selects of multi-column assignments, by the id that the assigned columns know them by. */
+export type MultiAssignments = ReadonlyMap<number, MultiAssignment>
+
+export function multiAssignments(targets: readonly TargetEntry[]): MultiAssignments {
+  const links = new Map<number, MultiAssignment>()
+  for (const { expr } of targets)
+    if (expr.kind === 'SubLink' && expr.linkType === 'multiexpr') links.set(expr.subLinkId, { link: expr, params: null })
+  return links
+}
+
 /** `expr` with its sub-links planned. */
-export function planSubLinks(expr: Expr, root: Root, planSubquery: PlanSubquery, multi: ReadonlyMap<number, SubLinkExpr>): Expr {
+export function planSubLinks(expr: Expr, root: Root, planSubquery: PlanSubquery, multi: MultiAssignments): Expr {
   return replace(expr, (e) => {
-    if (e.kind === 'SubLinkColumn' && e.subLinkId !== 0 && multi.has(e.subLinkId)) {
-      // One column of a multi-column assignment: its sub-select reduced to that column.
-      const link = multi.get(e.subLinkId)!
-      const column = link.subselect.targetList.filter((entry) => !entry.resjunk)[e.column - 1]!
-      const others = link.subselect.targetList.map((entry) => (entry === column || entry.resjunk ? entry : { ...entry, resjunk: true }))
-      const subselect: Query = { ...link.subselect, targetList: others }
-      return planOne(
-        { ...link, linkType: 'expr', subselect, type: e.type, typmod: e.typmod, collation: e.collation },
-        root,
-        planSubquery,
-        multi,
-      )
-    }
+    if (e.kind === 'SubLinkColumn' && multi.has(e.subLinkId)) return planColumn(e, multi.get(e.subLinkId)!, root, planSubquery, multi)
     return e.kind === 'SubLink' ? planOne(e, root, planSubquery, multi) : undefined
   })
+}
+
+/** One column of a multi-column assignment: of the one row an InitPlan finds, or of the sub-select reduced to that column. */
+function planColumn(
+  e: Expr & { kind: 'SubLinkColumn' },
+  assignment: MultiAssignment,
+  root: Root,
+  planSubquery: PlanSubquery,
+  multi: MultiAssignments,
+): Expr {
+  const { link } = assignment
+  if (assignment.params !== null) return assignment.params[e.column - 1]!
+  const { glob } = root
+  const params = outerParams()
+  const query = correlateQuery(link.subselect, glob, params)
+  if (params.list.length === 0) {
+    const { plan, columns } = planSubquery(query, root, 1)
+    const results = columns.map((column) => execParam(glob, column))
+    const setParams = results.map((param) => param.id)
+    root.initPlans.push({ id: glob.subPlanIds++, kind: 'expr', plan, params: [], setParams, testExpr: null, columns: [], useHash: false })
+    assignment.params = results
+    return results[e.column - 1]!
+  }
+  const own = link.subselect.targetList.filter((entry) => !entry.resjunk)[e.column - 1]!
+  const targetList = link.subselect.targetList.map((entry) => (entry === own || entry.resjunk ? entry : { ...entry, resjunk: true }))
+  const subselect: Query = { ...link.subselect, targetList }
+  return planOne(
+    { ...link, linkType: 'expr', subselect, type: e.type, typmod: e.typmod, collation: e.collation },
+    root,
+    planSubquery,
+    multi,
+  )
 }
 
 /** Of EXISTS only the existence of a row matters: what the rows would be is not computed. */
@@ -54,7 +91,7 @@ function existsQuery(query: Query): Query {
   return { ...query, targetList: [entry], groupClause: [], distinctClause: [], sortClause: [], limitCount: null }
 }
 
-function planOne(link: SubLinkExpr, root: Root, planSubquery: PlanSubquery, multi: ReadonlyMap<number, SubLinkExpr>): Expr {
+function planOne(link: SubLinkExpr, root: Root, planSubquery: PlanSubquery, multi: MultiAssignments): Expr {
   const { glob } = root
   const params = outerParams()
   const query = correlateQuery(link.subselect, glob, params)
