@@ -6,16 +6,25 @@ import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { RowReader } from '../../storage/rows/row-codec.ts'
 import { LOCK_SKIPPED, LOCKED_CHANGED, type LockResult } from '../../storage/store.ts'
 import type { Predicate } from './expr/predicate.ts'
+import { xminOf } from './system-columns.ts'
 
 export interface RowSlot {
   readonly attnum: number
   readonly slot: number
 }
 
-/** Input row `row` with the target's columns replaced by those of `version`. */
-export function withVersion(row: Row, version: Row, slots: readonly RowSlot[]): Row {
+/** Where the input rows carry what may change of the relation that is locked. */
+export interface VersionSlots {
+  readonly columns: readonly RowSlot[]
+  /** Of xmin; 0 = not there. */
+  readonly xmin: number
+}
+
+/** Input row `row` with the target's columns replaced by those of a newer version: decoded, and as it is stored. */
+function withVersion(row: Row, version: Row, stored: Buffer, slots: VersionSlots): Row {
   const copy = row.slice()
-  for (const { attnum, slot } of slots) copy[slot - 1] = version[attnum - 1]!
+  for (const { attnum, slot } of slots.columns) copy[slot - 1] = version[attnum - 1]!
+  if (slots.xmin > 0) copy[slots.xmin - 1] = xminOf(stored)
   return copy
 }
 
@@ -27,7 +36,7 @@ export function keepLocked(
   rows: Row[],
   keys: Buffer[],
   locked: LockResult,
-  slots: readonly RowSlot[],
+  slots: VersionSlots,
   reader: RowReader,
   recheck: Predicate | null,
   newest: (key: Buffer) => MaybePromise<Buffer | null>,
@@ -44,7 +53,7 @@ export function keepLocked(
       // Deleted meanwhile: as if it had never been found.
       if (value === null) return undefined
       onChange()
-      const row = withVersion(rows[i]!, reader.readPair(keys[i]!, value), slots)
+      const row = withVersion(rows[i]!, reader.readPair(keys[i]!, value), value, slots)
       if (recheck === null) {
         keep(i, row)
         return undefined

@@ -24,6 +24,7 @@ import { compileCteScan, compileWorkTableScan } from './nodes/shared-scan.ts'
 import { compileSort } from './nodes/sort.ts'
 import { compileSubqueryScan } from './nodes/subquery-scan.ts'
 import { compileIndexScan, compileSeqScan } from './nodes/table-scan.ts'
+import { compileTidScan } from './nodes/tid-scan.ts'
 import { compileHashDistinct, compileUnique } from './nodes/unique.ts'
 import { compileValuesScan } from './nodes/values-scan.ts'
 import { compileVirtualScan } from './nodes/virtual-scan.ts'
@@ -78,6 +79,8 @@ function compileNode(plan: Plan, cx: Compilation): Operator {
       return compileIndexScan(plan, cx)
     case 'PointGet':
       return compilePointGet(plan, cx)
+    case 'TidScan':
+      return compileTidScan(plan, cx)
     case 'VirtualScan':
       return compileVirtualScan(plan, cx)
     case 'LookupJoin':

@@ -67,6 +67,8 @@ function titleOf(plan: Plan, cx: ExprContext): { nodeType: string; title: string
       return using(`Index${plan.indexOnly ? ' Only' : ''} Scan${plan.backward ? ' Backward' : ''}`, plan.index)
     case 'PointGet':
       return using('Point Get', plan.index)
+    case 'TidScan':
+      return on('Tid Scan')
     case 'VirtualScan':
       return on('Catalog Scan')
     case 'FunctionScan':
@@ -113,6 +115,8 @@ function titleOf(plan: Plan, cx: ExprContext): { nodeType: string; title: string
   }
 }
 
+const TID = 27
+
 type Property = readonly [string, string | number | readonly string[]]
 
 function propertiesOf(plan: Plan, cx: ExprContext): Property[] {
@@ -149,6 +153,11 @@ function propertiesOf(plan: Plan, cx: ExprContext): Property[] {
         plan.key.map((value, column) => ({ column, op: '=', value })),
       )
       break
+    case 'TidScan': {
+      const one = plan.tids.type === TID ? `ctid = ${text(plan.tids)}` : `ctid = ANY (${text(plan.tids)})`
+      properties.push(['TID Cond', `(${one})`])
+      break
+    }
     case 'LookupJoin':
       indexCondition(
         plan.index,

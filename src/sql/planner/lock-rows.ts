@@ -4,14 +4,19 @@
 import type { Expr } from '../analyzer/expr.ts'
 import { makeVar } from './expr-tree.ts'
 import { collectAtoms, common, overInput, type Path, passThrough, project, Slots } from './paths/path.ts'
-import { type LockRows, ROW_KEY_ATTNO } from './plan.ts'
+import { type LockRows, ROW_KEY_ATTNO, XMIN_ATTNO } from './plan.ts'
 import type { JoinedLevel } from './plan-level.ts'
 
 const BYTEA = 17
+const XID = 28
 
 export function rowKey(rti: number): Expr {
   return makeVar(rti, ROW_KEY_ATTNO, { type: BYTEA, typmod: -1, collation: 0 })
 }
+
+/** Where the relation's xmin stands; 0 if nothing asks for it. */
+export const xminSlot = (slots: Slots, rti: number): number =>
+  slots.slotOf(makeVar(rti, XMIN_ATTNO, { type: XID, typmod: -1, collation: 0 })) ?? 0
 
 /** The columns of a stored relation as Vars. */
 export function columnVars(joined: Pick<JoinedLevel, 'root' | 'query'>, rti: number): (Expr & { kind: 'Var' })[] {
@@ -50,6 +55,7 @@ export function lockRowsPath(path: Path, joined: JoinedLevel): Path {
           rowSlots: slots.exprs.flatMap((e, i) =>
             e.kind === 'Var' && e.varno === mark.rti && e.attno > 0 ? [{ attnum: e.attno, slot: i + 1 }] : [],
           ),
+          xminSlot: xminSlot(slots, mark.rti),
         }
       })
       const plan: LockRows = {

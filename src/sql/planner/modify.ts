@@ -7,7 +7,7 @@ import { makeRoot, type Root } from './context.ts'
 import { COST } from './cost.ts'
 import { planCtes } from './ctes.ts'
 import { makeVar, mapExprDeep, mapTargets, replace } from './expr-tree.ts'
-import { columnVars, recheckQuals, rowKey } from './lock-rows.ts'
+import { columnVars, recheckQuals, rowKey, xminSlot } from './lock-rows.ts'
 import { cheapest, collectAtoms, common, overInput, Slots } from './paths/path.ts'
 import { INNER_VAR, type ModifyTable, NEW_VAR, type Plan, SCAN_VAR } from './plan.ts'
 import { finishLevel, type JoinedLevel, planJoinTree, planQuery, planSubquery } from './plan-level.ts'
@@ -133,6 +133,7 @@ function insert(query: Query, root: Root, relation: number): Plan {
     columns: entries.map((entry) => entry.resno),
     keySlot: 0,
     rowSlots: [],
+    xminSlot: 0,
     sourceSlot: 0,
     set: [],
     recheck: [],
@@ -234,6 +235,7 @@ function changeRows(query: Query, root: Root, relation: number): Plan {
     columns: [],
     keySlot,
     rowSlots,
+    xminSlot: xminSlot(slots, target),
     sourceSlot,
     set: mapTargets(set, over),
     recheck: recheck.map(over),

@@ -19,6 +19,11 @@ export const NEW_VAR = -4
 
 /** attno of the junk column that holds a stored row's key (bytes, as storage/rows makes it): Var SCAN_VAR in a scan's target list. */
 export const ROW_KEY_ATTNO = -100
+/** System columns. */
+export const CTID_ATTNO = -1
+export const XMIN_ATTNO = -2
+export const XMAX_ATTNO = -4
+export const TABLE_OID_ATTNO = -6
 
 interface Common {
   readonly targetList: readonly TargetEntry[]
@@ -92,6 +97,13 @@ export interface PointGet extends Common {
   readonly index: Oid
   /** One per index column. */
   readonly key: readonly Expr[]
+}
+/** Rows by their ctid. */
+export interface TidScan extends Common {
+  readonly kind: 'TidScan'
+  readonly relation: Oid
+  /** A tid, or an array of them; constant during the scan. */
+  readonly tids: Expr
 }
 /** A pg_catalog or information_schema table computed from descriptors and built-in rows. */
 export interface VirtualScan extends Common {
@@ -282,6 +294,8 @@ export interface LockRows extends Common {
     readonly keySlot: number
     /** The row's columns among the input's slots: replaced when the row has changed meanwhile. */
     readonly rowSlots: readonly { readonly attnum: number; readonly slot: number }[]
+    /** Of the row's xmin; 0 = nothing asks for it. */
+    readonly xminSlot: number
   }[]
   /** Over the input's slots (OUTER_VAR): what must still hold of a row that changed before it was locked. */
   readonly recheck: readonly Expr[]
@@ -303,6 +317,8 @@ export interface ModifyTable extends Common {
   /** Slot (from 1) with the row's key bytes; 0 for insert. MERGE: NULL there = no target row. */
   readonly keySlot: number
   readonly rowSlots: readonly { readonly attnum: number; readonly slot: number }[]
+  /** Of the row's xmin; 0 = nothing asks for it. */
+  readonly xminSlot: number
   /** MERGE: slot that is not NULL where a source row exists; 0 otherwise. */
   readonly sourceSlot: number
   /** UPDATE: new values by resno = attnum, over OUTER_VAR. */
@@ -333,6 +349,7 @@ export type Plan =
   | SeqScan
   | IndexScan
   | PointGet
+  | TidScan
   | VirtualScan
   | FunctionScan
   | ValuesScan

@@ -66,6 +66,7 @@ function compileVar(e: Var, scope: ExprScope): Compiled {
     }
     return holder === undefined ? sync(read) : sync(() => read(holder.row))
   }
+  if (e.attno < 0 && scope.slotOf === undefined) throw notSupported('system columns are not supported here')
   const slot = scope.slotOf === undefined ? e.attno - 1 : scope.slotOf(e.varno, e.attno)
   assert(slot >= 0, `no slot for attribute ${e.attno} of ${e.varno}`)
   if (holder !== undefined) return sync(() => holder.row[slot]!)

@@ -27,8 +27,13 @@ export function compileLockRows(plan: LockRows, cx: Compilation): Operator {
   const marks = plan.marks.map((mark) => {
     const access = tableAccess(mark.relation, cx)
     const wanted = access.layout.columns.map((_, i) => i).filter((i) => !access.descriptor.columns[i]!.dropped)
-    const slots = mark.rowSlots.map(({ attnum, slot }) => ({ attnum: wanted.indexOf(attnum - 1) + 1, slot }))
-    return { ...mark, name: access.descriptor.name, reader: compileRowReader(access.layout, wanted), slots }
+    const columns = mark.rowSlots.map(({ attnum, slot }) => ({ attnum: wanted.indexOf(attnum - 1) + 1, slot }))
+    return {
+      ...mark,
+      name: access.descriptor.name,
+      reader: compileRowReader(access.layout, wanted),
+      slots: { columns, xmin: mark.xminSlot },
+    }
   })
   type Mark = (typeof marks)[number]
   const batch: Batch = { rows: [], count: 0 }

@@ -4,7 +4,7 @@ import type { Datum, Row } from '../../../base/datum.ts'
 import { andThen, loop, type MaybePromise } from '../../../base/maybe-promise.ts'
 import { scanRange } from '../../../storage/rows/key-codec.ts'
 import { indexPrefix, rowKey, rowPrefix } from '../../../storage/rows/keys.ts'
-import { compileRowReader, rowKeyInValue } from '../../../storage/rows/row-codec.ts'
+import { rowKeyInValue } from '../../../storage/rows/row-codec.ts'
 import { getRows, scanIndex, scanTable, uniqueKey } from '../../../storage/rows/table-reader.ts'
 import type { LookupJoin } from '../../planner/plan.ts'
 import { INNER_VAR } from '../../planner/plan.ts'
@@ -16,7 +16,7 @@ import { fitKey } from '../key-bounds.ts'
 import type { Batch, Operator } from '../operator.ts'
 import { makeSlicer } from '../slicer.ts'
 import { tableAccess } from '../table-layout.ts'
-import { rawColumns } from './scan-output.ts'
+import { rawColumns, rawReader } from './scan-output.ts'
 import { finishRows } from './table-scan.ts'
 
 const NONE: readonly Row[] = []
@@ -28,7 +28,7 @@ export function compileLookupJoin(plan: LookupJoin, cx: Compilation): Operator {
   const { layout } = access
   const index = access.indexes.get(plan.index)!
   const raw = rawColumns([...plan.scanQuals, ...plan.scanTargetList.map((entry) => entry.expr)])
-  const reader = compileRowReader(layout, raw.wanted)
+  const reader = rawReader(access, raw)
   const scanFilter = compileQuals(plan.scanQuals, raw.scope, cx)
   const scanProject = compileProjection(plan.scanTargetList, raw.scope, cx, raw.width)
   const keys = plan.keys.map((key) => compileExpr(key, ROW_SCOPE, cx))

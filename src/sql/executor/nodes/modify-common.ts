@@ -4,7 +4,7 @@ import type { Datum, Row } from '../../../base/datum.ts'
 import { andThen, type MaybePromise } from '../../../base/maybe-promise.ts'
 import { lockRows } from '../../../storage/rows/locks.ts'
 import { INNER_VAR, type ModifyTable, NEW_VAR, SCAN_VAR } from '../../planner/plan.ts'
-import { keepLocked } from '../changed-rows.ts'
+import { keepLocked, type VersionSlots } from '../changed-rows.ts'
 import type { Compilation } from '../compilation.ts'
 import { compileQuals, type Predicate } from '../expr/predicate.ts'
 import { type ExprScope, ROW_SCOPE, type RowHolder } from '../expr/scope.ts'
@@ -79,6 +79,7 @@ export function compileLocking(context: ModifyContext, mode: 'no key update' | '
   const { plan, cx, modifier } = context
   const { state } = cx
   const recheck: Predicate | null = compileQuals(plan.recheck, ROW_SCOPE, cx)
+  const slots: VersionSlots = { columns: plan.rowSlots, xmin: plan.xminSlot }
   const newest = (key: Buffer): MaybePromise<Buffer | null> => {
     const { txn, store } = state
     const locked = txn.lockKeys([key], { mode: 'exclusive', wait: 'block', timeoutMs: store.lockTimeoutMs, returnValues: true })
@@ -90,7 +91,7 @@ export function compileLocking(context: ModifyContext, mode: 'no key update' | '
       if (store.autocommit || keys.length === 0) return undefined
       const locked = lockRows(txn, store.capabilities, keys, mode, { wait: 'block', timeoutMs: store.lockTimeoutMs })
       return andThen(locked, (result) =>
-        keepLocked(rows, keys, result, plan.rowSlots, modifier.reader, recheck, newest, () => {
+        keepLocked(rows, keys, result, slots, modifier.reader, recheck, newest, () => {
           if (plan.restartOnChange) throw RESTART
         }),
       )

@@ -6,13 +6,16 @@ import { PgError } from '../../../base/errors.ts'
 import { LIMITS } from '../../../base/limits.ts'
 import { andThen, type MaybePromise } from '../../../base/maybe-promise.ts'
 import { SQLSTATE } from '../../../base/sqlstate.ts'
-import type { ModifyTable, Plan } from '../../planner/plan.ts'
+import type { TargetEntry } from '../../analyzer/expr.ts'
+import { some } from '../../planner/expr-tree.ts'
+import { type ModifyTable, type Plan, TABLE_OID_ATTNO } from '../../planner/plan.ts'
 import type { Compilation } from '../compilation.ts'
 import { compileProjection, compileQuals, type Projector } from '../expr/predicate.ts'
-import { ROW_SCOPE } from '../expr/scope.ts'
+import { type ExprScope, ROW_SCOPE } from '../expr/scope.ts'
 import { walkPlan } from '../init-plan.ts'
 import type { Batch, Operator } from '../operator.ts'
 import { makeSlicer } from '../slicer.ts'
+import { forReturning, returningSlot } from '../system-columns.ts'
 import { makeModifierSet } from '../table-modifier.ts'
 import { TupleStore } from '../tuple-store.ts'
 import { compileMerge } from './merge.ts'
@@ -49,12 +52,23 @@ function mayStream(plan: ModifyTable, cx: Compilation): boolean {
   if (plan.command === 'insert') return readers === 0
   if (readers !== 1 || selfReferring || subqueries || plan.command === 'merge') return false
   const reader = scan as unknown as Plan
-  if (reader.kind === 'PointGet') return true
+  if (reader.kind === 'PointGet' || (reader.kind === 'TidScan' && reader === input)) return true
   if (plan.command === 'delete') return reader === input && (reader.kind === 'SeqScan' || reader.kind === 'IndexScan')
   if (reader !== input || (reader.kind !== 'SeqScan' && reader.kind !== 'IndexScan')) return false
   const index = reader.kind === 'SeqScan' ? descriptor.table.primaryKey : reader.index
   const keys = [descriptor.table.primaryKey, index].flatMap((oid) => descriptor.table!.indexes.find((i) => i.oid === oid)?.columns ?? [])
   return plan.set.every((entry) => !keys.some((column) => column.attnum === entry.resno || column.attnum === 0))
+}
+
+/** attnos of the changed table's system columns that RETURNING asks for. */
+function systemColumnsOf(targetList: readonly TargetEntry[]): ReadonlySet<number> {
+  const attnos = new Set<number>()
+  for (const { expr } of targetList)
+    some(expr, (node) => {
+      if (node.kind === 'Var' && node.attno < 0) attnos.add(node.attno)
+      return false
+    })
+  return attnos
 }
 
 export function compileModifyTable(plan: ModifyTable, cx: Compilation): Operator {
@@ -95,8 +109,12 @@ export function compileModifyTable(plan: ModifyTable, cx: Compilation): Operator
     },
   }
   const apply = compileApply(context)
-  const returning = plan.returning === null ? null : compileProjection(plan.returning, target.scope, cx)
-  const nulls: Row = new Array<Datum>(modifier.access.layout.columns.length).fill(null)
+  const width = modifier.access.layout.columns.length
+  const scope: ExprScope = { ...target.scope, slotOf: (_varno, attno) => returningSlot(width, attno) }
+  const returning = plan.returning === null ? null : compileProjection(plan.returning, scope, cx)
+  const nulls: Row = new Array<Datum>(returningSlot(width, TABLE_OID_ATTNO) + 1).fill(null)
+  const system = systemColumnsOf(plan.returning ?? [])
+  const seen = system.size === 0 ? (row: Row): Row => row : forReturning(modifier.access, system)
   const streaming = mayStream(plan, cx)
   const types = plan.input.targetList.map((entry) => entry.expr.type)
   const slicer = makeSlicer(state)
@@ -150,9 +168,11 @@ export function compileModifyTable(plan: ModifyTable, cx: Compilation): Operator
     const from = (start: number): MaybePromise<Batch> => {
       for (let i = start; i < changes.length; i++) {
         const { input: row, old, fresh } = changes[i]!
-        target.current.row = fresh ?? old ?? nulls
-        target.old.row = old ?? nulls
-        target.fresh.row = fresh ?? nulls
+        // What ON CONFLICT updated was locked first.
+        const locked = plan.command === 'insert' && old !== null
+        target.old.row = old === null ? nulls : seen(old, false)
+        target.fresh.row = fresh === null ? nulls : seen(fresh, locked)
+        target.current.row = fresh === null ? target.old.row : target.fresh.row
         const projected = returning!.project(row)
         if (projected instanceof Promise) {
           return projected.then((r) => {
@@ -296,7 +316,7 @@ function firstOnly(rows: Row[], keys: Buffer[], seen: SeenKeys | null): void {
   keys.length = kept
 }
 
-const SINGLE: ReadonlySet<string> = new Set(['SeqScan', 'IndexScan', 'PointGet'])
+const SINGLE: ReadonlySet<string> = new Set(['SeqScan', 'IndexScan', 'PointGet', 'TidScan'])
 
 function seenKeys(plan: ModifyTable, cx: Compilation): SeenKeys | null {
   if (cx.writes !== null) {

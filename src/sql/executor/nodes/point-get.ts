@@ -3,7 +3,7 @@
 import type { Datum, Row } from '../../../base/datum.ts'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
 import { rowKey } from '../../../storage/rows/keys.ts'
-import { compileRowReader, rowKeyInValue } from '../../../storage/rows/row-codec.ts'
+import { rowKeyInValue } from '../../../storage/rows/row-codec.ts'
 import { uniqueKey } from '../../../storage/rows/table-reader.ts'
 import type { PointGet } from '../../planner/plan.ts'
 import type { Compilation } from '../compilation.ts'
@@ -13,7 +13,7 @@ import { ROW_SCOPE } from '../expr/scope.ts'
 import { fitKey } from '../key-bounds.ts'
 import type { Batch, Operator } from '../operator.ts'
 import { tableAccess } from '../table-layout.ts'
-import { rawColumns } from './scan-output.ts'
+import { rawColumns, rawReader } from './scan-output.ts'
 
 const NO_ROW: Row = []
 
@@ -23,7 +23,7 @@ export function compilePointGet(plan: PointGet, cx: Compilation): Operator {
   const { layout } = access
   const index = access.indexes.get(plan.index)!
   const raw = rawColumns([...plan.quals, ...plan.targetList.map((entry) => entry.expr)])
-  const reader = compileRowReader(layout, raw.wanted)
+  const reader = rawReader(access, raw)
   const predicate = compileQuals(plan.quals, raw.scope, cx)
   const projector = compileProjection(plan.targetList, raw.scope, cx, raw.width)
   const keyExprs = plan.key.map((expr) => compileExpr(expr, ROW_SCOPE, cx))

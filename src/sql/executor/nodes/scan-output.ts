@@ -1,25 +1,26 @@
 // What every scan of a stored table shares: which columns are decoded and where they stand in the raw row, then filter and projection. // hot
 
 import type { Row } from '../../../base/datum.ts'
-import { notSupported } from '../../../base/errors.ts'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
+import { compileRowReader, type RowReader } from '../../../storage/rows/row-codec.ts'
 import type { Expr, TargetEntry } from '../../analyzer/expr.ts'
 import { some } from '../../planner/expr-tree.ts'
-import { ROW_KEY_ATTNO, SCAN_VAR } from '../../planner/plan.ts'
+import { ROW_KEY_ATTNO, SCAN_VAR, TABLE_OID_ATTNO } from '../../planner/plan.ts'
 import type { Compilation } from '../compilation.ts'
 import { compileProjection, compileQuals, filterRows, projectRows } from '../expr/predicate.ts'
 import { isQuiet } from '../expr/quiet.ts'
 import type { ExprScope } from '../expr/scope.ts'
 import type { Batch, Operator } from '../operator.ts'
 import { makeSlicer } from '../slicer.ts'
-import { FULL_ROW_SCOPE } from '../table-layout.ts'
+import { checkSystemColumn, withSystemColumns } from '../system-columns.ts'
+import { FULL_ROW_SCOPE, type TableAccess } from '../table-layout.ts'
 
-const TABLE_OID_ATTNO = -6
-
-/** The raw row of a scan: the wanted columns, then the row's key if it is asked for, then the table's OID likewise. */
+/** The raw row of a scan: the wanted columns, then system columns, the row's key and the table's OID, as far as they are asked for. */
 export interface RawColumns {
   /** Ordinals (attnum - 1) in slot order. */
   readonly wanted: readonly number[]
+  /** attnos of system columns that the row itself tells. */
+  readonly system: readonly number[]
   readonly withKey: boolean
   readonly withTableOid: boolean
   readonly width: number
@@ -38,17 +39,19 @@ export function rawColumns(exprs: readonly Expr[]): RawColumns {
   const wanted = [...attnos].filter((attno) => attno > 0).sort((a, b) => a - b)
   const withKey = attnos.has(ROW_KEY_ATTNO)
   const withTableOid = attnos.has(TABLE_OID_ATTNO)
-  for (const attno of attnos) {
-    if (attno <= 0 && attno !== ROW_KEY_ATTNO && attno !== TABLE_OID_ATTNO)
-      throw notSupported('system columns but tableoid are not implemented')
-  }
-  const slots = new Map(wanted.map((attno, slot) => [attno, slot]))
-  let width = wanted.length
+  const system = [...attnos].filter((attno) => attno < 0 && attno !== ROW_KEY_ATTNO && attno !== TABLE_OID_ATTNO)
+  for (const attno of system) checkSystemColumn(attno)
+  const slots = new Map([...wanted, ...system].map((attno, slot) => [attno, slot]))
+  let width = slots.size
   if (withKey) slots.set(ROW_KEY_ATTNO, width++)
   if (withTableOid) slots.set(TABLE_OID_ATTNO, width++)
   const scope: ExprScope = { ...FULL_ROW_SCOPE, slotOf: (_varno, attno) => slots.get(attno)! }
-  return { wanted: wanted.map((attno) => attno - 1), withKey, withTableOid, width, scope }
+  return { wanted: wanted.map((attno) => attno - 1), system, withKey, withTableOid, width, scope }
 }
+
+/** Reads rows as `raw` describes them, up to their system columns. */
+export const rawReader = (access: TableAccess, raw: RawColumns): RowReader =>
+  withSystemColumns(compileRowReader(access.layout, raw.wanted), raw.system, access)
 
 /** Where raw rows come from. `next` answers an array it will not touch again until its next call; null at the end. */
 export interface RowSource {

@@ -3,7 +3,7 @@
 import type { Datum, Row } from '../../../base/datum.ts'
 import { andThen, type MaybePromise } from '../../../base/maybe-promise.ts'
 import { indexPrefix, rowKey, rowPrefix, rowRange } from '../../../storage/rows/keys.ts'
-import { compileEntryReader, compileRowReader } from '../../../storage/rows/row-codec.ts'
+import { compileEntryReader, type RowReader } from '../../../storage/rows/row-codec.ts'
 import { getRows, type RowBatch, type RowScanner, scanIndex, scanIndexOnly, scanTable } from '../../../storage/rows/table-reader.ts'
 import type { KeyRange } from '../../../storage/store.ts'
 import type { IndexCondition, IndexScan, SeqScan } from '../../planner/plan.ts'
@@ -13,10 +13,10 @@ import { ROW_SCOPE } from '../expr/scope.ts'
 import { type BoundCondition, type KeyBounds, keyBounds } from '../key-bounds.ts'
 import type { Operator } from '../operator.ts'
 import { type TableAccess, tableAccess } from '../table-layout.ts'
-import { type RawColumns, type RowSource, rawColumns, scanOperator } from './scan-output.ts'
+import { type RawColumns, type RowSource, rawColumns, rawReader, scanOperator } from './scan-output.ts'
 
 /** Rows read ahead by one batch of gets. */
-const GETS_PER_BATCH = 1024
+export const GETS_PER_BATCH = 1024
 
 /** Appends the junk columns a raw row carries behind its columns. */
 export function finishRows(rows: Row[], keys: readonly Buffer[] | null, raw: RawColumns, tableOid: number): Row[] {
@@ -26,6 +26,19 @@ export function finishRows(rows: Row[], keys: readonly Buffer[] | null, raw: Raw
     if (raw.withTableOid) rows[i]!.push(tableOid)
   }
   return rows
+}
+
+/** The rows there are of those that were asked for by key. */
+export function presentRows(found: readonly (Row | null)[], keys: readonly Buffer[], raw: RawColumns, tableOid: number): Row[] {
+  const rows: Row[] = []
+  const present: Buffer[] = []
+  for (let i = 0; i < found.length; i++) {
+    const row = found[i]!
+    if (row === null) continue
+    rows.push(row)
+    present.push(keys[i]!)
+  }
+  return finishRows(rows, present, raw, tableOid)
 }
 
 /** Several scanners one after the other. */
@@ -74,7 +87,7 @@ function rangesSource(open: () => MaybePromise<(() => RowScanner)[]>, raw: RawCo
 export function compileSeqScan(plan: SeqScan, cx: Compilation): Operator {
   const access = tableAccess(plan.relation, cx)
   const raw = rawColumns([...plan.quals, ...plan.targetList.map((entry) => entry.expr)])
-  const reader = compileRowReader(access.layout, raw.wanted)
+  const reader = rawReader(access, raw)
   const range = rowRange(access.layout.id)
   const options = { range, reverse: plan.backward, withKeys: raw.withKey }
   const source = rangesSource(() => [() => scanTable(cx.state.txn, reader, options)], raw, plan.relation)
@@ -137,8 +150,8 @@ export function compileIndexScan(plan: IndexScan, cx: Compilation): Operator {
     }
     return () => scanIndex(state.txn, layout, indexLayout, reader(), options)
   }
-  let made: ReturnType<typeof compileRowReader> | null = null
-  const reader = () => (made ??= compileRowReader(layout, raw.wanted))
+  let made: RowReader | null = null
+  const reader = () => (made ??= rawReader(access, raw))
   // Many whole primary keys: gets instead of one scan each.
   const byKeys = plan.conditions.some((condition) => condition.op === 'any') && index.layout === null
   let keys: Buffer[] | null = null
@@ -175,17 +188,7 @@ export function compileIndexScan(plan: IndexScan, cx: Compilation): Operator {
       if (keyAt >= keys.length) return null
       const chunk = keys.slice(keyAt, keyAt + GETS_PER_BATCH)
       keyAt += chunk.length
-      return andThen(getRows(state.txn, reader(), chunk), (found) => {
-        const rows: Row[] = []
-        const present: Buffer[] = []
-        for (let i = 0; i < found.length; i++) {
-          const row = found[i]!
-          if (row === null) continue
-          rows.push(row)
-          present.push(chunk[i]!)
-        }
-        return finishRows(rows, present, raw, plan.relation)
-      })
+      return andThen(getRows(state.txn, reader(), chunk), (found) => presentRows(found, chunk, raw, plan.relation))
     },
     close() {
       keys = null

@@ -4,25 +4,41 @@ import type { Datum, Row } from '../../../base/datum.ts'
 import { notSupported } from '../../../base/errors.ts'
 import { LIMITS } from '../../../base/limits.ts'
 import { andThen, type MaybePromise } from '../../../base/maybe-promise.ts'
-import type { VirtualScan } from '../../planner/plan.ts'
+import { TABLE_OID_ATTNO, type VirtualScan, XMIN_ATTNO } from '../../planner/plan.ts'
 import type { Compilation } from '../compilation.ts'
 import { compileExpr } from '../expr/compile.ts'
 import { ROW_SCOPE } from '../expr/scope.ts'
 import type { Operator } from '../operator.ts'
+import { xminOf } from '../system-columns.ts'
 import { FULL_ROW_SCOPE } from '../table-layout.ts'
 import { type RawColumns, type RowSource, scanOperator } from './scan-output.ts'
+
+/** xmin: differs when the row does. */
+function digestOf(row: Row): number {
+  const text = JSON.stringify(row, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value))
+  return xminOf(Buffer.from(text, 'utf8'))
+}
 
 export function compileVirtualScan(plan: VirtualScan, cx: Compilation): Operator {
   const { state } = cx
   const info = cx.catalog.relation(plan.relation)
   const width = info?.columns.length ?? 0
-  // Catalogue rows carry `tableoid` behind their columns.
+  let wantsXmin = false
+  // Catalogue rows carry `tableoid` behind their columns, and then xmin if it is asked for.
+  const virtualSlot = (_varno: number, attno: number): number => {
+    if (attno > 0) return attno - 1
+    if (attno === TABLE_OID_ATTNO) return width
+    if (attno !== XMIN_ATTNO) throw notSupported('system columns of catalogues but tableoid and xmin are not supported')
+    wantsXmin = true
+    return width + 1
+  }
   const raw: RawColumns = {
     wanted: [],
+    system: [],
     withKey: false,
     withTableOid: true,
     width: width + 1,
-    scope: { ...FULL_ROW_SCOPE, slotOf: (_varno, attno) => (attno > 0 ? attno - 1 : width) },
+    scope: { ...FULL_ROW_SCOPE, slotOf: virtualSlot },
   }
   const hints = plan.hints.map((hint) => ({ attnum: hint.attnum, value: compileExpr(hint.value, ROW_SCOPE, cx) }))
   let rows: Iterator<Row> | null = null
@@ -62,6 +78,7 @@ export function compileVirtualScan(plan: VirtualScan, cx: Compilation): Operator
         const row = step.value.slice(0, width)
         while (row.length < width) row.push(null)
         row.push(plan.relation)
+        if (wantsXmin) row.push(digestOf(row))
         batch.push(row)
       }
       return batch.length === 0 ? null : batch

@@ -7,10 +7,12 @@ import { builtinTypeSupport } from '../../types/registry.ts'
 import type { BaseRel, JoinProblem } from '../base-rel.ts'
 import { COST, clampRows } from '../cost.ts'
 import { exprKey, makeVar, replace } from '../expr-tree.ts'
-import { type Plan, ROW_KEY_ATTNO, SCAN_VAR } from '../plan.ts'
+import { CTID_ATTNO, type Plan, ROW_KEY_ATTNO, SCAN_VAR } from '../plan.ts'
 import { arrayLength, conjunction } from '../selectivity.ts'
 import { type IndexClause, indexClauses, indexColumnExpr, indexUsable, matchIndex, predicateImplied } from './index-match.ts'
 import { addPath, common, type Path, type PathKey, targetList } from './path.ts'
+
+const TID = 27
 
 /** Expressions of this relation as a scan sees them; a whole-row Var becomes the row of its columns. */
 export function overScan(expr: Expr, rel: BaseRel): Expr {
@@ -119,11 +121,39 @@ export function tablePaths(rel: BaseRel, problem: JoinProblem): void {
     addPath(rel.paths, path)
   }
   const clauses = quals.flatMap((qual) => indexClauses(qual, rel, problem, 0))
+  tidPath(rel, clauses)
   for (const index of rel.table!.indexes) {
     if (!indexUsable(index)) continue
     if (index.predicate !== null && !predicateImplied(index.predicate, rel, problem, quals)) continue
     indexPaths(index, rel, problem, clauses)
   }
+}
+
+/** ctid = value, ctid = ANY (values). */
+function tidPath(rel: BaseRel, clauses: readonly IndexClause[]): void {
+  const key = exprKey(makeVar(rel.rti, CTID_ATTNO, { type: TID, typmod: -1, collation: 0 }))
+  const clause = clauses.find((one) => one.key === key && (one.op === '=' || one.op === 'any'))
+  if (clause === undefined) return
+  const rows = clause.op === '=' ? 1 : arrayLength(clause.value!)
+  const quals = rel.quals.filter((qual) => qual !== clause.qual).map((qual) => overScan(qual, rel))
+  const total = rows * COST.get
+  addPath(rel.paths, {
+    rows,
+    startup: 0,
+    total,
+    width: rel.width,
+    order: [],
+    outer: 0,
+    params: [],
+    single: clause.op === '=',
+    build: (targets) => ({
+      kind: 'TidScan',
+      alias: rel.rte.refname,
+      ...common(targetList(targets.map((t) => overScan(t, rel))), quals, rows, 0, total, rel.width),
+      relation: rel.info!.oid,
+      tids: clause.value!,
+    }),
+  })
 }
 
 function indexPaths(index: IndexDescriptor, rel: BaseRel, problem: JoinProblem, clauses: readonly IndexClause[]): void {
