@@ -217,6 +217,11 @@ export class ObjectLocks {
     taken.length = mark
   }
 
+  /** Objects that are locked or waited for. */
+  get size(): number {
+    return this.#locks.size
+  }
+
   /** For pg_locks. */
   *list(): Iterable<{ holder: LockHolder; oid: LockKey; mode: number; granted: boolean }> {
     for (const [oid, lock] of this.#locks) {

@@ -5,6 +5,7 @@
 // invalidation of it is under way (`invalidate` comes after a commit and before its acknowledgement and the release of its gates).
 
 import { prefixEnd } from '../base/bytes.ts'
+import type { Timestamp } from '../base/ids.ts'
 import { LruMap } from '../base/lru.ts'
 import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import type { Keyspace, Transaction } from '../storage/store.ts'
@@ -19,14 +20,26 @@ const CACHE_ENTRIES = 4096
  * transaction, `current` answers the version whose lease this node holds; a change drops the cache.
  */
 export interface CatalogVersions {
-  publish(txn: Transaction): MaybePromise<void>
+  publish(txn: Transaction): MaybePromise<unknown>
   /** Called before a statement is analysed; cheap. Calls `changed` when another node has changed the catalogue. */
   check(changed: () => void): MaybePromise<void>
   /** The same without trust in the lease: what every node committed before is known afterwards. */
   refresh(changed: () => void): MaybePromise<void>
+  /** Grows when other nodes may have changed definitions without waiting for transactions here: those begun before cannot commit. */
+  readonly epoch: number
+  /** Until when a transaction may commit under the version known here; null = at any time. */
+  commitLimit(): MaybePromise<Timestamp> | null
+  close(): MaybePromise<void>
 }
 
-export const singleNode: CatalogVersions = { publish: () => undefined, check: () => undefined, refresh: () => undefined }
+export const singleNode: CatalogVersions = {
+  publish: () => undefined,
+  check: () => undefined,
+  refresh: () => undefined,
+  epoch: 0,
+  commitLimit: () => null,
+  close: () => undefined,
+}
 
 export interface CatalogEntry {
   readonly key: string
@@ -42,12 +55,7 @@ export class CatalogSpace {
   /** Grows with each committed change known here. */
   version = 1
   versionText = '1'
-  /** Grows with each change of another node. */
-  foreignChanges = 0
-  readonly #noteForeign = (): void => {
-    this.foreignChanges++
-    this.invalidateAll()
-  }
+  readonly #noteForeign = (): void => this.invalidateAll()
   readonly #cache = new LruMap<string, CatalogValue | typeof MISSING>(CACHE_ENTRIES)
 
   constructor(keyspace: Keyspace, versions: CatalogVersions = singleNode) {

@@ -140,9 +140,15 @@ export class CatalogTransaction implements CatalogReader {
     this.#changes++
   }
 
+  /** Whether the changes are other sessions' business, too. */
+  get changesShared(): boolean {
+    for (const key of this.#overlay.keys()) if (!isTemporaryKey(key)) return true
+    return false
+  }
+
   /** Before the store's commit. */
-  prepareCommit(): MaybePromise<void> {
-    for (const key of this.#overlay.keys()) if (!isTemporaryKey(key)) return this.space.versions.publish(this.txn)
+  prepareCommit(): MaybePromise<unknown> {
+    return this.changesShared ? this.space.versions.publish(this.txn) : undefined
   }
 
   /** After the store's commit succeeded (or may have: 08007), before anybody is told. */

@@ -2,8 +2,7 @@
 
 import { LIMITS } from '../base/limits.ts'
 import { MemoryAccount } from '../base/memory.ts'
-import { SharedVersions } from '../catalog/shared-versions.ts'
-import { CatalogSpace, singleNode } from '../catalog/space.ts'
+import type { Logger } from '../observability/log.ts'
 import { KeyspaceContext } from '../session/keyspace-context.ts'
 import type { KeyspaceMeta, Store } from '../storage/store.ts'
 import { sessionEnd, type Tenant } from '../tenancy/tenant.ts'
@@ -16,8 +15,14 @@ export class Keyspaces {
   readonly #memory: MemoryAccount
   readonly #contexts = new Map<number, KeyspaceContext>()
 
-  constructor(store: Store, maxMemory: number) {
+  readonly #node: string
+  readonly #log: Logger
+
+  /** `node`: this process's name among those on the same store. */
+  constructor(store: Store, maxMemory: number, node: string, log: Logger) {
     this.#store = store
+    this.#node = node
+    this.#log = log
     this.#memory = new MemoryAccount('process', maxMemory)
   }
 
@@ -34,8 +39,10 @@ export class Keyspaces {
     const raced = this.#contexts.get(meta.id)
     if (raced !== undefined) return raced
     const memory = new MemoryAccount(`keyspace ${name}`, LIMITS.maxKeyspaceMemory, this.#memory)
-    const versions = this.#store.capabilities.multiNode ? new SharedVersions(keyspace) : singleNode
-    const context = new KeyspaceContext(name, keyspace, new CatalogSpace(keyspace, versions), memory, this.#store.capabilities)
+    const context = new KeyspaceContext(name, keyspace, memory, this.#store.capabilities, {
+      node: this.#node,
+      warn: (message, error) => this.#log.warn({ err: error, keyspace: name }, message),
+    })
     this.#contexts.set(meta.id, context)
     this.#evict()
     return context
@@ -46,6 +53,7 @@ export class Keyspaces {
     for (const [id, context] of this.#contexts) {
       if (context.sessions.size > 0) continue
       this.#contexts.delete(id)
+      this.#close(context)
       if (this.#contexts.size <= LIMITS.keyspaceContexts) return
     }
   }
@@ -58,6 +66,16 @@ export class Keyspaces {
     const deadline = performance.now() + END_DEADLINE_MS
     while (context.sessions.size > 0 && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 5))
     this.#contexts.delete(tenant.id)
+    this.#close(context)
+  }
+
+  #close(context: KeyspaceContext): void {
+    context.close().catch((error: Error) => this.#log.warn({ err: error, keyspace: context.name }, 'a keyspace could not be left'))
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#contexts.values()].map((context) => context.close()))
+    this.#contexts.clear()
   }
 
   /** Ids of the keyspaces that have a context here. */

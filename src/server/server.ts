@@ -1,6 +1,6 @@
 // Composition root: store, directory, logins and sessions put together into the Engine that the listener serves.
 
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { makeVerifier, passwordToStore } from '../auth/verifier/scram-verifier.ts'
@@ -72,7 +72,7 @@ export async function openEngine(config: Config, log: Logger, metrics: Metrics):
     const firstPassword = bootstrapPassword(config, log)
     const bootstrapVerifier = await makeVerifier(firstPassword)
     await bootstrapKeyspace(system, operatorVerifier)
-    const keyspaces = new Keyspaces(store, LIMITS.maxProcessMemory)
+    const keyspaces = new Keyspaces(store, LIMITS.maxProcessMemory, randomUUID(), log)
     const lifecycle = new TenantLifecycle(store, new TenantDirectory(system), systemClock, (tenant) => keyspaces.end(tenant))
     await lifecycle.repair()
     if (store.kind === 'embedded' && (await lifecycle.directory.find(config.defaultKeyspace)) === null) {
@@ -118,6 +118,7 @@ export async function openEngine(config: Config, log: Logger, metrics: Metrics):
         closing = true
         stopWatching()
         await cleanup.stop()
+        await keyspaces.close()
         await store.close()
         rmSync(spillDir, { recursive: true, force: true })
       },

@@ -3,13 +3,21 @@
 
 import type { MemoryAccount } from '../base/memory.ts'
 import { ObjectLocks } from '../catalog/object-locks.ts'
-import type { CatalogSpace } from '../catalog/space.ts'
+import type { GateKeepers } from '../catalog/relation-gates.ts'
+import { SharedVersions } from '../catalog/shared-versions.ts'
+import { CatalogSpace } from '../catalog/space.ts'
 import type { TemporaryCatalog } from '../catalog/temporary.ts'
 import { Sequences } from '../storage/rows/sequences.ts'
 import type { Keyspace, StoreCapabilities } from '../storage/store.ts'
 import { SessionRegistry } from './activity.ts'
 import { LocalNotificationBus, type NotificationBus } from './notifications.ts'
 import { PlanCache } from './plan-cache.ts'
+
+/** This process among those that serve the same keyspaces. */
+export interface NodeOptions {
+  readonly node: string
+  warn(message: string, error: Error): void
+}
 
 export class KeyspaceContext {
   readonly name: string
@@ -20,17 +28,32 @@ export class KeyspaceContext {
   readonly locks = new ObjectLocks()
   /** Temporary objects of the sessions that have some. */
   readonly temporary = new Set<TemporaryCatalog>()
+  /** How relation locks reach other nodes; null where there are none. */
+  readonly gates: GateKeepers | null
   readonly notifications: NotificationBus = new LocalNotificationBus()
   readonly sequences: Sequences
   readonly memory: MemoryAccount
   readonly capabilities: StoreCapabilities
 
-  constructor(name: string, keyspace: Keyspace, catalog: CatalogSpace, memory: MemoryAccount, capabilities: StoreCapabilities) {
+  constructor(name: string, keyspace: Keyspace, memory: MemoryAccount, capabilities: StoreCapabilities, options: NodeOptions) {
     this.name = name
     this.keyspace = keyspace
-    this.catalog = catalog
     this.memory = memory
     this.sequences = new Sequences(keyspace)
     this.capabilities = capabilities
+    const { locks } = this
+    if (capabilities.multiNode) {
+      const versions = new SharedVersions({ ...options, keyspace, locks })
+      this.catalog = new CatalogSpace(keyspace, versions)
+      this.gates = { space: this.catalog, versions, locks }
+    } else {
+      this.catalog = new CatalogSpace(keyspace)
+      this.gates = null
+    }
+  }
+
+  /** Ends what goes on by itself and tells other nodes that this one no longer takes part. */
+  async close(): Promise<void> {
+    await this.catalog.versions.close()
   }
 }

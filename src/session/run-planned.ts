@@ -54,11 +54,17 @@ export function startExecution(
   const locked = lockRelations(session, planned.locks)
   if (locked instanceof Promise) {
     return locked.then(() => {
-      if (entry.catalogVersion !== session.planning.snapshot().version) throw new StalePlan()
+      checkVersion(session, entry)
       return begin(session, entry, params, autocommit, latest)
     })
   }
+  // Where the catalogue may have to be fetched, it may also have changed since the plan was made.
+  if (session.keyspace.capabilities.multiNode) checkVersion(session, entry)
   return begin(session, entry, params, autocommit, latest)
+}
+
+function checkVersion(session: ClientSession, { planned, catalogVersion }: PlanEntry): void {
+  if (planned.locks.length > 0 && catalogVersion !== session.planning.snapshot().version) throw new StalePlan()
 }
 
 function begin(

@@ -3,6 +3,7 @@
 import type { Datum } from '../base/datum.ts'
 import { LOCK_MODE_NAMES } from '../catalog/object-locks.ts'
 import { DATABASE_OID } from '../catalog/records.ts'
+import { isGateLock } from '../catalog/relation-gates.ts'
 import { outRow } from '../catalog/system-function.ts'
 import { ArrayDatum } from '../sql/types/array.ts'
 import { RecordDatum } from '../sql/types/record.ts'
@@ -99,6 +100,7 @@ export function cursorRows(session: ClientSession): RecordDatum[] {
 export function lockRows(session: ClientSession): RecordDatum[] {
   const rows: Record<string, Datum>[] = []
   for (const { holder, oid, mode, granted } of session.keyspace.locks.list()) {
+    if (isGateLock(oid)) continue
     const owner = holder.owner as ClientSession | null
     rows.push({
       database: DATABASE_OID,

@@ -10,7 +10,9 @@ import { LIMITS } from '../base/limits.ts'
 import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { MemoryAccount } from '../base/memory.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
-import { lockHolder, type RelationLockMode } from '../catalog/object-locks.ts'
+import { objectKey } from '../catalog/keys.ts'
+import { LOCK, lockHolder, type RelationLockMode } from '../catalog/object-locks.ts'
+import { GateHold, type GateKeepers } from '../catalog/relation-gates.ts'
 import { CatalogMiss } from '../catalog/snapshot.ts'
 import { TemporaryCatalog } from '../catalog/temporary.ts'
 import { CatalogTransaction } from '../catalog/transaction.ts'
@@ -102,6 +104,8 @@ export class ClientSession implements WireSession {
   readonly temporary = new TemporaryCatalog()
   /** Catalogue changes of the open transaction; null until its first DDL. */
   catalogTxn: CatalogTransaction | null = null
+  /** Relation locks of the open transaction that hold on every node. */
+  gateHold: GateHold | null = null
   /** Bytes per sort or hash; kept in step with work_mem. */
   workMem = 4 * 1024 * 1024
   lockTimeoutMs = 0
@@ -478,6 +482,7 @@ export class ClientSession implements WireSession {
 
   /** A relation lock until the transaction ends: at once, or later. // hot */
   lockRelation(oid: Oid, mode: RelationLockMode, wait: boolean, name = String(oid)): MaybePromise<void> {
+    if (mode >= LOCK.share && this.keyspace.gates !== null) return this.#shutGate(this.keyspace.gates, oid, mode, wait, name)
     return this.keyspace.locks.acquire(this.lockHolder, oid, mode, {
       wait,
       timeoutMs: this.lockTimeoutMs,
@@ -486,9 +491,22 @@ export class ClientSession implements WireSession {
     })
   }
 
+  /** A lock that other nodes' sessions must respect, too. What this transaction has made nobody else knows. */
+  async #shutGate(gates: GateKeepers, oid: Oid, mode: RelationLockMode, wait: boolean, name: string): Promise<void> {
+    const options = { wait, timeoutMs: this.lockTimeoutMs, cancel: this.cancelToken, name }
+    if ((await gates.space.fetch(objectKey(oid))) === null) return gates.locks.acquire(this.lockHolder, oid, mode, options)
+    this.gateHold ??= new GateHold(gates, this.lockHolder, this.cancelToken)
+    await this.gateHold.shut(oid, mode, options)
+  }
+
   /** Called once by every end of a transaction. */
   transactionEnded(committed: boolean): void {
     this.keyspace.locks.releaseTo(this.lockHolder)
+    const { gateHold } = this
+    if (gateHold !== null) {
+      this.gateHold = null
+      this.services.background(gateHold.open(committed))
+    }
     this.advisory.transactionEnds()
     this.notifications.transactionEnds(committed)
     this.services.transactionEnded(this, committed)

@@ -39,8 +39,8 @@ export const noActiveTransaction = (command: string): PgError =>
 export class TransactionBlock {
   readonly #keyspace: Keyspace
   readonly #catalog: CatalogSpace
-  /** Other nodes' changes of the catalogue known when the store's transaction began. */
-  catalogChanges = 0
+  /** CatalogVersions.epoch when the store's transaction began. */
+  catalogEpoch = 0
   state: BlockState = 'idle'
   txn: Transaction | null = null
   modes: TransactionModes
@@ -93,7 +93,7 @@ export class TransactionBlock {
       }
       if (options.cancel !== undefined) begin.cancel = options.cancel
       this.txn = this.#keyspace.begin(begin)
-      this.catalogChanges = this.#catalog.foreignChanges
+      this.catalogEpoch = this.#catalog.versions.epoch
       this.#latest = latest
       this.used = true
       return this.txn

@@ -80,6 +80,15 @@ declare const savepoint: unique symbol
 /** A position in the write buffer. Locks taken since are released by a roll-back where the store can. */
 export type Savepoint = number & { readonly [savepoint]: true }
 
+export interface CommitOptions {
+  /** No later than this, or KvError 'schemaChanged'. */
+  maxCommitTs?: Timestamp
+  /** Asked when the commit has taken so long that maxCommitTs is past: what it may be now. */
+  laterCommitTs?(): Promise<Timestamp>
+  /** Visible when it resolves, but the flush may follow; without it durable. */
+  relaxed?: boolean
+}
+
 export interface Transaction {
   readonly keyspace: KeyspaceId
   readonly isolation: IsolationLevel
@@ -113,8 +122,8 @@ export interface Transaction {
   rollbackTo(savepoint: Savepoint): MaybePromise<void>
   /** READ COMMITTED: a new snapshot for the next statement. */
   refreshReadTs(): MaybePromise<void>
-  /** Durable when it resolves (unless `relaxed`: then visible, but the flush may follow). Nothing written: ends the transaction at once. */
-  commit(options?: { maxCommitTs?: Timestamp; relaxed?: boolean }): MaybePromise<Timestamp | null>
+  /** Nothing written: ends the transaction at once. */
+  commit(options?: CommitOptions): MaybePromise<Timestamp | null>
   rollback(): MaybePromise<void>
 }
 

@@ -1,10 +1,10 @@
 // A tracer at the store's door: wraps a Store and records every key a test's code touches, by keyspace and operation. Tests of limits,
 // isolation and refusals count here, not in the product's own counters.
 
-import type { Timestamp } from '../../src/base/ids.ts'
 import type { MaybePromise } from '../../src/base/maybe-promise.ts'
 import type {
   BeginOptions,
+  CommitOptions,
   KeyRange,
   Keyspace,
   KvBatch,
@@ -148,7 +148,7 @@ class TracedTransaction implements Transaction {
     return this.#inner.refreshReadTs()
   }
 
-  commit(options?: { maxCommitTs?: Timestamp; relaxed?: boolean }) {
+  commit(options?: CommitOptions) {
     this.#add('commit', null)
     return this.#inner.commit(options)
   }

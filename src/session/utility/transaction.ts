@@ -1,12 +1,13 @@
 // BEGIN, COMMIT, ROLLBACK, savepoints, and what their ends mean for everything a transaction holds. // hot
 
 import { notSupported, PgError } from '../../base/errors.ts'
+import type { Timestamp } from '../../base/ids.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { type NodeOf, nodeAs } from '../../sql/parser/nodes.ts'
 import type { ParsedStatement } from '../../sql/parser/parse.ts'
 import { KvError } from '../../storage/kv-error.ts'
-import type { IsolationLevel } from '../../storage/store.ts'
+import type { IsolationLevel, Transaction } from '../../storage/store.ts'
 import type { ClientSession } from '../session.ts'
 import { hasOnCommit, onCommitTemporary } from '../temporary.ts'
 import { noActiveTransaction, type TransactionModes } from '../transaction-block.ts'
@@ -38,18 +39,18 @@ async function beforeCommit(session: ClientSession): Promise<void> {
 }
 
 function publish(session: ClientSession): MaybePromise<void> {
-  const { catalogTxn } = session
-  const published = catalogTxn?.prepareCommit()
+  const { catalogTxn, gateHold } = session
+  if (!catalogTxn?.changesShared) return store(session)
+  const opened = gateHold?.prepareCommit(catalogTxn.txn)
+  const published = opened instanceof Promise ? opened.then(() => catalogTxn.prepareCommit()) : catalogTxn.prepareCommit()
   if (published instanceof Promise) return published.then(() => store(session))
   return store(session)
 }
 
 function store(session: ClientSession): MaybePromise<void> {
   const txn = session.block.txn!
-  if (txn.dirty && session.block.catalogChanges !== session.keyspace.catalog.foreignChanges) {
-    throw new KvError('schemaChanged', 'another node changed the catalogue since the transaction began', { retryable: true })
-  }
-  const committed = txn.dirty && session.settings.get('synchronous_commit') === 'off' ? txn.commit({ relaxed: true }) : txn.commit()
+  const limit = txn.dirty ? session.keyspace.catalog.versions.commitLimit() : null
+  const committed = limit === null ? commitNow(session, txn) : commitInTime(session, txn, limit)
   if (committed instanceof Promise) {
     return committed.then(
       () => finish(session, true),
@@ -61,6 +62,28 @@ function store(session: ClientSession): MaybePromise<void> {
     )
   }
   finish(session, true)
+}
+
+function commitNow(session: ClientSession, txn: Transaction): MaybePromise<unknown> {
+  return txn.dirty && session.settings.get('synchronous_commit') === 'off' ? txn.commit({ relaxed: true }) : txn.commit()
+}
+
+/** Commits under the lease on the catalogue's version: no later than it allows, or not at all. */
+async function commitInTime(session: ClientSession, txn: Transaction, limit: MaybePromise<Timestamp>): Promise<unknown> {
+  const { versions } = session.keyspace.catalog
+  const { catalogEpoch } = session.block
+  const isCurrent = (): boolean => versions.epoch === catalogEpoch
+  const maxCommitTs = await limit
+  if (!isCurrent()) {
+    throw new KvError('schemaChanged', 'another node changed the catalogue while this one could not be told', { retryable: true })
+  }
+  return txn.commit({
+    maxCommitTs,
+    laterCommitTs: async () => {
+      const later = await versions.commitLimit()
+      return later !== null && isCurrent() ? later : maxCommitTs
+    },
+  })
 }
 
 function rollBackAfter(session: ClientSession, error: unknown): MaybePromise<void> {

@@ -6,6 +6,7 @@ import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { KvError } from '../kv-error.ts'
 import {
   type BeginOptions,
+  type CommitOptions,
   type IsolationLevel,
   type KeyRange,
   LOCK_SKIPPED,
@@ -527,7 +528,7 @@ export class LmdbTransaction implements Transaction, LockOwner, SnapshotHolder, 
     this.#takeSnapshot()
   }
 
-  commit(options?: { maxCommitTs?: Timestamp; relaxed?: boolean }): MaybePromise<Timestamp | null> {
+  commit(options?: CommitOptions): MaybePromise<Timestamp | null> {
     this.#alive()
     if (this.#relieving !== null) return this.#relieving.then(() => this.commit(options))
     if (this.id === 0 && (this.writes === null || this.writes.empty)) {

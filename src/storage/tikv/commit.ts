@@ -34,6 +34,7 @@ export interface CommitJob {
   readonly isLong: boolean
   /** 0 = none. */
   readonly maxCommitTs: bigint
+  readonly laterCommitTs: (() => Promise<bigint>) | null
   readonly cancel: CancelToken | null
 }
 
@@ -240,8 +241,13 @@ async function commitPrimary(job: CommitJob, mutations: readonly Mutation[]): Pr
     await rollbackPrewrite(job)
     throw new KvError('schemaChanged', 'the commit came too late for the schema it was made under', { retryable: true })
   }
-  let commitTs = await engine.oracle.next()
-  if (job.maxCommitTs !== 0n && commitTs > job.maxCommitTs) await refuse()
+  let { maxCommitTs } = job
+  const allowed = async (ts: bigint): Promise<bigint> => {
+    if (maxCommitTs !== 0n && ts > maxCommitTs && job.laterCommitTs !== null) maxCommitTs = await job.laterCommitTs()
+    if (maxCommitTs !== 0n && ts > maxCommitTs) await refuse()
+    return ts
+  }
+  let commitTs = await allowed(await engine.oracle.next())
   const backoff = new Backoff(BUDGET.commit)
   const seen = trace()
   let inFirst: ReadonlySet<Mutation> = new Set()
@@ -265,8 +271,7 @@ async function commitPrimary(job: CommitJob, mutations: readonly Mutation[]): Pr
       if (answer === null) continue
       if (answer.error === undefined) break
       if (answer.error.commit_ts_expired !== undefined) {
-        commitTs = await engine.oracle.next()
-        if (job.maxCommitTs !== 0n && commitTs > job.maxCommitTs) await refuse()
+        commitTs = await allowed(await engine.oracle.next())
         continue
       }
       // The store looks for the commit before it misses the lock: this is a definite no, whatever was lost before.

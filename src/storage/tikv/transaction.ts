@@ -6,6 +6,7 @@ import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { KvError } from '../kv-error.ts'
 import {
   type BeginOptions,
+  type CommitOptions,
   type IsolationLevel,
   type KeyRange,
   LOCK_SKIPPED,
@@ -388,7 +389,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     this.#start()?.catch(() => undefined)
   }
 
-  commit(options?: { maxCommitTs?: Timestamp; relaxed?: boolean }): MaybePromise<Timestamp | null> {
+  commit(options: CommitOptions = {}): MaybePromise<Timestamp | null> {
     this.#alive()
     const isEmpty = this.writes === null || this.writes.entries.size === 0
     if (isEmpty && this.#lockOrder.length === 0) {
@@ -396,10 +397,10 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
       return null
     }
     this.#ended = true
-    return isEmpty ? this.#releaseAll().then(() => null) : this.#commit(options?.maxCommitTs ?? timestamp(0n))
+    return isEmpty ? this.#releaseAll().then(() => null) : this.#commit(options)
   }
 
-  async #commit(maxCommitTs: Timestamp): Promise<Timestamp | null> {
+  async #commit({ maxCommitTs = timestamp(0n), laterCommitTs }: CommitOptions): Promise<Timestamp | null> {
     try {
       if (this.#startTs === 0n) await this.#start()
       const hasLocks = this.#lockOrder.length > 0
@@ -433,6 +434,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
         forUpdateTs: hasLocks ? later(this.#maxForUpdateTs, this.#startTs) : 0n,
         isLong: this.#options.autocommit !== true,
         maxCommitTs,
+        laterCommitTs: laterCommitTs ?? null,
         cancel: this.#options.cancel ?? null,
       })
       const rest = this.#lockOrder

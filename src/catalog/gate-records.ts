@@ -1,0 +1,48 @@
+// A relation's gate, as other nodes see it: a record that says in which mode the relation is locked and by whom, and a key beside it that is never
+// written: its holder keeps it locked as long as it lives. A record whose key is free was left by a node that ended; anybody may remove it.
+
+import { prefixEnd } from '../base/bytes.ts'
+import type { Oid } from '../base/ids.ts'
+import type { Transaction } from '../storage/store.ts'
+import { hex8 } from './keys.ts'
+import type { RelationLockMode } from './object-locks.ts'
+
+export interface GateRecord {
+  readonly relation: Oid
+  readonly mode: RelationLockMode
+  readonly node: string
+  /** Of the transaction that shut it. */
+  readonly holder: string
+}
+
+const PREFIX = Buffer.from('mx', 'latin1')
+const OID_DIGITS = 8
+
+export const gateRecordKey = (relation: Oid): Buffer => Buffer.from(`mx${hex8(relation)}`, 'latin1')
+export const gateLockKey = (relation: Oid): Buffer => Buffer.from(`mX${hex8(relation)}`, 'latin1')
+
+export const encodeGate = ({ mode, node, holder }: GateRecord): Buffer => Buffer.from(`${mode} ${node} ${holder}`, 'latin1')
+
+export function decodeGate(relation: Oid, value: Buffer): GateRecord {
+  const [mode, node, holder] = value.latin1Slice().split(' ')
+  return { relation, mode: Number(mode) as RelationLockMode, node: node!, holder: holder! }
+}
+
+/** All gates that are shut, at the transaction's snapshot. */
+export async function scanGates(txn: Transaction): Promise<GateRecord[]> {
+  const scanner = txn.scan({ start: PREFIX, end: prefixEnd(PREFIX)! })
+  const gates: GateRecord[] = []
+  try {
+    for (let batch = await scanner.next(); batch !== null; batch = await scanner.next()) {
+      const { data, bounds } = batch
+      for (let i = 0; i < batch.count; i++) {
+        const at = bounds[4 * i]! + PREFIX.length
+        const relation = Number.parseInt(data.latin1Slice(at, at + OID_DIGITS), 16)
+        gates.push(decodeGate(relation, data.subarray(bounds[4 * i + 2]!, bounds[4 * i + 3]!)))
+      }
+    }
+    return gates
+  } finally {
+    scanner.close()
+  }
+}
