@@ -1,103 +1,132 @@
-// Gates that other nodes have shut, in force here: each is a holder in this node's lock table, so that statements queue behind it as behind any
-// other session's DDL, and it waits for transactions that had the relation first. Until it has its lock the node is draining.
+// Gates that other nodes have shut, in force here: each transaction that shut some is a holder in this node's lock table, so that statements queue
+// behind it as behind any other session's DDL, it waits for transactions that had a relation first, and deadlocks between the two are seen. Until it
+// has all its locks the node is draining.
 
 import { CancelToken } from '../base/cancel.ts'
 import { PgError } from '../base/errors.ts'
+import type { Oid } from '../base/ids.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import type { GateRecord } from './gate-records.ts'
-import { type LockHolder, lockHolder, type ObjectLocks } from './object-locks.ts'
+import { type LockHolder, lockHolder, type ObjectLocks, type RelationLockMode } from './object-locks.ts'
 
-interface ForeignGate {
-  /** The newest: its mode may have been raised. */
-  record: GateRecord
+interface ForeignHolder {
   readonly holder: LockHolder
   readonly cancel: CancelToken
   readonly since: number
-  isHeld: boolean
+  /** The modes its gates are shut in, and those in force here. */
+  readonly wanted: Map<Oid, GateRecord>
+  readonly held: Map<Oid, RelationLockMode>
+  isWaiting: boolean
 }
 
+/** After a deadlock the transaction that was ended needs so long to let go. */
+const AGAIN_MS = 50
+
 const gone = () => new PgError(SQLSTATE.internalError, 'the gate was opened')
-const nameOf = ({ relation, holder }: GateRecord): string => `${relation} ${holder}`
 
 export class ForeignGates {
   readonly #locks: ObjectLocks
-  readonly #gates = new Map<string, ForeignGate>()
+  readonly #holders = new Map<string, ForeignHolder>()
   readonly #drained: () => void
+  /** Ends the wait of a transaction that a gate waits for and that waits for the gate. */
+  readonly #breakDeadlock: (owner: unknown) => void
 
   /** `drained`: a gate that had to wait has its lock now. */
-  constructor(locks: ObjectLocks, drained: () => void) {
+  constructor(locks: ObjectLocks, drained: () => void, breakDeadlock: (owner: unknown) => void) {
     this.#locks = locks
     this.#drained = drained
+    this.#breakDeadlock = breakDeadlock
   }
 
   get size(): number {
-    return this.#gates.size
+    return this.#holders.size
   }
 
   get draining(): boolean {
-    for (const gate of this.#gates.values()) if (!gate.isHeld) return true
+    for (const holder of this.#holders.values()) if (missing(holder) !== null) return true
     return false
   }
 
   /** These are shut now, and no others. */
   set(records: readonly GateRecord[]): void {
-    const names = new Set(records.map(nameOf))
-    for (const [name, gate] of this.#gates) if (!names.has(name)) this.#open(name, gate)
-    for (const record of records) this.#shut(record)
+    const ids = new Set(records.map(({ holder }) => holder))
+    for (const [id, holder] of this.#holders) {
+      if (ids.has(id)) continue
+      this.#holders.delete(id)
+      if (holder.isWaiting) holder.cancel.cancel(gone())
+      this.#locks.releaseTo(holder.holder)
+    }
+    for (const record of records) {
+      let holder = this.#holders.get(record.holder)
+      if (holder === undefined) {
+        holder = {
+          holder: lockHolder(null),
+          cancel: new CancelToken(),
+          since: performance.now(),
+          wanted: new Map(),
+          held: new Map(),
+          isWaiting: false,
+        }
+        this.#holders.set(record.holder, holder)
+      }
+      holder.wanted.set(record.relation, record)
+    }
+    for (const holder of this.#holders.values()) this.#lock(holder)
   }
 
-  #shut(record: GateRecord): void {
-    const name = nameOf(record)
-    let gate = this.#gates.get(name)
-    if (gate === undefined) {
-      gate = { record, holder: lockHolder(null), cancel: new CancelToken(), since: performance.now(), isHeld: false }
-      this.#gates.set(name, gate)
-      this.#lock(name, gate)
-      return
+  #lock(foreign: ForeignHolder): void {
+    while (!foreign.isWaiting) {
+      const next = missing(foreign)
+      if (next === null) return
+      const { relation, mode } = next
+      const waiting = this.#locks.acquire(foreign.holder, relation, mode, {
+        wait: true,
+        timeoutMs: 0,
+        cancel: foreign.cancel,
+        name: String(relation),
+      })
+      if (waiting === undefined) foreign.held.set(relation, mode)
+      else {
+        foreign.isWaiting = true
+        this.#wait(foreign, next, waiting as Promise<void>)
+      }
     }
-    if (gate.record.mode === record.mode) return
-    gate.record = record
-    if (!gate.isHeld) return
-    gate.isHeld = false
-    this.#lock(name, gate)
   }
 
-  #lock(name: string, gate: ForeignGate): void {
-    const { relation, mode } = gate.record
-    const waiting = this.#locks.acquire(gate.holder, relation, mode, {
-      wait: true,
-      timeoutMs: 0,
-      cancel: gate.cancel,
-      name: String(relation),
-    })
-    if (waiting === undefined) {
-      gate.isHeld = true
-      return
-    }
-    ;(waiting as Promise<void>).then(
+  #wait(foreign: ForeignHolder, gate: GateRecord, waiting: Promise<void>): void {
+    waiting.then(
       () => {
-        if (this.#gates.get(name) !== gate) {
-          this.#locks.releaseTo(gate.holder)
+        foreign.isWaiting = false
+        if (this.#holders.get(gate.holder) !== foreign) {
+          this.#locks.releaseTo(foreign.holder)
           return
         }
-        // Raised again while it waited: one wait at a time, and the stronger lock comes with the next one.
-        if (gate.record.mode !== mode) this.#lock(name, gate)
-        else gate.isHeld = true
-        if (gate.isHeld) this.#drained()
+        foreign.held.set(gate.relation, gate.mode)
+        this.#lock(foreign)
+        if (missing(foreign) === null) this.#drained()
       },
-      () => this.#locks.releaseTo(gate.holder), // opened while it waited
+      () => {
+        if (this.#holders.get(gate.holder) !== foreign) return
+        for (const { oid, holder, granted } of this.#locks.list()) {
+          if (granted && oid === gate.relation && holder !== foreign.holder && holder.waiting !== null) this.#breakDeadlock(holder.owner)
+        }
+        setTimeout(() => {
+          foreign.isWaiting = false
+          if (this.#holders.get(gate.holder) === foreign) this.#lock(foreign)
+        }, AGAIN_MS).unref()
+      },
     )
-  }
-
-  #open(name: string, gate: ForeignGate): void {
-    this.#gates.delete(name)
-    if (gate.isHeld) this.#locks.releaseTo(gate.holder)
-    else gate.cancel.cancel(gone())
   }
 
   /** Those shut for at least so long. */
   *olderThan(ms: number): Iterable<GateRecord> {
     const before = performance.now() - ms
-    for (const gate of this.#gates.values()) if (gate.since <= before) yield gate.record
+    for (const { since, wanted } of this.#holders.values()) if (since <= before) yield* wanted.values()
   }
+}
+
+/** A gate whose lock the holder does not have yet. */
+function missing({ wanted, held }: ForeignHolder): GateRecord | null {
+  for (const record of wanted.values()) if ((held.get(record.relation) ?? 0) < record.mode) return record
+  return null
 }

@@ -49,6 +49,8 @@ export interface SharedVersionsOptions {
   readonly keyspace: Keyspace
   readonly node: string
   readonly locks: ObjectLocks
+  /** Ends the statement of a lock holder's owner with 40P01. */
+  breakDeadlock(owner: unknown): void
   warn(message: string, error: Error): void
 }
 
@@ -83,7 +85,7 @@ export class SharedVersions implements CatalogVersions {
     this.#options = options
     this.#keyspace = options.keyspace
     this.node = options.node
-    this.#gates = new ForeignGates(options.locks, () => this.#lookIn(0))
+    this.#gates = new ForeignGates(options.locks, () => this.#lookIn(0), options.breakDeadlock)
   }
 
   /** Raises the counter in a transaction that changes the catalogue; answers the version it will have. */

@@ -1,7 +1,9 @@
 // What all sessions of one keyspace in this process share. Made at the first login, dropped when the last session has gone and the cache of
 // contexts is full; everything in it can be made again from the store.
 
+import { PgError } from '../base/errors.ts'
 import type { MemoryAccount } from '../base/memory.ts'
+import { SQLSTATE } from '../base/sqlstate.ts'
 import { ObjectLocks } from '../catalog/object-locks.ts'
 import type { GateKeepers } from '../catalog/relation-gates.ts'
 import { SharedVersions } from '../catalog/shared-versions.ts'
@@ -12,6 +14,13 @@ import type { Keyspace, StoreCapabilities } from '../storage/store.ts'
 import { SessionRegistry } from './activity.ts'
 import { LocalNotificationBus, type NotificationBus } from './notifications.ts'
 import { PlanCache } from './plan-cache.ts'
+
+/** What the lock table knows of a session. */
+interface SessionOwner {
+  cancel(reason: PgError): void
+}
+
+const deadlock = () => new PgError(SQLSTATE.tRDeadlockDetected, 'deadlock detected', { hint: 'See server log for query details.' })
 
 /** This process among those that serve the same keyspaces. */
 export interface NodeOptions {
@@ -43,7 +52,12 @@ export class KeyspaceContext {
     this.capabilities = capabilities
     const { locks } = this
     if (capabilities.multiNode) {
-      const versions = new SharedVersions({ ...options, keyspace, locks })
+      const versions = new SharedVersions({
+        ...options,
+        keyspace,
+        locks,
+        breakDeadlock: (owner) => (owner as SessionOwner | null)?.cancel(deadlock()),
+      })
       this.catalog = new CatalogSpace(keyspace, versions)
       this.gates = { space: this.catalog, versions, locks }
     } else {
