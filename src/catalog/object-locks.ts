@@ -70,6 +70,9 @@ export interface LockHolder {
   waiting: Request | null
 }
 
+export const deadlockDetected = (): PgError =>
+  new PgError(SQLSTATE.tRDeadlockDetected, 'deadlock detected', { hint: 'See server log for query details.' })
+
 export const lockHolder = (owner: unknown): LockHolder => ({ owner, taken: [], waiting: null })
 
 export interface LockWaitOptions {
@@ -154,7 +157,7 @@ export class ObjectLocks {
       else lock.queue.push(request)
       holder.waiting = request
       if (this.#deadlocked(holder)) {
-        request.refused(new PgError(SQLSTATE.tRDeadlockDetected, 'deadlock detected', { hint: 'See server log for query details.' }))
+        request.refused(deadlockDetected())
         return
       }
       if (options.timeoutMs > 0)
@@ -164,6 +167,22 @@ export class ObjectLocks {
         )
       if (options.cancel !== null) unlisten = options.cancel.onCancel((reason) => request.refused(reason))
     })
+  }
+
+  /**
+   * The holder waits outside for the right to take this lock: for others it waits here, so that deadlocks through it are seen (40P01). Answers how
+   * to say that the wait is over.
+   */
+  waitOutside(holder: LockHolder, oid: LockKey, mode: RelationLockMode): () => void {
+    holder.waiting = { holder, oid, mode, granted: () => undefined, refused: () => undefined }
+    const done = (): void => {
+      holder.waiting = null
+    }
+    if (this.#deadlocked(holder)) {
+      done()
+      throw deadlockDetected()
+    }
+    return done
   }
 
   /** Those a waiting holder waits for: conflicting holders, and conflicting requests before it in the queue. */

@@ -72,12 +72,15 @@ export class GateHold {
     if (!this.#locked.has(relation)) {
       await locks.acquire(this.#holder, gateLockName(relation), LOCK.accessExclusive, wait)
       this.#locked.add(relation)
+      const stopWaiting = locks.waitOutside(this.#holder, relation, mode)
       try {
         const mayWait = options.wait ? 'block' : 'nowait'
         await this.#txn.lockKeys([gateLockKey(relation)], { mode: 'exclusive', wait: mayWait, timeoutMs: left() })
       } catch (error) {
         if (error instanceof KvError && (error.kind === 'lockTimeout' || error.kind === 'lockNotAvailable')) throw timedOut(options)
         throw error
+      } finally {
+        stopWaiting()
       }
       await space.syncNow()
     }

@@ -1,10 +1,9 @@
 // What all sessions of one keyspace in this process share. Made at the first login, dropped when the last session has gone and the cache of
 // contexts is full; everything in it can be made again from the store.
 
-import { PgError } from '../base/errors.ts'
+import type { PgError } from '../base/errors.ts'
 import type { MemoryAccount } from '../base/memory.ts'
-import { SQLSTATE } from '../base/sqlstate.ts'
-import { ObjectLocks } from '../catalog/object-locks.ts'
+import { deadlockDetected, ObjectLocks } from '../catalog/object-locks.ts'
 import type { GateKeepers } from '../catalog/relation-gates.ts'
 import { SharedVersions } from '../catalog/shared-versions.ts'
 import { CatalogSpace } from '../catalog/space.ts'
@@ -19,8 +18,6 @@ import { PlanCache } from './plan-cache.ts'
 interface SessionOwner {
   cancel(reason: PgError): void
 }
-
-const deadlock = () => new PgError(SQLSTATE.tRDeadlockDetected, 'deadlock detected', { hint: 'See server log for query details.' })
 
 /** This process among those that serve the same keyspaces. */
 export interface NodeOptions {
@@ -56,7 +53,7 @@ export class KeyspaceContext {
         ...options,
         keyspace,
         locks,
-        breakDeadlock: (owner) => (owner as SessionOwner | null)?.cancel(deadlock()),
+        breakDeadlock: (owner) => (owner as SessionOwner | null)?.cancel(deadlockDetected()),
       })
       this.catalog = new CatalogSpace(keyspace, versions)
       this.gates = { space: this.catalog, versions, locks }

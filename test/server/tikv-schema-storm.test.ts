@@ -8,7 +8,7 @@ import { testSeed } from '../support/seed.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
 const LONG = process.env['LONG'] === '1'
-const DEFINITIONS = LONG ? 300 : 24
+const DEFINITIONS = LONG ? 300 : 12
 const WRITERS = 3
 
 /** What may happen to a statement here and is no fault: conflicts, time-outs, objects that another has just dropped, constraints doing their work. */
