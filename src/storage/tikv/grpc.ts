@@ -148,6 +148,7 @@ export class Channel {
     let pings: NodeJS.Timeout | null = null
     session.once('connect', () => {
       clearTimeout(connecting)
+      if (session.destroyed) return
       session.setLocalWindowSize(CONNECTION_WINDOW)
       pings = setInterval(() => this.#ping(session), PING_INTERVAL_MS)
       pings.unref()
@@ -276,9 +277,16 @@ export class Channel {
     stream.on('error', (error) => {
       failed = error
     })
-    stream.on('close', () =>
-      end(status ?? new RpcError(GRPC.UNAVAILABLE, `${this.address}: ${failed?.message ?? 'the stream was closed'}`, true)),
-    )
+    const over = (): void =>
+      end(status ?? new RpcError(GRPC.UNAVAILABLE, `${this.address}: ${failed?.message ?? 'the stream was closed'}`, true))
+    stream.on('close', over)
+    // The peer ends a call with its status; a stream stays open for HTTP/2 until this side ends it, too.
+    stream.on('end', () => {
+      setImmediate(() => {
+        over()
+        if (!stream.destroyed) stream.close(http2.constants.NGHTTP2_NO_ERROR)
+      })
+    })
     return {
       send: (message) => {
         if (!stream.destroyed && !stream.closed) stream.write(frame(message))

@@ -144,14 +144,15 @@ export class PdClient {
         }
         return answer
       } catch (error) {
-        if (!(error instanceof RpcError) || this.#closed) throw error
+        if (!(error instanceof RpcError)) throw error
+        if (this.#closed) throw new KvError('closed', 'the store is closed')
         const isTransient =
           error.code === GRPC.UNAVAILABLE ||
           error.code === GRPC.DEADLINE_EXCEEDED ||
           error.code === GRPC.CANCELLED ||
           error.code === GRPC.INTERNAL ||
           NOT_LEADER.test(error.message)
-        if (!isTransient) throw error
+        if (!isTransient) throw new KvError('unavailable', `PD refused ${method.path}: ${error.message}`, { cause: error })
         await this.recover(backoff, error)
       }
     }

@@ -3,7 +3,7 @@
 
 import { Backoff, BUDGET } from './backoff.ts'
 import { decodeKey, encodeKey } from './codec.ts'
-import type { PdClient } from './pd.ts'
+import { type PdClient, PdRefusal } from './pd.ts'
 import type { Peer, Region as RegionMeta } from './proto/metapb.ts'
 import { PD, type RegionInfo } from './proto/pdpb.ts'
 
@@ -115,10 +115,19 @@ export class RegionCache {
 
   async #ask(encoded: Buffer, below: boolean): Promise<Region> {
     const backoff = new Backoff(BUDGET.pd)
+    let why = 'PD knows no region of a key'
     for (;;) {
-      let answer = await this.#pd.call(PD.GetRegion, { region_key: encoded })
-      if (below && answer.region?.start_key.equals(encoded)) {
-        answer = await this.#pd.call(PD.GetPrevRegion, { region_key: encoded })
+      let answer: { region?: RegionMeta | undefined; leader?: Peer | undefined; down_peers: { peer?: Peer | undefined }[] }
+      try {
+        answer = await this.#pd.call(PD.GetRegion, { region_key: encoded })
+        if (below && answer.region?.start_key.equals(encoded)) {
+          answer = await this.#pd.call(PD.GetPrevRegion, { region_key: encoded })
+        }
+      } catch (error) {
+        // A cluster that is just being set up.
+        if (!(error instanceof PdRefusal)) throw error
+        why = `PD: ${error.message}`
+        answer = { down_peers: [] }
       }
       if (answer.region !== undefined && answer.region.peers.length > 0) {
         const region = this.insert(
@@ -130,7 +139,7 @@ export class RegionCache {
         const known = this.#byId.get(answer.region.id)
         if (known !== undefined && this.#covers(known, encoded.latin1Slice(), below)) return known
       }
-      await backoff.wait('regionMiss', 'PD knows no region of a key')
+      await backoff.wait('regionMiss', why)
     }
   }
 
