@@ -21,8 +21,6 @@ export interface Store {
 /** Peers per region, as PD's max-replicas. */
 const REPLICAS = 3
 const COMMITTED_TXNS_KEPT = 5000
-/** How long regions stay without a leader after the store that led them died. */
-const ELECTION_MS = 500
 
 export interface Cluster {
   readonly id: bigint
@@ -59,7 +57,8 @@ export function createRandom(seed: number): () => number {
   }
 }
 
-export function createCluster(id: bigint, storeCount: number, seed: number): Cluster {
+/** `electionMs`: how long regions stay without a leader after the store that led them died. */
+export function createCluster(id: bigint, storeCount: number, seed: number, electionMs: number): Cluster {
   const random = createRandom(seed)
   const tso = createTso()
   const mvcc = createMvcc()
@@ -149,7 +148,7 @@ export function createCluster(id: bigint, storeCount: number, seed: number): Clu
       const timer = setTimeout(() => {
         elections.delete(timer)
         for (const region of orphans) elect(region)
-      }, ELECTION_MS)
+      }, electionMs)
       elections.add(timer)
     },
     close() {

@@ -12,7 +12,7 @@ interface Schedule {
 }
 
 const SCHEDULES = {
-  rpc: { base: 50, cap: 2000, jitter: true },
+  rpc: { base: 50, cap: 1000, jitter: true },
   txnLock: { base: 20, cap: 1000, jitter: true },
   txnLockFast: { base: 3, cap: 1000, jitter: true },
   pdRpc: { base: 100, cap: 1000, jitter: true },

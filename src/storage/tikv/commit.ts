@@ -379,10 +379,10 @@ async function rollbackPrewrite(job: CommitJob): Promise<void> {
 const HEARTBEAT_MS = 8000
 const MAX_LIFETIME_MS = 24 * 3600 * 1000
 
-/** Keeps a transaction's primary lock alive. `lost` is called once when it is gone. Answers how to stop. */
+/** Keeps a transaction's primary lock alive. `missing` is called when it is not there (any more). Answers how to stop. */
 export function startHeartbeat(
   of: { readonly engine: Engine; readonly capability: Capability; readonly startTs: bigint; readonly primary: Buffer },
-  lost: () => void,
+  missing: () => void,
 ): () => void {
   const { engine, capability, startTs, primary } = of
   let isStopped = false
@@ -394,7 +394,6 @@ export function startHeartbeat(
     const elapsed = elapsedMs(engine, startTs)
     if (elapsed > MAX_LIFETIME_MS) {
       stop()
-      lost()
       return
     }
     const answer = await engine.router.sendTo(
@@ -404,10 +403,7 @@ export function startHeartbeat(
       { primary_lock: primary, start_version: startTs, advise_lock_ttl: BigInt(elapsed + PESSIMISTIC_TTL_MS) },
       { backoff: new Backoff(BUDGET.heartbeat) },
     )
-    if (answer.error !== undefined && !isStopped) {
-      stop()
-      lost()
-    }
+    if (answer.error !== undefined && !isStopped) missing()
   }
   const timer = setInterval(() => {
     if (engine.closed) stop()

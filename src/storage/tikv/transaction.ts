@@ -33,9 +33,20 @@ import { WriteBuffer, type WriteEntry } from './write-buffer.ts'
 
 interface HeldLock {
   readonly key: Buffer
+  readonly name: string
+  /** What it was locked at. */
+  readonly ts: bigint
   /** Commit of a newer version than the snapshot it was locked under; 0 = none. */
-  changedTs: bigint
+  readonly changedTs: bigint
 }
+
+/**
+ * Stores keep locks in their leader's memory, and a leader that dies takes them along; another is elected 10 s later at the earliest. Locks older
+ * than this are looked after before anything rests on them.
+ */
+const LOCKS_ARE_SAFE_MS = 5000
+
+type Acquisition = Pick<LockCall, 'wait' | 'timeoutMs' | 'returnValues' | 'mustNotExist'>
 
 interface SavepointState {
   readonly log: number
@@ -66,7 +77,11 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
   readonly #lockOrder: string[] = []
   #primary: Buffer | null = null
   #maxForUpdateTs = 0n
+  /** When the first lock was taken, performance.now(). */
+  #lockedAt = 0
   #stopHeartbeat: (() => void) | null = null
+  /** Under way: locks that were lost are taken again. */
+  #renewing: Promise<void> | null = null
   #log: { name: string; before: WriteEntry | undefined }[] | null = null
   #savepoints: SavepointState[] = []
   #dirty = false
@@ -213,18 +228,13 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     return { key, name, changedTs: 0n, ts: this.#readTs, locked: false, value: null }
   }
 
-  async #acquire(
-    targets: LockTarget[],
-    options: { wait: LockOptions['wait']; timeoutMs: number; returnValues: boolean; mustNotExist: boolean },
-  ): Promise<void> {
-    const fresh = targets.filter(({ name }) => !this.#locks.has(name))
-    const again = targets.filter(({ name }) => this.#locks.has(name))
-    const call: LockCall = {
+  #call(options: Acquisition, failOnChange: boolean): LockCall {
+    return {
       engine: this.engine,
       capability: this.capability,
       startTs: this.#startTs,
       readTs: this.#readTs,
-      failOnChange: this.isolation !== 'read committed',
+      failOnChange,
       wait: options.wait,
       timeoutMs: options.timeoutMs,
       returnValues: options.returnValues,
@@ -233,6 +243,12 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
       primary: this.#primary,
       maxTs: this.#maxForUpdateTs,
     }
+  }
+
+  async #acquire(targets: LockTarget[], options: Acquisition): Promise<void> {
+    const fresh = targets.filter(({ name }) => !this.#locks.has(name))
+    const again = targets.filter(({ name }) => this.#locks.has(name))
+    const call = this.#call(options, this.isolation !== 'read committed')
     // What is held already is asked for its value only, and not given back by a failure.
     for (const target of again) target.ts = later(this.#maxForUpdateTs, target.ts)
     if (again.length > 0) {
@@ -250,7 +266,8 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     }
     for (const target of fresh) {
       if (!target.locked) continue
-      this.#locks.set(target.name, { key: target.key, changedTs: target.changedTs })
+      const { key, name, ts, changedTs } = target
+      this.#locks.set(name, { key, name, ts, changedTs })
       this.#lockOrder.push(target.name)
     }
     if (call.primary !== null && this.#primary === null) this.#setPrimary(call.primary)
@@ -258,9 +275,34 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
 
   #setPrimary(primary: Buffer): void {
     this.#primary = primary
+    this.#lockedAt = performance.now()
     this.#stopHeartbeat = startHeartbeat({ engine: this.engine, capability: this.capability, startTs: this.#startTs, primary }, () => {
-      this.#lost = new KvError('writeConflict', 'the transaction was rolled back by another: its locks had expired', { retryable: true })
+      if (this.#ended || this.#renewing !== null) return
+      this.#renewing = this.#renew([...this.#locks.values()])
+        .catch((error: KvError) => {
+          this.#lost = error
+        })
+        .finally(() => {
+          this.#renewing = null
+        })
     })
+  }
+
+  /** Takes locks again that may have got lost. Fails if the keys were locked or committed by others since: then the transaction is over. */
+  async #renew(held: readonly HeldLock[]): Promise<void> {
+    const call = this.#call({ wait: 'nowait', timeoutMs: 0, returnValues: false, mustNotExist: false }, true)
+    try {
+      await lockHeld(
+        call,
+        held.map(({ key, name, ts }) => ({ key, name, changedTs: 0n, ts, locked: false, value: null })),
+      )
+    } catch (error) {
+      if (!(error instanceof KvError) || error.kind === 'unavailable' || error.kind === 'closed') throw error
+      throw new KvError('writeConflict', 'the locks of the transaction were lost, and others took their keys', {
+        retryable: true,
+        cause: error,
+      })
+    }
   }
 
   /** Releases the locks taken since `held` of them were held. */
@@ -412,6 +454,11 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
         if (mutation !== null) mutations.push(mutation)
       }
       const names = this.writes!.entries
+      const rest = [...this.#locks.values()].filter(({ key, name }) => !names.has(name) && this.#primary?.equals(key) !== true)
+      if (this.#renewing !== null) await this.#renewing
+      if (this.#lost !== null) throw this.#lost
+      // A lost lock of a key that is written is found by its prewrite; of one that was only locked, by nothing but this.
+      if (rest.length > 0 && performance.now() - this.#lockedAt > LOCKS_ARE_SAFE_MS) await this.#renew(rest)
       if (hasLocks && !names.has(this.#primary!.latin1Slice())) {
         mutations.push({ key: this.#primary!, op: Op.Lock, value: null, action: PessimisticAction.DO_PESSIMISTIC_CHECK })
       }
@@ -437,9 +484,6 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
         laterCommitTs: laterCommitTs ?? null,
         cancel: this.#options.cancel ?? null,
       })
-      const rest = this.#lockOrder
-        .filter((name) => !names.has(name) && name !== primary.latin1Slice())
-        .map((name) => this.#locks.get(name)!)
       if (rest.length > 0) await this.#release(rest)
       this.#finish()
       return timestamp(commitTs)
@@ -478,6 +522,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
   }
 
   async #releaseAll(): Promise<void> {
+    if (this.#renewing !== null) await this.#renewing
     const held = [...this.#locks.values()]
     this.#finish()
     if (held.length > 0) await this.#release(held)
