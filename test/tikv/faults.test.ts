@@ -9,7 +9,7 @@ import { KvError } from '../../src/storage/kv-error.ts'
 import type { BeginOptions, Transaction } from '../../src/storage/store.ts'
 import { type Fake, startFake } from '../fake-tikv/fake.ts'
 import { drain, exclusive, key, wholeTable } from '../kv/conformance.ts'
-import { random } from '../kv/model.ts'
+import { randomFrom } from '../support/random.ts'
 import { testSeed } from '../support/seed.ts'
 import { startChaos } from './chaos.ts'
 import { anomalies, type ListTransaction } from './list-append.ts'
@@ -43,7 +43,7 @@ async function underFaults(
 ): Promise<string> {
   const fake = await startFake({ stores: 3, keyspaces: ['one'], pdPort: 0, seed })
   const keyspace = keyspaceId(1)
-  const pick = random(seed)
+  const pick = randomFrom(seed).below
   const proxies: TestProxy[] = []
   for (let i = 0; i < PROXIES; i++) proxies.push(await openProxy(fake, keyspace, i !== 1))
   let killed = 0
@@ -51,7 +51,7 @@ async function underFaults(
     await setUp(proxies[0]!)
     const chaos = startChaos(
       fake,
-      random(seed + 1),
+      randomFrom(seed + 1).below,
       names.map((name) => `x\0\0\u0001t${name}`),
     )
     const until = performance.now() + RUN_MS
@@ -71,7 +71,7 @@ async function underFaults(
       },
     }
     const killer = async (): Promise<void> => {
-      const choose = random(seed + 2)
+      const choose = randomFrom(seed + 2).below
       while (!isOver()) {
         await pause(400 + choose(1200))
         const victim = proxies[choose(PROXIES)]!
