@@ -3,6 +3,7 @@
 
 import type { Row } from '../base/datum.ts'
 import { PgError } from '../base/errors.ts'
+import type { Oid } from '../base/ids.ts'
 import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import type { MemoryAccount } from '../base/memory.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
@@ -14,6 +15,10 @@ export interface CursorOptions {
   readonly name: string
   readonly text: string
   readonly columns: RowShape['columns']
+  /** Where its rows carry the keys of stored rows, by table. */
+  readonly rowKeys: ReadonlyMap<Oid, number>
+  /** FOR UPDATE or its kin. */
+  readonly locks: boolean
   readonly holdable: boolean
   readonly binary: boolean
   readonly scroll: 'yes' | 'no' | 'while small'
@@ -54,6 +59,12 @@ export class Cursor {
 
   get position(): number {
     return this.#position
+  }
+
+  /** The row it stands on; null before the first and after the last. */
+  current(): Row | null {
+    const at = this.#position - 1 - this.#keptFrom
+    return this.#kept[at] ?? null
   }
 
   /** The next `count` rows (Infinity = all) in the direction given, moving there. */

@@ -49,7 +49,15 @@ export function evaluateAll(session: ClientSession, exprs: readonly Expr[]): May
     hasReturning: false,
     locks: [],
   }
-  const entry: PlanEntry = { planned, parameterTypes: [], columns: null, catalogVersion: '', shareable: false, idle: [] }
+  const entry: PlanEntry = {
+    planned,
+    parameterTypes: [],
+    columns: null,
+    catalogVersion: '',
+    rowKeys: new Map(),
+    shareable: false,
+    idle: [],
+  }
   const run = (execution: Awaited<ReturnType<typeof startExecution>>): MaybePromise<Datum[]> => {
     const rows: Datum[][] = []
     const done = execution.collect(0, rows)

@@ -22,6 +22,8 @@ export interface PlanEntry {
   /** Null: returns no rows. Text format; sessions with other formats or settings make their own from its columns. */
   readonly columns: RowShape['columns'] | null
   readonly catalogVersion: string
+  /** Of a cursor's query: where the rows' keys stand behind their columns, by table. */
+  readonly rowKeys: ReadonlyMap<Oid, number>
   /** May serve other statements of the same text under the same catalogue version: nothing in it is true of this moment only. */
   readonly shareable: boolean
   readonly idle: Compiled[]

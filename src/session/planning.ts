@@ -24,6 +24,7 @@ import { classify } from '../sql/parser/classify.ts'
 import { type Lifted, templateOf } from '../sql/parser/lift.ts'
 import { type NodeOf, nodeTag } from '../sql/parser/nodes.ts'
 import { type ParsedStatement, parse } from '../sql/parser/parse.ts'
+import { withRowKeys } from '../sql/planner/cursor-rows.ts'
 import { planStatement } from '../sql/planner/planner.ts'
 import type { IoSettings } from '../sql/types/eval-context.ts'
 import { findBuiltinType } from '../sql/types/registry.ts'
@@ -64,6 +65,8 @@ function innerQuery(statement: ParsedStatement): ParsedStatement | null {
 }
 
 const EXPLAINABLE: ReadonlySet<string> = new Set(['SelectStmt', 'InsertStmt', 'UpdateStmt', 'DeleteStmt', 'MergeStmt'])
+
+const NO_ROW_KEYS: ReadonlyMap<Oid, number> = new Map()
 
 export class Planning {
   readonly #session: ClientSession
@@ -208,23 +211,24 @@ export class Planning {
   }
 
   /** The plan of a statement, from the cache or made now. */
-  plan(statement: ParsedStatement, declared: readonly Oid[]): MaybePromise<PlanEntry> {
+  plan(statement: ParsedStatement, declared: readonly Oid[], cursor = false): MaybePromise<PlanEntry> {
     const path = this.searchPath()
-    const key = PlanCache.key(statement.text, declared, this.#sharedKey(path))
+    const key = PlanCache.key(cursor ? `cursor\0${statement.text}` : statement.text, declared, this.#sharedKey(path))
     const plans = this.#plans(path)
     const cached = plans.get(key, path.version)
     if (cached !== undefined) return cached
-    return andThen(this.#make(statement, declared), (entry) => {
+    return andThen(this.#make(statement, declared, cursor), (entry) => {
       if (entry.shareable) plans.set(key, entry)
       return entry
     })
   }
 
-  #make(statement: ParsedStatement, declared: readonly Oid[]): MaybePromise<PlanEntry> {
+  #make(statement: ParsedStatement, declared: readonly Oid[], cursor = false): MaybePromise<PlanEntry> {
     return withCatalog(() => {
       const watched = watchClock(this.#session.context)
       const context = { ...this.analyzeContext(statement, declared), eval: watched.eval }
-      const query = analyzeStatement(statement.node!, context)
+      const analyzed = analyzeStatement(statement.node!, context)
+      const { query, rowKeys } = cursor ? withRowKeys(analyzed, context.catalog) : { query: analyzed, rowKeys: NO_ROW_KEYS }
       const planned = planStatement(query, {
         catalog: context.catalog,
         evaluate: constantEvaluator({ ...this.execState(this.#session.block.txn!), catalog: context.catalog }),
@@ -235,8 +239,11 @@ export class Planning {
       return {
         planned,
         parameterTypes: context.params.types,
-        columns: returnsRows ? this.columns(planned.output) : null,
+        columns: returnsRows
+          ? this.columns(planned.output.slice(0, planned.output.length + analyzed.targetList.length - query.targetList.length))
+          : null,
         catalogVersion: context.catalog.version,
+        rowKeys,
         shareable: !watched.usedClock(),
         idle: [],
       }

@@ -1,5 +1,6 @@
 // nextval, currval, lastval and setval as a session sees them: privileges, and the values it was given last.
 
+import type { Row } from '../base/datum.ts'
 import { PgError } from '../base/errors.ts'
 import type { Oid } from '../base/ids.ts'
 import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
@@ -7,6 +8,7 @@ import { SQLSTATE } from '../base/sqlstate.ts'
 import { ACL } from '../catalog/acl.ts'
 import type { RelationDescriptor } from '../catalog/descriptors.ts'
 import { permissionDenied, relationMask } from '../catalog/privileges.ts'
+import { normalInt8 } from '../sql/types/codecs.ts'
 import type { SequenceAccess } from '../sql/types/eval-context.ts'
 import type { SequenceParameters } from '../storage/rows/sequences.ts'
 import { cannotExecuteReadOnly } from './read-only.ts'
@@ -91,6 +93,17 @@ export class SessionSequences implements SequenceAccess {
       if (isCalled) this.#last.set(oid, value)
       return value
     })
+  }
+
+  /** What SELECT … FROM the sequence shows; log_cnt: values taken from the store that nobody has been given. */
+  row(descriptor: RelationDescriptor): MaybePromise<Row> {
+    const { sequences } = this.#session.keyspace
+    const { counterId } = descriptor.sequence!
+    return andThen(sequences.state(counterId, sequenceParameters(descriptor)), ({ lastValue, isCalled }) => [
+      normalInt8(lastValue),
+      sequences.ahead(counterId),
+      isCalled,
+    ])
   }
 
   /** DISCARD SEQUENCES. */

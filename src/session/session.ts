@@ -594,8 +594,12 @@ export class ClientSession implements WireSession {
     this.forgetSequences()
   }
 
+  get sequences(): SessionSequences {
+    return this.context.sequences as SessionSequences
+  }
+
   forgetSequences(): void {
-    ;(this.context.sequences as SessionSequences).forget()
+    this.sequences.forget()
   }
 
   #held(sink: ResultSink): ResultSink {

@@ -1,10 +1,12 @@
 // What the executor's store nodes need of the session (sql/executor/store-services.ts): row ids, virtual relations, deferred checks.
 
 import type { Oid, TableId } from '../base/ids.ts'
-import type { MaybePromise } from '../base/maybe-promise.ts'
+import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
+import { FIRST_NORMAL_OID } from '../catalog/records.ts'
 import type { DeferredChecks, StoreServices, VirtualRelation } from '../sql/executor/store-services.ts'
 import type { StoreCapabilities } from '../storage/store.ts'
 import type { ClientSession } from './session.ts'
+import { currentRowKey } from './utility/cursors.ts'
 
 export class SessionStoreServices implements StoreServices {
   readonly #session: ClientSession
@@ -27,6 +29,12 @@ export class SessionStoreServices implements StoreServices {
   }
 
   virtualRelation(relation: Oid): VirtualRelation | null {
+    const sequence = relation < FIRST_NORMAL_OID ? null : this.#session.planning.snapshot().relation(relation)?.descriptor
+    if (sequence?.kind === 'S') return { rows: () => andThen(this.#session.sequences.row(sequence), (row) => [row]) }
     return this.#session.services.virtualRelation(this.#session, relation)
+  }
+
+  cursorRow(cursor: string, relation: Oid): Buffer {
+    return currentRowKey(this.#session, cursor, relation)
   }
 }

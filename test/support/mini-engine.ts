@@ -311,6 +311,9 @@ export class MiniEngine {
         lockTimeoutMs: 5000,
         rowIds: (table, count) => this.#sequences.rowIds(table, count),
         virtualRelation: () => null,
+        cursorRow: () => {
+          throw new Error('no cursors here')
+        },
         deferred: { isDeferred: (_constraint, initially) => initially, add: (check) => this.deferred.push(check) },
       },
       rowsExamined: 0,

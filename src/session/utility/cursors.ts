@@ -35,7 +35,7 @@ export function runDeclare(
   const name = node.portalname ?? ''
   if (!holdable && !session.block.inBlock) throw noActiveTransaction('DECLARE CURSOR')
   if (session.portals.has(name)) throw new PgError(SQLSTATE.duplicateCursor, `cursor "${name}" already exists`)
-  const plan = session.planning.plan(innerStatement(statement, node.query!), parameterTypes)
+  const plan = session.planning.plan(innerStatement(statement, node.query!), parameterTypes, true)
   return andThen(plan, (entry) => {
     if (entry.planned.command !== 'select') throw new PgError(SQLSTATE.invalidCursorDefinition, 'cursor query must be a SELECT')
     if (entry.planned.hasModifyingCte) {
@@ -54,6 +54,8 @@ export function runDeclare(
             name,
             text: statement.text,
             columns: entry.columns ?? [],
+            rowKeys: entry.rowKeys,
+            locks: entry.planned.hasRowMarks,
             holdable,
             binary: (options & CURSOR_OPT_BINARY) !== 0,
             // Without either word PostgreSQL goes back where the plan allows it; here, as long as the rows read are few.
@@ -74,6 +76,22 @@ function cursorNamed(session: ClientSession, name: string): Cursor {
   const cursor = session.portals.cursors.get(name)
   if (cursor === undefined) throw new PgError(SQLSTATE.invalidCursorName, `cursor "${name}" does not exist`)
   return cursor
+}
+
+/** WHERE CURRENT OF: the key of the stored row of `relation` that the cursor stands on. */
+export function currentRowKey(session: ClientSession, name: string, relation: Oid): Buffer {
+  const cursor = cursorNamed(session, name)
+  const invalid = (message: string): PgError => new PgError(SQLSTATE.invalidCursorState, message)
+  if (cursor.survives) throw invalid(`cursor "${name}" is held from a previous transaction`)
+  const slot = cursor.options.rowKeys.get(relation)
+  if (slot === undefined) {
+    const table = session.planning.snapshot().relation(relation)?.name ?? ''
+    const what = cursor.options.locks ? 'does not have a FOR UPDATE/SHARE reference to' : 'is not a simply updatable scan of'
+    throw invalid(`cursor "${name}" ${what} table "${table}"`)
+  }
+  const key = cursor.current()?.[slot] ?? null
+  if (key === null) throw invalid(`cursor "${name}" is not positioned on a row`)
+  return key as Buffer
 }
 
 export function fetchColumns(session: ClientSession, node: NodeOf['FetchStmt']): RowShape['columns'] | null {

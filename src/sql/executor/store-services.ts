@@ -36,5 +36,7 @@ export interface StoreServices {
   rowIds(table: TableId, count: number): MaybePromise<readonly number[]>
   /** Null: the relation has no rows of its own here. */
   virtualRelation(relation: Oid): VirtualRelation | null
+  /** The key of the table's row that a cursor stands on (WHERE CURRENT OF). */
+  cursorRow(cursor: string, relation: Oid): Buffer
   readonly deferred: DeferredChecks
 }

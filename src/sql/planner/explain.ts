@@ -154,6 +154,10 @@ function propertiesOf(plan: Plan, cx: ExprContext): Property[] {
       )
       break
     case 'TidScan': {
+      if (plan.tids.kind === 'CurrentOfExpr') {
+        properties.push(['TID Cond', `CURRENT OF ${plan.tids.cursorName}`])
+        break
+      }
       const one = plan.tids.type === TID ? `ctid = ${text(plan.tids)}` : `ctid = ANY (${text(plan.tids)})`
       properties.push(['TID Cond', `(${one})`])
       break

@@ -25,9 +25,9 @@ export function columnVars(joined: Pick<JoinedLevel, 'root' | 'query'>, rti: num
   return (info?.columns ?? []).filter((column) => !column.dropped).map((column) => makeVar(rti, column.attnum, column))
 }
 
-/** Conditions that a changed row of the relations in `bits` has to meet anew. */
+/** Conditions that a changed row of the relations in `bits` has to meet anew; it is still the one its cursor stands on. */
 export function recheckQuals(joined: JoinedLevel, bits: number): Expr[] {
-  return joined.quals.filter((qual) => (joined.problem.relids(qual) & bits) !== 0)
+  return joined.quals.filter((qual) => qual.kind !== 'CurrentOfExpr' && (joined.problem.relids(qual) & bits) !== 0)
 }
 
 export function lockRowsPath(path: Path, joined: JoinedLevel): Path {

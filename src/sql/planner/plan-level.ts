@@ -152,7 +152,7 @@ function searchJoins(
     if (known !== undefined) return known
     let set = 0
     some(expr, (e) => {
-      if (e.kind === 'Var' && e.levelsUp === 0) set |= bitOf.get(e.varno) ?? 0
+      if ((e.kind === 'Var' && e.levelsUp === 0) || e.kind === 'CurrentOfExpr') set |= bitOf.get(e.varno) ?? 0
       return false
     })
     cache.set(expr, set)

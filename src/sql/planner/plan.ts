@@ -98,11 +98,11 @@ export interface PointGet extends Common {
   /** One per index column. */
   readonly key: readonly Expr[]
 }
-/** Rows by their ctid. */
+/** Rows by their ctid, or the one that a cursor stands on. */
 export interface TidScan extends Common {
   readonly kind: 'TidScan'
   readonly relation: Oid
-  /** A tid, or an array of them; constant during the scan. */
+  /** A tid, an array of them, or a cursor (CurrentOfExpr); constant during the scan. */
   readonly tids: Expr
 }
 /** A pg_catalog or information_schema table computed from descriptors and built-in rows. */

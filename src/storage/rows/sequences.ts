@@ -23,7 +23,8 @@ export interface SequenceState {
   readonly isCalled: boolean
 }
 
-const FIRST_BLOCK = 32
+/** One to give out and PostgreSQL's 32 ahead. */
+const FIRST_BLOCK = 33
 const LARGEST_BLOCK = 4096
 /** A block used up within this time makes the next one larger. */
 const QUICK_MS = 1000
@@ -177,6 +178,11 @@ export class Sequences {
   /** What `SELECT last_value, is_called FROM seq` shows. */
   state(id: number, parameters: SequenceParameters): MaybePromise<SequenceState> {
     return andThen(this.stored(id), (state) => state ?? { lastValue: parameters.start, isCalled: false })
+  }
+
+  /** Values taken from the store that this process has not given out. */
+  ahead(id: number): number {
+    return this.#blocks.get(sequenceKey(id).latin1Slice())?.left ?? 0
   }
 
   /** The same, null for a sequence never used. */

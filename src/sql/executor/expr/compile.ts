@@ -223,7 +223,7 @@ function compileNode(e: Expr, scope: ExprScope, cx: Compilation, cells: Cells): 
       return sync(() => holder.row[slot]!)
     }
     case 'CurrentOfExpr':
-      throw notSupported('WHERE CURRENT OF is not implemented')
+      throw notSupported('WHERE CURRENT OF on a view is not implemented')
     default:
       throw new Error(`${e.kind} reached the executor`)
   }

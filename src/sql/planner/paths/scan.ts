@@ -122,6 +122,7 @@ export function tablePaths(rel: BaseRel, problem: JoinProblem): void {
   }
   const clauses = quals.flatMap((qual) => indexClauses(qual, rel, problem, 0))
   tidPath(rel, clauses)
+  if (quals.some((qual) => qual.kind === 'CurrentOfExpr')) return
   for (const index of rel.table!.indexes) {
     if (!indexUsable(index)) continue
     if (index.predicate !== null && !predicateImplied(index.predicate, rel, problem, quals)) continue
@@ -129,13 +130,22 @@ export function tablePaths(rel: BaseRel, problem: JoinProblem): void {
   }
 }
 
-/** ctid = value, ctid = ANY (values). */
+/** ctid = value, ctid = ANY (values), CURRENT OF cursor. */
 function tidPath(rel: BaseRel, clauses: readonly IndexClause[]): void {
   const key = exprKey(makeVar(rel.rti, CTID_ATTNO, { type: TID, typmod: -1, collation: 0 }))
+  const current = rel.quals.find((qual) => qual.kind === 'CurrentOfExpr')
+  if (current !== undefined) {
+    // There is no other way.
+    rel.paths.length = 0
+    addTidPath(rel, current, current, 1)
+    return
+  }
   const clause = clauses.find((one) => one.key === key && (one.op === '=' || one.op === 'any'))
-  if (clause === undefined) return
-  const rows = clause.op === '=' ? 1 : arrayLength(clause.value!)
-  const quals = rel.quals.filter((qual) => qual !== clause.qual).map((qual) => overScan(qual, rel))
+  if (clause !== undefined) addTidPath(rel, clause.qual, clause.value!, clause.op === '=' ? 1 : arrayLength(clause.value!))
+}
+
+function addTidPath(rel: BaseRel, answered: Expr, tids: Expr, rows: number): void {
+  const quals = rel.quals.filter((qual) => qual !== answered).map((qual) => overScan(qual, rel))
   const total = rows * COST.get
   addPath(rel.paths, {
     rows,
@@ -145,13 +155,13 @@ function tidPath(rel: BaseRel, clauses: readonly IndexClause[]): void {
     order: [],
     outer: 0,
     params: [],
-    single: clause.op === '=',
+    single: rows === 1,
     build: (targets) => ({
       kind: 'TidScan',
       alias: rel.rte.refname,
       ...common(targetList(targets.map((t) => overScan(t, rel))), quals, rows, 0, total, rel.width),
       relation: rel.info!.oid,
-      tids: clause.value!,
+      tids,
     }),
   })
 }

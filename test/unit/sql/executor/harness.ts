@@ -280,5 +280,8 @@ const NO_STORE: StoreServices = {
     throw new Error('no row ids here')
   },
   virtualRelation: () => null,
+  cursorRow: () => {
+    throw new Error('no cursors here')
+  },
   deferred: { isDeferred: () => false, add() {} },
 }
