@@ -45,4 +45,7 @@ export const LIMITS = {
   maxSessionMemory: 256 * MiB,
   maxKeyspaceMemory: 512 * MiB,
   maxProcessMemory: 1024 * MiB,
+  /** Committed writes of one keyspace, and of all, that are in the embedded store's log and not in its B+tree yet. */
+  memtableBytes: 16 * MiB,
+  memtableBytesInAll: 96 * MiB,
 } as const

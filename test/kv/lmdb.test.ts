@@ -1,4 +1,5 @@
-// The embedded store against what every store must do. Once with a write buffer so small that nearly every transaction spills into intents.
+// The embedded store against what every store must do. Once with a write buffer so small that nearly every transaction spills into intents, and
+// once with a memtable so small that a checkpoint is nearly always under way.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -28,3 +29,6 @@ for (const versionRetentionMs of [0, 600_000]) {
 }
 describeModel('lmdb, tiny write buffer', maker({ versionRetentionMs: 0, writeBufferEntries: 2 }))
 describeSerializability('lmdb, tiny write buffer', maker({ versionRetentionMs: 0, writeBufferEntries: 1 }))
+describeStore('lmdb, tiny memtable', maker({ versionRetentionMs: 0, memtableBytes: 2000 }))
+describeModel('lmdb, tiny memtable', maker({ versionRetentionMs: 0, memtableBytes: 2000 }))
+describeModel('lmdb, tiny memtable and write buffer', maker({ versionRetentionMs: 0, memtableBytes: 2000, writeBufferEntries: 2 }))

@@ -1,6 +1,7 @@
 // encode/decode, digests, checksums, and conversion between encodings.
 
 import { createHash } from 'node:crypto'
+import { crc32, crc32c } from '../../base/crc.ts'
 import { notSupported, PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { decodeEscape, decodeHex } from './bytea.ts'
@@ -73,21 +74,6 @@ function decode(text: string, format: string): Uint8Array {
 
 const digest = (algorithm: string, bytes: Uint8Array): Buffer => createHash(algorithm).update(bytes).digest()
 const md5 = (bytes: Uint8Array): string => createHash('md5').update(bytes).digest('hex')
-
-function crcTable(polynomial: number): Uint32Array {
-  return Uint32Array.from({ length: 256 }, (_, n) => {
-    let c = n
-    for (let k = 0; k < 8; k++) c = c & 1 ? (c >>> 1) ^ polynomial : c >>> 1
-    return c >>> 0
-  })
-}
-const CRC32 = crcTable(0xedb88320)
-const CRC32C = crcTable(0x82f63b78)
-function crc(table: Uint32Array, bytes: Uint8Array): number {
-  let c = 0xffffffff
-  for (const byte of bytes) c = table[(c ^ byte) & 0xff]! ^ (c >>> 8)
-  return (c ^ 0xffffffff) >>> 0
-}
 
 /** PostgreSQL's encoding ids; the ones this server converts to and from are UTF8, LATIN1 and SQL_ASCII. */
 // biome-ignore format: a list
@@ -191,8 +177,8 @@ export const encodeProcs = {
   sha256_bytea: (a) => digest('sha256', a),
   sha384_bytea: (a) => digest('sha384', a),
   sha512_bytea: (a) => digest('sha512', a),
-  crc32_bytea: (a) => crc(CRC32, a),
-  crc32c_bytea: (a) => crc(CRC32C, a),
+  crc32_bytea: (a) => crc32(a),
+  crc32c_bytea: (a) => crc32c(a),
   PG_char_to_encoding(name) {
     const found = encodingName(name)
     return found === undefined ? -1 : ENCODINGS.indexOf(found as (typeof ENCODINGS)[number])

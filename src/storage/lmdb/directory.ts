@@ -126,7 +126,8 @@ export class DirectoryFile {
     for (const record of records) batch.putRecord(`k${String(record.id).padStart(10, '0')}`, Buffer.from(JSON.stringify(record)))
     batch.putRecord('next-id', Buffer.from(String(this.#nextId)))
     return new Promise((resolve, reject) => {
-      environment.write(batch.finish(0), (status) => {
+      batch.finish(0)
+      environment.write(batch.stream(), (status) => {
         batch.release()
         if (status === 0) resolve()
         else reject(lmdbFailure(status, 'keyspace directory'))

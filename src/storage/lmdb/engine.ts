@@ -6,6 +6,8 @@ import { FORMAT_VERSION, MAGIC, readU64, STATUS, SYSTEM } from './format.ts'
 import { GarbageCollector } from './gc.ts'
 import { Layers } from './layers.ts'
 import { LockTable } from './locks.ts'
+import { makeLogFiles } from './log-file.ts'
+import { LoggedEnvironment } from './logged-environment.ts'
 import { ENTRY_KEY_AT, Environment, keyBytes, value } from './native.ts'
 import { Pipeline } from './pipeline.ts'
 import { IntentResolver } from './resolve.ts'
@@ -22,6 +24,7 @@ export interface EngineOptions {
   readonly maxKeyBytes: number
   readonly maxValueBytes: number
   readonly writeBufferEntries: number
+  readonly memtableBytes: number
   readonly log: StoreLog
 }
 
@@ -41,7 +44,8 @@ export async function prepareEnvironment(environment: Environment): Promise<void
   checkMarker(environment.path, size)
 }
 
-function checkMarker(path: string, size: number): void {
+/** Answers the format version in the marker that was loaded. */
+function checkMarker(path: string, size: number): number {
   const bytes = value().subarray(0, size)
   if (size < MAGIC.length + 4 || bytes.latin1Slice(0, MAGIC.length) !== MAGIC) {
     throw new KvError('format', `${path} is not a keyspace of pg-keyspace`)
@@ -50,16 +54,22 @@ function checkMarker(path: string, size: number): void {
   if (version > FORMAT_VERSION) {
     throw new KvError('format', `${path} has format version ${version}; this release reads up to ${FORMAT_VERSION}`)
   }
+  return version
 }
 
-function writeMarker(environment: Environment): Promise<void> {
+function newMarker(): Buffer {
   const marker = Buffer.alloc(MAGIC.length + 4)
   marker.latin1Write(MAGIC)
   marker.writeUInt32BE(FORMAT_VERSION, MAGIC.length)
-  const batch = new WriteBatch(environment.dbi)
-  batch.putSystem('F', marker)
+  return marker
+}
+
+function writeMarker(environment: Environment): Promise<void> {
+  const batch = new WriteBatch(environment.dbi, true)
+  batch.putSystem('F', newMarker())
+  batch.finish(0)
   return new Promise((resolve, reject) => {
-    environment.write(batch.finish(0), (status) => {
+    environment.write(batch.stream(), (status) => {
       batch.release()
       if (status === 0) resolve()
       else reject(new KvError('unavailable', `cannot write ${environment.path}: LMDB code ${status}`))
@@ -68,7 +78,7 @@ function writeMarker(environment: Environment): Promise<void> {
 }
 
 export class Engine {
-  readonly environment: Environment
+  readonly environment: LoggedEnvironment
   readonly options: EngineOptions
   readonly locks = new LockTable()
   readonly snapshots: Snapshots
@@ -88,27 +98,33 @@ export class Engine {
   /** Opens the prepared environment in `directory`; synchronous, so that beginning a transaction stays so. */
   constructor(directory: string, options: EngineOptions) {
     this.options = options
-    const environment = new Environment(dataFile(directory))
-    this.environment = environment
+    const base = new Environment(dataFile(directory))
     try {
       keyBytes[0] = SYSTEM
       keyBytes[1] = 'F'.charCodeAt(0)
-      const marker = environment.load(2)
-      if (marker < 0) throw new KvError('corrupt', `${environment.path} has lost its format marker`)
-      checkMarker(environment.path, marker)
+      const marker = base.load(2)
+      if (marker < 0) throw new KvError('corrupt', `${base.path} has lost its format marker`)
+      const outdated = checkMarker(base.path, marker) < FORMAT_VERSION
+      makeLogFiles(base.path)
+      const environment = new LoggedEnvironment(base, {
+        marker: outdated ? newMarker() : null,
+        memtableBytes: options.memtableBytes,
+        warn: (message, error) => options.log.warn(message, { path: base.path, error }),
+      })
+      this.environment = environment
       keyBytes[0] = SYSTEM
       keyBytes[1] = 'T'.charCodeAt(0)
       const last = environment.load(2) < 0 ? 0 : value().readDoubleLE(0)
       this.visibleStamp = last
       this.#nextIntentId = Math.max(last, this.nowMicros()) + 1
     } catch (error) {
-      environment.close()
+      base.close()
       throw error
     }
-    this.reader = new VersionReader(environment)
-    this.layers = new Layers(environment, this.reader.owners)
+    this.reader = new VersionReader(this.environment)
+    this.layers = new Layers(this.environment, this.reader.owners)
     this.pipeline = new Pipeline(
-      environment,
+      this.environment,
       this.visibleStamp,
       () => this.nowMicros(),
       () => options.clock.monotonic(),
@@ -148,13 +164,21 @@ export class Engine {
     }
   }
 
+  /** Resolves when nothing is being written, and what is in the log is in LMDB, too. */
+  async settled(): Promise<void> {
+    do {
+      await this.pipeline.drained()
+      await this.environment.settled()
+    } while (!this.pipeline.idle || !this.environment.idle)
+  }
+
   storageBytes(): number {
     return this.environment.bytesUsed()
   }
 
   /** No transaction, no write: may be closed without anybody noticing. */
   get idle(): boolean {
-    return this.transactions === 0 && this.pipeline.idle && this.resolver.idle
+    return this.transactions === 0 && this.pipeline.idle && this.resolver.idle && this.environment.idle
   }
 
   close(): void {

@@ -2,7 +2,8 @@
 //
 //   key                                            value
 //   00 'F'                                         magic, u32 format version: refused when newer than ours
-//   00 'T'                                         u64 little-endian: the highest commit timestamp so far
+//   00 'T'                                         f64 little-endian: the highest commit timestamp so far
+//   00 'W'                                         f64 little-endian: the last record of the write-ahead log that is in here
 //   01 user key                                    newest version: header, bytes; or an intent
 //   02 u16 length, user key, u64 ~timestamp        an older version: header, bytes; newest first
 //   03 u64 commit timestamp, u16 part              garbage list: what became garbage at that commit (see gc.ts)
@@ -13,9 +14,11 @@
 // Timestamps are microseconds since the Unix epoch made strictly increasing: below 2^53, so a JavaScript number holds them.
 // An intent's header holds the transaction id instead, then u32 size of what it covers, u32 position in the transaction, the covered
 // stored value (padded to 8), the new bytes. Integers in keys are big-endian; numbers not marked otherwise are unsigned.
+//
+// Version 1 had no write-ahead log (log-record.ts): it is read, and made a version 2 when it is opened.
 
 export const MAGIC = 'pgkeyspace-lmdb'
-export const FORMAT_VERSION = 1
+export const FORMAT_VERSION = 2
 
 export const SYSTEM = 0
 export const NEWEST = 1

@@ -15,6 +15,8 @@ export class GarbageCollector implements WorkItem {
   #timer: NodeJS.Timeout | null = null
   #queued = false
   #more = false
+  /** Lists before this are gone: looking for the first need not pass them again. */
+  #collected = 0
   /** Versions removed since the engine was opened. */
   removed = 0
 
@@ -36,7 +38,8 @@ export class GarbageCollector implements WorkItem {
   #schedule(afterMs: number): void {
     this.#timer = setTimeout(() => {
       this.#timer = null
-      const stamp = this.#first(0, 0)
+      if (this.#engine.closed) return
+      const stamp = this.#first(this.#collected, 0)
       if (stamp < 0) return
       if (stamp <= this.#horizon()) {
         this.#queued = true
@@ -69,7 +72,7 @@ export class GarbageCollector implements WorkItem {
   build(batch: WriteBatch, deadline: number): boolean {
     this.#more = false
     const { clock } = this.#engine.options
-    let stamp = 0
+    let stamp = this.#collected
     let part = 0
     do {
       stamp = this.#first(stamp, part)
@@ -77,6 +80,7 @@ export class GarbageCollector implements WorkItem {
       part = keyBytes.readUInt16BE(ENTRY_KEY_AT + 9)
       this.#collect(stamp, batch)
       batch.deleteGarbage(stamp, part)
+      this.#collected = stamp
       part++
     } while (clock.monotonic() < deadline)
     this.#more = true
@@ -111,6 +115,7 @@ export class GarbageCollector implements WorkItem {
 
   failed(error: Error): void {
     this.#queued = false
+    this.#collected = 0
     this.#engine.options.log.warn('garbage collection failed', { error: error.message })
     if (!this.#engine.closed) this.#schedule(RETRY_MS)
   }

@@ -16,14 +16,15 @@ import {
   TOMBSTONE,
   VALUE,
 } from './format.ts'
-import { type Environment, Gap, value, words } from './native.ts'
+import { Gap, type LoggedEnvironment } from './logged-environment.ts'
+import { value, words } from './native.ts'
 import { allocate, offset, type Slab, slab } from './slab.ts'
 import type { IntentOwner, VersionReader } from './versions.ts'
 import type { WriteBatch } from './write-batch.ts'
 
 /** Reads what lies at one key; the fields describe it until the next read. Offsets are into the value buffer. */
 export class Layers {
-  readonly #environment: Environment
+  readonly #environment: LoggedEnvironment
   readonly #owners: VersionReader['owners']
   readonly #gap = new Gap()
   size = -1
@@ -45,7 +46,7 @@ export class Layers {
   plainStart = 0
   plainEnd = 0
 
-  constructor(environment: Environment, owners: VersionReader['owners']) {
+  constructor(environment: LoggedEnvironment, owners: VersionReader['owners']) {
     this.#environment = environment
     this.#owners = owners
   }

@@ -105,6 +105,22 @@ export function shrinkValueBuffer(): void {
   native.setGlobalBuffer(smallValue)
 }
 
+/** Makes bytes of elsewhere the value read last. */
+export function showValue(from: Buffer, at: number, size: number): void {
+  if (size > valueBuffer.length) useValueBuffer(Buffer.allocUnsafeSlow(size + 8))
+  if (size <= 64) for (let i = 0; i < size; i++) valueBuffer[i] = from[at + i]!
+  else from.copy(valueBuffer, 0, at, at + size)
+}
+
+/** Makes a key and value of elsewhere the entry found last; answers the key's size. */
+export function showEntry(prefix: number, key: string, from: Buffer, at: number, size: number): number {
+  showValue(from, at, size)
+  keyWords[0] = size
+  keyWords[1] = 0
+  keyBytes[ENTRY_KEY] = prefix
+  return keyBytes.latin1Write(key, ENTRY_KEY + 1) + 1
+}
+
 export const addressOf = (buffer: Uint8Array): number => native.getBufferAddress(buffer)
 
 const MAP_FULL = -30792
@@ -133,23 +149,8 @@ export function lmdbFailure(code: number, what: string, path?: string): KvError 
   return new KvError('unavailable', `${what}: LMDB code ${code}`)
 }
 
-/** What is known to be empty: keys between `low` and `high` ('' = no bound), as long as nothing was written since. */
-export class Gap {
-  low = ''
-  high = ''
-  version = -1
-  last = ''
-  skip = 0
-  misses = 0
-}
-
-const GAP_PREFIX = 1
-const MOST_SKIPPED = 1024
-
 export class Environment {
   readonly path: string
-  /** Counts write transactions. */
-  version = 0
   readonly #env: NativeEnv
   readonly #dbi: NativeDbi
   readonly #txn: NativeTxn
@@ -186,6 +187,11 @@ export class Environment {
     if (size >= 0 && size <= valueBuffer.length) return size
     if (size === NOT_FOUND) return -1
     return this.#loadLarge(keySize, size)
+  }
+
+  /** The value loaded last, as a little-endian double. */
+  double(): number {
+    return valueBuffer.readDoubleLE(0)
   }
 
   #loadLarge(keySize: number, answer: number): number {
@@ -232,37 +238,6 @@ export class Environment {
     this.#retryHead.set(key.subarray(0, 11), 1)
   }
 
-  /**
-   * True when nothing lies at `key` (newest versions' part). Learns gaps from keys that come in ascending order, so that a bulk load looks
-   * once per batch instead of once per key; false means only that it is not known.
-   */
-  absent(key: string, gap: Gap): boolean {
-    if (gap.version === this.version && key > gap.low && (gap.high === '' || key < gap.high)) {
-      gap.last = key
-      return true
-    }
-    const ascending = key > gap.last
-    gap.last = key
-    if (!ascending) return false
-    if (gap.skip > 0) {
-      gap.skip--
-      return false
-    }
-    keyBytes[0] = GAP_PREFIX
-    const size = this.seek(keyBytes.latin1Write(key, 1) + 1)
-    const found = size > 0 && keyBytes[ENTRY_KEY] === GAP_PREFIX ? keyBytes.latin1Slice(ENTRY_KEY + 1, ENTRY_KEY + size) : ''
-    if (found === key) {
-      gap.misses = Math.min(MOST_SKIPPED, gap.misses * 2 + 1)
-      gap.skip = gap.misses
-      return false
-    }
-    gap.misses = 0
-    gap.low = key
-    gap.high = found
-    gap.version = this.version
-    return true
-  }
-
   /** Sets where the scan ends; for `seek` and `first` alike. */
   setEnd(prefix: number, key: Uint8Array): void {
     endKeyWords[0] = key.length + 1
@@ -281,6 +256,11 @@ export class Environment {
 
   next(): number {
     return this.#entry(native.iterate(this.#scan.address))
+  }
+
+  /** The entry that first or next answered, once more. */
+  current(): number {
+    return this.#entry(native.getCurrentValue(this.#scan.address))
   }
 
   #entry(keySize: number): number {
@@ -331,7 +311,6 @@ export class Environment {
     this.#writing = true
     this.#env.startWriting(address, (status) => {
       this.#writing = false
-      this.version++
       this.renew()
       done(status)
     })

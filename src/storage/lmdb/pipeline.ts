@@ -1,9 +1,10 @@
-// Group commit: what wants to be written queues here; one LMDB write transaction at a time takes all that is waiting. While it is being
+// Group commit: what wants to be written queues here; one write transaction at a time takes all that is waiting. While it is being
 // flushed the next ones gather. Invariant: a batch is built only when none is in flight, so that building reads exactly the state the batch
 // will be applied to; results are shown and acknowledged only after the flush.
 
 import { KvError } from '../kv-error.ts'
-import { type Environment, isFatal, lmdbFailure, shrinkValueBuffer } from './native.ts'
+import type { LoggedEnvironment } from './logged-environment.ts'
+import { isFatal, lmdbFailure, shrinkValueBuffer } from './native.ts'
 import { WriteBatch } from './write-batch.ts'
 
 /** Longest the event loop is held by building, ms. */
@@ -30,7 +31,7 @@ export interface WorkItem {
 }
 
 export class Pipeline {
-  readonly #environment: Environment
+  readonly #environment: LoggedEnvironment
   readonly #now: () => number
   readonly #monotonic: () => number
   readonly #visible: (stamp: number) => void
@@ -47,7 +48,7 @@ export class Pipeline {
   #idle: (() => void)[] = []
 
   constructor(
-    environment: Environment,
+    environment: LoggedEnvironment,
     lastStamp: number,
     nowMicros: () => number,
     monotonic: () => number,
@@ -153,8 +154,8 @@ export class Pipeline {
       return
     }
     // garbage lists are kept by timestamp: one per batch, so a batch without a commit needs a timestamp of its own
-    const address = batch.finish(batch.hasGarbage ? this.nextStamp() : this.lastStamp)
-    this.#environment.write(address, (status) => {
+    batch.finish(batch.hasGarbage ? this.nextStamp() : this.lastStamp)
+    this.#environment.write(batch, (status) => {
       batch.release()
       if (status === 0) {
         this.#finish(built)

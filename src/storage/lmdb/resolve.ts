@@ -64,7 +64,8 @@ export class IntentResolver implements WorkItem {
       this.#finished = null
       keyBytes[0] = INTENT_KEYS
       writeU64(keyBytes, 1, owner.id)
-      const size = this.#engine.environment.seek(9)
+      keyBytes.writeUInt32BE(this.#listPart, 9)
+      const size = this.#engine.environment.seek(13)
       if (size !== 13 || keyBytes[ENTRY_KEY_AT] !== INTENT_KEYS || readU64(keyBytes, ENTRY_KEY_AT + 1) !== owner.id) {
         batch.deleteStatus(owner.id)
         this.#finished = owner
@@ -95,6 +96,7 @@ export class IntentResolver implements WorkItem {
       this.#engine.reader.owners.delete(this.#finished.id)
       this.#pending.shift()
       this.#finished = null
+      this.#listPart = 0
     }
     const took = this.#engine.options.clock.monotonic() - this.#startedAt
     this.#startedAt = 0
@@ -108,6 +110,7 @@ export class IntentResolver implements WorkItem {
   failed(error: Error): void {
     this.#queued = false
     this.#list = null
+    this.#listPart = 0
     this.#finished = null
     this.#startedAt = 0
     this.#engine.options.log.warn('settling intents failed', { error: error.message })

@@ -10,6 +10,7 @@ import type { BeginOptions, Keyspace, KeyspaceDirectory, KeyspaceMeta, Store, St
 import { DirectoryFile } from './directory.ts'
 import { dataFile, Engine, prepareEnvironment } from './engine.ts'
 import { lockDataDirectory, syncDirectory } from './files.ts'
+import { logFiles, makeLogFiles } from './log-file.ts'
 import { Environment } from './native.ts'
 import { LmdbTransaction } from './transaction.ts'
 
@@ -30,6 +31,8 @@ export interface LmdbStoreOptions {
   readonly maxKeyspaceBytes?: number
   /** Writes one transaction keeps in memory; more of them move into the environment as intents. */
   readonly writeBufferEntries?: number
+  /** Commits of one keyspace kept in the log and in memory before they go into LMDB together. */
+  readonly memtableBytes?: number
   readonly log?: StoreLog
 }
 
@@ -62,7 +65,8 @@ class LmdbKeyspace implements Keyspace {
 
   storageBytes(): number {
     if (this.engine !== null) return this.engine.storageBytes()
-    return statSync(dataFile(this.#store.directoryOf(this.id))).size
+    const file = dataFile(this.#store.directoryOf(this.id))
+    return [file, ...logFiles(file)].reduce((bytes, path) => bytes + (statSync(path, { throwIfNoEntry: false })?.size ?? 0), 0)
   }
 }
 
@@ -162,6 +166,7 @@ class LmdbStore implements Store {
     } finally {
       environment.close()
     }
+    makeLogFiles(dataFile(path))
     syncDirectory(path)
   }
 
@@ -215,6 +220,7 @@ class LmdbStore implements Store {
       maxKeyBytes: this.capabilities.maxKeyBytes,
       maxValueBytes: this.capabilities.maxValueBytes,
       writeBufferEntries: this.#options.writeBufferEntries,
+      memtableBytes: this.#options.memtableBytes,
       log: this.#options.log,
     })
     keyspace.engine = engine
@@ -255,7 +261,7 @@ class LmdbStore implements Store {
     if (keyspace?.engine !== null && keyspace?.engine !== undefined) {
       const { engine } = keyspace
       if (engine.transactions > 0) throw new KvError('keyspaceUnavailable', `keyspace ${id} still has ${engine.transactions} transactions`)
-      await engine.pipeline.drained()
+      await engine.settled()
       keysErased = engine.environment.entries()
       this.#closeEngine(keyspace)
     } else if (existsSync(dataFile(path))) {
@@ -282,7 +288,7 @@ class LmdbStore implements Store {
     for (const keyspace of [...this.#open]) {
       const engine = keyspace.engine!
       engine.closed = true
-      await engine.pipeline.drained()
+      await engine.settled()
       this.#closeEngine(keyspace)
     }
     await this.#directory.close()
@@ -299,6 +305,7 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<Store> {
     maxOpenKeyspaces: options.maxOpenKeyspaces ?? DEFAULT_OPEN,
     maxKeyspaceBytes: options.maxKeyspaceBytes ?? DEFAULT_MAX,
     writeBufferEntries: options.writeBufferEntries ?? DEFAULT_BUFFER,
+    memtableBytes: options.memtableBytes ?? LIMITS.memtableBytes,
     log: options.log ?? silent,
   }
   mkdirSync(all.dataDir, { recursive: true })

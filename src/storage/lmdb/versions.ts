@@ -1,7 +1,8 @@
 // Reading versions: from what lies at a key (newest version or intents) to the version a snapshot sees. // hot
 
 import { descendingStamp, HEADER, HISTORY, INTENT_DELETE, INTENT_HEADER, INTENT_PUT, NEWEST, padded, VALUE, writeU64 } from './format.ts'
-import { ENTRY_KEY_AT, type Environment, keyBytes, value, words } from './native.ts'
+import type { LoggedEnvironment } from './logged-environment.ts'
+import { ENTRY_KEY_AT, keyBytes, value, words } from './native.ts'
 
 const TWO_32 = 4294967296
 
@@ -14,7 +15,7 @@ export interface IntentOwner {
 
 /** Reads one keyspace's versions. The fields describe the last read and last until the next. */
 export class VersionReader {
-  readonly #environment: Environment
+  readonly #environment: LoggedEnvironment
   readonly owners = new Map<number, IntentOwner>()
   /** The visible value's bytes in the value buffer. */
   start = 0
@@ -24,7 +25,7 @@ export class VersionReader {
   /** The live transaction whose intent covers the key, other than the reader's own. */
   foreign: IntentOwner | null = null
 
-  constructor(environment: Environment) {
+  constructor(environment: LoggedEnvironment) {
     this.#environment = environment
   }
 

@@ -1,5 +1,6 @@
-// One LMDB write transaction as the instruction stream that lmdb-js's writer thread runs: puts and deletes, in order. The layout is that of
-// lmdb-js 3.5 (src/writer.cpp), which package.json pins exactly; test/unit/storage/lmdb checks it against reads. // hot
+// One write transaction: puts and deletes, in order. While it is small it is a list, which becomes a record of the log; a large one is the
+// instruction stream that lmdb-js's writer thread runs. That layout is lmdb-js 3.5's (src/writer.cpp), which package.json pins exactly;
+// test/unit/storage/lmdb checks it against reads. // hot
 
 import {
   descendingStamp,
@@ -14,6 +15,7 @@ import {
   SYSTEM,
   writeU64,
 } from './format.ts'
+import type { LogOperation, Source } from './log-record.ts'
 import { addressOf, MAX_ENV_KEY } from './native.ts'
 import { allocate, offset, type Slab, slab } from './slab.ts'
 
@@ -22,6 +24,8 @@ const DELETE = 13
 const POINTER_NEXT = 3
 const CHUNK_BYTES = 256 * 1024
 const POOLED_CHUNKS = 16
+/** Largest transaction that goes through the log. */
+const SMALL_BYTES = 256 * 1024
 /** Largest instruction: flags, dbi, size, key, value size and pointer, and behind it room for a pointer to the next chunk or the end. */
 const ROOM = (MAX_ENV_KEY + 64) >> 3
 
@@ -46,6 +50,24 @@ function takeChunk(): Chunk {
   }
 }
 
+const keyScratch = Buffer.allocUnsafeSlow(MAX_ENV_KEY + 64)
+
+/** Key of an older version, without its prefix. */
+function historyKey(key: string, stamp: number): string {
+  keyScratch[0] = key.length >>> 8
+  keyScratch[1] = key.length
+  const at = 2 + keyScratch.latin1Write(key, 2)
+  writeU64(keyScratch, at, descendingStamp(stamp))
+  return keyScratch.latin1Slice(0, at + 8)
+}
+
+/** Key of two numbers, the second of `lowBytes` bytes. */
+function numberKey(high: number, low: number, lowBytes: number): string {
+  writeU64(keyScratch, 0, high)
+  for (let i = 0; i < lowBytes; i++) keyScratch[8 + i] = (low >>> (8 * (lowBytes - 1 - i))) & 0xff
+  return keyScratch.latin1Slice(0, 8 + lowBytes)
+}
+
 /** One thing that became garbage: the older version of `key` written at `stamp`, or with stamp 0 the tombstone that now stands at it. */
 interface Garbage {
   readonly key: string
@@ -54,9 +76,11 @@ interface Garbage {
 
 export class WriteBatch {
   readonly #dbi: number
-  readonly #chunks: Chunk[] = [takeChunk()]
-  readonly #pinned: Slab[] = []
-  #chunk: Chunk = this.#chunks[0]!
+  #small: LogOperation[] | null
+  #smallBytes = 0
+  readonly #chunks: Chunk[] = []
+  readonly #pinned: Source[] = []
+  #chunk: Chunk | null = null
   #position = 1
   #garbage: Garbage[] = []
   instructions = 0
@@ -64,56 +88,76 @@ export class WriteBatch {
   /** Bytes of new values (not of old versions, deletions and book-keeping): what counts against a keyspace's largest size. */
   growth = 0
 
-  constructor(dbi: number) {
+  /** `streamed`: for LMDB from the start, whatever its size. */
+  constructor(dbi: number, streamed = false) {
     this.#dbi = dbi
+    this.#small = streamed ? null : []
   }
 
-  /** Starts an instruction; answers where its key goes. */
-  #begin(flags: number): number {
-    if (this.#position + ROOM > CHUNK_BYTES >> 3) {
-      const next = takeChunk()
+  /** The operations, while they are few. */
+  get small(): readonly LogOperation[] | null {
+    return this.#small
+  }
+
+  /** Puts `size` bytes of a source under a key (source null: deletes it); `prefix` is the key's first byte. */
+  add(prefix: number, key: string, source: Source | null, at: number, size: number): void {
+    this.instructions++
+    if (source !== null) this.bytes += size + 64
+    if (this.#small === null) {
+      this.#instruction(prefix, key, source, at, size)
+      return
+    }
+    this.#small.push({ prefix, key, source, at, size })
+    this.#smallBytes += key.length + (source === null ? 0 : size)
+    if (this.#smallBytes > SMALL_BYTES) this.#spill()
+  }
+
+  /** From list to stream. */
+  #spill(): void {
+    const small = this.#small ?? []
+    this.#small = null
+    for (const { prefix, key, source, at, size } of small) this.#instruction(prefix, key, source, at, size)
+  }
+
+  #instruction(prefix: number, key: string, source: Source | null, at: number, size: number): void {
+    const chunk = this.#room()
+    const word = this.#position << 1
+    chunk.words[word] = source === null ? DELETE : PUT
+    chunk.words[word + 1] = this.#dbi
+    const keyAt = (this.#position << 3) + 12
+    chunk.bytes[keyAt] = prefix
+    const keySize = chunk.bytes.latin1Write(key, keyAt + 1) + 1
+    chunk.words[word + 2] = keySize
+    this.#position = (keyAt + keySize + 16) >> 3
+    if (source === null) return
+    chunk.words[(this.#position << 1) - 1] = size
+    chunk.doubles[this.#position] = source.address + at
+    this.#position++
+    const pinned = this.#pinned
+    if (pinned.length === 0 || pinned[pinned.length - 1] !== source) pinned.push(source)
+  }
+
+  /** The chunk that has room for one more instruction. */
+  #room(): Chunk {
+    if (this.#chunk !== null && this.#position + ROOM <= CHUNK_BYTES >> 3) return this.#chunk
+    const next = takeChunk()
+    if (this.#chunk !== null) {
       this.#chunk.words[this.#position << 1] = POINTER_NEXT
       this.#chunk.doubles[this.#position + 1] = next.address + 8
-      this.#chunks.push(next)
-      this.#chunk = next
-      this.#position = 1
     }
-    const word = this.#position << 1
-    this.#chunk.words[word] = flags
-    this.#chunk.words[word + 1] = this.#dbi
-    this.instructions++
-    return (this.#position << 3) + 12
-  }
-
-  #endKey(keyAt: number, keySize: number): void {
-    this.#chunk.words[(this.#position << 1) + 2] = keySize
-    this.#position = (keyAt + keySize + 16) >> 3
-  }
-
-  #value(from: Slab, at: number, size: number): void {
-    this.#chunk.words[(this.#position << 1) - 1] = size
-    this.#chunk.doubles[this.#position] = from.address + at
-    this.#position++
-    this.bytes += size + 64
-    const pinned = this.#pinned
-    if (pinned.length === 0 || pinned[pinned.length - 1] !== from) pinned.push(from)
-  }
-
-  #userKey(prefix: number, key: string, flags: number): void {
-    const at = this.#begin(flags)
-    this.#chunk.bytes[at] = prefix
-    const size = this.#chunk.bytes.latin1Write(key, at + 1)
-    this.#endKey(at, size + 1)
+    this.#chunks.push(next)
+    this.#chunk = next
+    this.#position = 1
+    return next
   }
 
   /** The newest version (or an intent) of a key: `size` bytes of a slab, header included. */
   put(key: string, from: Slab, at: number, size: number): void {
-    this.#userKey(NEWEST, key, PUT)
-    this.#value(from, at, size)
+    this.add(NEWEST, key, from, at, size)
   }
 
   delete(key: string): void {
-    this.#userKey(NEWEST, key, DELETE)
+    this.add(NEWEST, key, null, 0, 0)
   }
 
   tombstone(key: string, kind: number, stamp: number): void {
@@ -123,26 +167,14 @@ export class WriteBatch {
     this.put(key, slab, offset, HEADER)
   }
 
-  #historyKey(key: string, stamp: number, flags: number): void {
-    const at = this.#begin(flags)
-    const bytes = this.#chunk.bytes
-    bytes[at] = HISTORY
-    bytes[at + 1] = key.length >>> 8
-    bytes[at + 2] = key.length
-    bytes.latin1Write(key, at + 3)
-    writeU64(bytes, at + 3 + key.length, descendingStamp(stamp))
-    this.#endKey(at, 11 + key.length)
-  }
-
   /** Keeps an older version, and notes when it becomes garbage (with this batch). */
   putHistory(key: string, stamp: number, from: Slab, at: number, size: number): void {
-    this.#historyKey(key, stamp, PUT)
-    this.#value(from, at, size)
+    this.add(HISTORY, historyKey(key, stamp), from, at, size)
     this.#garbage.push({ key, stamp })
   }
 
   deleteHistory(key: string, stamp: number): void {
-    this.#historyKey(key, stamp, DELETE)
+    this.add(HISTORY, historyKey(key, stamp), null, 0, 0)
   }
 
   /** A tombstone put by this batch becomes garbage with it, too. */
@@ -150,52 +182,45 @@ export class WriteBatch {
     this.#garbage.push({ key, stamp: 0 })
   }
 
-  #systemKey(prefix: number, high: number, low: number, lowBytes: number, flags: number): void {
-    const at = this.#begin(flags)
-    const bytes = this.#chunk.bytes
-    bytes[at] = prefix
-    writeU64(bytes, at + 1, high)
-    for (let i = 0; i < lowBytes; i++) bytes[at + 9 + i] = (low >>> (8 * (lowBytes - 1 - i))) & 0xff
-    this.#endKey(at, 9 + lowBytes)
-  }
-
-  #record(value: Uint8Array): void {
+  #record(prefix: number, key: string, value: Uint8Array): void {
     allocate(value.length)
     slab.bytes.set(value, offset)
-    this.#value(slab, offset, value.length)
+    this.add(prefix, key, slab, offset, value.length)
   }
 
   putStatus(transaction: number, value: Uint8Array): void {
-    this.#systemKey(STATUS, transaction, 0, 0, PUT)
-    this.#record(value)
+    this.#record(STATUS, numberKey(transaction, 0, 0), value)
   }
 
   deleteStatus(transaction: number): void {
-    this.#systemKey(STATUS, transaction, 0, 0, DELETE)
+    this.add(STATUS, numberKey(transaction, 0, 0), null, 0, 0)
   }
 
   putIntentKeys(transaction: number, part: number, value: Uint8Array): void {
-    this.#systemKey(INTENT_KEYS, transaction, part, 4, PUT)
-    this.#record(value)
+    this.#record(INTENT_KEYS, numberKey(transaction, part, 4), value)
   }
 
   deleteIntentKeys(transaction: number, part: number): void {
-    this.#systemKey(INTENT_KEYS, transaction, part, 4, DELETE)
+    this.add(INTENT_KEYS, numberKey(transaction, part, 4), null, 0, 0)
   }
 
   deleteGarbage(stamp: number, part: number): void {
-    this.#systemKey(GARBAGE, stamp, part, 2, DELETE)
+    this.add(GARBAGE, numberKey(stamp, part, 2), null, 0, 0)
   }
 
   putSystem(name: string, value: Uint8Array): void {
-    this.#userKey(SYSTEM, name, PUT)
-    this.#record(value)
+    this.#record(SYSTEM, name, value)
+  }
+
+  putDouble(name: string, value: number): void {
+    const bytes = Buffer.allocUnsafe(8)
+    bytes.writeDoubleLE(value)
+    this.putSystem(name, bytes)
   }
 
   /** A record of a store-private environment (the directory), by its own key. */
   putRecord(key: string, value: Uint8Array): void {
-    this.#userKey(NEWEST, key, PUT)
-    this.#record(value)
+    this.#record(NEWEST, key, value)
   }
 
   get hasGarbage(): boolean {
@@ -221,20 +246,23 @@ export class WriteBatch {
         writeU64(packed, at, old)
         at += 8
       }
-      this.#systemKey(GARBAGE, stamp, part++, 2, PUT)
-      this.#record(packed)
+      this.#record(GARBAGE, numberKey(stamp, part++, 2), packed)
       from = to
     }
   }
 
-  /** Closes the stream; answers its address. The batch must stay referenced until the writer is done. */
-  finish(lastStamp: number): number {
+  /** The last entries: what became garbage, and the batch's last commit timestamp. */
+  finish(lastStamp: number): void {
     this.#flushGarbage(lastStamp)
-    const stamp = Buffer.allocUnsafe(8)
-    stamp.writeDoubleLE(lastStamp)
-    this.putSystem('T', stamp)
-    this.#chunk.words[this.#position << 1] = 0
-    this.#chunk.words[(this.#position << 1) + 1] = 0
+    this.putDouble('T', lastStamp)
+  }
+
+  /** Closes the stream; answers its address. The batch must stay referenced until the writer is done. */
+  stream(): number {
+    this.#spill()
+    const chunk = this.#room()
+    chunk.words[this.#position << 1] = 0
+    chunk.words[(this.#position << 1) + 1] = 0
     return this.#chunks[0]!.address + 8
   }
 
