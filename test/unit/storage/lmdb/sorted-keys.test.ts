@@ -5,10 +5,10 @@ import { encodeRecord, type LogOperation } from '../../../../src/storage/lmdb/lo
 import { Memtable, MemtableCursor } from '../../../../src/storage/lmdb/memtable.ts'
 import { addressOf } from '../../../../src/storage/lmdb/native.ts'
 import { SortedKeys } from '../../../../src/storage/lmdb/sorted-keys.ts'
-import { random } from '../../../kv/model.ts'
+import { randomFrom } from '../../../support/random.ts'
 
 test('keys come in order, however they were added', () => {
-  const pick = random(1)
+  const pick = randomFrom(1).below
   const keys = new SortedKeys()
   const all = new Set<string>()
   for (let round = 0; round < 60; round++) {
@@ -35,7 +35,7 @@ test('keys come in order, however they were added', () => {
 })
 
 test('the cursor merges two memtables, the newer entry first', () => {
-  const pick = random(2)
+  const pick = randomFrom(2).below
   const value = Buffer.from('abcdefgh')
   const source = { bytes: value, address: addressOf(value) }
   const tables = [new Memtable(0), new Memtable(0)] as const
