@@ -1,7 +1,7 @@
 // Starts what the benchmarks compare: pg-keyspace from dist/, and PostgreSQL if it is installed. Both listen on loopback without TLS.
 
 import { spawn, spawnSync } from 'node:child_process'
-import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import path from 'node:path'
@@ -82,7 +82,10 @@ function postgresBin() {
   return existsSync(path.join(bin, 'initdb')) ? bin : null
 }
 
-/** Null when PostgreSQL is not installed. Durable as ours: fsync and synchronous_commit on, its defaults otherwise. */
+/**
+ * Null when PostgreSQL is not installed. Durable as ours (fsync and synchronous_commit on), passwords checked as ours (SCRAM-SHA-256: most
+ * of a login is the client's work on that), its defaults otherwise.
+ */
 export async function startPostgres() {
   const bin = postgresBin()
   if (bin === null) return null
@@ -99,18 +102,20 @@ export async function startPostgres() {
     const uid = Number(spawnSync('id', ['-u', 'postgres'], { encoding: 'utf8' }).stdout)
     chownSync(dataDir, uid, uid)
   }
-  run(`${bin}/initdb -D ${dataDir}/data -A trust -U bench --locale=C.UTF-8 -E UTF8`)
+  const passwordFile = path.join(dataDir, 'password')
+  writeFileSync(passwordFile, 'bench\n', { mode: 0o644 })
+  run(`${bin}/initdb -D ${dataDir}/data -A scram-sha-256 --pwfile=${passwordFile} -U bench --locale=C.UTF-8 -E UTF8`)
   run(
     `${bin}/pg_ctl -D ${dataDir}/data -w -l ${dataDir}/log -o "-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=500" start`,
   )
-  run(`${bin}/createdb -h 127.0.0.1 -p ${port} -U bench bench`)
+  run(`PGPASSWORD=bench ${bin}/createdb -h 127.0.0.1 -p ${port} -U bench bench`)
   const postmaster = Number(readFileSync(`${dataDir}/data/postmaster.pid`, 'utf8').split('\n')[0])
   return {
     name: 'PostgreSQL',
     cpu: () => cpuSeconds(postmaster),
     version: spawnSync(path.join(bin, 'postgres'), ['--version'], { encoding: 'utf8' }).stdout.trim(),
     port,
-    env: { PGHOST: '127.0.0.1', PGPORT: String(port), PGUSER: 'bench', PGDATABASE: 'bench', PGSSLMODE: 'disable' },
+    env: { PGHOST: '127.0.0.1', PGPORT: String(port), PGUSER: 'bench', PGPASSWORD: 'bench', PGDATABASE: 'bench', PGSSLMODE: 'disable' },
     async stop() {
       run(`${bin}/pg_ctl -D ${dataDir}/data -m immediate stop`)
       rmSync(dataDir, { recursive: true, force: true })

@@ -1,7 +1,7 @@
 // The child of crash.test.ts: writes until it is killed, and says on stdout what it is about to commit ("try") and what was acknowledged
 // ("ack"). Every transaction stamps all keys of its group with one number, moves their index entries along, and shifts money between accounts.
 //
-//   argv: data directory, groups, seed, commits (0 = until killed)
+//   argv: data directory, groups, seed, commits (0 = until killed), bytes of the memtable (none = as always)
 
 import { writeSync } from 'node:fs'
 import { openLmdbStore } from '../../src/storage/lmdb/store.ts'
@@ -12,7 +12,7 @@ export const KEYS_PER_GROUP = 8
 export const ACCOUNTS = 10
 export const LARGE_KEYS = 40_000
 
-const [dataDir, groupsText, seedText, commitsText] = process.argv.slice(2)
+const [dataDir, groupsText, seedText, commitsText, memtableText] = process.argv.slice(2)
 const groups = Number(groupsText)
 const commits = Number(commitsText ?? '0')
 const random = randomFrom(Number(seedText)).below
@@ -72,7 +72,11 @@ async function large(keyspace: Keyspace): Promise<void> {
   }
 }
 
-const store = await openLmdbStore({ dataDir: dataDir!, versionRetentionMs: 0 })
+const store = await openLmdbStore({
+  dataDir: dataDir!,
+  versionRetentionMs: 0,
+  ...(memtableText === undefined ? {} : { memtableBytes: Number(memtableText) }),
+})
 const meta = (await store.keyspaces.load('crash')) ?? (await store.keyspaces.create('crash'))
 const keyspace = await store.open(meta)
 say('ready')

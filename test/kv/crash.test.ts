@@ -8,16 +8,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openLmdbStore } from '../../src/storage/lmdb/store.ts'
-import type { Transaction } from '../../src/storage/store.ts'
 import { compileProgram } from '../support/compile.ts'
 import { randomFrom } from '../support/random.ts'
 import { testSeed } from '../support/seed.ts'
-import { drain, wholeTable } from './conformance.ts'
+import { checkState } from './crash-check.ts'
 
 const CYCLES = process.env['LONG'] === '1' ? 60 : 5
 const GROUPS = 6
-const KEYS_PER_GROUP = 8
-const LARGE_KEYS = 40_000
 
 let program: ReturnType<typeof compileProgram>
 beforeAll(() => {
@@ -68,7 +65,7 @@ describe('kill -9', () => {
         const meta = await store.keyspaces.load('crash')
         if (meta === null) continue
         const txn = (await store.open(meta)).begin({ isolation: 'repeatable read' })
-        await check(txn, acknowledged, tried, context)
+        await checkState(txn, acknowledged, tried, context)
         await txn.rollback()
       } finally {
         await store.close()
@@ -79,42 +76,6 @@ describe('kill -9', () => {
     expect(total).toBeGreaterThan(CYCLES)
   })
 })
-
-async function check(txn: Transaction, acknowledged: Map<string, number>, tried: Map<string, number>, context: string): Promise<void> {
-  const entries = await drain(txn, wholeTable)
-  const groups = new Map<string, string[]>()
-  const rows = new Map<string, string>()
-  const indexed = new Map<string, string>()
-  const large: string[] = []
-  let money = 0
-  let accounts = 0
-  for (const [name, value] of entries) {
-    if (name.startsWith('tr')) {
-      const group = String(Number(name.slice(2, 8)))
-      groups.set(group, [...(groups.get(group) ?? []), value])
-      rows.set(name.slice(2), value)
-    } else if (name.startsWith('ti')) {
-      const [stamp, row] = name.slice(2).split(':') as [string, string]
-      expect(indexed.has(row), `${context}: two index entries for ${row}`).toBe(false)
-      indexed.set(row, stamp)
-    } else if (name.startsWith('ta')) {
-      money += Number(value)
-      accounts++
-    } else large.push(value)
-  }
-  expect(indexed, `${context}: index and rows`).toEqual(rows)
-  expect(money, `${context}: money`).toBe(accounts * 1000)
-  const within = (group: string, stamps: readonly string[], size: number): void => {
-    expect(new Set(stamps).size, `${context}: group ${group} is torn`).toBe(1)
-    expect(stamps.length, `${context}: group ${group} is not whole`).toBe(size)
-    expect(Number(stamps[0]), `${context}: group ${group} lost an acknowledged commit`).toBeGreaterThanOrEqual(acknowledged.get(group) ?? 0)
-    expect(Number(stamps[0]), `${context}: group ${group} has a commit nobody asked for`).toBeLessThanOrEqual(tried.get(group) ?? 0)
-  }
-  for (const [group, stamps] of groups) within(group, stamps, KEYS_PER_GROUP)
-  for (const group of acknowledged.keys()) if (group !== 'large') expect(groups.has(group), `${context}: group ${group}`).toBe(true)
-  if (large.length > 0) within('large', large, LARGE_KEYS)
-  else expect(acknowledged.get('large') ?? 0, `${context}: the large group`).toBe(0)
-}
 
 describe('system calls', () => {
   const strace = spawnSync('strace', ['-V']).status === 0

@@ -22,6 +22,8 @@ import { WriteBatch } from './write-batch.ts'
 /** Nothing written for so long: what the memtable holds goes into LMDB, and the log's space is given back. */
 const IDLE_MS = 1000
 const RETRY_MS = 1000
+/** With nothing in memory so many operations are no less work for the log and a checkpoint than for LMDB. */
+const DIRECT_OPERATIONS = 256
 /** Entries handed over in one turn of the event loop. */
 const SLICE_ENTRIES = 2048
 
@@ -322,7 +324,7 @@ export class LoggedEnvironment {
       return
     }
     const { small } = batch
-    if (small === null) {
+    if (small === null || (this.#empty && small.length > DIRECT_OPERATIONS)) {
       this.#checkpointed((status) => {
         if (status !== 0) done(status)
         else

@@ -3,8 +3,8 @@
 import { lowerBound } from '../lower-bound.ts'
 
 const CHUNK = 512
-/** So many new keys are inserted one by one; more of them are merged. */
-const INSERT_AT_MOST = 64
+/** New keys are inserted one by one unless they are more than this part of what there is. */
+const MERGED_PART = 8
 
 export class SortedKeys {
   /** Ascending, none empty, none longer than CHUNK. */
@@ -42,7 +42,7 @@ export class SortedKeys {
     const fresh = this.#fresh
     if (fresh.length === 0) return
     this.#fresh = []
-    if (fresh.length <= INSERT_AT_MOST && this.#chunks.length > 0) {
+    if (fresh.length * MERGED_PART <= this.#chunks.length * (CHUNK >> 1)) {
       for (const key of fresh) this.#insert(key)
       return
     }
