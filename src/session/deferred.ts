@@ -2,8 +2,25 @@
 
 import type { Oid } from '../base/ids.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
+import { CatalogMiss } from '../catalog/snapshot.ts'
 import type { DeferredCheck, DeferredChecks } from '../sql/executor/store-services.ts'
 import type { Transaction } from '../storage/store.ts'
+
+const MAX_MISSES = 1000
+
+/** A commit cannot begin anew: what a check misses of the catalogue is fetched, and the check alone runs again. */
+function runCheck(check: DeferredCheck, txn: Transaction, misses: number): MaybePromise<void> {
+  const again = (error: unknown): Promise<void> => {
+    if (!(error instanceof CatalogMiss) || misses > MAX_MISSES) throw error
+    return error.load().then(() => runCheck(check, txn, misses + 1))
+  }
+  try {
+    const done = check.run(txn)
+    return done instanceof Promise ? done.catch(again) : done
+  } catch (error) {
+    return again(error)
+  }
+}
 
 export class DeferredWork implements DeferredChecks {
   #checks: DeferredCheck[] = []
@@ -52,7 +69,7 @@ export class DeferredWork implements DeferredChecks {
         continue
       }
       this.#checks.splice(i, 1)
-      const done = check.run(txn)
+      const done = runCheck(check, txn, 0)
       if (done instanceof Promise) return done.then(() => this.run(txn, only))
     }
   }

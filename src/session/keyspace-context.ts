@@ -11,8 +11,9 @@ import type { TemporaryCatalog } from '../catalog/temporary.ts'
 import { Sequences } from '../storage/rows/sequences.ts'
 import type { Keyspace, StoreCapabilities } from '../storage/store.ts'
 import { SessionRegistry } from './activity.ts'
-import { LocalNotificationBus, type NotificationBus } from './notifications.ts'
+import { localNotificationBus, type NotificationBus } from './notification-bus.ts'
 import { PlanCache } from './plan-cache.ts'
+import { StoreNotificationBus } from './store-notifications.ts'
 
 /** What the lock table knows of a session. */
 interface SessionOwner {
@@ -36,7 +37,7 @@ export class KeyspaceContext {
   readonly temporary = new Set<TemporaryCatalog>()
   /** How relation locks reach other nodes; null where there are none. */
   readonly gates: GateKeepers | null
-  readonly notifications: NotificationBus = new LocalNotificationBus()
+  readonly notifications: NotificationBus
   readonly sequences: Sequences
   readonly memory: MemoryAccount
   readonly capabilities: StoreCapabilities
@@ -57,14 +58,17 @@ export class KeyspaceContext {
       })
       this.catalog = new CatalogSpace(keyspace, versions)
       this.gates = { space: this.catalog, versions, locks }
+      this.notifications = new StoreNotificationBus(keyspace, options.warn)
     } else {
       this.catalog = new CatalogSpace(keyspace)
       this.gates = null
+      this.notifications = localNotificationBus()
     }
   }
 
   /** Ends what goes on by itself and tells other nodes that this one no longer takes part. */
   async close(): Promise<void> {
+    await this.notifications.close()
     await this.catalog.versions.close()
   }
 }

@@ -1,53 +1,14 @@
 // LISTEN and NOTIFY: what a transaction asks for takes effect at its commit and not before; what is heard reaches the client when its session
-// is outside a transaction. The bus between sessions is a port: one per keyspace, in memory here; one over several nodes fits behind it.
+// is outside a transaction. Between sessions stands the keyspace's bus (notification-bus.ts).
 
 import { notSupported, PgError } from '../base/errors.ts'
 import { LIMITS } from '../base/limits.ts'
+import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import type { NodeOf } from '../sql/parser/nodes.ts'
+import type { Transaction } from '../storage/store.ts'
+import type { Notification, NotificationReceiver } from './notification-bus.ts'
 import type { ClientSession } from './session.ts'
-
-export interface Notification {
-  readonly channel: string
-  readonly payload: string
-}
-
-/** A session as the bus sees it. */
-export interface NotificationReceiver {
-  hear(pid: number, notification: Notification): void
-}
-
-export interface NotificationBus {
-  listen(channel: string, receiver: NotificationReceiver): void
-  unlisten(channel: string, receiver: NotificationReceiver): void
-  /** What a committed transaction of session `pid` said, in its order, to every listener, the sender's own session included. */
-  publish(pid: number, notifications: readonly Notification[]): void
-  /** Bytes that were published and not yet delivered, counted by the receivers. */
-  queuedBytes: number
-}
-
-export class LocalNotificationBus implements NotificationBus {
-  readonly #channels = new Map<string, Set<NotificationReceiver>>()
-  queuedBytes = 0
-
-  listen(channel: string, receiver: NotificationReceiver): void {
-    const receivers = this.#channels.get(channel)
-    if (receivers === undefined) this.#channels.set(channel, new Set([receiver]))
-    else receivers.add(receiver)
-  }
-
-  unlisten(channel: string, receiver: NotificationReceiver): void {
-    const receivers = this.#channels.get(channel)
-    if (receivers?.delete(receiver) === true && receivers.size === 0) this.#channels.delete(channel)
-  }
-
-  publish(pid: number, notifications: readonly Notification[]): void {
-    for (const notification of notifications) {
-      const receivers = this.#channels.get(notification.channel)
-      if (receivers !== undefined) for (const receiver of receivers) receiver.hear(pid, notification)
-    }
-  }
-}
 
 /** PostgreSQL's NOTIFY_PAYLOAD_MAX_LENGTH. */
 const MAX_PAYLOAD_BYTES = 8000
@@ -132,6 +93,19 @@ export class SessionNotifications implements NotificationReceiver {
   beforeCommit(): void {
     if (this.#said.length === 0 || this.#session.keyspace.notifications.queuedBytes < LIMITS.notifyQueueBytes) return
     throw new PgError(SQLSTATE.programLimitExceeded, 'too many notifications in the NOTIFY queue')
+  }
+
+  /**
+   * The last step before the commit: what has to be stored goes into the transaction, or, where that wrote nothing (null), into one of its own.
+   * A LISTEN hears all that is committed after this.
+   */
+  store(txn: Transaction | null): MaybePromise<void> {
+    if (this.#actions.length === 0 && this.#said.length === 0) return
+    const { keyspace, entry } = this.#session
+    const said = this.#said.slice()
+    const stored = said.length === 0 ? undefined : keyspace.notifications.store(txn, entry.pid, said)
+    if (!this.#actions.some(({ kind }) => kind === 'listen')) return stored
+    return andThen(stored, () => keyspace.notifications.prepareListen())
   }
 
   transactionEnds(committed: boolean): void {

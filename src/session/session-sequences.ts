@@ -8,6 +8,7 @@ import { SQLSTATE } from '../base/sqlstate.ts'
 import { ACL } from '../catalog/acl.ts'
 import type { RelationDescriptor } from '../catalog/descriptors.ts'
 import { permissionDenied, relationMask } from '../catalog/privileges.ts'
+import { withCatalog } from '../catalog/snapshot.ts'
 import { normalInt8 } from '../sql/types/codecs.ts'
 import type { SequenceAccess } from '../sql/types/eval-context.ts'
 import type { SequenceParameters } from '../storage/rows/sequences.ts'
@@ -54,14 +55,19 @@ export class SessionSequences implements SequenceAccess {
   }
 
   nextval(oid: Oid): MaybePromise<number | bigint> {
-    const descriptor = this.#find(oid, ACL.usage | ACL.update)
-    if (this.#session.block.modes.readOnly) throw cannotExecuteReadOnly('nextval()')
-    const value = this.#session.keyspace.sequences.nextval(descriptor.sequence!.counterId, sequenceParameters(descriptor))
-    return andThen(value, (number) => {
-      this.#last.set(oid, number)
-      this.#lastUsed = oid
-      return number
-    })
+    // What is missed of the catalogue is fetched here: a statement that began anew would leave a gap.
+    return andThen(
+      withCatalog(() => this.#find(oid, ACL.usage | ACL.update)),
+      (descriptor) => {
+        if (this.#session.block.modes.readOnly) throw cannotExecuteReadOnly('nextval()')
+        const value = this.#session.keyspace.sequences.nextval(descriptor.sequence!.counterId, sequenceParameters(descriptor))
+        return andThen(value, (number) => {
+          this.#last.set(oid, number)
+          this.#lastUsed = oid
+          return number
+        })
+      },
+    )
   }
 
   currval(oid: Oid): number | bigint {
@@ -84,15 +90,19 @@ export class SessionSequences implements SequenceAccess {
   }
 
   setval(oid: Oid, value: number | bigint, isCalled: boolean): MaybePromise<number | bigint> {
-    const descriptor = this.#find(oid, ACL.update)
-    if (this.#session.block.modes.readOnly) throw cannotExecuteReadOnly('setval()')
-    const parameters = sequenceParameters(descriptor)
-    const wanted = BigInt(value)
-    const done = this.#session.keyspace.sequences.setval(descriptor.sequence!.counterId, parameters, wanted, isCalled)
-    return andThen(done, () => {
-      if (isCalled) this.#last.set(oid, value)
-      return value
-    })
+    return andThen(
+      withCatalog(() => this.#find(oid, ACL.update)),
+      (descriptor) => {
+        if (this.#session.block.modes.readOnly) throw cannotExecuteReadOnly('setval()')
+        const parameters = sequenceParameters(descriptor)
+        const wanted = BigInt(value)
+        const done = this.#session.keyspace.sequences.setval(descriptor.sequence!.counterId, parameters, wanted, isCalled)
+        return andThen(done, () => {
+          if (isCalled) this.#last.set(oid, value)
+          return value
+        })
+      },
+    )
   }
 
   /** What SELECT … FROM the sequence shows; log_cnt: values taken from the store that nobody has been given. */

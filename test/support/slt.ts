@@ -9,7 +9,8 @@
 // The answer has one line per result: `column:type-oid|…` and a line per row for rows, then the command tag; `ERROR code: message` with its
 // DETAIL, HINT and POSITION for an error; `NOTICE: message`. `statement unordered` sorts the rows. NULL prints as ∅, a line end in a value as ⏎.
 // Answers are recorded from PostgreSQL 18 (scripts/record-slt.mjs), never typed. `own` marks a statement that only pg-keyspace knows:
-// it is not sent to PostgreSQL and its answer is recorded from our own server, to be read by eye.
+// it is not sent to PostgreSQL and its answer is recorded from our own server, to be read by eye. `serializable` marks one that only a store with
+// that isolation level can answer so.
 
 export interface SltRecord {
   /** Line of `statement`, from 1. */
@@ -17,6 +18,7 @@ export interface SltRecord {
   readonly comments: readonly string[]
   readonly unordered: boolean
   readonly own: boolean
+  readonly serializable: boolean
   readonly sql: string
   readonly expected: string
 }
@@ -58,6 +60,7 @@ export function parseSlt(text: string): { records: SltRecord[]; trailer: string[
       comments,
       unordered: words.includes('unordered'),
       own: words.includes('own'),
+      serializable: words.includes('serializable'),
       sql: sql.join('\n'),
       expected: expected.join('\n'),
     })
@@ -68,7 +71,12 @@ export function parseSlt(text: string): { records: SltRecord[]; trailer: string[
 
 export function printSlt(records: readonly SltRecord[], trailer: readonly string[]): string {
   const parts = records.map((record) => {
-    const head = ['statement', ...(record.unordered ? ['unordered'] : []), ...(record.own ? ['own'] : [])].join(' ')
+    const head = [
+      'statement',
+      ...(record.unordered ? ['unordered'] : []),
+      ...(record.own ? ['own'] : []),
+      ...(record.serializable ? ['serializable'] : []),
+    ].join(' ')
     const comments = record.comments.length > 0 ? `${record.comments.join('\n')}\n` : ''
     return `${comments}${head}\n${record.sql}\n----\n${record.expected}\n`
   })

@@ -18,8 +18,9 @@ export function commitTransaction(session: ClientSession): MaybePromise<void> {
   try {
     session.notifications.beforeCommit()
     if (txn === null) {
-      finish(session, true)
-      return
+      const told = session.notifications.store(null)
+      if (!(told instanceof Promise)) return finish(session, true)
+      return told.then(() => finish(session, true)).catch((error: unknown) => rollBackAfter(session, error))
     }
     const prepared = session.portals.cursors.size === 0 && !hasOnCommit(session) ? session.deferred.run(txn) : beforeCommit(session)
     if (prepared instanceof Promise) {
@@ -49,6 +50,11 @@ function publish(session: ClientSession): MaybePromise<void> {
 
 function store(session: ClientSession): MaybePromise<void> {
   const txn = session.block.txn!
+  const told = session.notifications.store(txn.dirty ? txn : null)
+  return told instanceof Promise ? told.then(() => commitStore(session, txn)) : commitStore(session, txn)
+}
+
+function commitStore(session: ClientSession, txn: Transaction): MaybePromise<void> {
   const limit = txn.dirty ? session.keyspace.catalog.versions.commitLimit() : null
   const committed = limit === null ? commitNow(session, txn) : commitInTime(session, txn, limit)
   if (committed instanceof Promise) {

@@ -252,11 +252,15 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     // What is held already is asked for its value only, and not given back by a failure.
     for (const target of again) target.ts = later(this.#maxForUpdateTs, target.ts)
     if (again.length > 0) {
+      const held: LockCall = { ...call, returnValues: options.returnValues || options.mustNotExist, mustNotExist: false }
       try {
-        await lockHeld(call, again)
+        await lockHeld(held, again)
       } finally {
-        this.#maxForUpdateTs = call.maxTs
+        call.maxTs = held.maxTs
+        this.#maxForUpdateTs = held.maxTs
       }
+      // A store takes a lock that is held for an answer: it does not look whether the key exists.
+      if (options.mustNotExist) for (const { key, value } of again) if (value !== null) throw exists(this.capability.user(key))
     }
     if (fresh.length === 0) return
     try {

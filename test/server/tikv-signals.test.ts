@@ -1,0 +1,87 @@
+// What sessions on different nodes of one (fake) TiKV cluster tell each other: notifications, advisory locks, cancel requests.
+
+import net from 'node:net'
+import type pg from 'pg'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { type Fake, startFake } from '../fake-tikv/fake.ts'
+import { startTestServer, type TestServer } from '../support/server.ts'
+
+let fake: Fake
+let one: TestServer
+let two: TestServer
+const open: pg.Client[] = []
+
+beforeAll(async () => {
+  fake = await startFake({ stores: 1, keyspaces: [], pdPort: 0, seed: 1 })
+  one = await startTestServer({ PD_ENDPOINTS: fake.pdAddress })
+  two = await startTestServer({ PD_ENDPOINTS: fake.pdAddress })
+}, 120_000)
+afterEach(async () => {
+  for (const client of open.splice(0)) await client.end().catch(() => {})
+})
+afterAll(async () => {
+  await one.stop()
+  await two.stop()
+  await fake.close()
+})
+
+async function connect(server: TestServer): Promise<pg.Client> {
+  const client = await server.connect('signals.admin')
+  open.push(client)
+  return client
+}
+
+const rows = async (client: pg.Client, sql: string) => (await client.query({ text: sql, rowMode: 'array' })).rows as unknown[][]
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+async function until(isTrue: () => boolean, what: string): Promise<void> {
+  const end = Date.now() + 5000
+  while (!isTrue()) {
+    if (Date.now() > end) throw new Error(`not within 5 s: ${what}`)
+    await pause(10)
+  }
+}
+
+test('notifications reach listeners on every node after the commit, in the order of the commits', { timeout: 60_000 }, async () => {
+  const a = await connect(one)
+  const b = await connect(two)
+  const heard: { at: string; from: number; text: string }[] = []
+  for (const [at, client] of [
+    ['a', a],
+    ['b', b],
+  ] as const) {
+    client.on('notification', ({ processId, payload }) => heard.push({ at, from: processId, text: payload ?? '' }))
+    await client.query('LISTEN ch')
+  }
+  const pidA = (await rows(a, 'SELECT pg_backend_pid()'))[0]![0]
+  await a.query("NOTIFY ch, 'alone'")
+  await until(() => heard.length === 2, 'one notification at both')
+  expect(heard.map(({ from }) => from)).toEqual([pidA, pidA])
+
+  heard.length = 0
+  await a.query('BEGIN')
+  await a.query("NOTIFY ch, 'rolled back'")
+  await a.query('ROLLBACK')
+  await a.query('CREATE TABLE IF NOT EXISTS n (id int)')
+  await b.query('BEGIN')
+  await b.query('INSERT INTO n VALUES (1)')
+  await b.query("NOTIFY ch, 'with a row'")
+  await b.query("SELECT pg_notify('ch', 'and another')")
+  await pause(150)
+  expect(heard).toEqual([])
+  await b.query('COMMIT')
+  const wanted = ['with a row', 'and another']
+  for (let i = 0; i < 30; i++) {
+    await (i % 2 === 0 ? a : b).query(`NOTIFY ch, '${i}'`)
+    wanted.push(String(i))
+  }
+  await until(() => heard.length === 2 * wanted.length, 'all notifications')
+  for (const name of ['a', 'b']) expect(heard.filter(({ at }) => at === name).map(({ text }) => text)).toEqual(wanted)
+
+  heard.length = 0
+  await b.query('UNLISTEN ch')
+  await a.query("NOTIFY ch, 'last'")
+  await until(() => heard.length === 1, 'the last one')
+  await pause(150)
+  expect(heard).toEqual([{ at: 'a', from: pidA, text: 'last' }])
+})
