@@ -64,7 +64,7 @@ export class GateHold {
   async shut(relation: Oid, mode: RelationLockMode, options: GateOptions): Promise<void> {
     const held = this.#modes.get(relation)
     if (held !== undefined && held >= mode) return
-    const { locks, space, versions } = this.#keepers
+    const { locks, space } = this.#keepers
     const limitMs = options.wait ? options.timeoutMs || DEFAULT_TIMEOUT_MS : NOWAIT_MS
     const deadline = performance.now() + limitMs
     const left = (): number => Math.max(1, deadline - performance.now())

@@ -1,6 +1,5 @@
 // What sessions on different nodes of one (fake) TiKV cluster tell each other: notifications, advisory locks, cancel requests.
 
-import net from 'node:net'
 import type pg from 'pg'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { type Fake, startFake } from '../fake-tikv/fake.ts'

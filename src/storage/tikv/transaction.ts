@@ -246,7 +246,8 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
   }
 
   async #acquire(targets: LockTarget[], options: Acquisition): Promise<void> {
-    const fresh = targets.filter(({ name }) => !this.#locks.has(name))
+    let fresh = targets.filter(({ name }) => !this.#locks.has(name))
+    let duplicate: LockTarget | undefined
     const again = targets.filter(({ name }) => this.#locks.has(name))
     const call = this.#call(options, this.isolation !== 'read committed')
     // What is held already is asked for its value only, and not given back by a failure.
@@ -259,12 +260,12 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
         call.maxTs = held.maxTs
         this.#maxForUpdateTs = held.maxTs
       }
-      // A store takes a lock that is held for an answer: it does not look whether the key exists.
-      if (options.mustNotExist) for (const { key, value } of again) if (value !== null) throw exists(this.capability.user(key))
+      // A store takes a lock that is held for an answer: it does not look whether the key exists. Those before it may exist, too, and are told first.
+      if (options.mustNotExist) duplicate = again.find(({ value }) => value !== null)
+      if (duplicate !== undefined) fresh = targets.slice(0, targets.indexOf(duplicate)).filter((target) => fresh.includes(target))
     }
-    if (fresh.length === 0) return
     try {
-      await acquireLocks(call, fresh)
+      if (fresh.length > 0) await acquireLocks(call, fresh)
     } finally {
       this.#maxForUpdateTs = call.maxTs
     }
@@ -275,6 +276,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
       this.#lockOrder.push(target.name)
     }
     if (call.primary !== null && this.#primary === null) this.#setPrimary(call.primary)
+    if (duplicate !== undefined) throw exists(this.capability.user(duplicate.key))
   }
 
   #setPrimary(primary: Buffer): void {
