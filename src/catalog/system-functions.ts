@@ -269,12 +269,6 @@ export function catalogFunctions(context: EvalContext, snapshotOf: () => ReaderS
   add('PG_encoding_to_char', (encoding) => (encoding === 6 ? 'UTF8' : encoding === 0 ? 'SQL_ASCII' : ''))
   add('PG_char_to_encoding', (name) => (/^utf-?8$/i.test(name as string) ? 6 : /^sql_ascii$/i.test(name as string) ? 0 : -1))
 
-  // updatable: INSERT 8, UPDATE 4, DELETE 16
-  add('pg_relation_is_updatable', (oid) => (snapshotOf().relation(oid as Oid)?.descriptor?.kind === 'r' ? 28 : 0))
-  add('pg_column_is_updatable', (oid, attnum) => {
-    const relation = snapshotOf().relation(oid as Oid)?.descriptor
-    return relation?.kind === 'r' && (attnum as number) > 0 && relation.columns[(attnum as number) - 1]?.generated === ''
-  })
   add('pg_index_column_has_property', (oid, column, property) => {
     const table = snapshotOf().indexTable(oid as Oid)
     const index = table?.descriptor?.table?.indexes.find((other) => other.oid === oid)

@@ -20,6 +20,7 @@ import type { SystemFunction } from './eval-context.ts'
 import type { ClientSession } from './session.ts'
 import { sequenceParameters } from './session-sequences.ts'
 import { cursorRows, lockRows, preparedStatementRows, settingRows } from './session-views.ts'
+import { columnIsUpdatable, updatableEvents } from './updatable.ts'
 
 const PG_SIGNAL_BACKEND = 4200
 const PG_READ_ALL_STATS = 3375
@@ -117,6 +118,8 @@ export function systemFunctions(session: ClientSession): ReadonlyMap<string, Sys
         state.isCalled ? normalInt8(state.lastValue) : null,
       )
     },
+    pg_relation_is_updatable: (oid) => updatableEvents(session, oid as Oid, null),
+    pg_column_is_updatable: (oid, attnum) => columnIsUpdatable(session, oid as Oid, attnum as number),
     current_tenant: () => session.keyspace.name,
     show_all_settings: () => settingRows(session),
     pg_prepared_statement: () => preparedStatementRows(session),

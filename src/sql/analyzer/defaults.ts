@@ -38,6 +38,57 @@ export function fillDefaults(query: Query, ctx: AnalyzeContext): Query {
   }
 }
 
+/** A view's own defaults, where it has any. What an INSERT finds none for is left to the relation below; SET … = DEFAULT is then NULL. */
+export function fillViewDefaults(query: Query, ctx: AnalyzeContext): Query {
+  const target = query.rtable[query.resultRelation - 1] as RteRelation
+  const columns = ctx.catalog.relation(target.relation)?.descriptor?.columns ?? []
+  const defaults = new Map<number, Expr>()
+  for (const column of columns) {
+    const value = column.default === null ? null : columnDefault(column, ctx)
+    if (value !== null) defaults.set(column.attnum, value)
+  }
+  const byDefault = (entry: TargetEntry): boolean => entry.expr.kind === 'SetToDefault' && !entry.resjunk
+  const assigned = (list: readonly TargetEntry[]): TargetEntry[] =>
+    list.map((entry) => (byDefault(entry) ? { ...entry, expr: defaults.get(entry.resno) ?? nullOf(columns[entry.resno - 1]!) } : entry))
+  const completed = (list: readonly TargetEntry[]): TargetEntry[] => {
+    const missing = [...defaults].filter(([attnum]) => !list.some((entry) => entry.resno === attnum && !entry.resjunk))
+    const given = list.map((entry) => (byDefault(entry) ? { ...entry, expr: defaults.get(entry.resno) ?? entry.expr } : entry))
+    return [...given, ...missing.map(([attnum, value]) => targetEntry(value, attnum, target.colNames[attnum - 1]!))]
+  }
+  switch (query.commandType) {
+    case 'insert': {
+      const { rtable } = withRowDefaults(query, defaults)
+      const onConflict = query.onConflict === null ? null : { ...query.onConflict, set: assigned(query.onConflict.set) }
+      return { ...query, rtable, onConflict, targetList: completed(query.targetList) }
+    }
+    case 'update':
+      return { ...query, targetList: assigned(query.targetList) }
+    case 'merge': {
+      const mergeActions = query.mergeActions.map((action) => ({
+        ...action,
+        targetList: action.command === 'insert' ? completed(action.targetList) : assigned(action.targetList),
+      }))
+      return { ...query, mergeActions }
+    }
+    default:
+      return query
+  }
+}
+
+/** DEFAULTs in the rows of a VALUES list that stand for these columns of the target. */
+function withRowDefaults(query: Query, defaults: ReadonlyMap<number, Expr>): Query {
+  const index = query.rtable.findIndex((rte) => rte.kind === 'values')
+  const values = query.rtable[index] as RteValues | undefined
+  if (values === undefined) return query
+  const byColumn = new Map<number, Expr>()
+  for (const { expr, resno } of query.targetList) {
+    const value = defaults.get(resno)
+    if (value !== undefined && expr.kind === 'Var' && expr.varno === index + 1 && expr.levelsUp === 0) byColumn.set(expr.attno, value)
+  }
+  const lists = values.lists.map((row) => row.map((expr, i) => (expr.kind === 'SetToDefault' ? (byColumn.get(i + 1) ?? expr) : expr)))
+  return { ...query, rtable: query.rtable.with(index, { ...values, lists }) }
+}
+
 /** The expressions of stored generated columns, over relation 1 = the table. */
 export function generatedColumns(relation: RelationDescriptor): { attnum: number; expr: Expr }[] {
   const result: { attnum: number; expr: Expr }[] = []

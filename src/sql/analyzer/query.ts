@@ -54,6 +54,8 @@ export interface RteRelation extends RteCommon {
   readonly inh: boolean
   /** Index into Query.permissions, or -1. */
   readonly permission: number
+  /** How many columns the alias gives names of its own: t AS x(a, b). Absent = none. */
+  readonly aliasedCols?: number
 }
 export interface RteSubquery extends RteCommon {
   readonly kind: 'subquery'

@@ -183,6 +183,7 @@ export function addRelation(
     relkind: relation.relkind,
     inh,
     permission: index,
+    ...(alias?.colnames === undefined || alias.colnames.length === 0 ? {} : { aliasedCols: alias.colnames.length }),
     refname,
     hasAlias: alias !== undefined,
     colNames,

@@ -6,7 +6,7 @@ import { notSupported, PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { AnalyzeContext } from './context.ts'
-import { fillDefaults } from './defaults.ts'
+import { fillDefaults, fillViewDefaults } from './defaults.ts'
 import type { Expr } from './expr.ts'
 import type { Query, RangeTblEntry, RteRelation } from './query.ts'
 import { alignSetOperation } from './setop-align.ts'
@@ -26,7 +26,7 @@ export function rewriteQuery(query: Query, ctx: AnalyzeContext, depth = 0): Quer
       const target = result.rtable[result.resultRelation - 1] as RteRelation
       if (target.relkind !== 'v') break
       if (views > MAX_VIEW_DEPTH) throw notSupported('views nested too deeply')
-      result = rewriteViewTarget(result, ctx)
+      result = rewriteViewTarget(fillViewDefaults(result, ctx), ctx)
     }
     result = fillDefaults(result, ctx)
   }

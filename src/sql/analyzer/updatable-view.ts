@@ -44,6 +44,19 @@ function baseColumn(entry: TargetEntry | undefined, baseRti: number): number | s
   return expr.attno === 0 ? 'View columns that return whole-row references are not updatable.' : expr.attno
 }
 
+/** The relation that a change of the view changes, and its column behind each of the view's (0 = none); null if it takes no changes. */
+export function updatableColumns(view: Query): { readonly base: Oid; readonly columns: readonly number[] } | null {
+  if (notUpdatableReason(view) !== null) return null
+  const { rtindex } = view.jointree.fromlist[0] as { rtindex: number }
+  const columns = view.targetList
+    .filter((entry) => !entry.resjunk)
+    .map((entry) => {
+      const found = baseColumn(entry, rtindex)
+      return typeof found === 'number' ? found : 0
+    })
+  return { base: (view.rtable[rtindex - 1] as RteRelation).relation, columns }
+}
+
 const VERBS: Readonly<Record<Event, readonly [string, string, string]>> = {
   insert: ['insert into', 'inserting into the view', 'INSERT'],
   update: ['update', 'updating the view', 'UPDATE'],

@@ -368,7 +368,7 @@ async function addColumn(c: CommandContext, relation: RelationInfo, cmd: AlterTa
     )
   else if (column.notNull && (column.default === null || stored.columns[attnum - 1]!.missingValue === null))
     await c.ports.data.validateNotNull(stored, [attnum])
-  for (const constraint of plan.constraints) await addConstraint(c, relation, constraint, name)
+  for (const constraint of plan.constraints) await addConstraint(c, relation, constraint)
 }
 
 function identityValue(column: ColumnDescriptor): Expr {
@@ -459,17 +459,12 @@ async function setExpression(c: CommandContext, relation: RelationInfo, cmd: Alt
 
 // --- constraints ---------------------------------------------------------------------------------------------------------------------------
 
-async function addConstraint(
-  c: CommandContext,
-  relation: RelationInfo,
-  constraint: Constraint,
-  column: string | null = null,
-): Promise<void> {
+async function addConstraint(c: CommandContext, relation: RelationInfo, constraint: Constraint): Promise<void> {
   const draft = await draftOf(c, relation)
   const before = draft.relation
   switch (constraint.contype) {
     case 'CONSTR_CHECK': {
-      const made = await addCheck(c, draft, constraint, column)
+      const made = await addCheck(c, draft, constraint)
       const stored = await c.writer.updateRelation(draft.relation)
       await writeDependencies(c, draft)
       if (made.validated) await c.ports.data.validateCheck(stored, made)

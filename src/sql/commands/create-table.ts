@@ -415,8 +415,8 @@ export async function addConstraints(
       `multiple primary keys for table "${draft.relation.name}" are not allowed`,
       positionOf(c, primaries[1]!.constraint.location),
     )
-  for (const { constraint, column } of all)
-    if (constraint.contype === 'CONSTR_CHECK') await addCheck(c, draft, { ...constraint, skip_validation: false }, column)
+  for (const { constraint } of all)
+    if (constraint.contype === 'CONSTR_CHECK') await addCheck(c, draft, { ...constraint, skip_validation: false })
   for (const { constraint } of keys) await addKeyConstraint(c, draft, constraint)
   for (const { constraint } of all)
     if (constraint.contype === 'CONSTR_FOREIGN') await addForeignKey(c, draft, { ...constraint, skip_validation: false })

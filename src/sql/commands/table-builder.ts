@@ -23,6 +23,7 @@ import { isTemporary } from '../../catalog/temporary.ts'
 import { typeText as sessionTypeText } from '../../catalog/type-names.ts'
 import type { Dependency } from '../../catalog/writer.ts'
 import type { Expr } from '../analyzer/expr.ts'
+import { figureIndexName } from '../analyzer/target.ts'
 import { ACCESS_METHOD } from '../builtin/pg-index.ts'
 import { type ColumnDef, type Constraint, type IndexElem, type Node, nodeAs, stringOf } from '../parser/nodes.ts'
 import { some } from '../planner/expr-tree.ts'
@@ -203,27 +204,18 @@ export interface IndexSpec {
   readonly options: readonly string[] | null
 }
 
-/** FigureIndexColname: what an expression is called in a generated index name. */
-function expressionName(node: Node | undefined): string {
-  if (node === undefined) return 'expr'
-  const call = nodeAs(node, 'FuncCall')
-  if (call !== undefined) return stringOf(call.funcname![call.funcname!.length - 1]!)
-  const ref = nodeAs(node, 'ColumnRef')
-  if (ref !== undefined) {
-    const last = ref.fields![ref.fields!.length - 1]!
-    return stringOf(last) || 'expr'
-  }
-  const cast = nodeAs(node, 'TypeCast')
-  if (cast !== undefined) {
-    const inner = expressionName(cast.arg)
-    return inner === 'expr' ? stringOf(cast.typeName!.names![cast.typeName!.names!.length - 1]!) : inner
-  }
-  const collate = nodeAs(node, 'CollateClause')
-  if (collate !== undefined) return expressionName(collate.arg)
-  if (nodeAs(node, 'CoalesceExpr') !== undefined) return 'coalesce'
-  if (nodeAs(node, 'CaseExpr') !== undefined) return 'case'
-  return 'expr'
+/** An index can only be kept over what is stored in the row. */
+function checkIndexed(relation: RelationDescriptor, expr: Expr): void {
+  some(expr, (e) => {
+    if (e.kind !== 'Var' || e.attno === 0) return false
+    if (e.attno < 0) throw notSupported('index creation on system columns is not supported')
+    if (relation.columns[e.attno - 1]!.generated === 'v') throw notSupported('indexes on virtual generated columns are not supported')
+    return false
+  })
 }
+
+/** What an expression is called as a column of an index. */
+const expressionName = (node: Node | undefined): string => (node === undefined ? null : figureIndexName(node)) ?? 'expr'
 
 function nameAddition(elements: readonly IndexElem[]): string {
   let text = ''
@@ -279,6 +271,12 @@ export async function addIndex(c: CommandContext, draft: Draft, spec: IndexSpec)
       dependencies.push({ to: { classId: CLASS.relation, objId: relation.oid, subId: attnum }, type: 'a' })
     } else {
       expr = await c.analysis.expression(element.expr!, { purpose: 'index', relation: draftScope(relation), target: null })
+      checkIndexed(relation, expr)
+      if ((await load(() => c.snapshot.type(expr!.type)))?.typtype === 'p')
+        throw new PgError(
+          SQLSTATE.invalidTableDefinition,
+          `column "${element.indexcolname ?? expressionName(element.expr)}" has pseudo-type ${await load(() => typeText(c, expr!.type))}`,
+        )
       if (expr.kind === 'Var' && expr.attno > 0) {
         attnum = expr.attno
         dependencies.push({ to: { classId: CLASS.relation, objId: relation.oid, subId: attnum }, type: 'a' })
@@ -315,6 +313,7 @@ export async function addIndex(c: CommandContext, draft: Draft, spec: IndexSpec)
   let predicate: string | null = null
   if (spec.where !== null) {
     const expr = await c.analysis.expression(spec.where, { purpose: 'index predicate', relation: draftScope(relation), target: null })
+    checkIndexed(relation, expr)
     predicate = c.analysis.store(expr)
     dependencies.push(...expressionDependencies(c, expr, relation.oid))
   }
@@ -408,13 +407,18 @@ export async function attachKeyConstraint(
   index: IndexDescriptor,
 ): Promise<ConstraintDescriptor> {
   const primary = constraint.contype === 'CONSTR_PRIMARY'
+  if (constraint.deferrable)
+    throw notSupported(
+      `deferrable ${primary ? 'primary keys' : 'unique constraints'} are not supported`,
+      'Uniqueness is checked row by row; foreign keys may be DEFERRABLE.',
+    )
   const oid = await c.writer.newOid(draft.relation.namespace)
   const columns = index.columns.map((column) => column.attnum)
   const made: ConstraintDescriptor = {
     oid,
     name: index.name,
-    deferrable: constraint.deferrable ?? false,
-    deferred: constraint.initdeferred ?? false,
+    deferrable: false,
+    deferred: false,
     validated: true,
     enforced: true,
     type: primary ? 'p' : 'u',
@@ -443,19 +447,13 @@ export function columnsOf(c: CommandContext, expr: Expr, table: Oid): number[] {
   return [...attnums].sort((a, b) => a - b)
 }
 
-/** `columnName`: a column constraint's column, for the generated name. */
-export async function addCheck(
-  c: CommandContext,
-  draft: Draft,
-  constraint: Constraint,
-  columnName: string | null,
-): Promise<ConstraintDescriptor> {
+export async function addCheck(c: CommandContext, draft: Draft, constraint: Constraint): Promise<ConstraintDescriptor> {
   const expr = await c.analysis.expression(constraint.raw_expr!, { purpose: 'check', relation: draftScope(draft.relation), target: null })
   const columns = columnsOf(c, expr, draft.relation.oid)
   if (constraint.conname !== undefined) checkConstraintName(draft.relation, constraint.conname)
-  const single = columns.length === 1 ? draft.relation.columns[columns[0]! - 1]!.name : null
-  const name =
-    constraint.conname ?? (await chooseConstraintName(draft.relation, draft.relation.name, columnName === null ? single : single, 'check'))
+  const single =
+    columns.length === 1 && !some(expr, (e) => e.kind === 'Var' && e.attno < 0) ? draft.relation.columns[columns[0]! - 1]!.name : null
+  const name = constraint.conname ?? (await chooseConstraintName(draft.relation, draft.relation.name, single, 'check'))
   const oid = await c.writer.newOid(draft.relation.namespace)
   const enforced = constraint.is_enforced ?? true
   const made: ConstraintDescriptor = {

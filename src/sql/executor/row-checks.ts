@@ -2,9 +2,12 @@
 
 import type { Datum, Row } from '../../base/datum.ts'
 import { PgError } from '../../base/errors.ts'
+import type { Oid } from '../../base/ids.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { RelationDescriptor } from '../../catalog/descriptors.ts'
+import type { Expr } from '../analyzer/expr.ts'
+import { replace } from '../planner/expr-tree.ts'
 import { TEXT_IO } from '../types/define.ts'
 import type { Compilation } from './compilation.ts'
 import { compileExpr } from './expr/compile.ts'
@@ -41,9 +44,20 @@ export function relationFields(descriptor: RelationDescriptor, cx: Compilation):
   return schema === undefined ? { table: descriptor.name } : { schema, table: descriptor.name }
 }
 
+const TABLEOID = -6
+
+/** The one system column that a constraint may use is the same in every row. */
+function ofRelation(expr: Expr, relation: Oid): Expr {
+  return replace(expr, (e) =>
+    e.kind === 'Var' && e.attno === TABLEOID
+      ? { kind: 'Const', value: relation, type: e.type, typmod: -1, collation: 0, location: -1 }
+      : undefined,
+  )
+}
+
 export function compileRowChecks(descriptor: RelationDescriptor, cx: Compilation): RowChecks {
   const notNull = descriptor.columns.filter((column) => column.notNull && !column.dropped).map((column) => column.attnum - 1)
-  const compile = (node: string) => compileExpr(readStored(node, cx), FULL_ROW_SCOPE, cx)
+  const compile = (node: string) => compileExpr(ofRelation(readStored(node, cx), descriptor.oid), FULL_ROW_SCOPE, cx)
   const generated = descriptor.columns
     .filter((column) => column.generated === 's' && !column.dropped && column.default !== null)
     .map((column) => ({ slot: column.attnum - 1, expr: compile(column.default!.expr) }))

@@ -9,10 +9,11 @@ import { DEFAULTS } from './cost.ts'
 import type { Equivalences } from './equivalence.ts'
 import { stripRelabel } from './expr-tree.ts'
 import type { Path } from './paths/path.ts'
+import type { Relids } from './relids.ts'
 
 export interface BaseRel {
   /** Its bit in relation sets. */
-  readonly bit: number
+  readonly bit: Relids
   readonly rti: number
   readonly rte: RangeTblEntry
   readonly info: RelationInfo | null
@@ -32,15 +33,15 @@ export interface JoinProblem {
   readonly root: Root
   readonly rels: readonly BaseRel[]
   /** Range table index → bit. */
-  readonly bitOf: ReadonlyMap<number, number>
+  readonly bitOf: ReadonlyMap<number, Relids>
   readonly ecs: Equivalences
-  relids(expr: Expr): number
+  relids(expr: Expr): Relids
 }
 
 export function relOfVar(problem: JoinProblem, expr: Expr): BaseRel | null {
   if (expr.kind !== 'Var') return null
   const bit = problem.bitOf.get(expr.varno)
-  return bit === undefined ? null : problem.rels[31 - Math.clz32(bit)]!
+  return bit === undefined ? null : problem.rels.find((rel) => rel.bit === bit)!
 }
 
 /** How many different values `expr` takes, of `rows` rows. */

@@ -6,10 +6,11 @@ import type { Expr } from '../analyzer/expr.ts'
 import { amopsByOperator, STRATEGY } from '../builtin/pg-index.ts'
 import { operatorByTypes } from '../builtin/pg-operator.ts'
 import { exprKey } from './expr-tree.ts'
+import type { Relids } from './relids.ts'
 
 export interface EcMember {
   readonly expr: Expr
-  readonly relids: number
+  readonly relids: Relids
 }
 export interface EquivalenceClass {
   readonly id: string

@@ -6,6 +6,7 @@ import { makeVar } from './expr-tree.ts'
 import { collectAtoms, common, overInput, type Path, passThrough, project, Slots } from './paths/path.ts'
 import { type LockRows, ROW_KEY_ATTNO, XMIN_ATTNO } from './plan.ts'
 import type { JoinedLevel } from './plan-level.ts'
+import { NO_RELS, overlap, type Relids } from './relids.ts'
 
 const BYTEA = 17
 const XID = 28
@@ -26,8 +27,8 @@ export function columnVars(joined: Pick<JoinedLevel, 'root' | 'query'>, rti: num
 }
 
 /** Conditions that a changed row of the relations in `bits` has to meet anew; it is still the one its cursor stands on. */
-export function recheckQuals(joined: JoinedLevel, bits: number): Expr[] {
-  return joined.quals.filter((qual) => qual.kind !== 'CurrentOfExpr' && (joined.problem.relids(qual) & bits) !== 0)
+export function recheckQuals(joined: JoinedLevel, bits: Relids): Expr[] {
+  return joined.quals.filter((qual) => qual.kind !== 'CurrentOfExpr' && overlap(joined.problem.relids(qual), bits))
 }
 
 export function lockRowsPath(path: Path, joined: JoinedLevel): Path {
@@ -38,7 +39,7 @@ export function lockRowsPath(path: Path, joined: JoinedLevel): Path {
   })
   if (marks.length === 0) return path
   root.glob.hasRowMarks = true
-  const bits = marks.reduce((set, mark) => set | problem.bitOf.get(mark.rti)!, 0)
+  const bits = marks.reduce((set, mark) => set | problem.bitOf.get(mark.rti)!, NO_RELS)
   const quals = recheckQuals(joined, bits)
   return {
     ...path,
@@ -64,7 +65,7 @@ export function lockRowsPath(path: Path, joined: JoinedLevel): Path {
         input: path.build(slots.exprs),
         marks: locked,
         recheck: quals.map((qual) => overInput(qual, slots)),
-        restartOnChange: joined.special.some((join) => ((join.synLeft | join.synRight) & bits) !== 0),
+        restartOnChange: joined.special.some((join) => overlap(join.synLeft | join.synRight, bits)),
       }
       return project(plan, slots, targets)
     },

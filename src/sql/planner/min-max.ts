@@ -9,6 +9,7 @@ import { exprKey, replace, some } from './expr-tree.ts'
 import { common, type Path, targetList } from './paths/path.ts'
 import type { Plan, SubPlan } from './plan.ts'
 import type { JoinedLevel } from './plan-level.ts'
+import { NO_RELS } from './relids.ts'
 import type { PlanSubquery } from './sublinks.ts'
 
 type Aggregate = Expr & { kind: 'Aggref' }
@@ -54,7 +55,7 @@ export function minMaxPath(joined: JoinedLevel, planSubquery: PlanSubquery): Pat
     total,
     width: 8,
     order: [],
-    outer: 0,
+    outer: NO_RELS,
     params: [],
     single: true,
     build: (targets) => ({

@@ -11,6 +11,7 @@ import { columnVars, recheckQuals, rowKey, xminSlot } from './lock-rows.ts'
 import { cheapest, collectAtoms, common, overInput, Slots } from './paths/path.ts'
 import { INNER_VAR, type ModifyTable, NEW_VAR, type Plan, SCAN_VAR } from './plan.ts'
 import { finishLevel, type JoinedLevel, planJoinTree, planQuery, planSubquery } from './plan-level.ts'
+import { overlap } from './relids.ts'
 import { foldConstants } from './rewrite/fold-constants.ts'
 import { inlineCtes } from './rewrite/inline-ctes.ts'
 import { flattenJoinAliases } from './rewrite/join-aliases.ts'
@@ -227,7 +228,7 @@ function changeRows(query: Query, root: Root, relation: number): Plan {
       targetList: mapTargets(action.targetList, over),
     }),
   )
-  const touched = joined.special.some((join) => ((join.synLeft | join.synRight) & bit) !== 0)
+  const touched = joined.special.some((join) => overlap(join.synLeft | join.synRight, bit))
   return modifyTable({
     command: query.commandType,
     relation,

@@ -21,6 +21,7 @@ import { ctePaths, findCte, functionPaths, functionRows, restrict, subqueryPaths
 import { cheapest, common, fractionalCost, type Path, passThrough, targetList } from './paths/path.ts'
 import { tablePaths } from './paths/scan.ts'
 import type { Plan } from './plan.ts'
+import { isSeveral, NO_RELS, overlap, type Relids } from './relids.ts'
 import { correlateQuery, outerParams } from './rewrite/correlate.ts'
 import { foldConstants } from './rewrite/fold-constants.ts'
 import { inlineCtes } from './rewrite/inline-ctes.ts'
@@ -44,7 +45,6 @@ import { multiAssignments, type PlanSubquery, planSubLinks } from './sublinks.ts
 import { isVolatile, returnsSet } from './volatility.ts'
 
 /** Sets of relations are bits of one number. */
-const MAX_RELATIONS = 30
 
 export interface PlannedLevel {
   readonly path: Path
@@ -140,19 +140,14 @@ function searchJoins(
   extraTargets: readonly Expr[],
 ): JoinedLevel {
   const rtis = [...treeRels(tree)]
-  if (rtis.length > MAX_RELATIONS) {
-    throw new PgError(SQLSTATE.statementTooComplex, `a FROM clause joins ${rtis.length} relations, at most ${MAX_RELATIONS} are possible`, {
-      hint: 'Put some of them into a WITH query AS MATERIALIZED.',
-    })
-  }
-  const bitOf = new Map(rtis.map((rti, i) => [rti, 1 << i]))
-  const cache = new WeakMap<Expr, number>()
-  const relids = (expr: Expr): number => {
+  const bitOf = new Map(rtis.map((rti, i) => [rti, 1n << BigInt(i)]))
+  const cache = new WeakMap<Expr, Relids>()
+  const relids = (expr: Expr): Relids => {
     const known = cache.get(expr)
     if (known !== undefined) return known
-    let set = 0
+    let set = NO_RELS
     some(expr, (e) => {
-      if ((e.kind === 'Var' && e.levelsUp === 0) || e.kind === 'CurrentOfExpr') set |= bitOf.get(e.varno) ?? 0
+      if ((e.kind === 'Var' && e.levelsUp === 0) || e.kind === 'CurrentOfExpr') set |= bitOf.get(e.varno) ?? NO_RELS
       return false
     })
     cache.set(expr, set)
@@ -161,11 +156,11 @@ function searchJoins(
   const ecs = new Equivalences(root.catalog)
   const parts = deconstruct(tree, bitOf, relids)
   for (const mark of query.rowMarks) {
-    const bit = bitOf.get(mark.rti) ?? 0
+    const bit = bitOf.get(mark.rti) ?? NO_RELS
     const nullable = parts.joins.some(
       (join) =>
-        ((join.type === 'left' || join.type === 'full') && (join.synRight & bit) !== 0) ||
-        (join.type === 'full' && (join.synLeft & bit) !== 0),
+        ((join.type === 'left' || join.type === 'full') && overlap(join.synRight, bit)) ||
+        (join.type === 'full' && overlap(join.synLeft, bit)),
     )
     if (nullable) {
       throw new PgError(
@@ -182,7 +177,7 @@ function searchJoins(
   const single = rtis.length === 0
   // Below an outer join a condition on nothing still belongs to its side.
   const oneTime = parts.quals
-    .filter((qual) => relids(qual.expr) === 0 && qual.everywhere && !isVolatile(qual.expr, root.catalog))
+    .filter((qual) => relids(qual.expr) === NO_RELS && qual.everywhere && !isVolatile(qual.expr, root.catalog))
     .map((qual) => qual.expr)
   if (single) {
     return {
@@ -261,7 +256,7 @@ function equivalent(parts: Deconstructed, problem: JoinProblem): Qual[] {
     const l = { expr: left, relids: problem.relids(left) }
     const r = { expr: right, relids: problem.relids(right) }
     // Between different relations, or with a constant.
-    const usable = (l.relids !== 0 || r.relids !== 0) && (l.relids & r.relids) === 0
+    const usable = (l.relids !== NO_RELS || r.relids !== NO_RELS) && !overlap(l.relids, r.relids)
     if (usable && problem.ecs.add(expr, l, r)) taken.push({ qual, expr })
     else rest.push(qual)
   }
@@ -272,7 +267,7 @@ function equivalent(parts: Deconstructed, problem: JoinProblem): Qual[] {
     }
   }
   for (const ec of [...problem.ecs.classes]) {
-    const constant = ec.members.find((member) => member.relids === 0)
+    const constant = ec.members.find((member) => member.relids === NO_RELS)
     // Of one relation each; those of the same relation are made equal there, then any of them can stand for it in joins.
     const pairs: (readonly [EcMember, EcMember])[] = []
     let simple = true
@@ -281,13 +276,13 @@ function equivalent(parts: Deconstructed, problem: JoinProblem): Qual[] {
         if (member !== constant) pairs.push([member, constant])
         continue
       }
-      if ((member.relids & (member.relids - 1)) !== 0) simple = false
+      if (isSeveral(member.relids)) simple = false
       const earlier = ec.members.slice(0, i).find((other) => other.relids === member.relids)
       if (earlier !== undefined) pairs.push([earlier, member])
     }
     const derived = pairs.map(([left, right]) => ({
       expr: problem.ecs.clause(ec, left.expr, right.expr),
-      required: left.relids === 0 ? 1 : left.relids,
+      required: left.relids === NO_RELS ? 1n : left.relids,
       everywhere: true,
     }))
     if (!simple || derived.some((clause) => clause.expr === null) || !joinable(ec, problem)) restore(ec)
@@ -311,7 +306,7 @@ function distribute(quals: readonly Qual[], rels: readonly BaseRel[]): Qual[] {
   })
 }
 
-function makeRel(root: Root, rte: RangeTblEntry, rti: number, bit: number, needed: ReadonlySet<number>): BaseRel {
+function makeRel(root: Root, rte: RangeTblEntry, rti: number, bit: Relids, needed: ReadonlySet<number>): BaseRel {
   const info = rte.kind === 'relation' ? root.catalog.relation(rte.relation) : null
   const table = info?.descriptor?.table ?? null
   const tuples = table === null ? DEFAULTS.relTuples : table.relTuples < 0 ? DEFAULTS.relTuples : Math.max(1, table.relTuples)
@@ -376,7 +371,7 @@ function subqueryRel(rel: BaseRel, root: Root, problem: JoinProblem): void {
   }
   const params = outerParams()
   const lateral = rte.lateral ? correlateQuery(subquery, root.glob, params) : subquery
-  const outer = params.list.reduce((set, param) => set | problem.relids(param.expr), 0) & ~rel.bit
+  const outer = params.list.reduce((set, param) => set | problem.relids(param.expr), NO_RELS) & ~rel.bit
   const planned = planQuery(lateral, root, null)
   const { path, columns } = planned
   ;(rel as { tuples: number }).tuples = Math.max(1, path.rows)
@@ -403,7 +398,7 @@ function resultPath(quals: readonly Expr[]): Path {
     total: COST.tuple,
     width: 0,
     order: [],
-    outer: 0,
+    outer: NO_RELS,
     params: [],
     single: true,
     build: (targets) => ({
@@ -439,7 +434,7 @@ function stagesAbove(joined: JoinedLevel, fetch: number | null): Path {
   const ctx: StageContext = { root, query, ecs: problem.ecs }
   const { ecs } = problem
   const grouped = query.hasAggs || query.groupClause.length > 0 || query.groupingSets.length > 0 || query.havingQual !== null
-  let paths: readonly Path[] = joined.paths.filter((path) => path.outer === 0)
+  let paths: readonly Path[] = joined.paths.filter((path) => path.outer === NO_RELS)
   if (paths.length === 0) paths = joined.paths
   let whole: Set<string> | null = null
   if (grouped) {

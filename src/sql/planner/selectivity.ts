@@ -5,6 +5,7 @@ import { amopsByOperator, STRATEGY } from '../builtin/pg-index.ts'
 import { distinctValues, type JoinProblem } from './base-rel.ts'
 import { DEFAULTS } from './cost.ts'
 import { exprKey } from './expr-tree.ts'
+import { NO_RELS } from './relids.ts'
 
 function strategyOf(opNo: number): number {
   for (const amop of amopsByOperator(opNo)) if (amop.amopmethod === 403) return amop.amopstrategy
@@ -22,8 +23,8 @@ export function selectivity(qual: Expr, problem: JoinProblem, rows: number): num
       if (strategy === STRATEGY.equal) {
         const a = problem.relids(left)
         const b = problem.relids(right)
-        if (a !== 0 && b !== 0) return 1 / Math.max(distinctValues(problem, left, rows), distinctValues(problem, right, rows))
-        return 1 / distinctValues(problem, a !== 0 ? left : right, rows)
+        if (a !== NO_RELS && b !== NO_RELS) return 1 / Math.max(distinctValues(problem, left, rows), distinctValues(problem, right, rows))
+        return 1 / distinctValues(problem, a !== NO_RELS ? left : right, rows)
       }
       if (strategy !== 0) return DEFAULTS.rangeSelectivity
       const name = problem.root.catalog.operator(qual.opNo)?.oprname

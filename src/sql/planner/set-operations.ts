@@ -9,6 +9,7 @@ import { makeVar, mapTargets } from './expr-tree.ts'
 import { common, type Path, passThrough, project, Slots } from './paths/path.ts'
 import type { Plan, SortKey } from './plan.ts'
 import type { PlannedLevel } from './plan-level.ts'
+import { NO_RELS } from './relids.ts'
 import { foldConstants } from './rewrite/fold-constants.ts'
 import { limitPath, orderItems, type StageContext, significant, sortPath } from './stages.ts'
 
@@ -36,7 +37,7 @@ export function setOperationPath(root: Root, fetch: number | null, planQuery: Pl
     total: side.plan.totalCost,
     width: columns.length * 8,
     order: [],
-    outer: 0,
+    outer: NO_RELS,
     params: [],
     single: false,
     build: (targets) => project(side.plan, slots, targets),

@@ -21,6 +21,7 @@ import {
   targetList,
 } from './paths/path.ts'
 import type { Plan, SortKey } from './plan.ts'
+import { NO_RELS } from './relids.ts'
 import { isVolatile, returnsSet } from './volatility.ts'
 
 /** One item of an order: the expression sorted by and how. */
@@ -47,7 +48,7 @@ export function targetByRef(list: readonly TargetEntry[], ref: number): Expr {
 
 function isConstant(expr: Expr, ecs: Equivalences): boolean {
   if (expr.kind === 'Const' || expr.kind === 'Param') return true
-  return ecs.classOf(expr)?.members.some((member) => member.relids === 0) ?? false
+  return ecs.classOf(expr)?.members.some((member) => member.relids === NO_RELS) ?? false
 }
 
 /** The items of a sort clause; `significant` leaves out constants and repetitions. */

@@ -76,8 +76,9 @@ function writeEntry(w: Writer, rte: RangeTblEntry, rtindex: number): void {
       const relation = w.ctx.catalog.relation(rte.relation)
       alias ||= refname !== relation?.name
       const live = (relation?.columns ?? []).filter((column) => !column.dropped)
-      const names = live.map((column) => rte.colNames[column.attnum - 1] ?? column.name)
+      const names = live.map((column) => w.names[0]!.columns[rtindex - 1]![column.attnum - 1] ?? column.name)
       if (live.some((column, i) => names[i] !== column.name)) columnAliases = names
+      alias ||= columnAliases.length > 0
       break
     }
     case 'subquery':

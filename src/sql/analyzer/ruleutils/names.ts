@@ -5,7 +5,7 @@ import { collationByOid } from '../../builtin/catalogs.ts'
 import { formatType } from '../../functions/format-type.ts'
 import { quoteIdentifier } from '../../types/quote.ts'
 import { typeNameInPath } from '../catalog-source.ts'
-import type { Query } from '../query.ts'
+import type { JoinTreeNode, Query } from '../query.ts'
 import type { DeparseContext, Names } from './writer.ts'
 
 const PG_CATALOG = 11
@@ -78,5 +78,55 @@ export function levelNames(ctx: DeparseContext, query: Query, outer: readonly Na
     used.add(unique)
     return unique
   })
-  return { query, refnames, columns: query.rtable.map((rte) => rte.colNames) }
+  return { query, refnames, columns: levelColumns(ctx, query) }
+}
+
+/**
+ * Column names by entry. A relation's columns go by the names they have now, unless the alias named them; only those that a USING merged
+ * must keep the name they had then.
+ */
+function levelColumns(ctx: DeparseContext, query: Query): (string | null)[][] {
+  const columns = query.rtable.map((rte): (string | null)[] => {
+    if (rte.kind !== 'relation') return [...rte.colNames]
+    let aliased = rte.aliasedCols ?? 0
+    return (ctx.catalog.relation(rte.relation)?.columns ?? []).map((column, i) => {
+      if (column.dropped) return null
+      return aliased-- > 0 ? (rte.colNames[i] ?? column.name) : column.name
+    })
+  })
+  const merged = (node: JoinTreeNode, name: string): void => {
+    const rti = node.kind === 'FromExpr' ? 0 : node.rtindex
+    const rte = query.rtable[rti - 1]
+    const i = rte?.colNames.indexOf(name) ?? -1
+    if (rte === undefined || i < 0) return
+    if (rte.kind === 'relation') keepName(columns[rti - 1]!, i, name)
+    else if (rte.kind === 'join' && node.kind === 'JoinExpr') {
+      merged(node.left, name)
+      merged(node.right, name)
+    }
+  }
+  const walk = (node: JoinTreeNode): void => {
+    if (node.kind === 'FromExpr') node.fromlist.forEach(walk)
+    if (node.kind !== 'JoinExpr') return
+    const rte = query.rtable[node.rtindex - 1]!
+    for (const name of rte.kind === 'join' ? rte.colNames.slice(0, rte.mergedCols) : []) {
+      merged(node.left, name!)
+      merged(node.right, name!)
+    }
+    walk(node.left)
+    walk(node.right)
+  }
+  walk(query.jointree)
+  return columns
+}
+
+/** Column `i` is called `name`; another that has come to be called so makes room. */
+function keepName(names: (string | null)[], i: number, name: string): void {
+  if (names[i] === name) return
+  const other = names.indexOf(name)
+  names[i] = name
+  if (other < 0) return
+  let n = 1
+  while (names.includes(`${name}_${n}`)) n++
+  names[other] = `${name}_${n}`
 }

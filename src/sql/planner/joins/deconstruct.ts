@@ -4,15 +4,16 @@
 import type { Expr } from '../../analyzer/expr.ts'
 import { splitAnd } from '../expr-tree.ts'
 import type { TreeNode } from '../join-tree.ts'
+import { contains, NO_RELS, overlap, type Relids } from '../relids.ts'
 
 export interface SpecialJoin {
   readonly type: 'left' | 'full' | 'semi' | 'anti'
   /** All relations of its sides, as written. */
-  readonly synLeft: number
-  readonly synRight: number
+  readonly synLeft: Relids
+  readonly synRight: Relids
   /** Those that must be joined on each side first. */
-  readonly minLeft: number
-  readonly minRight: number
+  readonly minLeft: Relids
+  readonly minRight: Relids
   /** Its own conditions that need both sides (or must not filter the left one). */
   readonly quals: readonly Expr[]
 }
@@ -20,7 +21,7 @@ export interface SpecialJoin {
 export interface Qual {
   readonly expr: Expr
   /** Relations that must be joined. */
-  readonly required: number
+  readonly required: Relids
   /** Holds for every row of the result as far as inner joins reach: may found an equivalence. */
   readonly everywhere: boolean
 }
@@ -31,12 +32,12 @@ export interface Deconstructed {
 }
 
 interface Part {
-  readonly rels: number
+  readonly rels: Relids
   /** Special joins within. */
   readonly joins: SpecialJoin[]
 }
 
-export function deconstruct(tree: TreeNode, bitOf: ReadonlyMap<number, number>, relidsOf: (expr: Expr) => number): Deconstructed {
+export function deconstruct(tree: TreeNode, bitOf: ReadonlyMap<number, Relids>, relidsOf: (expr: Expr) => Relids): Deconstructed {
   const joins: SpecialJoin[] = []
   const quals: Qual[] = []
 
@@ -48,18 +49,18 @@ export function deconstruct(tree: TreeNode, bitOf: ReadonlyMap<number, number>, 
     for (let grown = true; grown; ) {
       grown = false
       for (const join of part.joins) {
-        const nullable = join.type === 'left' ? join.synRight : join.type === 'full' ? join.synLeft | join.synRight : 0
+        const nullable = join.type === 'left' ? join.synRight : join.type === 'full' ? join.synLeft | join.synRight : NO_RELS
         const whole = join.minLeft | join.minRight
-        if ((required & nullable) === 0) continue
+        if (!overlap(required, nullable)) continue
         delayed = true
-        if ((required & whole) !== whole) {
+        if (!contains(required, whole)) {
           required |= whole
           grown = true
         }
       }
     }
     // A condition on nothing is checked with the first relation there is.
-    if (required === 0) required = part.rels & -part.rels
+    if (required === NO_RELS) required = part.rels & -part.rels
     quals.push({ expr, required, everywhere: !delayed && !below })
   }
 
@@ -67,7 +68,7 @@ export function deconstruct(tree: TreeNode, bitOf: ReadonlyMap<number, number>, 
     if (node.kind === 'rel') return { rels: bitOf.get(node.rti)!, joins: [] }
     if (node.kind === 'from') {
       const parts = node.items.map((item) => walk(item, below))
-      const part: Part = { rels: parts.reduce((all, p) => all | p.rels, 0), joins: parts.flatMap((p) => p.joins) }
+      const part: Part = { rels: parts.reduce((all, p) => all | p.rels, NO_RELS), joins: parts.flatMap((p) => p.joins) }
       for (const qual of node.quals.flatMap((q) => splitAnd(q))) {
         if (qual.kind === 'Const' && qual.value === true) continue
         place(qual, part, below)
@@ -77,13 +78,13 @@ export function deconstruct(tree: TreeNode, bitOf: ReadonlyMap<number, number>, 
     const left = walk(node.left, below || node.type === 'full')
     const right = walk(node.right, true)
     const own: Expr[] = []
-    let used = 0
+    let used = NO_RELS
     for (const qual of node.quals.flatMap((q) => splitAnd(q))) {
       if (qual.kind === 'Const' && qual.value === true) continue
       const rels = relidsOf(qual)
       // Of the right side alone: a restriction below the join, unless rows there must survive (full).
-      if (node.type !== 'full' && rels !== 0 && (rels & ~right.rels) === 0) place(qual, right, true)
-      else if (node.type === 'semi' && rels !== 0 && (rels & ~left.rels) === 0) place(qual, left, below)
+      if (node.type !== 'full' && rels !== NO_RELS && contains(right.rels, rels)) place(qual, right, true)
+      else if (node.type === 'semi' && rels !== NO_RELS && contains(left.rels, rels)) place(qual, left, below)
       else {
         own.push(qual)
         used |= rels
@@ -92,9 +93,9 @@ export function deconstruct(tree: TreeNode, bitOf: ReadonlyMap<number, number>, 
     let minLeft = node.type === 'full' ? left.rels : used & left.rels
     const minRight = right.rels
     for (const below of left.joins) {
-      if ((minLeft & (below.synRight | (below.type === 'full' ? below.synLeft : 0))) !== 0) minLeft |= below.synLeft | below.synRight
+      if (overlap(minLeft, below.synRight | (below.type === 'full' ? below.synLeft : NO_RELS))) minLeft |= below.synLeft | below.synRight
     }
-    if (minLeft === 0) minLeft = left.rels
+    if (minLeft === NO_RELS) minLeft = left.rels
     const join: SpecialJoin = { type: node.type, synLeft: left.rels, synRight: right.rels, minLeft, minRight, quals: own }
     joins.push(join)
     return { rels: left.rels | right.rels, joins: [...left.joins, ...right.joins, join] }

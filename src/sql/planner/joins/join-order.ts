@@ -7,6 +7,7 @@ import { distinctValues } from '../base-rel.ts'
 import { clampRows } from '../cost.ts'
 import type { Path } from '../paths/path.ts'
 import { addPath, cheapest } from '../paths/path.ts'
+import { contains, NO_RELS, overlap, type Relids } from '../relids.ts'
 import { conjunction, selectivity } from '../selectivity.ts'
 import type { Deconstructed, SpecialJoin } from './deconstruct.ts'
 import {
@@ -26,19 +27,17 @@ const DYNAMIC_LIMIT = 11
 /** Paths kept per set: cheapest ones first. */
 const PATHS_PER_REL = 6
 
-const contains = (set: number, part: number): boolean => (part & ~set) === 0
-
 interface Match {
   readonly join: SpecialJoin | null
   readonly reversed: boolean
 }
 
 /** How `a` and `b` may be joined, or null. */
-function legality(a: number, b: number, joins: readonly SpecialJoin[]): Match | null {
+function legality(a: Relids, b: Relids, joins: readonly SpecialJoin[]): Match | null {
   const both = a | b
   let found: Match = { join: null, reversed: false }
   for (const join of joins) {
-    if ((join.minRight & both) === 0 || contains(join.minRight, both)) continue
+    if (!overlap(join.minRight, both) || contains(join.minRight, both)) continue
     const { minLeft, minRight } = join
     if (contains(a, minLeft | minRight) || contains(b, minLeft | minRight)) continue
     const forward = contains(a, minLeft) && contains(b, minRight)
@@ -53,11 +52,19 @@ function legality(a: number, b: number, joins: readonly SpecialJoin[]): Match | 
   return found
 }
 
+/** Two sets that the greedy search may join; `rows`: undefined until estimated, null where that is not legal. */
+interface JoinPair {
+  readonly a: Relids
+  readonly b: Relids
+  readonly connected: boolean
+  rows: number | null | undefined
+}
+
 export class JoinSearch {
   readonly #problem: JoinProblem
   readonly #parts: Deconstructed
-  readonly #memo = new Map<number, JoinRel>()
-  readonly #baseOf = new Map<number, BaseRel>()
+  readonly #memo = new Map<Relids, JoinRel>()
+  readonly #baseOf = new Map<Relids, BaseRel>()
 
   constructor(problem: JoinProblem, parts: Deconstructed) {
     this.#problem = problem
@@ -74,11 +81,11 @@ export class JoinSearch {
     return bits.length <= DYNAMIC_LIMIT ? this.#dynamic(bits) : this.#greedy(bits)
   }
 
-  #dynamic(bits: readonly number[]): JoinRel {
-    const all = bits.reduce((set, bit) => set | bit, 0)
-    const bySize: number[][] = [[], [...bits]]
+  #dynamic(bits: readonly Relids[]): JoinRel {
+    const all = bits.reduce((set, bit) => set | bit, NO_RELS)
+    const bySize: Relids[][] = [[], [...bits]]
     for (let size = 2; size <= bits.length; size++) {
-      const made = new Set<number>()
+      const made = new Set<Relids>()
       for (const connectedOnly of [true, false]) {
         // Cartesian products only where nothing else leads on.
         if (!connectedOnly && made.size > 0) break
@@ -86,7 +93,7 @@ export class JoinSearch {
           if (left > 1 && bits.length > BUSHY_LIMIT) break
           for (const a of bySize[left]!) {
             for (const b of bySize[size - left]!) {
-              if ((a & b) !== 0 || (left === size - left && a > b)) continue
+              if (overlap(a, b) || (left === size - left && a > b)) continue
               if (connectedOnly && !this.#connected(a, b)) continue
               if (this.#join(a, b)) made.add(a | b)
             }
@@ -99,77 +106,101 @@ export class JoinSearch {
     return solved ?? this.#greedy(bits)
   }
 
-  /** Joins the pair with the fewest rows again and again. */
-  #greedy(bits: readonly number[]): JoinRel {
+  /** Joins the pair with the fewest rows again and again: connected ones first, Cartesian products where nothing else is left. */
+  #greedy(bits: readonly Relids[]): JoinRel {
     let sets = [...bits]
+    let pairs: JoinPair[] = []
+    const meet = (a: Relids, others: readonly Relids[]): void => {
+      for (const b of others) pairs.push({ a, b, connected: this.#connected(a, b), rows: undefined })
+    }
+    for (const [i, set] of sets.entries()) meet(set, sets.slice(0, i))
     while (sets.length > 1) {
-      let best: { a: number; b: number; rel: JoinRel } | null = null
-      for (const connectedOnly of [true, false]) {
-        for (let i = 0; i < sets.length; i++) {
-          for (let j = i + 1; j < sets.length; j++) {
-            const [a, b] = [sets[i]!, sets[j]!]
-            if (connectedOnly && !this.#connected(a, b)) continue
-            if (!this.#memo.has(a | b) && !this.#join(a, b)) continue
-            const rel = this.#memo.get(a | b)!
-            if (best === null || rel.rows < best.rel.rows) best = { a, b, rel }
-          }
-        }
-        if (best !== null) break
-      }
+      const best = this.#fewestRows(pairs, true) ?? this.#fewestRows(pairs, false)
       if (best === null) throw new Error('no legal join order')
       const { a, b } = best
-      sets = [...sets.filter((set) => set !== a && set !== b), a | b]
+      const untouched = (set: Relids): boolean => set !== a && set !== b
+      sets = sets.filter(untouched)
+      pairs = pairs.filter((pair) => untouched(pair.a) && untouched(pair.b))
+      meet(a | b, sets)
+      sets.push(a | b)
     }
     return this.#memo.get(sets[0]!)!
   }
 
-  #connected(a: number, b: number): boolean {
+  #fewestRows(pairs: readonly JoinPair[], connected: boolean): JoinPair | null {
+    for (;;) {
+      let best: JoinPair | null = null
+      for (const pair of pairs) {
+        if (pair.connected !== connected || pair.rows === null) continue
+        if (pair.rows === undefined) pair.rows = this.#estimate(pair.a, pair.b)
+        if (pair.rows !== null && (best === null || pair.rows < best.rows!)) best = pair
+      }
+      if (best === null || this.#memo.has(best.a | best.b) || this.#join(best.a, best.b)) return best
+      best.rows = null
+    }
+  }
+
+  /** Rows of a join that is not made yet; null where it is not legal. */
+  #estimate(a: Relids, b: Relids): number | null {
+    const known = this.#memo.get(a | b)
+    if (known !== undefined) return known.rows
+    return this.#pairing(a, b)?.rows ?? null
+  }
+
+  #connected(a: Relids, b: Relids): boolean {
     const both = a | b
     for (const qual of this.#parts.quals) {
-      if ((qual.required & a) !== 0 && (qual.required & b) !== 0 && contains(both, qual.required)) return true
+      if (overlap(qual.required, a) && overlap(qual.required, b) && contains(both, qual.required)) return true
     }
     for (const join of this.#parts.joins) {
       if (
         contains(both, join.minLeft | join.minRight) &&
-        ((join.minLeft | join.minRight) & a) !== 0 &&
-        ((join.minLeft | join.minRight) & b) !== 0
+        overlap(join.minLeft | join.minRight, a) &&
+        overlap(join.minLeft | join.minRight, b)
       ) {
         return true
       }
     }
     for (const ec of this.#problem.ecs.classes) {
       if (
-        ec.members.some((m) => m.relids !== 0 && contains(a, m.relids)) &&
-        ec.members.some((m) => m.relids !== 0 && contains(b, m.relids))
+        ec.members.some((m) => m.relids !== NO_RELS && contains(a, m.relids)) &&
+        ec.members.some((m) => m.relids !== NO_RELS && contains(b, m.relids))
       )
         return true
     }
     for (const rel of this.#problem.rels) {
       for (const path of rel.paths)
-        if (((rel.bit & a) !== 0 && (path.outer & b) !== 0) || ((rel.bit & b) !== 0 && (path.outer & a) !== 0)) return true
+        if ((overlap(rel.bit, a) && overlap(path.outer, b)) || (overlap(rel.bit, b) && overlap(path.outer, a))) return true
     }
     return false
   }
 
-  #join(a: number, b: number): boolean {
+  /** The one way these two sets may be joined, or null. */
+  #pairing(a: Relids, b: Relids): JoinStep | null {
     const match = legality(a, b, this.#parts.joins)
-    if (match === null) return false
+    if (match === null) return null
     const left = this.#memo.get(match.reversed ? b : a)
     const right = this.#memo.get(match.reversed ? a : b)
-    if (left === undefined || right === undefined) return false
+    if (left === undefined || right === undefined) return null
     const { join } = match
     const above = this.#applicable(left.mask, right.mask)
     const type = join === null ? 'inner' : join.type
     const joinQuals = join === null ? above : [...join.quals]
     const filterQuals = join === null ? [] : above
-    const rows = this.#rows(type, left, right, joinQuals, filterQuals)
+    return { type, left, right, joinQuals, filterQuals, rows: this.#rows(type, left, right, joinQuals, filterQuals) }
+  }
+
+  #join(a: Relids, b: Relids): boolean {
+    const found = this.#pairing(a, b)
+    if (found === null) return false
+    const { type, left, right, filterQuals } = found
     const mask = a | b
     let rel = this.#memo.get(mask)
     if (rel === undefined) {
       const width = type === 'semi' || type === 'anti' ? left.width : left.width + right.width
-      rel = { mask, rows, width, paths: [] }
+      rel = { mask, rows: found.rows, width, paths: [] }
     }
-    const step: JoinStep = { type, left, right, joinQuals, filterQuals, rows: rel.rows }
+    const step: JoinStep = { ...found, rows: rel.rows }
     this.#addPaths(rel, step)
     if (type === 'semi' && filterQuals.length === 0) this.#uniqueRight(rel, step)
     if (type === 'inner') this.#addPaths(rel, { ...step, left: right, right: left })
@@ -188,7 +219,7 @@ export class JoinSearch {
     const pairs = keyPairs(step, this.#problem)
     if (pairs.length === 0 || pairs.length !== step.joinQuals.length || !this.#baseOf.has(step.left.mask)) return
     const input = cheapest(step.right.paths)
-    if (input.outer !== 0) return
+    if (input.outer !== NO_RELS) return
     const unique = uniquePath(
       input,
       pairs.map((pair) => ({ expr: pair.right, operator: pair.operator, collation: pair.collation })),
@@ -199,14 +230,14 @@ export class JoinSearch {
   }
 
   /** Conditions that become checkable by joining exactly these two. */
-  #applicable(a: number, b: number): Expr[] {
+  #applicable(a: Relids, b: Relids): Expr[] {
     const both = a | b
     const quals: Expr[] = []
     for (const qual of this.#parts.quals) {
       if (contains(both, qual.required) && !contains(a, qual.required) && !contains(b, qual.required)) quals.push(qual.expr)
     }
     for (const ec of this.#problem.ecs.classes) {
-      if (ec.members.some((member) => member.relids === 0)) continue
+      if (ec.members.some((member) => member.relids === NO_RELS)) continue
       const l = ec.members.find((member) => contains(a, member.relids))
       const r = ec.members.find((member) => contains(b, member.relids))
       if (l === undefined || r === undefined) continue
@@ -263,10 +294,10 @@ export class JoinSearch {
       if (path !== null) addPath(rel.paths, path)
     }
     const right = this.#baseOf.get(step.right.mask)
-    const independent = step.right.paths.filter((path) => (path.outer & step.left.mask) === 0)
+    const independent = step.right.paths.filter((path) => !overlap(path.outer, step.left.mask))
     const bestRight = independent.length === 0 ? null : cheapest(independent)
     for (const left of step.left.paths) {
-      if ((left.outer & step.right.mask) !== 0) continue
+      if (overlap(left.outer, step.right.mask)) continue
       if (bestRight !== null) {
         add(hashJoinPath(step, left, bestRight, problem))
         for (const other of independent) {
@@ -274,7 +305,7 @@ export class JoinSearch {
         }
         add(nestLoopPath(step, left, bestRight, problem))
       }
-      for (const path of step.right.paths) if ((path.outer & step.left.mask) !== 0) add(nestLoopPath(step, left, path, problem))
+      for (const path of step.right.paths) if (overlap(path.outer, step.left.mask)) add(nestLoopPath(step, left, path, problem))
       if (right !== undefined) for (const path of lookupJoinPaths(step, left, right, problem)) add(path)
     }
   }

@@ -10,11 +10,12 @@ import { type IndexClause, indexClauses, indexUsable, matchIndex, predicateImpli
 import { collectAtoms, common, orderSatisfies, overInput, type Path, type PathKey, passThrough, Slots, targetList } from '../paths/path.ts'
 import { indexKeys, overScan } from '../paths/scan.ts'
 import { INNER_VAR, OUTER_VAR, type Plan, type PlanJoinType, type SortKey } from '../plan.ts'
+import { contains, NO_RELS, overlap, type Relids } from '../relids.ts'
 import { conjunction } from '../selectivity.ts'
 
 /** A set of joined relations. */
 export interface JoinRel {
-  readonly mask: number
+  readonly mask: Relids
   rows: number
   width: number
   readonly paths: Path[]
@@ -50,10 +51,10 @@ export function keyPairs(step: JoinStep, problem: JoinProblem): KeyPair[] {
     const ra = problem.relids(a)
     const rb = problem.relids(b)
     // A subquery's value is computed per pair, not kept as a key.
-    if (ra === 0 || rb === 0 || some(qual, isSubPlanExpr)) continue
+    if (ra === NO_RELS || rb === NO_RELS || some(qual, isSubPlanExpr)) continue
     const facts = { qual, type: a.type, collation: qual.inputCollation }
-    if ((ra & ~step.left.mask) === 0 && (rb & ~step.right.mask) === 0) pairs.push({ ...facts, left: a, right: b, operator: qual.opNo })
-    else if ((ra & ~step.right.mask) === 0 && (rb & ~step.left.mask) === 0) {
+    if (contains(step.left.mask, ra) && contains(step.right.mask, rb)) pairs.push({ ...facts, left: a, right: b, operator: qual.opNo })
+    else if (contains(step.right.mask, ra) && contains(step.left.mask, rb)) {
       const commuted = operatorByOid(qual.opNo)?.oprcom ?? 0
       if (commuted !== 0) pairs.push({ ...facts, left: b, right: a, operator: commuted })
     }
@@ -67,7 +68,7 @@ function inputSlots(exprs: readonly Expr[], step: JoinStep, problem: JoinProblem
   collectAtoms(exprs, all)
   const left = new Slots()
   const right = new Slots()
-  for (const atom of all.exprs) ((problem.relids(atom) & step.right.mask) !== 0 ? right : left).push(atom)
+  for (const atom of all.exprs) (overlap(problem.relids(atom), step.right.mask) ? right : left).push(atom)
   return { left, right }
 }
 
@@ -91,7 +92,7 @@ const qualCost = (quals: readonly Expr[]): number => quals.length * COST.operato
 
 export function hashJoinPath(step: JoinStep, left: Path, right: Path, problem: JoinProblem): Path | null {
   const pairs = keyPairs(step, problem).filter((pair) => operatorByOid(pair.operator)?.oprcanhash === true)
-  if (pairs.length === 0 || (right.outer & step.left.mask) !== 0 || (left.outer & step.right.mask) !== 0) return null
+  if (pairs.length === 0 || overlap(right.outer, step.left.mask) || overlap(left.outer, step.right.mask)) return null
   const keyed = new Set(pairs.map((pair) => pair.qual))
   const rest = step.joinQuals.filter((qual) => !keyed.has(qual))
   const startup = right.total + right.rows * COST.hashTuple
@@ -154,7 +155,7 @@ export function sortedBy(
 
 export function mergeJoinPath(step: JoinStep, left: Path, right: Path, problem: JoinProblem): Path | null {
   const pairs = keyPairs(step, problem).filter((pair) => operatorByOid(pair.operator)?.oprcanmerge === true)
-  if (pairs.length === 0 || (right.outer & step.left.mask) !== 0 || (left.outer & step.right.mask) !== 0) return null
+  if (pairs.length === 0 || overlap(right.outer, step.left.mask) || overlap(left.outer, step.right.mask)) return null
   const keyed = new Set(pairs.map((pair) => pair.qual))
   const rest = step.joinQuals.filter((qual) => !keyed.has(qual))
   const order = (exprs: readonly Expr[]): PathKey[] =>
@@ -220,11 +221,11 @@ function lessThan(type: number): number | undefined {
 }
 
 export function nestLoopPath(step: JoinStep, left: Path, right: Path, problem: JoinProblem): Path | null {
-  if (step.type === 'right' || (left.outer & step.right.mask) !== 0) return null
+  if (step.type === 'right' || overlap(left.outer, step.right.mask)) return null
   // A full join without equalities has no other way; its right side must be the same for all left rows.
-  if (step.type === 'full' && ((right.outer & step.left.mask) !== 0 || keyPairs(step, problem).length > 0)) return null
-  const supplied = right.params.filter((param) => (problem.relids(param.expr) & step.left.mask) !== 0)
-  const parameterised = (right.outer & step.left.mask) !== 0
+  if (step.type === 'full' && (overlap(right.outer, step.left.mask) || keyPairs(step, problem).length > 0)) return null
+  const supplied = right.params.filter((param) => overlap(problem.relids(param.expr), step.left.mask))
+  const parameterised = overlap(right.outer, step.left.mask)
   const materialize = !parameterised && !right.single && left.rows > 1 && step.type !== 'full'
   const rescan = materialize ? right.rows * COST.operator : right.total
   const loops = Math.max(1, left.rows)
@@ -276,12 +277,12 @@ export function lookupJoinPaths(step: JoinStep, left: Path, rel: BaseRel, proble
   for (const qual of [...step.joinQuals, ...rel.quals]) {
     for (const clause of indexClauses(qual, rel, problem, step.left.mask)) if (clause.op === '=') clauses.push(clause)
   }
-  if (!clauses.some((clause) => problem.relids(clause.value!) !== 0)) return []
+  if (!clauses.some((clause) => problem.relids(clause.value!) !== NO_RELS)) return []
   for (const index of rel.table.indexes) {
     if (!indexUsable(index)) continue
     if (index.predicate !== null && !predicateImplied(index.predicate, rel, problem, rel.quals)) continue
     const match = matchIndex(index, indexKeys(index, rel, problem), clauses)
-    if (match.equalColumns === 0 || !match.conditions.some((condition) => problem.relids(condition.value!) !== 0)) continue
+    if (match.equalColumns === 0 || !match.conditions.some((condition) => problem.relids(condition.value!) !== NO_RELS)) continue
     const conditions = match.conditions.slice(0, match.equalColumns)
     if (conditions.some((condition) => condition.op !== '=')) continue
     const unique = index.unique && conditions.length === index.columns.length

@@ -8,6 +8,7 @@ import { operatorByTypes } from '../../builtin/pg-operator.ts'
 import type { BaseRel, JoinProblem } from '../base-rel.ts'
 import { exprKey, mapExprDeep, splitAnd, stripRelabel } from '../expr-tree.ts'
 import type { IndexCondition } from '../plan.ts'
+import { contains, type Relids } from '../relids.ts'
 import { isVolatile, strictVars } from '../volatility.ts'
 
 /** One way to read a qual: `key` (an indexable expression of the relation) against a value that is constant during a scan. */
@@ -43,10 +44,10 @@ function keyComparable(left: number, right: number): boolean {
 }
 
 /** Every reading of `qual` as a condition on `rel`, with values made of relations in `outer` only. */
-export function indexClauses(qual: Expr, rel: BaseRel, problem: JoinProblem, outer: number): IndexClause[] {
+export function indexClauses(qual: Expr, rel: BaseRel, problem: JoinProblem, outer: Relids): IndexClause[] {
   const { catalog } = problem.root
   const own = (expr: Expr): boolean => problem.relids(expr) === rel.bit
-  const constant = (expr: Expr): boolean => (problem.relids(expr) & ~outer) === 0 && !isVolatile(expr, catalog)
+  const constant = (expr: Expr): boolean => contains(outer, problem.relids(expr)) && !isVolatile(expr, catalog)
   const clauses: IndexClause[] = []
   const keyOf = (expr: Expr): string => exprKey(stripRelabel(expr))
   switch (qual.kind) {

@@ -6,20 +6,21 @@ import type { Root } from '../context.ts'
 import { COST, clampRows, DEFAULTS } from '../cost.ts'
 import { exprKey, stripRelabel } from '../expr-tree.ts'
 import type { Plan } from '../plan.ts'
+import { NO_RELS, type Relids } from '../relids.ts'
 import { correlateExpr, outerParams } from '../rewrite/correlate.ts'
 import { conjunction } from '../selectivity.ts'
 import { indexClauses } from './index-match.ts'
 import { addPath, common, type Path, type PathKey, targetList } from './path.ts'
 import { overScan } from './scan.ts'
 
-const FREE = { startup: 0, order: [] as readonly PathKey[], outer: 0, params: [], single: false }
+const FREE = { startup: 0, order: [] as readonly PathKey[], outer: NO_RELS, params: [], single: false }
 
 export function virtualPaths(rel: BaseRel, problem: JoinProblem): void {
   const quals = rel.quals.map((qual) => overScan(qual, rel))
   const total = rel.tuples * COST.tuple
   const hints: { attnum: number; value: Expr }[] = []
   for (const qual of rel.quals) {
-    for (const clause of indexClauses(qual, rel, problem, 0)) {
+    for (const clause of indexClauses(qual, rel, problem, NO_RELS)) {
       const key = qual.kind === 'OpExpr' ? qual.args.map(stripRelabel).find((arg) => exprKey(arg) === clause.key) : undefined
       if (clause.op === '=' && key?.kind === 'Var') hints.push({ attnum: key.attno, value: clause.value! })
     }
@@ -74,7 +75,7 @@ export function functionPaths(rel: BaseRel, problem: JoinProblem): void {
 function lateralExprs(rel: BaseRel, problem: JoinProblem, exprs: readonly Expr[]) {
   const found = outerParams()
   const functions = exprs.map((expr) => correlateExpr(expr, problem.root.glob, found))
-  const outer = found.list.reduce((set, param) => set | problem.relids(param.expr), 0) & ~rel.bit
+  const outer = found.list.reduce((set, param) => set | problem.relids(param.expr), NO_RELS) & ~rel.bit
   return { functions, outer, params: found.list }
 }
 
@@ -140,7 +141,7 @@ export function subqueryPaths(
   columns: readonly Expr[],
   finish: (plan: Plan) => Plan,
   order: readonly PathKey[],
-  outer: number,
+  outer: Relids,
   params: Path['params'],
 ): void {
   const quals = rel.quals.map((qual) => overScan(qual, rel))

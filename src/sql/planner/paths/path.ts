@@ -4,6 +4,7 @@
 import type { Expr, TargetEntry } from '../../analyzer/expr.ts'
 import { exprKey, makeVar, replace, targetEntry } from '../expr-tree.ts'
 import { OUTER_VAR, type Plan, type SortKey } from '../plan.ts'
+import { contains, type Relids } from '../relids.ts'
 
 /** One column of an order. `key` names the expression, equal for all members of an equivalence class. */
 export interface PathKey {
@@ -19,7 +20,7 @@ export interface Path {
   readonly width: number
   readonly order: readonly PathKey[]
   /** Relations (bits) outside that must supply `params` first. */
-  readonly outer: number
+  readonly outer: Relids
   readonly params: readonly { readonly id: number; readonly expr: Expr }[]
   /** At most one row. */
   readonly single: boolean
@@ -50,7 +51,7 @@ export function addPath(paths: Path[], path: Path): void {
     if (
       other.total <= path.total &&
       other.startup <= path.startup &&
-      (other.outer & ~path.outer) === 0 &&
+      contains(path.outer, other.outer) &&
       orderSatisfies(other.order, path.order)
     ) {
       return
@@ -61,7 +62,7 @@ export function addPath(paths: Path[], path: Path): void {
     if (
       path.total <= other.total &&
       path.startup <= other.startup &&
-      (path.outer & ~other.outer) === 0 &&
+      contains(other.outer, path.outer) &&
       orderSatisfies(path.order, other.order)
     ) {
       paths.splice(i, 1)

@@ -8,6 +8,7 @@ import type { BaseRel, JoinProblem } from '../base-rel.ts'
 import { COST, clampRows } from '../cost.ts'
 import { exprKey, makeVar, replace } from '../expr-tree.ts'
 import { CTID_ATTNO, type Plan, ROW_KEY_ATTNO, SCAN_VAR } from '../plan.ts'
+import { NO_RELS } from '../relids.ts'
 import { arrayLength, conjunction } from '../selectivity.ts'
 import { type IndexClause, indexClauses, indexColumnExpr, indexUsable, matchIndex, predicateImplied } from './index-match.ts'
 import { addPath, common, type Path, type PathKey, targetList } from './path.ts'
@@ -107,7 +108,7 @@ export function tablePaths(rel: BaseRel, problem: JoinProblem): void {
       total: seqTotal + (backward ? 0.01 : 0),
       width: rel.width,
       order: primary === null ? [] : indexOrder(primary, rel, problem, 0, backward),
-      outer: 0,
+      outer: NO_RELS,
       params: [],
       single: false,
       build: (targets) => ({
@@ -120,7 +121,7 @@ export function tablePaths(rel: BaseRel, problem: JoinProblem): void {
     }
     addPath(rel.paths, path)
   }
-  const clauses = quals.flatMap((qual) => indexClauses(qual, rel, problem, 0))
+  const clauses = quals.flatMap((qual) => indexClauses(qual, rel, problem, NO_RELS))
   tidPath(rel, clauses)
   if (quals.some((qual) => qual.kind === 'CurrentOfExpr')) return
   for (const index of rel.table!.indexes) {
@@ -153,7 +154,7 @@ function addTidPath(rel: BaseRel, answered: Expr, tids: Expr, rows: number): voi
     total,
     width: rel.width,
     order: [],
-    outer: 0,
+    outer: NO_RELS,
     params: [],
     single: rows === 1,
     build: (targets) => ({
@@ -195,7 +196,7 @@ function indexPaths(index: IndexDescriptor, rel: BaseRel, problem: JoinProblem, 
       total: total + (backward ? 0.01 : 0),
       width: rel.width,
       order: indexOrder(index, rel, problem, match.equalColumns, backward),
-      outer: 0,
+      outer: NO_RELS,
       params: [],
       single: false,
       build: (targets): Plan => ({
@@ -220,7 +221,7 @@ function pointGet(index: IndexDescriptor, rel: BaseRel, key: readonly Expr[], qu
     total,
     width: rel.width,
     order: [],
-    outer: 0,
+    outer: NO_RELS,
     params: [],
     single: true,
     build: (targets) => ({
