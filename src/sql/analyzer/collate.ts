@@ -163,6 +163,17 @@ function walk(state: ParseState, expr: Expr, context: Derivation): void {
       break
     case 'GroupingFunc':
       return
+    case 'JsonConstructorExpr':
+      for (const arg of expr.args) separate(state, arg)
+      return
+    case 'JsonIsPredicate':
+      separate(state, expr.arg)
+      return
+    case 'JsonExpr':
+      for (const part of [...expr.args, expr.emptyDefault, expr.errorDefault]) if (part !== null) separate(state, part)
+      node.collation = typeCollation(state, expr.type)
+      if (node.collation !== 0) finish(node.collation, IMPLICIT, expr.location)
+      return
     default:
       for (const arg of expr.args) walk(state, arg, own)
   }

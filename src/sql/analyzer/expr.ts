@@ -262,6 +262,38 @@ export interface NextValueExpr extends Typed {
   readonly kind: 'NextValueExpr'
   readonly sequence: Oid
 }
+/** JSON_OBJECT (keys and values in turn), JSON_ARRAY, JSON(text WITH UNIQUE KEYS); of type json or jsonb. */
+export interface JsonConstructorExpr extends Typed {
+  readonly kind: 'JsonConstructorExpr'
+  readonly what: 'object' | 'array' | 'parse'
+  readonly args: readonly Expr[]
+  readonly absentOnNull: boolean
+  readonly unique: boolean
+}
+/** arg IS JSON …: of a string type, json or jsonb. */
+export interface JsonIsPredicate extends Typed {
+  readonly kind: 'JsonIsPredicate'
+  readonly arg: Expr
+  readonly item: 'any' | 'object' | 'array' | 'scalar'
+  readonly unique: boolean
+}
+export type JsonBehavior = 'null' | 'error' | 'true' | 'false' | 'unknown' | 'empty array' | 'empty object' | 'default'
+/** JSON_EXISTS, JSON_VALUE, JSON_QUERY. */
+export interface JsonExpr extends Typed {
+  readonly kind: 'JsonExpr'
+  readonly op: 'exists' | 'value' | 'query'
+  /** The document (jsonb), the path (jsonpath), the values passed. */
+  readonly args: readonly Expr[]
+  readonly passingNames: readonly string[]
+  readonly wrapper: 'none' | 'conditional' | 'unconditional'
+  readonly omitQuotes: boolean
+  readonly onEmpty: JsonBehavior
+  readonly emptyDefault: Expr | null
+  readonly onError: JsonBehavior
+  readonly errorDefault: Expr | null
+  /** Of JSON_TABLE, for messages. */
+  readonly column: string | null
+}
 /** WHERE CURRENT OF cursor. */
 export interface CurrentOfExpr extends Typed {
   readonly kind: 'CurrentOfExpr'
@@ -307,6 +339,9 @@ export type Expr =
   | GroupingFunc
   | NextValueExpr
   | CurrentOfExpr
+  | JsonConstructorExpr
+  | JsonIsPredicate
+  | JsonExpr
 
 /** One column of a target list. `resno` from 1; in UPDATE and INSERT it is the target column's attnum. Junk entries are computed, not sent. */
 export interface TargetEntry {

@@ -28,6 +28,18 @@ import { exprLocation } from './location.ts'
 import { boolExpr, makeConst } from './make.ts'
 import { makeOp, makeScalarArrayOp, operatorName } from './operators.ts'
 import { distinct, rowComparison, rowDistinct, transformArray, transformRow } from './row-expr.ts'
+import {
+  transformJsonArray,
+  transformJsonArrayAgg,
+  transformJsonArrayQuery,
+  transformJsonFunc,
+  transformJsonIsPredicate,
+  transformJsonObject,
+  transformJsonObjectAgg,
+  transformJsonParse,
+  transformJsonScalar,
+  transformJsonSerialize,
+} from './sql-json.ts'
 import { transformMultiAssign, transformSubLink } from './sublink.ts'
 import { lookupCollation, resolveType } from './type-name.ts'
 
@@ -131,6 +143,26 @@ function dispatchOther(state: ParseState, node: Node): Expr {
       const levelsUp = aggregateLevel(state, args, [], null, loc(n.GroupingFunc), true)
       return { kind: 'GroupingFunc', args, refs: [], levelsUp, type: T.int4, typmod: -1, collation: 0, location: loc(n.GroupingFunc) }
     }
+    case 'JsonObjectConstructor':
+      return transformJsonObject(state, n.JsonObjectConstructor)
+    case 'JsonArrayConstructor':
+      return transformJsonArray(state, n.JsonArrayConstructor)
+    case 'JsonArrayQueryConstructor':
+      return transformJsonArrayQuery(state, n.JsonArrayQueryConstructor)
+    case 'JsonObjectAgg':
+      return transformJsonObjectAgg(state, n.JsonObjectAgg)
+    case 'JsonArrayAgg':
+      return transformJsonArrayAgg(state, n.JsonArrayAgg)
+    case 'JsonParseExpr':
+      return transformJsonParse(state, n.JsonParseExpr)
+    case 'JsonScalarExpr':
+      return transformJsonScalar(state, n.JsonScalarExpr)
+    case 'JsonSerializeExpr':
+      return transformJsonSerialize(state, n.JsonSerializeExpr)
+    case 'JsonIsPredicate':
+      return transformJsonIsPredicate(state, n.JsonIsPredicate)
+    case 'JsonFuncExpr':
+      return transformJsonFunc(state, n.JsonFuncExpr)
     case 'SetToDefault':
       throw errorAt(state, SQLSTATE.syntaxError, 'DEFAULT is not allowed in this context', loc(n.SetToDefault))
     case 'MultiAssignRef':

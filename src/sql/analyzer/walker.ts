@@ -33,7 +33,13 @@ export function forEachChild(expr: Expr, visit: (child: Expr) => void): void {
     case 'MinMaxExpr':
     case 'RowExpr':
     case 'GroupingFunc':
+    case 'JsonConstructorExpr':
       each(expr.args)
+      return
+    case 'JsonExpr':
+      each(expr.args)
+      if (expr.emptyDefault !== null) visit(expr.emptyDefault)
+      if (expr.errorDefault !== null) visit(expr.errorDefault)
       return
     case 'NullTest':
     case 'BooleanTest':
@@ -43,6 +49,7 @@ export function forEachChild(expr: Expr, visit: (child: Expr) => void): void {
     case 'ConvertRowtypeExpr':
     case 'CoerceToDomain':
     case 'CollateExpr':
+    case 'JsonIsPredicate':
       visit(expr.arg)
       return
     case 'ArrayCoerceExpr':
@@ -146,7 +153,12 @@ export function mapChildren(
       case 'MinMaxExpr':
       case 'RowExpr':
       case 'GroupingFunc':
+      case 'JsonConstructorExpr':
         return { ...expr, args: all(expr.args) }
+      case 'JsonExpr': {
+        const optional = (part: Expr | null): Expr | null => (part === null ? null : one(part))
+        return { ...expr, args: all(expr.args), emptyDefault: optional(expr.emptyDefault), errorDefault: optional(expr.errorDefault) }
+      }
       case 'NullTest':
       case 'BooleanTest':
       case 'FieldSelect':
@@ -155,6 +167,7 @@ export function mapChildren(
       case 'ConvertRowtypeExpr':
       case 'CoerceToDomain':
       case 'CollateExpr':
+      case 'JsonIsPredicate':
         return { ...expr, arg: one(expr.arg) }
       case 'ArrayCoerceExpr':
         return { ...expr, arg: one(expr.arg), elementExpr: one(expr.elementExpr) }

@@ -25,6 +25,8 @@ function ofNode(expr: Expr, catalog: CatalogSnapshot): Volatility {
     case 'CurrentOfExpr':
       return 'v'
     case 'SqlValueFunction':
+    case 'JsonConstructorExpr':
+    case 'JsonExpr':
     case 'CoerceViaIO':
     case 'ArrayCoerceExpr':
     case 'CoerceToDomain':

@@ -42,6 +42,8 @@ function looksLikeFunction(expr: Expr): boolean {
       return expr.format === 'call' || expr.format === 'sql-syntax'
     case 'CoalesceExpr':
     case 'MinMaxExpr':
+    case 'JsonConstructorExpr':
+    case 'JsonExpr':
     case 'NullIfExpr':
     case 'SqlValueFunction':
       return true

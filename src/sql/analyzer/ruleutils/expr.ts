@@ -10,6 +10,7 @@ import { bindWriteExpr, writeQuery } from './entry.ts'
 import { collationText, functionName, operatorText, relationName, typeText } from './names.ts'
 import { isSimple } from './precedence.ts'
 import { writeOrderBy, writeWindowSpec } from './sort.ts'
+import { writeJsonConstructor, writeJsonExpr, writeJsonIsPredicate } from './sql-json.ts'
 import { writeSqlSyntax } from './sql-syntax.ts'
 import { INDENT_VAR, type Writer } from './writer.ts'
 
@@ -220,6 +221,15 @@ export function writeExpr(w: Writer, expr: Expr, showImplicit: boolean): void {
       return
     case 'CurrentOfExpr':
       w.add(`CURRENT OF ${quoteIdentifier(expr.cursorName)}`)
+      return
+    case 'JsonConstructorExpr':
+      writeJsonConstructor(w, expr, (part) => writeExpr(w, part, true))
+      return
+    case 'JsonIsPredicate':
+      writeJsonIsPredicate(w, expr, (part) => writeExpr(w, part, true))
+      return
+    case 'JsonExpr':
+      writeJsonExpr(w, expr, (part) => writeExpr(w, part, true))
       return
     default:
       unreachable(expr, 'expression')

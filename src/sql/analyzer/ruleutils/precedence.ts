@@ -13,6 +13,8 @@ function enclosing(parent: Expr): boolean {
     case 'RowExpr':
     case 'CoalesceExpr':
     case 'MinMaxExpr':
+    case 'JsonConstructorExpr':
+    case 'JsonExpr':
     case 'NullIfExpr':
     case 'Aggref':
     case 'GroupingFunc':
@@ -38,6 +40,8 @@ export function isSimple(w: Writer, node: Expr, parent: Expr): boolean {
     case 'RowExpr':
     case 'CoalesceExpr':
     case 'MinMaxExpr':
+    case 'JsonConstructorExpr':
+    case 'JsonExpr':
     case 'SqlValueFunction':
     case 'NullIfExpr':
     case 'Aggref':

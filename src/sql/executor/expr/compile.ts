@@ -18,6 +18,7 @@ import { compileAndOr, compileBooleanTest, compileCase, compileCoalesce, compile
 import { compileConvertRowtype, compileFieldSelect, compileFieldStore, compileRow, compileRowCompare } from './record.ts'
 import { compileScalarArray } from './scalar-array.ts'
 import type { ExprScope } from './scope.ts'
+import { compileJsonConstructor, compileJsonExpr, compileJsonIsPredicate } from './sql-json.ts'
 import { compileSqlValue } from './sql-value.ts'
 import { compileSubPlan } from './subplan.ts'
 
@@ -212,6 +213,12 @@ function compileNode(e: Expr, scope: ExprScope, cx: Compilation, cells: Cells): 
       assert(cell !== null, 'VALUE outside a domain check')
       return sync(() => cell.value)
     }
+    case 'JsonConstructorExpr':
+      return compileJsonConstructor(e, all(e.args), cx)
+    case 'JsonIsPredicate':
+      return compileJsonIsPredicate(e, compile(e.arg))
+    case 'JsonExpr':
+      return compileJsonExpr(e, compile, cx)
     case 'NextValueExpr':
       return eagerWaiting([], () => state.ctx.sequences.nextval(e.sequence))
     case 'Aggref':
