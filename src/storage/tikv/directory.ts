@@ -6,6 +6,7 @@ import type { KeyspaceDirectory, KeyspaceMeta, KeyspaceState } from '../store.ts
 import { Backoff, BUDGET } from './backoff.ts'
 import { Capability } from './codec.ts'
 import type { Engine } from './engine.ts'
+import { KeyspaceWatch } from './keyspace-watch.ts'
 import { PdRefusal } from './pd.ts'
 import { Keyspace as KeyspaceService, type KeyspaceMeta as MetaMessage } from './proto/keyspacepb.ts'
 import { ErrorType } from './proto/pdpb.ts'
@@ -14,7 +15,6 @@ import { Snapshot } from './snapshot.ts'
 const NAME = /^[-A-Za-z0-9_]{1,20}$/
 const PATH = '/pd/api/v2/keyspaces'
 const PAGE = 1000
-const POLL_MS = 1000
 /** After a change of PD's leader creations may fail for a minute. */
 const CREATE_PATIENCE_MS = 120_000
 const SCAN_ROWS = 1024
@@ -53,8 +53,7 @@ export class PdDirectory implements KeyspaceDirectory {
   readonly #engine: Engine
   readonly #watchers = new Set<(meta: KeyspaceMeta) => void>()
   readonly #seen = new Map<number, string>()
-  #timer: NodeJS.Timeout | null = null
-  #polling = false
+  #watch: KeyspaceWatch | null = null
 
   constructor(engine: Engine) {
     this.#engine = engine
@@ -231,34 +230,29 @@ export class PdDirectory implements KeyspaceDirectory {
 
   watch(changed: (meta: KeyspaceMeta) => void): () => void {
     this.#watchers.add(changed)
-    if (this.#timer === null) {
-      void this.#poll(true)
-      this.#timer = setInterval(() => void this.#poll(false), POLL_MS)
-      this.#timer.unref()
-    }
+    if (this.#watchers.size === 1) this.#engine.background('listing keyspaces', this.#startWatch())
     return () => {
       this.#watchers.delete(changed)
       if (this.#watchers.size === 0) this.close()
     }
   }
 
-  async #poll(isFirst: boolean): Promise<void> {
-    if (this.#polling || this.#engine.closed) return
-    this.#polling = true
+  async #startWatch(): Promise<void> {
+    // What is there by now is no change.
     try {
-      for (const meta of await this.list()) {
-        if (isFirst && !this.#seen.has(meta.id)) this.#seen.set(meta.id, signature(meta))
-        else this.#note(meta)
-      }
-    } catch (error) {
-      if (!this.#engine.closed) this.#engine.log.warn('PD does not list keyspaces', { error: (error as Error).message })
+      for (const meta of await this.list()) this.#seen.set(meta.id, signature(meta))
     } finally {
-      this.#polling = false
+      if (this.#watchers.size > 0) {
+        this.#watch ??= new KeyspaceWatch(this.#engine, (message) => {
+          if (message.id !== 0) this.#note(fromMessage(message))
+        })
+      }
     }
   }
 
   close(): void {
-    if (this.#timer !== null) clearInterval(this.#timer)
-    this.#timer = null
+    this.#watch?.close()
+    this.#watch = null
+    this.#seen.clear()
   }
 }

@@ -46,6 +46,8 @@ export interface StreamHandlers {
 
 export interface MessageStream {
   send(message: Buffer): void
+  /** Nothing more will be sent; what comes is still received. */
+  end(): void
   close(): void
 }
 
@@ -290,6 +292,9 @@ export class Channel {
     return {
       send: (message) => {
         if (!stream.destroyed && !stream.closed) stream.write(frame(message))
+      },
+      end: () => {
+        if (!stream.destroyed && !stream.closed) stream.end()
       },
       close: () => {
         isOver = true

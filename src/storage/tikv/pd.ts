@@ -44,8 +44,7 @@ export class PdClient {
   #refreshing: Promise<void> | null = null
   #timer: NodeJS.Timeout | null = null
   #closed = false
-  /** Called when another member leads now. */
-  onLeader: () => void = () => {}
+  readonly #leaderListeners = new Set<() => void>()
 
   constructor(endpoints: readonly string[], tls: TlsOptions | null, log: TikvLog) {
     this.#endpoints = endpoints.map(hostOf)
@@ -68,6 +67,12 @@ export class PdClient {
       this.refresh().catch((error: Error) => this.log.warn('PD members cannot be read', { error: error.message }))
     }, REFRESH_MS)
     this.#timer.unref()
+  }
+
+  /** Calls back whenever another member leads; answers how to stop. */
+  onLeader(listener: () => void): () => void {
+    this.#leaderListeners.add(listener)
+    return () => this.#leaderListeners.delete(listener)
   }
 
   #channel(address: string): Channel {
@@ -104,7 +109,7 @@ export class PdClient {
     if (this.#leader?.address === best.leader) return
     this.#leader = this.#channel(best.leader)
     this.log.info('PD leader', { address: best.leader, members: this.#endpoints.length })
-    this.onLeader()
+    for (const listener of this.#leaderListeners) listener()
   }
 
   async #askMembers(address: string): Promise<{ leader: string; urls: string[] } | null> {

@@ -38,7 +38,7 @@ export class TimestampOracle {
 
   constructor(pd: PdClient) {
     this.#pd = pd
-    pd.onLeader = () => this.#drop(new RpcError(GRPC.UNAVAILABLE, 'another PD member leads', false))
+    pd.onLeader(() => this.#drop(new RpcError(GRPC.UNAVAILABLE, 'another PD member leads', false)))
   }
 
   next(): Promise<bigint> {
