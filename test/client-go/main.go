@@ -2,7 +2,8 @@
 //
 //	client-go -pd 127.0.0.1:1234 -control http://127.0.0.1:1235 [-unary] [-only text]
 //
-// The keyspaces "test" and "other" must exist, and three stores.
+// The keyspaces "test" and "other" must exist, and three stores. With -serve it does instead what lines of JSON on standard input ask for (serve.go);
+// with -bench 5 it measures its operations (bench.go), 5 s each.
 package main
 
 import (
@@ -31,6 +32,10 @@ var (
 	pdAddress = flag.String("pd", "", "host:port of PD")
 	control   = flag.String("control", "", "URL of the control interface")
 	unary     = flag.Bool("unary", false, "unary RPCs instead of BatchCommands")
+	serving   = flag.Bool("serve", false, "do what standard input asks for")
+	measuring = flag.Float64("bench", 0, "seconds to measure each operation for")
+	workers   = flag.Int("workers", 8, "of -bench")
+	keyspace  = flag.String("keyspace", "test", "keyspace to work in")
 	only      = flag.String("only", "", "scenarios whose name holds this")
 )
 
@@ -147,7 +152,15 @@ func main() {
 	if *unary {
 		config.UpdateGlobal(func(conf *config.Config) { conf.TiKVClient.MaxBatchSize = 0 })
 	}
-	c := newClient("test")
+	c := newClient(*keyspace)
+	if *serving {
+		serve(&env{c: c})
+		return
+	}
+	if *measuring > 0 {
+		bench(&env{c: c}, *measuring, *workers)
+		return
+	}
 	failed := 0
 	for _, s := range scenarios {
 		if *only != "" && !strings.Contains(s.name, *only) {

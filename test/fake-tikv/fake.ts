@@ -6,7 +6,7 @@ import { type Cluster, createCluster, createRandom, type Store } from './cluster
 import { answerControl } from './control.ts'
 import { createFaults, type Faults } from './faults.ts'
 import { GrpcError, Status } from './grpc.ts'
-import { listen, type Port } from './listen.ts'
+import { type Certificates, listen, type Port } from './listen.ts'
 import { createPd, type Pd, VERSION } from './pd.ts'
 import { answerHttp } from './pd-http.ts'
 import { createPdService } from './pd-service.ts'
@@ -21,6 +21,8 @@ export interface FakeOptions {
   readonly seed: number
   /** From a store's death to the election of new leaders; a real cluster takes 11 to 13 s. */
   readonly electionMs?: number
+  /** TLS on PD's and the stores' ports; the control port stays plain. */
+  readonly certificates?: Certificates
 }
 
 const ELECTION_MS = 500
@@ -54,10 +56,11 @@ export async function startFake(options: FakeOptions): Promise<Fake> {
   const pdService = createPdService(pd, faults)
   const ports = new Map<bigint, Port>()
   const timers = new Set<NodeJS.Timeout>()
-  const openPd = (port: number): Promise<Port> => listen(port, pdService.find, (request, response) => answerHttp(pd, request, response))
+  const openPd = (port: number): Promise<Port> =>
+    listen(port, options.certificates, pdService.find, (request, response) => answerHttp(pd, request, response))
   let pdPort: Port | undefined = await openPd(options.pdPort)
   const pdPortNumber = pdPort.port
-  pd.member.clientUrl = `http://127.0.0.1:${pdPortNumber}`
+  pd.member.clientUrl = `${options.certificates === undefined ? 'http' : 'https'}://127.0.0.1:${pdPortNumber}`
 
   const killStore = async (id: bigint): Promise<void> => {
     const store = cluster.stores.get(id)
@@ -76,7 +79,7 @@ export async function startFake(options: FakeOptions): Promise<Fake> {
       throw new GrpcError(Status.UNAVAILABLE, `store panicked: ${reason}`)
     }
     const service = createStoreService(createHandlers(cluster, store, panic), faults)
-    const port = await listen(wanted, service.find)
+    const port = await listen(wanted, options.certificates, service.find)
     ports.set(store.id, port)
     store.isUp = true
     store.address = `127.0.0.1:${port.port}`

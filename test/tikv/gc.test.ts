@@ -3,17 +3,16 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { Backoff } from '../../src/storage/tikv/backoff.ts'
 import { Capability } from '../../src/storage/tikv/codec.ts'
 import { PdDirectory } from '../../src/storage/tikv/directory.ts'
 import { Engine } from '../../src/storage/tikv/engine.ts'
 import { GcWorker } from '../../src/storage/tikv/gc-worker.ts'
-import { Op } from '../../src/storage/tikv/proto/kvrpcpb.ts'
 import type { SafePointOptions } from '../../src/storage/tikv/safe-points.ts'
 import { TIKV_CAPABILITIES } from '../../src/storage/tikv/store.ts'
 import { TikvTransaction } from '../../src/storage/tikv/transaction.ts'
 import { type Fake, startFake } from '../fake-tikv/fake.ts'
 import { failure, key, wholeTable } from '../kv/conformance.ts'
+import { type LockKind, leaveLocks } from './leave-locks.ts'
 
 const SAFE_POINTS: SafePointOptions = { pollMs: 20, trustMs: 150, maxHoldMs: 60_000 }
 const LIFE_MS = 300
@@ -132,56 +131,12 @@ test('a snapshot that fell behind fails; it never misses a row', async () => {
 
 test('locks of every kind are settled first', async () => {
   const one = await node()
-  const { engine } = one
-  const lock = async (keyspace: string, names: string[], options: { async?: boolean; commitPrimary?: boolean; pessimistic?: boolean }) => {
-    const capability = one.capability(keyspace)
-    const startTs = await engine.oracle.next()
-    const keys = names.map((name) => capability.key(key(name)))
-    const send = async (command: 'KvPrewrite' | 'KvPessimisticLock', at: Buffer, request: object) => {
-      const answer = await engine.router.sendTo(capability, command, at, request, { backoff: new Backoff(5000) })
-      expect(answer.errors).toEqual([])
-      return answer
-    }
-    let minCommitTs = 0n
-    for (const at of keys) {
-      if (options.pessimistic) {
-        await send('KvPessimisticLock', at, {
-          mutations: [{ op: Op.PessimisticLock, key: at }],
-          primary_lock: keys[0]!,
-          start_version: startTs,
-          lock_ttl: 3_600_000n,
-          for_update_ts: startTs,
-        })
-        continue
-      }
-      const answer = await send('KvPrewrite', at, {
-        mutations: [{ op: Op.Put, key: at, value: Buffer.from('committed') }],
-        primary_lock: keys[0]!,
-        start_version: startTs,
-        lock_ttl: 3_600_000n,
-        txn_size: 1n,
-        use_async_commit: options.async === true,
-        secondaries: options.async === true && at === keys[0] ? keys.slice(1) : [],
-        min_commit_ts: startTs + 1n,
-      })
-      const { min_commit_ts: min } = answer as { min_commit_ts: bigint }
-      if (min > minCommitTs) minCommitTs = min
-    }
-    if (options.commitPrimary) {
-      const commit = await engine.router.sendTo(
-        capability,
-        'KvCommit',
-        keys[0]!,
-        { start_version: startTs, keys: [keys[0]!], commit_version: await engine.oracle.next(), primary_key: keys[0]! },
-        { backoff: new Backoff(5000) },
-      )
-      expect(commit.error).toBeUndefined()
-    }
-  }
-  await lock('one', ['a1', 'a2', 'a3'], { commitPrimary: true })
-  await lock('two', ['b1', 'b2'], { async: true })
-  await lock('two', ['c1', 'c2'], {})
-  await lock('two', ['d1', 'd2'], { pessimistic: true })
+  const leave = (keyspace: string, kind: LockKind, ...names: string[]): Promise<void> =>
+    leaveLocks(one.engine, one.capability(keyspace), kind, names.map(key), Buffer.from('committed'), 3_600_000n)
+  await leave('one', 'primary', 'a1', 'a2', 'a3')
+  await leave('two', 'async', 'b1', 'b2')
+  await leave('two', 'optimistic', 'c1', 'c2')
+  await leave('two', 'pessimistic', 'd1', 'd2')
   expect([...fake.cluster.mvcc.locked()].length).toBe(8)
   const worker = one.worker()
   await collect(worker)
