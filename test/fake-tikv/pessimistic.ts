@@ -42,6 +42,7 @@ export function acquireLock(mvcc: Mvcc, batch: Batch, txn: LockTxn, mutation: Mu
   if (own !== undefined) {
     if (own.startTs !== txn.startTs) throw locked(key, own)
     if (own.type !== Op.PessimisticLock) throw lockTypeNotMatch(txn.startTs, key, false)
+    if (mutation.assertion === Assertion.NotExist && valueAt(entry, forUpdateTs)) throw alreadyExist(key)
     if (txn.force && forUpdateTs < own.forUpdateTs) {
       forUpdateTs = own.forUpdateTs
       conflictTs = own.forUpdateTs

@@ -404,6 +404,27 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
         await other.rollback()
       })
 
+      test.each([
+        ['locked first', false, true],
+        ['locked first, autocommit', true, true],
+        ['locked afterwards, autocommit', true, false],
+      ])('insert finds a key that exists under an own lock: %s', async (_, autocommit, lockFirst) => {
+        const keyspace = await fresh()
+        await write(keyspace, { a: 'kept' })
+        const txn = keyspace.begin({ isolation: 'read committed', autocommit })
+        await expectKind('alreadyExists', async () => {
+          if (lockFirst) await lock(txn, 'a')
+          await txn.insert(key('a'), bytes('lost'))
+          if (!lockFirst) await lock(txn, 'a')
+          await txn.put(key('a'), bytes('lost, too'))
+          await txn.commit()
+        })
+        await txn.rollback()
+        const reader = begin(keyspace)
+        expect(text(await reader.get(key('a')))).toBe('kept')
+        await reader.rollback()
+      })
+
       test('all or nothing: a failed call leaves no lock behind', async () => {
         const keyspace = await fresh()
         const holder = begin(keyspace)

@@ -199,15 +199,24 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     const values = returnValues ? new Array<Buffer | null>(keys.length).fill(null) : null
     const targets = new Map<string, LockTarget>()
     const names: string[] = new Array(keys.length)
+    const unchecked: WriteEntry[] = []
     for (let i = 0; i < keys.length; i++) {
       const key = this.capability.key(keys[i]!)
       const name = key.latin1Slice()
       names[i] = name
-      if (this.#locks.has(name) && (!returnValues || this.writes?.entries.has(name) === true)) continue
+      const own = this.writes?.entries.get(name)
+      if (this.#locks.has(name) && (!returnValues || own !== undefined)) continue
+      if (own?.unchecked === true) unchecked.push(own)
       if (!targets.has(name)) targets.set(name, this.#target(key, name))
     }
     if (targets.size > 0) {
-      await this.#acquire([...targets.values()], { ...options, returnValues, mustNotExist: false })
+      await this.#acquire([...targets.values()], { ...options, returnValues: returnValues || unchecked.length > 0, mustNotExist: false })
+    }
+    // Under an own lock the commit would not look whether these exist.
+    for (const { key, name, value } of unchecked) {
+      if (!this.#locks.has(name)) continue
+      if (targets.get(name)!.value !== null) throw exists(this.capability.user(key))
+      this.#write(key, name, value, false)
     }
     for (let i = 0; i < keys.length; i++) {
       const name = names[i]!
@@ -381,7 +390,8 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
       if (own !== undefined ? own.value !== null : targets.has(name)) throw exists(keys[i]!)
       if (own === undefined) targets.set(name, this.#target(key, name))
     }
-    if (isAutocommit || targets.size === 0) {
+    const isLater = isAutocommit && !entries.some(({ name }) => this.#locks.has(name))
+    if (isLater || targets.size === 0) {
       for (let i = 0; i < entries.length; i++) this.#insertOne(entries[i]!, values[i]!, isAutocommit)
       return
     }
