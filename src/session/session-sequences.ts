@@ -44,20 +44,22 @@ export class SessionSequences implements SequenceAccess {
     this.#session = session
   }
 
+  /** Any of `privileges` will do; 0 = none is needed. */
   #find(oid: Oid, privileges: number): RelationDescriptor {
     const snapshot = this.#session.planning.snapshot()
     const relation = snapshot.relation(oid)
     if (relation === null) throw new PgError(SQLSTATE.undefinedTable, `relation with OID ${oid} does not exist`)
     const { descriptor } = relation
     if (descriptor?.kind !== 'S') throw new PgError(SQLSTATE.wrongObjectType, `"${relation.name}" is not a sequence`)
-    if (relationMask(snapshot, relation, this.#session.roles.current, privileges) === 0) throw permissionDenied('sequence', relation.name)
+    const allowed = privileges === 0 || relationMask(snapshot, relation, this.#session.roles.current, privileges) !== 0
+    if (!allowed) throw permissionDenied('sequence', relation.name)
     return descriptor
   }
 
-  nextval(oid: Oid): MaybePromise<number | bigint> {
+  nextval(oid: Oid, internal = false): MaybePromise<number | bigint> {
     // What is missed of the catalogue is fetched here: a statement that began anew would leave a gap.
     return andThen(
-      withCatalog(() => this.#find(oid, ACL.usage | ACL.update)),
+      withCatalog(() => this.#find(oid, internal ? 0 : ACL.usage | ACL.update)),
       (descriptor) => {
         if (this.#session.block.modes.readOnly) throw cannotExecuteReadOnly('nextval()')
         const value = this.#session.keyspace.sequences.nextval(descriptor.sequence!.counterId, sequenceParameters(descriptor))

@@ -10,8 +10,14 @@ import { transform } from './expr-entry.ts'
 import { targetEntry } from './make.ts'
 import { permissionOf, SYSTEM_COLUMNS } from './relation.ts'
 import { assignTo } from './target.ts'
+import { mapChildren } from './walker.ts'
 
 const isPartial = (expr: Expr): boolean => expr.kind === 'FieldStore' || (expr.kind === 'SubscriptingRef' && expr.assign !== null)
+
+/** What a partial assignment changes. */
+function containerOf(expr: Expr): Expr {
+  return isPartial(expr) ? containerOf((expr as Expr & { kind: 'FieldStore' | 'SubscriptingRef' }).arg) : expr
+}
 
 /**
  * Two partial assignments to one column (a[1] = …, a[2] = …): the second works on the result of the first. A domain is checked once, at the end.
@@ -22,7 +28,11 @@ export function chainAssignments(first: Expr, second: Expr): Expr | null {
     const arg = chainAssignments(first.arg, second.arg)
     return arg === null ? null : { ...second, arg }
   }
-  return isPartial(first) && isPartial(second) ? ({ ...second, arg: first } as Expr) : null
+  if (!isPartial(first) || !isPartial(second)) return null
+  // Deeper steps (f.a[1] = …) fetch what they change from the same container.
+  const container = containerOf(second)
+  const put = (expr: Expr): Expr => (expr === container ? first : mapChildren(expr, put))
+  return put(second)
 }
 
 /** The assignments of SET, one entry per column; partial ones to the same column are chained. */

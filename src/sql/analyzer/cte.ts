@@ -100,6 +100,10 @@ function checkRecursive(state: ParseState, item: RawCte): void {
     )
   }
   if (select.op !== 'SETOP_UNION') throw errorAt(state, SQLSTATE.invalidRecursion, shape, item.location ?? 0)
+  const within = findSelfReference(select.withClause, name)
+  if (within !== null) {
+    throw errorAt(state, SQLSTATE.invalidRecursion, `recursive reference to query "${name}" must not appear within a subquery`, within)
+  }
   const early = findSelfReference(select.larg, name)
   if (early !== null) {
     throw errorAt(

@@ -109,13 +109,8 @@ export function insertColumns(state: ParseState, relation: RelationInfo, cols: r
   })
 }
 
-/** transformInsertRow: as many expressions as columns, each fit for its column. */
-export function insertRow(
-  state: ParseState,
-  exprs: readonly Expr[],
-  columns: readonly InsertColumn[],
-  named: boolean,
-): Mutable<TargetEntry>[] {
+/** As many expressions as columns, or fewer where no columns were named. */
+function checkWidth(state: ParseState, exprs: readonly Expr[], columns: readonly InsertColumn[], named: boolean): void {
   if (exprs.length > columns.length) {
     throw errorAt(state, SQLSTATE.syntaxError, 'INSERT has more expressions than target columns', exprLocation(exprs[columns.length]!))
   }
@@ -134,6 +129,16 @@ export function insertRow(
         : {},
     )
   }
+}
+
+/** transformInsertRow: as many expressions as columns, each fit for its column. */
+export function insertRow(
+  state: ParseState,
+  exprs: readonly Expr[],
+  columns: readonly InsertColumn[],
+  named: boolean,
+): Mutable<TargetEntry>[] {
+  checkWidth(state, exprs, columns, named)
   const entries: Mutable<TargetEntry>[] = []
   for (const [i, expr] of exprs.entries()) {
     const { column, indirection, location } = columns[i]!
@@ -162,11 +167,29 @@ function fromSelect(state: ParseState, select: SelectStmt, columns: readonly Ins
   return insertRow(state, exprs, columns, named)
 }
 
+/** What an assignment to an element or a field puts there. */
+function assignedPart(expr: Expr): Expr {
+  if (expr.kind === 'FieldStore') return assignedPart(expr.newValues[0]!)
+  if (expr.kind === 'SubscriptingRef' && expr.assign !== null) return assignedPart(expr.assign)
+  if (
+    expr.kind === 'CoerceToDomain' &&
+    (expr.arg.kind === 'FieldStore' || (expr.arg.kind === 'SubscriptingRef' && expr.arg.assign !== null))
+  )
+    return assignedPart(expr.arg)
+  return expr
+}
+
 function fromValues(state: ParseState, select: SelectStmt, columns: readonly InsertColumn[], named: boolean): Mutable<TargetEntry>[] {
   const rows = valuesLists(state, select.valuesLists!, 'values', true)
   const plain = columns.every((column) => column.indirection.length === 0)
-  const bare = columns.map((column) => ({ ...column, indirection: [] }))
-  const lists = rows.map((row) => (plain ? insertRow(state, row, bare, named).map((entry) => entry.expr) : row))
+  const lists = rows.map((row) => {
+    if (plain) return insertRow(state, row, columns, named).map((entry) => entry.expr)
+    checkWidth(state, row, columns, named)
+    return row.map((expr, i) => {
+      const { column, indirection, location } = columns[i]!
+      return assignedPart(assignTo(state, expr, column, indirection, 'insert target', location))
+    })
+  })
   for (const list of lists) for (const expr of list) assignCollations(state, expr)
   const types = lists[0]!.map(({ type, typmod, collation }) => ({ type, typmod, collation }))
   const item = addValues(state, lists, types, undefined, false, true)

@@ -5,7 +5,7 @@ import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
 import { COERCION } from '../functions/coercion-path.ts'
 import { type Node, nodeAs, type SelectStmt } from '../parser/nodes.ts'
 import { limitOf, sortListOf } from './clauses.ts'
-import { coerceToCommon, coerceType, commonType, typeName } from './coerce.ts'
+import { coerceToCommon, coerceType, commonType } from './coerce.ts'
 import { assignListCollations, selectCommonCollation } from './collate.ts'
 import { descend, errorAt, type Mutable, type NsColumn, type NsItem, type ParseState } from './context.ts'
 import { transformWith } from './cte.ts'
@@ -18,6 +18,7 @@ import type { Query, RangeTblRef, RteColumn, SetOperation } from './query.ts'
 import { baseQuery, fromExpr, limitOptionOf, lockName } from './query-parts.ts'
 import { addSubquery } from './relation.ts'
 import { analyzeSubquery } from './subquery.ts'
+import { formatType } from './types.ts'
 
 export function transformSetOperation(state: ParseState, select: SelectStmt): Query {
   if (select.withClause !== undefined) transformWith(state, select.withClause)
@@ -136,7 +137,6 @@ function transformLeaf(state: ParseState, select: SelectStmt): Branch {
   const query = analyzeSubquery(state, { SelectStmt: select } as Node, {
     kind: 'other',
     resolveUnknowns: false,
-    ...(state.parentCte === null ? {} : { cte: state.parentCte }),
   })
   const name = `*SELECT* ${state.rtable.length + 1}`
   const item = addSubquery(state, query, { aliasname: name }, false, false)
@@ -214,11 +214,13 @@ function transformNode(state: ParseState, select: SelectStmt, top: boolean): Bra
         hashable: ops.hashable,
       })
     }
-    if (recursive && type !== cte.columns[i]!.type) {
+    if (recursive && (type !== cte.columns[i]!.type || typmod !== cte.columns[i]!.typmod)) {
+      const first = cte.columns[i]!
+      const text = (oid: number, mod: number): string => formatType(state.ctx.catalog, oid, mod)
       throw errorAt(
         state,
         SQLSTATE.datatypeMismatch,
-        `recursive query "${cte.name}" column ${i + 1} has type ${typeName(state, cte.columns[i]!.type)} in non-recursive term but type ${typeName(state, type)} overall`,
+        `recursive query "${cte.name}" column ${i + 1} has type ${text(first.type, first.typmod)} in non-recursive term but type ${text(type, typmod)} overall`,
         location,
         { hint: 'Cast the output of the non-recursive term to the correct type.' },
       )

@@ -8,11 +8,13 @@ import type { ColumnDescriptor, ConstraintDescriptor, RelationDescriptor } from 
 import { CLASS } from '../../catalog/keys.ts'
 import { type ColumnDef, type Node, nodeAs } from '../parser/nodes.ts'
 import { parse } from '../parser/parse.ts'
+import { checkIdentityType } from './alter-identity.ts'
 import type { CommandContext, ExpressionScope } from './context.ts'
 import { serialType } from './create-table.ts'
 import { relationText } from './describe.ts'
 import { columnNamed, load, partsOf, quoteName, SYSTEM_COLUMNS, undefinedColumn } from './names.ts'
 import { foreignKeyOperators, operatorClass } from './operator-classes.ts'
+import { alterSequenceObject } from './sequence.ts'
 import { alterTable, analyzeDefault, columnTypeDependency, draftScope, replaceColumn, typeText } from './table-builder.ts'
 
 /** The expression's text parsed again. */
@@ -79,6 +81,10 @@ export async function alterColumnType(c: CommandContext, table: Oid, name: strin
     throw new PgError(SQLSTATE.invalidColumnDefinition, 'cannot specify USING when altering type of generated column', {
       detail: `Column "${name}" is a generated column.`,
     })
+  if (column.identity !== '') {
+    checkIdentityType(named.type)
+    await alterSequenceObject(c, column.identitySequence, [{ defname: 'as', arg: { TypeName: def.typeName! } }])
+  }
   const target = { column: name, type: named.type, typmod: named.typmod }
   const typeName = await load(() => typeText(c, named.type))
   const withTypmod = await load(() => typeText(c, named.type, named.typmod))

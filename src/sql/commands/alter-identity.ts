@@ -21,14 +21,18 @@ function named(relation: RelationDescriptor, name: string): ColumnDescriptor {
 const wrong = (relation: RelationDescriptor, column: ColumnDescriptor, what: string): PgError =>
   new PgError(SQLSTATE.objectNotInPrerequisiteState, `column "${column.name}" of relation "${relation.name}" ${what}`)
 
+export function checkIdentityType(type: Oid): void {
+  if (![20, 21, 23].includes(type))
+    throw new PgError(SQLSTATE.invalidParameterValue, 'identity column type must be smallint, integer, or bigint')
+}
+
 export async function addIdentity(c: CommandContext, table: Oid, name: string, constraint: Constraint): Promise<void> {
   const relation = await c.writer.lockRelation(table)
   const column = named(relation, name)
+  checkIdentityType(column.type)
   if (!column.notNull) throw wrong(relation, column, 'must be declared NOT NULL before identity can be added')
   if (column.identity !== '') throw wrong(relation, column, 'is already an identity column')
   if (column.default !== null) throw wrong(relation, column, 'already has a default value')
-  if (![20, 21, 23].includes(column.type))
-    throw new PgError(SQLSTATE.invalidParameterValue, 'identity column type must be smallint, integer, or bigint')
   const sequence = await createSequenceObject(c, {
     namespace: relation.namespace,
     name: await chooseRelationName(c, relation.namespace, relation.name, name, 'seq', new Set()),

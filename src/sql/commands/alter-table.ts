@@ -52,6 +52,7 @@ const PASS: Readonly<Record<string, number>> = {
   AT_DropConstraint: 0,
   AT_DropNotNull: 0,
   AT_DropExpression: 0,
+  AT_DropIdentity: 0,
   AT_AlterColumnType: 1,
   AT_AddColumn: 4,
   AT_SetExpression: 5,
@@ -59,7 +60,6 @@ const PASS: Readonly<Record<string, number>> = {
   AT_SetNotNull: 7,
   AT_AddIdentity: 7,
   AT_SetIdentity: 7,
-  AT_DropIdentity: 7,
   AT_AddConstraint: 9,
 }
 const passOf = (cmd: AlterTableCmd): number => {

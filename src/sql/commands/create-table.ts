@@ -21,6 +21,7 @@ import {
   type TableLikeClause,
   type TypeName,
 } from '../parser/nodes.ts'
+import { checkIdentityType } from './alter-identity.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { defElems, relationOptions } from './def-elem.ts'
 import { defaultAclFor } from './default-privileges.ts'
@@ -163,11 +164,11 @@ export async function planColumn(c: CommandContext, relationName: string, def: C
         )
     }
     const at = constraint.location
-    if (plan.defaultExpr !== null && plan.generated === '' && plan.identity !== null)
+    if ((plan.serial || (plan.defaultExpr !== null && plan.generated === '')) && plan.identity !== null)
       throw new PgError(
         SQLSTATE.syntaxError,
         `both default and identity specified for column "${name}" of table "${relationName}"`,
-        positionOf(c, at),
+        plan.serial ? {} : positionOf(c, at),
       )
     if (plan.generated !== '' && plan.identity !== null)
       throw new PgError(
@@ -355,8 +356,7 @@ export async function finishColumns(
 async function columnSequence(c: CommandContext, draft: Draft, plan: ColumnPlan, after: (() => Promise<unknown>)[]): Promise<void> {
   const { relation } = draft
   const column = relation.columns[plan.column.attnum - 1]!
-  if (plan.identity !== null && ![20, 21, 23].includes(column.type))
-    throw new PgError(SQLSTATE.invalidParameterValue, 'identity column type must be smallint, integer, or bigint')
+  if (plan.identity !== null) checkIdentityType(column.type)
   const options = (plan.identity?.options ?? []).filter((option) => option.defname !== 'sequence_name')
   const named = plan.identity?.options.find((option) => option.defname === 'sequence_name')
   const name =

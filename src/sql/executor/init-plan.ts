@@ -18,6 +18,8 @@ import type { TupleReader, TupleSource } from './tuple-source.ts'
 import { TupleStore } from './tuple-store.ts'
 
 export interface InitPlan {
+  /** Exec params its result depends on. */
+  readonly free: readonly number[]
   /** Runs the subquery if its result is not known, then answers the param's value. */
   value(param: number): MaybePromise<Datum>
 }
@@ -37,18 +39,23 @@ export function walkPlan(node: unknown, visit: (node: { readonly kind: string })
   for (const child of Object.values(node)) if (typeof child === 'object') walkPlan(child, visit)
 }
 
-/** Exec params a plan reads but nothing inside it sets. */
-export function freeParams(plan: Plan): number[] {
+/** Exec params a plan's rows depend on, those that nothing inside it sets; instead of the params of InitPlans and the CTEs outside it, theirs. */
+export function freeParams(plan: Plan, cx: Compilation): number[] {
   const read = new Set<number>()
   const set = new Set<number>()
   walkPlan(plan, (node) => {
     const n = node as unknown as Record<string, unknown>
     if (node.kind === 'Param' && n['paramKind'] === 'exec') read.add(n['id'] as number)
+    if (node.kind === 'WorkTableScan') read.add(n['workTable'] as number)
+    if (node.kind === 'RecursiveUnion') set.add(n['workTable'] as number)
+    if (node.kind === 'CteScan') for (const id of cx.ctes.get(n['subPlan'] as number)?.free ?? []) read.add(id)
     if (node.kind === 'NestLoop') for (const param of n['params'] as { id: number }[]) set.add(param.id)
     const subPlans = [...((n['initPlans'] as SubPlan[] | undefined) ?? []), ...(node.kind === 'SubPlanExpr' ? [n['plan'] as SubPlan] : [])]
     for (const sub of subPlans) for (const id of [...sub.setParams, ...sub.columns, ...sub.params.map((p) => p.id)]) set.add(id)
   })
-  return [...read].filter((id) => !set.has(id))
+  const free = new Set<number>()
+  for (const id of read) if (!set.has(id)) for (const own of cx.initParams.get(id)?.free ?? [id]) free.add(own)
+  return [...free]
 }
 
 export function tooManyRows(): PgError {
@@ -115,7 +122,7 @@ interface Resettable {
 
 function makeInitPlan(sub: SubPlan, cx: Compilation): InitPlan & Resettable {
   const { state } = cx
-  const free = freeParams(sub.plan)
+  const free = freeParams(sub.plan, cx)
   const elementType: Oid = sub.plan.targetList[0]?.expr.type ?? 0
   let op: Operator | null = null
   let known: Validity | null = null
@@ -145,6 +152,7 @@ function makeInitPlan(sub: SubPlan, cx: Compilation): InitPlan & Resettable {
     })
   }
   return {
+    free,
     value(param) {
       if (stillValid(cx, free, known)) return state.exec[param]!
       return andThen(run(), () => state.exec[param]!)
@@ -164,7 +172,7 @@ function makeInitPlan(sub: SubPlan, cx: Compilation): InitPlan & Resettable {
 class CteSource implements TupleSource, Resettable {
   readonly #cx: Compilation
   readonly #plan: Plan
-  readonly #free: readonly number[]
+  readonly free: readonly number[]
   readonly #store: TupleStore
   #op: Operator | null = null
   #known: Validity | null = null
@@ -174,7 +182,7 @@ class CteSource implements TupleSource, Resettable {
   constructor(plan: Plan, cx: Compilation) {
     this.#cx = cx
     this.#plan = plan
-    this.#free = freeParams(plan)
+    this.free = freeParams(plan, cx)
     this.#store = new TupleStore(
       cx,
       plan.targetList.map((entry) => entry.expr.type),
@@ -182,7 +190,7 @@ class CteSource implements TupleSource, Resettable {
   }
 
   reset(): void {
-    if (stillValid(this.#cx, this.#free, this.#known)) return
+    if (stillValid(this.#cx, this.free, this.#known)) return
     this.close()
   }
 
@@ -220,7 +228,7 @@ class CteSource implements TupleSource, Resettable {
     this.#op ??= this.#cx.compile(this.#plan)
     const op = this.#op
     if (this.#known !== null) return op
-    this.#known = validityOf(this.#cx, this.#free)
+    this.#known = validityOf(this.#cx, this.free)
     return andThen(op.open(), () => op)
   }
 

@@ -11,6 +11,8 @@ export interface TupleReader {
 }
 
 export interface TupleSource {
+  /** Exec params its rows depend on. */
+  readonly free: readonly number[]
   /** From the first row; each reader has its own position. */
   reader(): TupleReader
   /** Runs whatever fills it to the end (a modifying CTE that nobody reads to the end must still run). */

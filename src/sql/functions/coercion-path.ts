@@ -50,7 +50,8 @@ export function baseTypmod(source: CatalogSource, oid: Oid, typmod: number): num
 /** The element type of a true array type, else 0 (domains over arrays: ask their base type). */
 export function elementType(source: CatalogSource, oid: Oid): Oid {
   const type = source.type(oid)
-  return type !== undefined && type.typelem !== 0 && type.typlen === -1 && type.typcategory === 'A' ? type.typelem : 0
+  if (type === undefined || type.typelem === 0 || type.typlen !== -1) return 0
+  return type.typcategory === 'A' || oid === RECORD_ARRAY ? type.typelem : 0
 }
 
 export function arrayType(source: CatalogSource, oid: Oid): Oid {

@@ -82,11 +82,12 @@ function rawParse(text: string): string {
     throw error instanceof RangeError ? stackDepthExceeded(error) : error
   }
   if (typeof answer === 'string') return answer
-  throw syntaxError(answer)
+  throw syntaxError(answer, text)
 }
 
 /** The grammar's messages that are not plain syntax errors, with their SQLSTATE. */
 const OTHER_CODES: readonly (readonly [RegExp, Sqlstate])[] = [
+  [/^invalid Unicode escape (value|character)/, SQLSTATE.syntaxError],
   [/^stack depth limit exceeded/, SQLSTATE.statementTooComplex],
   [/not (yet )?(supported|implemented)|is not implemented/, SQLSTATE.featureNotSupported],
   [/^invalid Unicode escape|^invalid hexadecimal|^conflicting or redundant escape/, SQLSTATE.invalidEscapeSequence],
@@ -97,7 +98,19 @@ const OTHER_CODES: readonly (readonly [RegExp, Sqlstate])[] = [
   [/^parameter number too large/, SQLSTATE.syntaxError],
 ]
 
-function syntaxError(failure: RawParseFailure): PgError {
+/** In E'' it is an escape string's error, in U&'' one of syntax. */
+function unicodeEscape(position: number, text: string): PgError {
+  const extended = /[uU]/.test([...text.slice(0, position * 2)][position] ?? '')
+  return extended
+    ? new PgError(SQLSTATE.invalidEscapeSequence, 'invalid Unicode escape', {
+        hint: 'Unicode escapes must be \\uXXXX or \\UXXXXXXXX.',
+        position,
+      })
+    : new PgError(SQLSTATE.syntaxError, 'invalid Unicode escape', { hint: 'Unicode escapes must be \\XXXX or \\+XXXXXX.', position })
+}
+
+function syntaxError(failure: RawParseFailure, text: string): PgError {
+  if (failure.message === 'invalid Unicode escape') return unicodeEscape(failure.cursorPosition, text)
   const code = OTHER_CODES.find(([pattern]) => pattern.test(failure.message))?.[1] ?? SQLSTATE.syntaxError
   const fields = failure.cursorPosition > 0 ? { position: failure.cursorPosition } : {}
   if (code === SQLSTATE.statementTooComplex) return stackDepthExceeded()

@@ -28,7 +28,6 @@ export interface Glob extends PlannerContext {
   readonly stored: (node: StoredNode) => Expr
   execParams: number
   subPlanIds: number
-  workTables: number
   /** Modifying CTEs. */
   readonly modifyingCtes: SubPlan[]
   hasRowMarks: boolean
@@ -40,6 +39,7 @@ export interface PlannedCte {
   subPlan: SubPlan | null
   rows: number
   width: number
+  /** An exec param's id. */
   workTable: number
 }
 

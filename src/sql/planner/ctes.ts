@@ -57,7 +57,7 @@ function selectPlan(cte: CommonTableExpr, entry: PlannedCte, root: Root, planQue
   const middle = makeRoot(root.glob, cte.query, root)
   planCtes(middle, planQuery)
   const left = finish(planQuery(side(operation.left), middle, null))
-  entry.workTable = ++root.glob.workTables
+  entry.workTable = root.glob.execParams++
   entry.rows = Math.max(1, left.rows)
   const right = finish(planQuery(side(operation.right), middle, null))
   const rows = clampRows(left.rows + right.rows * DEFAULTS.cteRecursionFactor)

@@ -40,8 +40,21 @@ export function toTree(node: JoinTreeNode): TreeNode {
   }
 }
 
+/** `node` as one list: lists within it are inner joins of its own, their conditions hold for (and may be derived from) everything in it. */
 export function toFrom(node: TreeNode): TreeFrom {
-  return node.kind === 'from' ? node : { kind: 'from', items: [node], quals: [] }
+  if (node.kind !== 'from') return { kind: 'from', items: [node], quals: [] }
+  if (!node.items.some((item) => item.kind === 'from')) return node
+  const items: TreeNode[] = []
+  const quals: Expr[] = []
+  for (const item of node.items) {
+    if (item.kind !== 'from') items.push(item)
+    else {
+      const inner = toFrom(item)
+      items.push(...inner.items)
+      quals.push(...inner.quals)
+    }
+  }
+  return { kind: 'from', items, quals: [...quals, ...node.quals] }
 }
 
 /** Every condition of the tree rewritten. */

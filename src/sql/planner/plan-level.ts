@@ -3,7 +3,7 @@
 
 import { PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
-import type { Expr } from '../analyzer/expr.ts'
+import type { Expr, TargetEntry } from '../analyzer/expr.ts'
 import type { Query, RangeTblEntry } from '../analyzer/query.ts'
 import type { BaseRel, JoinProblem } from './base-rel.ts'
 import { distinctValues } from './base-rel.ts'
@@ -13,7 +13,7 @@ import { planCtes } from './ctes.ts'
 import { type EcMember, type EquivalenceClass, Equivalences } from './equivalence.ts'
 import { exprKey, makeAnd, mapExprDeep, mapTargets, type QueryMapper, some, splitAnd } from './expr-tree.ts'
 import { mapTree, type TreeFrom, treeRels } from './join-tree.ts'
-import { type Deconstructed, deconstruct, type Qual, type SpecialJoin } from './joins/deconstruct.ts'
+import { type Deconstructed, deconstruct, type Qual, type SpecialJoin, withOuterJoins } from './joins/deconstruct.ts'
 import { JoinSearch } from './joins/join-order.ts'
 import { lockRowsPath } from './lock-rows.ts'
 import { minMaxPath } from './min-max.ts'
@@ -127,8 +127,17 @@ export function planJoinTree(root: Root, extraTargets: readonly Expr[] = []): Jo
     if (movable) tree = { ...tree, quals: [...tree.quals, qual] }
     else kept.push(qual)
   }
-  const reduced = reduceOuterJoins(tree, catalog)
-  return searchJoins(root, query, level, reduced as TreeFrom, kept, extraTargets)
+  const reduced = reduceOuterJoins(tree, catalog) as TreeFrom
+  const scanned = new Set(treeRels(reduced))
+  const rtable = level.rtable.map((rte, i) => (scanned.has(i + 1) ? prepareSource(rte, prepare) : rte))
+  return searchJoins(root, query, { ...level, rtable }, reduced, kept, extraTargets)
+}
+
+/** The expressions that are a relation's source made ready as those of the level are. */
+function prepareSource(rte: RangeTblEntry, prepare: (expr: Expr) => Expr): RangeTblEntry {
+  if (rte.kind === 'values') return { ...rte, lists: rte.lists.map((list) => list.map(prepare)) }
+  if (rte.kind === 'function') return { ...rte, functions: rte.functions.map((call) => ({ ...call, expr: prepare(call.expr) })) }
+  return rte
 }
 
 function searchJoins(
@@ -202,7 +211,12 @@ function searchJoins(
       rels,
     ),
   }
-  for (const rel of rels) relPaths(rel, root, problem)
+  for (const rel of rels) {
+    relPaths(rel, root, problem)
+    // What an outer join may fill with NULLs is known only above it.
+    for (const [i, path] of rel.paths.entries())
+      if (path.outer !== NO_RELS) rel.paths[i] = { ...path, outer: withOuterJoins(path.outer, parts.joins) }
+  }
   const solved = new JoinSearch(problem, search).solve()
   const paths = oneTime.length === 0 ? solved.paths : solved.paths.map((path) => oneTimeFilter(path, oneTime))
   return {
@@ -355,10 +369,30 @@ function relPaths(rel: BaseRel, root: Root, problem: JoinProblem): void {
   }
 }
 
+/** Columns nobody asks for are not computed: NULL stands in their place. */
+function withoutUnused(query: Query, needed: ReadonlySet<number>, catalog: Root['catalog']): Query {
+  if (needed.has(0) || query.commandType !== 'select' || query.setOperations !== null || query.distinctClause.length > 0) return query
+  const dropped = query.targetList.map((entry): TargetEntry => {
+    const { expr } = entry
+    const kept =
+      entry.resjunk ||
+      needed.has(entry.resno) ||
+      entry.ressortgroupref !== 0 ||
+      expr.kind === 'Var' ||
+      expr.kind === 'Const' ||
+      isVolatile(expr, catalog) ||
+      some(expr, (e) => e.kind === 'Aggref' || e.kind === 'WindowFunc' || e.kind === 'GroupingFunc' || ('retset' in e && e.retset === true))
+    if (kept) return entry
+    const { type, typmod, collation } = expr
+    return { ...entry, expr: { kind: 'Const', value: null, type, typmod, collation, location: -1 } }
+  })
+  return dropped.every((entry, i) => entry === query.targetList[i]) ? query : { ...query, targetList: dropped }
+}
+
 function subqueryRel(rel: BaseRel, root: Root, problem: JoinProblem): void {
   const { rte } = rel
   if (rte.kind !== 'subquery') return
-  let subquery = rte.subquery
+  let subquery = withoutUnused(rte.subquery, rel.needed, root.catalog)
   if (!rte.securityBarrier) {
     for (let i = 0; i < rel.quals.length; ) {
       const pushed = pushIntoSubquery(subquery, rel.quals[i]!, rel.rti, root.catalog)

@@ -118,6 +118,7 @@ export interface FunctionScan extends Common {
     readonly expr: Expr
     readonly columnCount: number
     readonly columnTypes: readonly Oid[]
+    readonly columnTypmods: readonly number[]
     readonly columnNames: readonly string[]
   }[]
   readonly ordinality: boolean
@@ -266,6 +267,7 @@ export interface RecursiveUnion extends Common {
   readonly kind: 'RecursiveUnion'
   readonly left: Plan
   readonly right: Plan
+  /** An exec param that changes with every step. */
   readonly workTable: number
   readonly all: boolean
   readonly keys: readonly SortKey[]

@@ -53,7 +53,7 @@ function isPointRead(plan: Plan, catalog: CatalogSnapshot): boolean {
 
 export function planStatement(query: Query, context: PlannerContext): PlannedStatement {
   const stored = context.stored ?? ((node: string) => readStoredExpr(node))
-  const glob: Glob = { ...context, stored, execParams: 0, subPlanIds: 1, workTables: 0, modifyingCtes: [], hasRowMarks: false }
+  const glob: Glob = { ...context, stored, execParams: 0, subPlanIds: 1, modifyingCtes: [], hasRowMarks: false }
   const permissions = permissionsOf(query)
   const root = makeRoot(glob, query, null)
   let plan: Plan

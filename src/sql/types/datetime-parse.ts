@@ -159,6 +159,7 @@ const KEYWORDS = new Map<string, Keyword>([
   ['epoch', ['reserved', 'epoch']],
   ['h', ['units', 'hour']],
   ['infinity', ['reserved', 'infinity']],
+  ['+infinity', ['reserved', 'infinity']],
   ['isodow', ['units', 'isodow']],
   ['isoyear', ['units', 'isoyear']],
   ['j', ['units', 'julian']],
@@ -243,11 +244,11 @@ function integer(text: string): number {
 
 /** DecodeTimezone: `+hh`, `+hhmm`, `+hh:mm[:ss]` → seconds east. */
 export function decodeOffset(text: string): number {
-  const match = /^([+-])(\d+)(?::(\d+)(?::(\d+))?)?$/.exec(text)
+  const match = /^([+-])(\d+)(?::(\d*)(?::(\d*))?)?$/.exec(text)
   if (match === null) throw new Fault('format')
   let hours = integer(match[2]!)
-  let minutes = match[3] === undefined ? 0 : integer(match[3])
-  const seconds = match[4] === undefined ? 0 : integer(match[4])
+  let minutes = match[3] === undefined ? 0 : integer(match[3] || '0')
+  const seconds = match[4] === undefined ? 0 : integer(match[4] || '0')
   if (match[3] === undefined && text.length > 3) {
     minutes = hours % 100
     hours = Math.floor(hours / 100)
@@ -255,6 +256,16 @@ export function decodeOffset(text: string): number {
   if (hours > 15 || minutes > 59 || seconds > 59) throw new Fault('displacement')
   const total = (hours * 60 + minutes) * 60 + seconds
   return match[1] === '-' ? -total : total
+}
+
+/** The same for text of the right shape; null when it is out of range. */
+export function offsetOrNull(text: string): number | null {
+  try {
+    return decodeOffset(text)
+  } catch (error) {
+    if (error instanceof Fault) return null
+    throw error
+  }
 }
 
 /** DecodeTime: hh:mm[:ss[.f]] or mm:ss.f; answers microseconds of the second apart from whole fields. */

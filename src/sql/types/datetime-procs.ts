@@ -46,6 +46,7 @@ import {
   zoneByInterval,
   zoneByName,
 } from './datetime-math.ts'
+import { offsetOrNull } from './datetime-parse.ts'
 import { compareTimeTz } from './datetime-types.ts'
 import type { EvalContext, Micros } from './eval-context.ts'
 import {
@@ -69,7 +70,7 @@ import {
 } from './interval.ts'
 import { type Numeric, numericToNumber } from './numeric.ts'
 import type { Procs } from './procs.ts'
-import { sessionZone, type TimeZone } from './timezone.ts'
+import { fixedZone, sessionZone, type TimeZone } from './timezone.ts'
 
 const order = (a: Micros, b: Micros): number => (a < b ? -1 : a > b ? 1 : 0)
 const later = <T extends Micros>(a: T, b: T): T => (order(a, b) > 0 ? a : b)
@@ -207,10 +208,15 @@ function secondText(second: number): string {
 
 /** A zone given to make_timestamptz: a name, or an offset in ISO's sense. */
 function makeZone(name: string): TimeZone {
-  const match = /^([+-])(\d{1,2})(?::?(\d{2}))?(?::(\d{2}))?$/.exec(name)
-  if (match !== null) {
-    const secondsEast = Number(match[2]) * 3600 + Number(match[3] ?? 0) * 60 + Number(match[4] ?? 0)
-    return { ...zoneByName('UTC'), fixed: match[1] === '-' ? -secondsEast : secondsEast }
+  if (/^\d/.test(name)) {
+    throw new PgError(SQLSTATE.invalidParameterValue, `invalid input syntax for type numeric time zone: "${name}"`, {
+      hint: 'Numeric time zones must have "-" or "+" as first character.',
+    })
+  }
+  if (/^[+-]\d+(?::\d*){0,2}$/.test(name)) {
+    const offset = offsetOrNull(name)
+    if (offset === null) throw new PgError(SQLSTATE.invalidParameterValue, `numeric time zone "${name}" out of range`)
+    return fixedZone(name, offset)
   }
   return zoneByName(name)
 }

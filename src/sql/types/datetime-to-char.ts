@@ -203,7 +203,8 @@ function formatKey(key: string, fill: boolean, s: Shown): string {
     case 'RM':
     case 'rm': {
       if (tm.month === 0 && tm.year === 0) return ''
-      const month = tm.month === 0 ? 12 : tm.month < 0 ? 12 + tm.month + 1 : tm.month
+      // Months of intervals count backwards from the year's end where they are negative.
+      const month = tm.month > 0 ? tm.month : tm.month < 0 ? 13 + tm.month : tm.year >= 0 ? 12 : 1
       const roman = toRoman(month)
       const text = key === 'rm' ? roman.toLowerCase() : roman
       return fill ? text : text.padEnd(4)

@@ -67,7 +67,8 @@ export interface CatalogLookup {
 }
 
 export interface SequenceAccess {
-  nextval(sequence: Oid): MaybePromise<number | bigint>
+  /** `internal`: for an identity column, whose sequence needs no privilege of its own. */
+  nextval(sequence: Oid, internal?: boolean): MaybePromise<number | bigint>
   currval(sequence: Oid): number | bigint
   lastval(): number | bigint
   setval(sequence: Oid, value: number | bigint, isCalled: boolean): MaybePromise<number | bigint>

@@ -74,8 +74,11 @@ const MICROS: Partial<Record<DatetimeUnit, number>> = {
   day: 8.64e10,
 }
 
+const fitsInt4 = (n: number): boolean => n >= -2147483648 && n <= 2147483647
+
 /** Sums the parts as they are read. */
 class Parts {
+  wholeYears = 0
   months = 0
   days = 0
   micros = 0n
@@ -102,6 +105,7 @@ class Parts {
         break
       case 'month':
         this.months += this.int(value)
+        if (!fitsInt4(this.months)) throw new Bad('field')
         this.fractionDays(fraction, 30)
         break
       case 'year':
@@ -119,7 +123,7 @@ class Parts {
       default:
         throw new Bad('format')
     }
-    if (Math.abs(this.months) > 2147483648 * 12 || Math.abs(this.days) > 2147483648) throw new Bad('field')
+    if (!fitsInt4(this.days)) throw new Bad('field')
     if (this.micros > 9223372036854775807n || this.micros < -9223372036854775808n) throw new Bad('field')
   }
 
@@ -130,7 +134,19 @@ class Parts {
   }
 
   private years(value: number | bigint, fraction: number, scale: number): void {
-    this.months += this.int(value) * scale * 12 + rint(fraction * scale * 12)
+    this.wholeYears += this.int(value) * scale
+    if (!fitsInt4(this.wholeYears)) throw new Bad('field')
+    this.months += rint(fraction * scale * 12)
+    if (!fitsInt4(this.months)) throw new Bad('field')
+  }
+
+  /** The sum; years that are too many months are no fault of one field. */
+  interval(): Interval {
+    const months = this.wholeYears * 12 + this.months
+    if (!fitsInt4(months)) throw new PgError(SQLSTATE.datetimeValueOutOfRange, 'interval out of range')
+    if (months === -2147483648 && this.days === -2147483648 && this.micros === -9223372036854775808n) return INTERVAL_NEG_INF
+    if (months === 2147483647 && this.days === 2147483647 && this.micros === 9223372036854775807n) return INTERVAL_INF
+    return makeInterval(months, this.days, this.micros as Micros)
   }
 
   private fractionDays(fraction: number, scale: number): void {
@@ -167,10 +183,7 @@ export function parseInterval(text: string, typmod: number, style: IoSettings['i
     if (fields === null) throw new Bad('format')
     result = decode(fields.texts, fields.types, range, style)
   } catch (error) {
-    if (!(error instanceof Bad)) {
-      if (error instanceof PgError && error.code === SQLSTATE.datetimeValueOutOfRange) throw datetimeError('interval', 'interval', text)
-      throw error
-    }
+    if (!(error instanceof Bad)) throw error
     if (error.kind !== 'format' || text[0] !== 'P') throw datetimeError(error.kind === 'field' ? 'interval' : error.kind, 'interval', text)
     result = parseIso(text)
   }
@@ -249,6 +262,8 @@ function decode(texts: string[], types: FieldType[], range: number, style: IoSet
       if (unit === 'second' && fraction !== 0) for (const name of ['second', 'millisecond', 'microsecond']) mark(name)
       else mark(unit)
       parts.add(unit, value, fraction)
+      // `1 2 hours`: what stands before hours is days.
+      if (unit === 'hour') unit = 'day'
       unitWaits = false
       continue
     }
@@ -283,67 +298,76 @@ function decode(texts: string[], types: FieldType[], range: number, style: IoSet
     return ago ? negateInterval(infinite) : infinite
   }
   if (seen.size === 0 || unitWaits) throw new Bad('format')
-  const result = makeInterval(parts.months, parts.days, parts.micros as Micros)
+  const result = parts.interval()
   return ago ? negateInterval(result) : result
 }
 
 const ISO_TIME: Readonly<Record<string, DatetimeUnit>> = { H: 'hour', M: 'minute', S: 'second' }
 const ISO_DATE: Readonly<Record<string, DatetimeUnit>> = { Y: 'year', M: 'month', W: 'week', D: 'day' }
 
-/** ISO 8601: with designators `P1Y2M3DT4H5M6S` or the alternative `P0001-02-03T04:05:06`. */
+/** A number at `at`: its whole part, its fraction, how many digits the whole part was written with, and where it ends. */
+function isoNumber(text: string, at: number): { value: number; fraction: number; digits: number; end: number } {
+  const match = /^-?(\d*)(?:\.\d*)?(?:[eE][+-]?\d+)?/.exec(text.slice(at))!
+  const number = Number(match[0])
+  if (match[0] === '' || Number.isNaN(number)) throw new Bad('format')
+  if (Math.abs(number) > 1e15) throw new Bad('field')
+  const value = Math.trunc(number)
+  return { value, fraction: number - value, digits: match[1]!.length, end: at + match[0].length }
+}
+
+/** ISO 8601: with designators `P1Y2M3DT4H5M6S`, or the alternative forms `P0001-02-03T04:05:06` and `P00010203T040506`. */
 function parseIso(text: string): Interval {
-  const bad = (): PgError => datetimeError('format', 'interval', text)
   const parts = new Parts()
   try {
-    const alternative =
-      /^P(?:(-?\d+)-(-?\d+)(?:-(-?\d+(?:\.\d*)?))?|(\d{4})(\d\d)(\d\d))?(?:T(-?\d+)(?::(-?\d+)(?::(-?\d+(?:\.\d*)?))?)?|T(\d\d)(\d\d)(\d\d(?:\.\d*)?))?$/.exec(
-        text,
-      )
-    if (alternative !== null && text.length > 1) {
-      const [, y, mo, d, y4, m2, d2, h, mi, sec, h2, mi2, s2] = alternative
-      const put = (unit: DatetimeUnit, value: string | undefined): void => {
-        if (value === undefined) return
-        const n = Number(value)
-        parts.add(unit, Math.trunc(n), n - Math.trunc(n))
-      }
-      put('year', y ?? y4)
-      put('month', mo ?? m2)
-      put('day', d ?? d2)
-      put('hour', h ?? h2)
-      put('minute', mi ?? mi2)
-      put('second', sec ?? s2)
-      return makeInterval(parts.months, parts.days, parts.micros as Micros)
-    }
-    let at = 1
-    let inTime = false
-    let any = false
-    while (at < text.length) {
-      if (text[at] === 'T') {
-        inTime = true
-        at++
-        continue
-      }
-      const match = /^([+-]?\d*)(\.\d*)?(?:[eE]([+-]?\d+))?([A-Z])/.exec(text.slice(at))
-      if (match === null || (match[1] === '' && match[2] === undefined)) throw bad()
-      let whole = Number(match[1] === '' || match[1] === '-' || match[1] === '+' ? '0' : match[1])
-      let rest = match[2] === undefined || match[2] === '.' ? 0 : Number(`0${match[2]}`)
-      if (match[1]![0] === '-') rest = -rest
-      if (match[3] !== undefined) {
-        const scaledValue = (whole + rest) * 10 ** Number(match[3])
-        whole = Math.trunc(scaledValue)
-        rest = scaledValue - whole
-      }
-      const unit = (inTime ? ISO_TIME : ISO_DATE)[match[4]!]
-      if (unit === undefined) throw bad()
-      parts.add(unit, Number.isSafeInteger(whole) ? whole : BigInt(match[1]!), rest)
-      any = true
-      at += match[0].length
-    }
-    if (!any && !inTime) throw bad()
-    return makeInterval(parts.months, parts.days, parts.micros as Micros)
+    readIso(text, parts)
+    return parts.interval()
   } catch (error) {
     if (error instanceof Bad) throw datetimeError(error.kind === 'field' ? 'interval' : error.kind, 'interval', text)
     throw error
+  }
+}
+
+function readIso(text: string, parts: Parts): void {
+  if (text.length < 2) throw new Bad('format')
+  let inTime = false
+  let any = false
+  let at = 1
+  while (at < text.length) {
+    if (text[at] === 'T') {
+      inTime = true
+      any = false
+      at++
+      continue
+    }
+    const { value, fraction, digits, end } = isoNumber(text, at)
+    const designator = text[end] ?? ''
+    const unit = (inTime ? ISO_TIME : ISO_DATE)[designator]
+    at = end
+    if (unit !== undefined) {
+      parts.add(unit, value, fraction)
+      any = true
+      at++
+      continue
+    }
+    if (any) throw new Bad('format')
+    const basic = digits === (inTime ? 6 : 8) && designator !== (inTime ? ':' : '-')
+    if (designator !== '' && designator !== (inTime ? ':' : '-') && !(designator === 'T' && !inTime)) throw new Bad('format')
+    const units: readonly DatetimeUnit[] = inTime ? ['hour', 'minute', 'second'] : ['year', 'month', 'day']
+    if (basic) {
+      parts.add(units[0]!, Math.trunc(value / 10000), 0)
+      parts.add(units[1]!, Math.trunc(value / 100) % 100, 0)
+      parts.add(units[2]!, value % 100, fraction)
+      continue
+    }
+    parts.add(units[0]!, value, fraction)
+    for (const next of units.slice(1)) {
+      if (at === text.length || (text[at] === 'T' && !inTime)) break
+      if (text[at] !== (inTime ? ':' : '-')) throw new Bad('format')
+      const field = isoNumber(text, at + 1)
+      parts.add(next, field.value, field.fraction)
+      at = field.end
+    }
+    if (at < text.length && (inTime || text[at] !== 'T')) throw new Bad('format')
   }
 }
 

@@ -1,11 +1,11 @@
-// SQL values as JSON (to_json, row_to_json, the aggregates) and JSON as SQL values (json_populate_record, json_to_record).
+// SQL values as JSON: to_json, row_to_json, the aggregates. The other way round: json-populate.ts.
 
 import type { Datum } from '../../base/datum.ts'
-import { notSupported, PgError } from '../../base/errors.ts'
+import { PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { typeByOid } from '../builtin/pg-type.ts'
-import { ArrayDatum, emptyArray } from './array.ts'
+import { ArrayDatum } from './array.ts'
 import { elementSupport } from './array-procs.ts'
 import { joinTimestamp } from './datetime.ts'
 import { formatDate, formatTimestamp, localParts, offsetOf } from './datetime-format.ts'
@@ -13,9 +13,9 @@ import { TEXT_IO } from './define.ts'
 import type { EvalContext, Micros } from './eval-context.ts'
 import { quoteJson } from './json-quote.ts'
 import { parseJsonText } from './json-text.ts'
-import { formatJsonb, isArrayValue, isScalar, Jsonb, JsonbObject, type JsonbValue, jsonbAsText, makeObject } from './jsonb.ts'
+import { formatJsonb, type Jsonb, type JsonbValue, makeObject } from './jsonb.ts'
 import { Numeric, parseNumeric } from './numeric.ts'
-import { RecordDatum, type RowType, rowTypeOf } from './record.ts'
+import { RecordDatum } from './record.ts'
 import { sessionZone } from './timezone.ts'
 import type { Present } from './type.ts'
 
@@ -189,63 +189,4 @@ export function toJsonKey(value: Datum, type: Oid, ctx: EvalContext): string {
     default:
       return elementSupport(type, ctx).output(value, ctx.io)
   }
-}
-
-/** populate_record_field: a node as a value of `type`. */
-export function fromJson(node: JsonbValue | undefined, type: Oid, typmod: number, ctx: EvalContext): Datum {
-  if (node === undefined || node === null)
-    return type === JSONB && node === null ? new Jsonb(null) : type === JSON_TYPE && node === null ? 'null' : null
-  if (type === JSONB) return new Jsonb(node)
-  if (type === JSON_TYPE) return formatJsonb(node)
-  const shape = typeByOid(type) ?? ctx.catalog.typeShape(type)
-  if (shape !== null && shape.typcategory === 'A' && shape.typelem !== 0) return arrayFromJson(node, type, shape.typelem, typmod, ctx)
-  const support = elementSupport(type, ctx)
-  const rowType = rowTypeOf(support)
-  if (rowType !== undefined && node instanceof JsonbObject) return recordFromJson(node, rowType, null, ctx)
-  if (rowType === undefined && type === 2249) throw notSupported('a column of type record cannot be populated from JSON')
-  return support.input(typeof node === 'string' ? node : isScalar(node) ? jsonbAsText(node)! : formatJsonb(node), typmod, ctx)
-}
-
-function arrayFromJson(node: JsonbValue, arrayType: Oid, elementType: Oid, typmod: number, ctx: EvalContext): Datum {
-  if (typeof node === 'string') return elementSupport(arrayType, ctx).input(node, typmod, ctx)
-  if (!isArrayValue(node)) throw new PgError(SQLSTATE.invalidTextRepresentation, 'expected JSON array')
-  const dims: number[] = []
-  for (let at: JsonbValue = node; isArrayValue(at); at = at[0]!) {
-    dims.push(at.length)
-    if (at.length === 0) break
-  }
-  if (dims[dims.length - 1] === 0) return emptyArray(elementType)
-  const elements: Datum[] = []
-  const walk = (item: JsonbValue, depth: number): void => {
-    if (depth === dims.length) {
-      elements.push(fromJson(item, elementType, typmod, ctx))
-      return
-    }
-    if (!isArrayValue(item) || item.length !== dims[depth]) {
-      throw new PgError(SQLSTATE.invalidTextRepresentation, 'malformed JSON array', {
-        detail: 'Multidimensional arrays must have sub-arrays with matching dimensions.',
-      })
-    }
-    for (const child of item) walk(child, depth + 1)
-  }
-  walk(node, 0)
-  return new ArrayDatum(
-    elementType,
-    dims,
-    dims.map(() => 1),
-    elements,
-  )
-}
-
-/** An object as a row; members that are absent keep the base's value. */
-export function recordFromJson(node: JsonbValue, rowType: RowType, base: RecordDatum | null, ctx: EvalContext): RecordDatum {
-  if (!(node instanceof JsonbObject)) {
-    throw new PgError(SQLSTATE.invalidParameterValue, `cannot call populate_composite on ${isArrayValue(node) ? 'an array' : 'a scalar'}`)
-  }
-  const values = rowType.fields.map((field, i) => {
-    const at = node.keys.indexOf(field.name)
-    if (at < 0 && base !== null) return base.values[i]!
-    return at < 0 ? null : fromJson(node.values[at]!, field.type, field.typmod, ctx)
-  })
-  return new RecordDatum(rowType, values)
 }

@@ -6,9 +6,10 @@ import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { ArrayDatum } from './array.ts'
 import { elementSupport } from './array-procs.ts'
 import type { EvalContext } from './eval-context.ts'
-import { recordFromJson, toJsonbValue, toJsonKey, toJsonText } from './json-convert.ts'
+import { toJsonbValue, toJsonKey, toJsonText } from './json-convert.ts'
+import { type JsonSource, jsonbSource, jsonSource, populateRecord } from './json-populate.ts'
 import { quoteJson } from './json-quote.ts'
-import { decodeJsonString, jsonAsText, jsonKind, parseJsonText, skipJsonSpace, walkJson } from './json-text.ts'
+import { decodeJsonString, jsonAsText, jsonKind, skipJsonSpace, walkJson } from './json-text.ts'
 import {
   compareJsonb,
   containsJsonb,
@@ -211,16 +212,36 @@ const jsonbObjectOf = (list: [string, string | null][]): Jsonb =>
     ),
   )
 
-function rowTypeFor(base: Datum, call: CallInfo, index: number, ctx: EvalContext): RowType {
-  if (base instanceof RecordDatum) return base.rowType
+function rowTypeFor(base: Datum, call: CallInfo, name: string, ctx: EvalContext): RowType {
+  if (base instanceof RecordDatum) {
+    if (call.resultRow !== undefined) checkRow(base.rowType, call.resultRow, ctx)
+    return base.rowType
+  }
   if (call.resultRow !== undefined) return call.resultRow
-  const found = rowTypeOf(elementSupport(argType(call, index), ctx))
+  const found = rowTypeOf(elementSupport(argType(call, 0), ctx))
   if (found === undefined) {
-    throw new PgError(SQLSTATE.datatypeMismatch, 'could not determine row type for result of json_populate_record', {
+    throw new PgError(SQLSTATE.featureNotSupported, `could not determine row type for result of ${name}`, {
       hint: 'Provide a non-null record argument, or call the function in the FROM clause using a column definition list.',
     })
   }
   return found
+}
+
+/** What comes back must be what the query's column definition list says. */
+function checkRow(row: RowType, expected: RowType, ctx: EvalContext): void {
+  const mismatch = (detail: string): PgError =>
+    new PgError(SQLSTATE.datatypeMismatch, 'function return row and query-specified return row do not match', { detail })
+  const count = row.fields.length
+  if (count !== expected.fields.length)
+    throw mismatch(
+      `Returned row contains ${count} ${count === 1 ? 'attribute' : 'attributes'}, but query expects ${expected.fields.length}.`,
+    )
+  for (const [i, { type }] of row.fields.entries()) {
+    const wanted = expected.fields[i]!.type
+    if (type === wanted) continue
+    const text = (oid: number): string => ctx.catalog.typeName(oid) ?? String(oid)
+    throw mismatch(`Returned type ${text(type)} at ordinal position ${i + 1}, but query expects ${text(wanted)}.`)
+  }
 }
 
 function definedRow(call: CallInfo): RowType {
@@ -230,15 +251,15 @@ function definedRow(call: CallInfo): RowType {
   })
 }
 
-function populate(base: Datum, root: JsonbValue | null | undefined, rowType: RowType, ctx: EvalContext): RecordDatum | null {
+function populate(base: Datum, source: JsonSource | null, rowType: RowType, ctx: EvalContext): RecordDatum | null {
   const record = base instanceof RecordDatum ? base : null
-  return root === undefined ? record : recordFromJson(root, rowType, record, ctx)
+  return source === null ? record : populateRecord(source, rowType, record, ctx)
 }
 
-function* populateSet(base: Datum, root: JsonbValue, rowType: RowType, name: string, ctx: EvalContext): Generator<RecordDatum | null> {
-  if (!isArrayValue(root)) throw bad(`cannot call ${name} on ${root instanceof JsonbObject ? 'an object' : 'a scalar'}`)
-  for (const item of root) {
-    if (!(item instanceof JsonbObject)) throw bad(`argument of ${name} must be an array of objects`)
+function* populateSet(base: Datum, source: JsonSource, rowType: RowType, name: string, ctx: EvalContext): Generator<RecordDatum | null> {
+  if (source.kind !== 'array') throw bad(`cannot call ${name} on ${source.kind === 'object' ? 'an object' : 'a scalar'}`)
+  for (const item of source.items()) {
+    if (item.kind !== 'object') throw bad(`argument of ${name} must be an array of objects`)
     yield populate(base, item, rowType, ctx)
   }
 }
@@ -320,16 +341,15 @@ export const jsonProcs = {
   json_build_array_noargs: () => '[]',
   json_object: (a) => jsonObjectText(keysAndValues(a, null)),
   json_object_two_arg: (keys, values) => jsonObjectText(keysAndValues(keys, values)),
-  json_populate_record(base, json, _lower, ctx, call) {
-    const rowType = rowTypeFor(base, call, 0, ctx)
-    return populate(base, json === null ? undefined : parseJsonText(json, true), rowType, ctx)
-  },
-  json_populate_recordset(base, json, _lower, ctx, call) {
-    return json === null ? [] : populateSet(base, parseJsonText(json, true), rowTypeFor(base, call, 0, ctx), 'json_populate_recordset', ctx)
-  },
-  json_to_record: (json, ctx, call) => populate(null, parseJsonText(json, true), definedRow(call), ctx),
+  json_populate_record: (base, json, _lower, ctx, call) =>
+    populate(base, json === null ? null : jsonSource(json), rowTypeFor(base, call, 'json_populate_record', ctx), ctx),
+  json_populate_recordset: (base, json, _lower, ctx, call) =>
+    json === null
+      ? []
+      : populateSet(base, jsonSource(json), rowTypeFor(base, call, 'json_populate_recordset', ctx), 'json_populate_recordset', ctx),
+  json_to_record: (json, ctx, call) => populate(null, jsonSource(json), definedRow(call), ctx),
   json_to_recordset: (json, ctx, call) =>
-    json === null ? [] : populateSet(null, parseJsonText(json, true), definedRow(call), 'json_to_recordset', ctx),
+    json === null ? [] : populateSet(null, jsonSource(json), definedRow(call), 'json_to_recordset', ctx),
 
   jsonb_object_field: (a, key) => wrap(getField(a.root, key)),
   jsonb_object_field_text: (a, key) => text(getField(a.root, key)),
@@ -411,12 +431,13 @@ export const jsonProcs = {
   jsonb_build_array_noargs: () => new Jsonb([]),
   jsonb_object: (a) => jsonbObjectOf(keysAndValues(a, null)),
   jsonb_object_two_arg: (keys, values) => jsonbObjectOf(keysAndValues(keys, values)),
-  jsonb_populate_record(base, json, ctx, call) {
-    const rowType = rowTypeFor(base, call, 0, ctx)
-    return populate(base, json === null ? undefined : json.root, rowType, ctx)
-  },
+  jsonb_populate_record: (base, json, ctx, call) =>
+    populate(base, json === null ? null : jsonbSource(json.root), rowTypeFor(base, call, 'jsonb_populate_record', ctx), ctx),
   jsonb_populate_recordset: (base, json, ctx, call) =>
-    json === null ? [] : populateSet(base, json.root, rowTypeFor(base, call, 0, ctx), 'jsonb_populate_recordset', ctx),
-  jsonb_to_record: (json, ctx, call) => populate(null, json.root, definedRow(call), ctx),
-  jsonb_to_recordset: (json, ctx, call) => (json === null ? [] : populateSet(null, json.root, definedRow(call), 'jsonb_to_recordset', ctx)),
+    json === null
+      ? []
+      : populateSet(base, jsonbSource(json.root), rowTypeFor(base, call, 'jsonb_populate_recordset', ctx), 'jsonb_populate_recordset', ctx),
+  jsonb_to_record: (json, ctx, call) => populate(null, jsonbSource(json.root), definedRow(call), ctx),
+  jsonb_to_recordset: (json, ctx, call) =>
+    json === null ? [] : populateSet(null, jsonbSource(json.root), definedRow(call), 'jsonb_to_recordset', ctx),
 } satisfies Procs

@@ -218,7 +218,7 @@ function findTransitions(probe: (unix: number) => number, year: number): YearRul
 }
 
 const POSIX =
-  /^([A-Za-z]{3,}|<[A-Za-z0-9+:-]{3,}>)([+-]?\d{1,3}(?::\d{1,2}(?::\d{1,2})?)?)(?:([A-Za-z]{3,}|<[A-Za-z0-9+:-]{3,}>)([+-]?\d{1,3}(?::\d{1,2}(?::\d{1,2})?)?)?(?:,(.*))?)?$/
+  /^([A-Za-z]{3,}|<[A-Za-z0-9+:-]{3,}>|(?=[+-]?\d+:))([+-]?\d{1,3}(?::\d{1,2}(?::\d{1,2})?)?)(?:([A-Za-z]{3,}|<[A-Za-z0-9+:-]{3,}>)([+-]?\d{1,3}(?::\d{1,2}(?::\d{1,2})?)?)?(?:,(.*))?)?$/
 
 function posixOffset(text: string): number {
   const negative = text.startsWith('-')
@@ -227,7 +227,7 @@ function posixOffset(text: string): number {
   return negative ? -seconds : seconds
 }
 
-/** POSIX writes offsets west of Greenwich as positive. */
+/** POSIX writes offsets west of Greenwich as positive, with a name before them or (`+05:30`) none. */
 function posixZone(text: string): TimeZone | null {
   const match = POSIX.exec(text)
   if (match === null) return null
@@ -267,15 +267,12 @@ function posixRule(text: string): ((year: number) => number) | null {
   }
 }
 
-/** The session's zone: an IANA or POSIX name, an abbreviation, or an offset as SET TIME ZONE took it (`-8`, `+05:30`, `<+03>-03`). */
+/** The session's zone: an IANA or POSIX name, an abbreviation, or hours east as SET TIME ZONE took them (`-8`, `5.5`). */
 export function sessionZone(setting: string): TimeZone {
   const zone = findZone(setting)
   if (zone !== null) return zone
-  const match = /^([+-]?\d{1,3}(?:\.\d+)?)(?::(\d{2}))?(?::(\d{2}))?$/.exec(setting)
-  if (match !== null) {
-    const hours = Number(match[1])
-    const rest = Number(match[2] ?? 0) * 60 + Number(match[3] ?? 0)
-    const offset = Math.round(hours * 3600) + (match[1]!.startsWith('-') ? -rest : rest)
+  if (/^[+-]?\d{1,3}(?:\.\d+)?$/.test(setting)) {
+    const offset = Math.round(Number(setting) * 3600)
     const name = `<${offsetText(offset)}>${offsetText(-offset)}`
     const fixed = fixedZone(name, offset, offsetText(offset))
     cache.set(setting, fixed)

@@ -220,7 +220,7 @@ function compileNode(e: Expr, scope: ExprScope, cx: Compilation, cells: Cells): 
     case 'JsonExpr':
       return compileJsonExpr(e, compile, cx)
     case 'NextValueExpr':
-      return eagerWaiting([], () => state.ctx.sequences.nextval(e.sequence))
+      return eagerWaiting([], () => state.ctx.sequences.nextval(e.sequence, true))
     case 'Aggref':
     case 'WindowFunc':
     case 'GroupingFunc': {

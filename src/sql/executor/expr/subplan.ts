@@ -80,7 +80,7 @@ function hashedAny(
   const outerHash = pairs.map((pair) => hashKeyOf(cx, pair.outer.type))
   const innerHash = pairs.map((pair) => hashKeyOf(cx, pair.inner.type))
   const n = pairs.length
-  const free = freeParams(sub.plan)
+  const free = freeParams(sub.plan, cx)
   let built: HashedRows | null = null
   let run = -1
   let values: Datum[] = []
@@ -247,7 +247,7 @@ export function compileSubPlan(cx: Compilation, sub: SubPlan, compile: (e: Expr)
   const cached = (sub.kind === 'expr' || sub.kind === 'exists' || sub.kind === 'array') && !isVolatile(cx, sub)
   if (!cached) return waiting((row) => andThen(bind(row), () => run(row)))
 
-  const free = freeParams(sub.plan)
+  const free = freeParams(sub.plan, cx)
   const types = new Map(sub.params.map((param) => [param.id, param.expr.type]))
   const hashes = free.map((id) => {
     const type = types.get(id)

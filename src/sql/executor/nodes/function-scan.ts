@@ -44,18 +44,24 @@ function spread(value: Datum, row: Row, at: number, { composite, width }: Column
 }
 
 /** The row that a column definition list (or OUT parameters) gives a function that returns record. */
-function definedRow(types: readonly Oid[], names: readonly string[], cx: Compilation): RowType {
-  const fields = types.map((type, i) => ({ name: names[i]!, type, typmod: -1, support: cx.state.ctx.catalog.typeSupport(type) }))
+function definedRow({ columnTypes, columnTypmods, columnNames }: FunctionScan['functions'][number], cx: Compilation): RowType {
+  const fields = columnTypes.map((type, i) => ({
+    name: columnNames[i]!,
+    type,
+    typmod: columnTypmods[i]!,
+    support: cx.state.ctx.catalog.typeSupport(type),
+  }))
   return { type: RECORD, fields }
 }
 
 const isBuiltin = (cx: Compilation, funcId: Oid): boolean => findBody(procOf(cx, funcId)) !== undefined
 
 export function compileFunctionScan(plan: FunctionScan, cx: Compilation): Operator {
-  const columns: Column[] = plan.functions.map(({ expr, columnCount, columnTypes, columnNames }) => {
+  const columns: Column[] = plan.functions.map((source) => {
+    const { expr, columnCount } = source
     const call = setCallOf(expr)
     const composite = expr.type === RECORD || cx.catalog.type(expr.type)?.typtype === 'c'
-    const defined = expr.type === RECORD ? definedRow(columnTypes, columnNames, cx) : null
+    const defined = expr.type === RECORD ? definedRow(source, cx) : null
     if (call !== null) return { start: compileSetCall(call, ROW_SCOPE, cx, defined), composite, width: columnCount }
     if (defined !== null && expr.kind === 'FuncExpr' && isBuiltin(cx, expr.funcId))
       return { start: compileSetCall(expr, ROW_SCOPE, cx, defined), composite, width: columnCount }

@@ -16,7 +16,7 @@ export function compileMaterialize(plan: Materialize, cx: Compilation): Operator
     cx,
     plan.input.targetList.map((entry) => entry.expr.type),
   )
-  const free = freeParams(plan.input)
+  const free = freeParams(plan.input, cx)
   const out = makeOutput()
   let known: Validity | null = null
   let complete = false

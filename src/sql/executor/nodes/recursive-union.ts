@@ -20,7 +20,10 @@ export function compileRecursiveUnion(plan: RecursiveUnion, cx: Compilation): Op
   const types = plan.targetList.map((entry) => entry.expr.type)
   let working = new TupleStore(cx, types)
   let next = new TupleStore(cx, types)
+  // The working table counts as an exec param that has another value at each step: what was computed from it is stale then.
+  let step = 0
   const source: TupleSource = {
+    free: [plan.workTable],
     reader() {
       const store = working
       const batch: Batch = { rows: [], count: 0 }
@@ -84,6 +87,7 @@ export function compileRecursiveUnion(plan: RecursiveUnion, cx: Compilation): Op
     working = next
     next = swap
     next.clear()
+    state.exec[plan.workTable] = ++step
     input = right
     return andThen(right.open(), () => true)
   }
@@ -116,6 +120,7 @@ export function compileRecursiveUnion(plan: RecursiveUnion, cx: Compilation): Op
       slicer.start()
       input = left
       ended = false
+      state.exec[plan.workTable] = ++step
       return left.open()
     },
     next(max) {

@@ -37,6 +37,25 @@ interface Part {
   readonly joins: SpecialJoin[]
 }
 
+function nullableSide(join: SpecialJoin): Relids {
+  return join.type === 'left' ? join.synRight : join.type === 'full' ? join.synLeft | join.synRight : NO_RELS
+}
+
+/** `rels` with all that must be joined before the columns they take from outer joins' nullable sides are what they will be above. */
+export function withOuterJoins(rels: Relids, joins: readonly SpecialJoin[]): Relids {
+  let required = rels
+  for (let grown = true; grown; ) {
+    grown = false
+    for (const join of joins) {
+      const whole = join.minLeft | join.minRight
+      if (!overlap(required, nullableSide(join)) || contains(required, whole)) continue
+      required |= whole
+      grown = true
+    }
+  }
+  return required
+}
+
 export function deconstruct(tree: TreeNode, bitOf: ReadonlyMap<number, Relids>, relidsOf: (expr: Expr) => Relids): Deconstructed {
   const joins: SpecialJoin[] = []
   const quals: Qual[] = []
@@ -44,21 +63,8 @@ export function deconstruct(tree: TreeNode, bitOf: ReadonlyMap<number, Relids>, 
   /** Adds what outer joins below force on a condition placed above them. */
   const place = (expr: Expr, part: Part, below: boolean): void => {
     const own = relidsOf(expr)
-    let required = own
-    let delayed = false
-    for (let grown = true; grown; ) {
-      grown = false
-      for (const join of part.joins) {
-        const nullable = join.type === 'left' ? join.synRight : join.type === 'full' ? join.synLeft | join.synRight : NO_RELS
-        const whole = join.minLeft | join.minRight
-        if (!overlap(required, nullable)) continue
-        delayed = true
-        if (!contains(required, whole)) {
-          required |= whole
-          grown = true
-        }
-      }
-    }
+    let required = withOuterJoins(own, part.joins)
+    const delayed = part.joins.some((join) => overlap(required, nullableSide(join)))
     // A condition on nothing is checked with the first relation there is.
     if (required === NO_RELS) required = part.rels & -part.rels
     quals.push({ expr, required, everywhere: !delayed && !below })

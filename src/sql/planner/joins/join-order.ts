@@ -82,12 +82,17 @@ export class JoinSearch {
   }
 
   #dynamic(bits: readonly Relids[]): JoinRel {
+    // Following conditions only may leave the side of an outer join unjoinable, whose relations no condition connects.
+    return this.#subsets(bits, true) ?? this.#subsets(bits, false) ?? this.#greedy(bits)
+  }
+
+  /** All sets of relations by size; `sparing`: cartesian products only where nothing else leads on. */
+  #subsets(bits: readonly Relids[], sparing: boolean): JoinRel | undefined {
     const all = bits.reduce((set, bit) => set | bit, NO_RELS)
     const bySize: Relids[][] = [[], [...bits]]
     for (let size = 2; size <= bits.length; size++) {
       const made = new Set<Relids>()
-      for (const connectedOnly of [true, false]) {
-        // Cartesian products only where nothing else leads on.
+      for (const connectedOnly of sparing ? [true, false] : [false]) {
         if (!connectedOnly && made.size > 0) break
         for (let left = 1; left <= size / 2; left++) {
           if (left > 1 && bits.length > BUSHY_LIMIT) break
@@ -102,8 +107,7 @@ export class JoinSearch {
       }
       bySize.push([...made])
     }
-    const solved = this.#memo.get(all)
-    return solved ?? this.#greedy(bits)
+    return this.#memo.get(all)
   }
 
   /** Joins the pair with the fewest rows again and again: connected ones first, Cartesian products where nothing else is left. */

@@ -65,6 +65,7 @@ export function functionPaths(rel: BaseRel, problem: JoinProblem): void {
         expr: functions[i]!,
         columnCount: call.columns.length,
         columnTypes: call.columns.map((column) => column.type),
+        columnTypmods: call.columns.map((column) => column.typmod),
         columnNames: call.columns.map((column) => column.name),
       })),
       ordinality: rte.ordinality,

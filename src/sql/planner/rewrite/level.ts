@@ -1,9 +1,11 @@
 // A query level under rewriting, and how one level is merged into another.
 
+import type { Expr } from '../../analyzer/expr.ts'
 import type { Query, RangeTblEntry } from '../../analyzer/query.ts'
 import type { PlannerContext } from '../context.ts'
-import { mapExprDeep, mapQuery, type QueryMapper } from '../expr-tree.ts'
+import { mapExprDeep, mapQuery, type QueryMapper, some } from '../expr-tree.ts'
 import { mapTree, type TreeFrom, type TreeNode } from '../join-tree.ts'
+import { isCorrelated } from './correlate.ts'
 
 /** A query level under rewriting: its join tree stands in `tree`, query.jointree is empty. */
 export interface Level {
@@ -16,6 +18,21 @@ export interface Level {
 
 /** Rewrites a query level (prepare.ts); handed down because sub-links and subqueries prepare their own. */
 export type Prepare = (source: Query, ctx: PlannerContext) => Level
+
+/** What was a reference to an outer query may be one to a neighbour now. */
+function markLateral(rte: RangeTblEntry): RangeTblEntry {
+  const outside = (expr: Expr) => some(expr, (e) => e.kind === 'Var' && e.levelsUp === 0)
+  switch (rte.kind) {
+    case 'subquery':
+      return rte.lateral || !isCorrelated(rte.subquery) ? rte : { ...rte, lateral: true }
+    case 'function':
+      return rte.lateral || !rte.functions.some((call) => outside(call.expr)) ? rte : { ...rte, lateral: true }
+    case 'values':
+      return rte.lateral || !rte.lists.some((list) => list.some(outside)) ? rte : { ...rte, lateral: true }
+    default:
+      return rte
+  }
+}
 
 /** Moves a prepared level's relations behind `into`'s, answering the offset of their range table indexes. */
 export function appendLevel(into: Level, sub: Level): { query: Query; tree: TreeFrom } {
@@ -31,7 +48,7 @@ export function appendLevel(into: Level, sub: Level): { query: Query; tree: Tree
     cteLevels: (levelsUp, depth) => (levelsUp > depth ? levelsUp - 1 : levelsUp),
   }
   const query = mapQuery({ ...sub.query, rtable: sub.rtable }, 0, mapper)
-  into.rtable.push(...query.rtable)
+  into.rtable.push(...query.rtable.map(markLateral))
   const renumber = (node: TreeNode): TreeNode =>
     node.kind === 'rel'
       ? { kind: 'rel', rti: node.rti + offset }

@@ -9,7 +9,7 @@ import { isVolatile } from '../volatility.ts'
 import { foldConstants, orToAny } from './fold-constants.ts'
 import { flattenJoinAliases } from './join-aliases.ts'
 import { appendLevel, isPlainSelect, type Level, type Prepare } from './level.ts'
-import { pullUpSubLinks } from './pull-up-sublinks.ts'
+import { pullUpSubLinks, treeLooksOutside } from './pull-up-sublinks.ts'
 
 const NO_FROM: FromExpr = { kind: 'FromExpr', fromlist: [], quals: null }
 
@@ -59,12 +59,29 @@ function pullUpSubqueries(node: TreeNode, level: Level, ctx: PlannerContext, pul
   if (targets.some((entry) => isVolatile(entry.expr, ctx.catalog))) return node
   // Below an outer join a column must become NULL with its row: only plain columns do that by themselves.
   if (where.nullable && !targets.every((entry) => entry.expr.kind === 'Var' && entry.expr.levelsUp === 0)) return node
+  // A condition that looks outside may wait there for its relations only as long as no outer join has to know it.
+  if (sub.tree.items.some(treeLooksOutside)) return node
+  if (where.nullable && usesWholeRow(level, node.rti)) return node
   const { query, tree } = appendLevel(level, sub)
   pulled.set(
     node.rti,
     query.targetList.filter((entry) => !entry.resjunk),
   )
   return tree
+}
+
+/** Whether the row as such is asked for: below an outer join it is NULL, which a row of NULLs is not. */
+function usesWholeRow(level: Level, rti: number): boolean {
+  let found = false
+  const mapper: QueryMapper = {
+    expr(expr, depth) {
+      if (expr.kind === 'Var' && expr.varno === rti && expr.attno === 0 && expr.levelsUp === depth) found = true
+      return found ? expr : undefined
+    },
+  }
+  mapQuery({ ...level.query, rtable: level.rtable }, 0, mapper)
+  mapTree(level.tree, (expr) => mapExprDeep(expr, 0, mapper))
+  return found
 }
 
 function substitute(level: Level, pulled: Pulled): void {

@@ -137,7 +137,7 @@ function hasOuterSubLink(expr: Expr): boolean {
   return some(expr, (e) => e.kind === 'SubLink' && looksOutside(e))
 }
 
-function treeLooksOutside(node: TreeNode): boolean {
+export function treeLooksOutside(node: TreeNode): boolean {
   if (node.kind === 'rel') return false
   if (node.quals.some(looksOutside)) return true
   return node.kind === 'from' ? node.items.some(treeLooksOutside) : treeLooksOutside(node.left) || treeLooksOutside(node.right)

@@ -135,6 +135,7 @@ describe('joins', () => {
             expr: call('generate_series', [lit(1, T.int4), execParam(0, T.int4)], true),
             columnCount: 1,
             columnTypes: [T.int4],
+            columnTypmods: [-1],
             columnNames: ['x'],
           },
         ],
