@@ -21,6 +21,8 @@ export interface CursorOptions {
   readonly locks: boolean
   readonly holdable: boolean
   readonly binary: boolean
+  /** How Execute sends its rows, for a cursor that was bound as a portal. */
+  readonly formats?: readonly number[]
   readonly scroll: 'yes' | 'no' | 'while small'
   /** How much a cursor that is scrollable while small may keep. */
   readonly keepBytes: number
@@ -45,7 +47,7 @@ export class Cursor {
   /** Its transaction committed: everything is in #kept. */
   survives = false
 
-  constructor(options: CursorOptions, execution: Execution, memory: MemoryAccount) {
+  constructor(options: CursorOptions, execution: Execution | null, memory: MemoryAccount) {
     this.options = options
     this.#execution = execution
     this.#memory = memory
@@ -53,8 +55,8 @@ export class Cursor {
   }
 
   shape(io: RowShape['io']): RowShape {
-    const { columns, binary } = this.options
-    return { columns, formats: binary ? [1] : [], io }
+    const { columns, binary, formats } = this.options
+    return { columns, formats: formats ?? (binary ? [1] : []), io }
   }
 
   get position(): number {

@@ -35,6 +35,17 @@ export class Portals {
     return portal
   }
 
+  /** The portal that Bind made under this name, if there is one. */
+  peek(name: string): Portal | undefined {
+    return this.#portals.get(name)
+  }
+
+  /** A portal that goes on as a cursor. */
+  becomes(name: string, cursor: Cursor): void {
+    this.#portals.delete(name)
+    this.cursors.set(name, cursor)
+  }
+
   close(name: string): void {
     const portal = this.#portals.get(name)
     if (portal !== undefined) {

@@ -388,8 +388,10 @@ export class ClientSession implements WireSession {
   /** The implicit transaction around a statement outside a block. */
   #implicit(): void {
     if (this.block.state !== 'idle') return
-    this.block.startImplicit(this.defaultModes())
+    const modes = this.defaultModes()
+    this.block.startImplicit(modes)
     this.settings.beginTransaction()
+    if (modes.isolation !== 'read committed' || modes.readOnly || modes.deferrable) this.showModes()
   }
 
   /** A text that differs from an earlier one only in literals runs without being parsed. Null: take the long way. // hot */
@@ -410,6 +412,7 @@ export class ClientSession implements WireSession {
   /** The statements of one Query from `index` on, in one implicit transaction unless they make another. */
   #statements(statements: readonly ParsedStatement[], index: number, sink: ResultSink): MaybePromise<void> {
     for (let i = index; i < statements.length; i++) {
+      if (i > 0) this.timers.statementFollows()
       const done = this.#current(() => this.#statement(statements[i]!, sink, statements.length === 1, i === statements.length - 1))
       if (done instanceof Promise) return done.then(() => this.#statements(statements, i + 1, sink))
     }

@@ -56,12 +56,7 @@ export class Timers {
       clearTimeout(this.#idle)
       this.#idle = null
     }
-    if (this.#limits.statement > 0 && this.#statement === null) {
-      this.#statement = setTimeout(() => {
-        this.#statement = null
-        this.#session.cancel(new PgError(SQLSTATE.queryCanceled, 'canceling statement due to statement timeout'))
-      }, this.#limits.statement)
-    }
+    this.#armStatement()
     if (this.#limits.transaction > 0 && this.#transaction === null) {
       this.#transaction = setTimeout(() => {
         this.#transaction = null
@@ -70,6 +65,20 @@ export class Timers {
         )
       }, this.#limits.transaction)
     }
+  }
+
+  /** The next statement of the same message has its time for itself. */
+  statementFollows(): void {
+    this.statementEnds()
+    this.#armStatement()
+  }
+
+  #armStatement(): void {
+    if (this.#limits.statement === 0 || this.#statement !== null) return
+    this.#statement = setTimeout(() => {
+      this.#statement = null
+      this.#session.cancel(new PgError(SQLSTATE.queryCanceled, 'canceling statement due to statement timeout'))
+    }, this.#limits.statement)
   }
 
   statementEnds(): void {

@@ -72,6 +72,32 @@ export function runDeclare(
   })
 }
 
+/** FETCH, MOVE and CLOSE reach portals that Bind made, too: such a one becomes a cursor. */
+function adoptPortal(session: ClientSession, name: string): MaybePromise<void> {
+  const portal = session.portals.peek(name)
+  if (portal === undefined) return undefined
+  const columns = session.planning.columnsOf(portal.prepared)
+  if (columns === null || portal.held !== null || portal.plan === null || !portal.prepared.class!.optimizable) {
+    throw new PgError(SQLSTATE.objectNotInPrerequisiteState, `portal "${name}" cannot be run as a cursor`)
+  }
+  const { plan, prepared, params, resultFormats, state } = portal
+  const execution = portal.execution ?? (state === 'done' ? null : startExecution(session, plan, params, false))
+  return andThen(execution, (running) => {
+    const options = {
+      name,
+      text: prepared.text,
+      columns,
+      holdable: false,
+      binary: false,
+      formats: resultFormats,
+      scroll: 'no' as const,
+      keepBytes: 0,
+      createdAt: session.context.statementTimestamp,
+    }
+    session.portals.becomes(name, new Cursor(options, running, session.memory))
+  })
+}
+
 function cursorNamed(session: ClientSession, name: string): Cursor {
   const cursor = session.portals.cursors.get(name)
   if (cursor === undefined) throw new PgError(SQLSTATE.invalidCursorName, `cursor "${name}" does not exist`)
@@ -96,7 +122,9 @@ export function currentRowKey(session: ClientSession, name: string, relation: Oi
 
 export function fetchColumns(session: ClientSession, node: NodeOf['FetchStmt']): RowShape['columns'] | null {
   if (node.ismove) return null
-  return cursorNamed(session, node.portalname ?? '').options.columns
+  const name = node.portalname ?? ''
+  const portal = session.portals.peek(name)
+  return portal === undefined ? cursorNamed(session, name).options.columns : session.planning.columnsOf(portal.prepared)
 }
 
 /** libpg-query gives FETCH ALL as the largest 64-bit number, rounded or as text. */
@@ -106,6 +134,10 @@ function howMany(node: NodeOf['FetchStmt']): number {
 }
 
 export function runFetch(session: ClientSession, node: NodeOf['FetchStmt'], sink: ResultSink): MaybePromise<string> {
+  return andThen(adoptPortal(session, node.portalname ?? ''), () => fetchFrom(session, node, sink))
+}
+
+function fetchFrom(session: ClientSession, node: NodeOf['FetchStmt'], sink: ResultSink): MaybePromise<string> {
   const cursor = cursorNamed(session, node.portalname ?? '')
   const count = howMany(node)
   let rows: ReturnType<Cursor['fetch']>
@@ -137,7 +169,7 @@ export function runClose(session: ClientSession, node: NodeOf['ClosePortalStmt']
     for (const name of [...session.portals.cursors.keys()]) session.portals.close(name)
     return 'CLOSE CURSOR ALL'
   }
-  cursorNamed(session, node.portalname)
+  if (session.portals.peek(node.portalname) === undefined) cursorNamed(session, node.portalname)
   session.portals.close(node.portalname)
   return 'CLOSE CURSOR'
 }

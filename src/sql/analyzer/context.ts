@@ -142,6 +142,8 @@ export interface ParseState {
   futureCtes: readonly string[]
   /** The CTE this level is the query of, if any. */
   parentCte: CteEntry | null
+  /** …or a leaf of its set operation. */
+  isTerm: boolean
   kind: ExprKind
   nextResno: number
   hasAggs: boolean
@@ -185,6 +187,7 @@ export function makeState(ctx: AnalyzeContext, parent: ParseState | null): Parse
     ctes: [],
     futureCtes: [],
     parentCte: null,
+    isTerm: false,
     kind: 'none',
     nextResno: 1,
     hasAggs: false,

@@ -137,6 +137,7 @@ function transformLeaf(state: ParseState, select: SelectStmt): Branch {
   const query = analyzeSubquery(state, { SelectStmt: select } as Node, {
     kind: 'other',
     resolveUnknowns: false,
+    ...(state.parentCte === null ? {} : { term: state.parentCte }),
   })
   const name = `*SELECT* ${state.rtable.length + 1}`
   const item = addSubquery(state, query, { aliasname: name }, false, false)
@@ -148,7 +149,7 @@ function transformNode(state: ParseState, select: SelectStmt, top: boolean): Bra
   const op = select.op === 'SETOP_UNION' ? 'union' : select.op === 'SETOP_INTERSECT' ? 'intersect' : 'except'
   const context = op.toUpperCase()
   const all = select.all ?? false
-  const cte = top ? state.parentCte : null
+  const cte = top && !state.isTerm ? state.parentCte : null
   const recursive = cte?.recursive === true && cte.open
   if (recursive) {
     const early = findSelfReference(select.larg, cte.name)

@@ -19,6 +19,8 @@ export function transformStatement(state: ParseState, node: Node): Query {
 export interface SubqueryOptions {
   readonly kind: ExprKind
   readonly cte?: CteEntry
+  /** The query is a leaf of this WITH item's set operation. */
+  readonly term?: CteEntry
   readonly locked?: boolean
   readonly resolveUnknowns?: boolean
   /** Run on the fresh state before anything else. */
@@ -30,7 +32,8 @@ export function analyzeSubquery(parent: ParseState, node: Node, options: Subquer
     const saved = parent.kind
     if (options.kind === 'from subselect') parent.kind = 'from subselect'
     const state = makeState(parent.ctx, parent)
-    state.parentCte = options.cte ?? null
+    state.parentCte = options.cte ?? options.term ?? null
+    state.isTerm = options.term !== undefined
     state.lockedFromParent = options.locked ?? false
     state.resolveUnknowns = options.resolveUnknowns ?? true
     options.prepare?.(state)
