@@ -87,6 +87,8 @@ function adoptPortal(session: ClientSession, name: string): MaybePromise<void> {
       name,
       text: prepared.text,
       columns,
+      rowKeys: plan.rowKeys,
+      locks: plan.planned.hasRowMarks,
       holdable: false,
       binary: false,
       formats: resultFormats,

@@ -28,6 +28,7 @@ import {
   attachKeyConstraint,
   checkConstraintName,
   checkOwner,
+  columnDefs,
   columnTypeDependency,
   type Draft,
   noteInbound,
@@ -125,6 +126,7 @@ async function apply(c: CommandContext, relation: RelationInfo, cmd: AlterTableC
       return dropColumn(c, relation, cmd)
     case 'AT_AlterColumnType': {
       await needComposite(c, relation, 'ALTER COLUMN ... SET DATA TYPE')
+      await refuseStoredRows(c, relation)
       return alterColumnType(c, relation.oid, name, nodeAs(cmd.def, 'ColumnDef')!)
     }
     case 'AT_ColumnDefault':
@@ -255,6 +257,20 @@ async function needComposite(c: CommandContext, relation: RelationInfo, action: 
   await needTable(c, relation, action)
 }
 
+/** Rows of the table that other tables' columns hold would not be rewritten with it. */
+async function refuseStoredRows(c: CommandContext, relation: RelationInfo): Promise<void> {
+  const { rowType, rowArrayType } = relation.descriptor!
+  for (const type of [rowArrayType, rowType]) {
+    for (const { from } of await c.writer.dependents(CLASS.type, type)) {
+      if (from.classId !== CLASS.relation || from.subId === 0) continue
+      const user = await load(() => c.snapshot.relation(from.objId))
+      const column = user?.columns[from.subId - 1]
+      if (user === null || column === undefined || column.dropped) continue
+      throw notSupported(`cannot alter table "${relation.name}" because column "${user.name}.${column.name}" uses its row type`)
+    }
+  }
+}
+
 /** SET DEFAULT is analysed away from its text: its errors point nowhere. */
 function withoutPosition(error: PgError): PgError {
   const { position: _, ...fields } = error.fields
@@ -330,6 +346,8 @@ async function addColumn(c: CommandContext, relation: RelationInfo, cmd: AlterTa
     return
   }
   const before = await needTable(c, relation, 'ADD COLUMN')
+  if (columnDefs([cmd.def!]).some((column) => column.constraints?.some((node) => nodeAs(node, 'Constraint')?.contype === 'CONSTR_DEFAULT')))
+    await refuseStoredRows(c, relation)
   if (columnNamed(before, name) !== null) {
     const message = `column "${name}" of relation "${relation.name}" already exists`
     if (!cmd.missing_ok) throw new PgError(SQLSTATE.duplicateColumn, message)

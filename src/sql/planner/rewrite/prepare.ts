@@ -63,9 +63,11 @@ function pullUpSubqueries(node: TreeNode, level: Level, ctx: PlannerContext, pul
   if (sub.tree.items.some(treeLooksOutside)) return node
   if (where.nullable && usesWholeRow(level, node.rti)) return node
   const { query, tree } = appendLevel(level, sub)
+  const columns = query.targetList.filter((entry) => !entry.resjunk)
+  // As a whole row it has the names that the alias gives.
   pulled.set(
     node.rti,
-    query.targetList.filter((entry) => !entry.resjunk),
+    columns.map((entry, i) => ({ ...entry, resname: rte.colNames[i] ?? entry.resname })),
   )
   return tree
 }
