@@ -78,8 +78,8 @@ export class LoggedEnvironment {
   #writtenSince = false
   /** The frozen memtable is on its way. */
   #handing = false
-  /** A record is being written. */
-  #appending = false
+  /** A record, or a batch into LMDB, is being written. */
+  #writing = false
   /** A checkpoint waits for that. */
   #checkpointDue = false
   /** To be written with the next checkpoint. */
@@ -325,14 +325,8 @@ export class LoggedEnvironment {
     }
     const { small } = batch
     if (small === null || (this.#empty && small.length > DIRECT_OPERATIONS)) {
-      this.#checkpointed((status) => {
-        if (status !== 0) done(status)
-        else
-          this.#base.write(batch.stream(), (written) => {
-            this.version++
-            done(written)
-          })
-      })
+      if (this.#frozen === null && this.#active.count <= SLICE_ENTRIES) this.#writeThrough(batch, done)
+      else this.#checkpointed((status) => (status === 0 ? this.#writeThrough(batch, done) : done(status)))
       return
     }
     // a checkpoint that does not keep up, or the log's records from before a crash
@@ -344,12 +338,38 @@ export class LoggedEnvironment {
     this.#append(small, done)
   }
 
+  /** A batch into LMDB, behind the little the memtable holds: one LMDB transaction. */
+  #writeThrough(batch: WriteBatch, done: (status: number) => void): void {
+    const active = this.#active
+    const head = new WriteBatch(this.#base.dbi, true)
+    if (active.count > 0) {
+      active.parts.forEach(({ entries }, prefix) => {
+        for (const [key, { record, at, size }] of entries) head.add(prefix, key, size < 0 ? null : record, at, size)
+      })
+      head.putDouble('W', active.lastSequence)
+    }
+    this.#writing = true
+    this.#base.write(head.stream(batch), (status) => {
+      this.#writing = false
+      head.release()
+      this.version++
+      if (status === 0 && active.count > 0) {
+        memtableBytes -= active.bytes
+        this.#active = new Memtable(this.#sequence)
+        this.#empty = true
+        this.#log.restart()
+      }
+      if (this.#checkpointDue) this.#checkpoint()
+      done(status)
+    })
+  }
+
   #append(operations: readonly LogOperation[], done: (status: number) => void): void {
     const record = encodeRecord(this.#sequence + 1, operations)
     const log = this.#log
-    this.#appending = true
+    this.#writing = true
     log.append(record.bytes, (errno) => {
-      this.#appending = false
+      this.#writing = false
       if (errno === 0) {
         this.#apply(record)
         this.version++
@@ -382,7 +402,7 @@ export class LoggedEnvironment {
         this.#writtenSince = false
         this.#timer = this.#later()
       } else if (this.#frozen === null) {
-        if (this.#empty && !this.#appending) this.#giveBack()
+        if (this.#empty && !this.#writing) this.#giveBack()
         else this.#checkpoint()
       }
     }, IDLE_MS).unref()
@@ -411,8 +431,8 @@ export class LoggedEnvironment {
   }
 
   #checkpoint(): void {
-    // a record under way belongs to the log and the memtable there were when it began
-    if (this.#appending) {
+    // what is under way belongs to the log and the memtable there were when it began
+    if (this.#writing) {
       this.#checkpointDue = true
       return
     }
@@ -467,7 +487,7 @@ export class LoggedEnvironment {
     this.#empty = this.#active.count === 0
     this.version++
     this.#spareLog.restart()
-    if (this.#empty && !this.#appending && !this.#writtenSince) this.#giveBack()
+    if (this.#empty && !this.#writing && !this.#writtenSince) this.#giveBack()
     else this.#timer ??= this.#later()
     this.#answer(0)
   }

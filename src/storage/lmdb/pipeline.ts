@@ -148,11 +148,25 @@ export class Pipeline {
       this.#finish(built)
       return
     }
-    if (batch.growth > 0 && this.#environment.liveBytes() + batch.growth > this.#maxBytes) {
-      batch.release()
-      this.#fail(built, new KvError('diskFull', 'the keyspace has reached its largest size'))
-      return
+    if (!this.#tooLarge(batch)) this.#write(batch, built)
+    else {
+      // what was deleted counts until LMDB knows of it
+      void this.#environment.settled().then(() => {
+        if (!this.#tooLarge(batch)) {
+          this.#write(batch, built)
+          return
+        }
+        batch.release()
+        this.#fail(built, new KvError('diskFull', 'the keyspace has reached its largest size'))
+      })
     }
+  }
+
+  #tooLarge(batch: WriteBatch): boolean {
+    return batch.growth > 0 && this.#environment.liveBytes() + batch.growth > this.#maxBytes
+  }
+
+  #write(batch: WriteBatch, built: WorkItem[]): void {
     // garbage lists are kept by timestamp: one per batch, so a batch without a commit needs a timestamp of its own
     batch.finish(batch.hasGarbage ? this.nextStamp() : this.lastStamp)
     this.#environment.write(batch, (status) => {

@@ -257,12 +257,18 @@ export class WriteBatch {
     this.putDouble('T', lastStamp)
   }
 
-  /** Closes the stream; answers its address. The batch must stay referenced until the writer is done. */
-  stream(): number {
+  /** Closes the stream, which goes on in another batch's if there is one; answers its address. Both must stay referenced until the writer is done. */
+  stream(rest: WriteBatch | null = null): number {
     this.#spill()
     const chunk = this.#room()
-    chunk.words[this.#position << 1] = 0
-    chunk.words[(this.#position << 1) + 1] = 0
+    const word = this.#position << 1
+    if (rest === null) {
+      chunk.words[word] = 0
+      chunk.words[word + 1] = 0
+    } else {
+      chunk.words[word] = POINTER_NEXT
+      chunk.doubles[this.#position + 1] = rest.stream()
+    }
     return this.#chunks[0]!.address + 8
   }
 

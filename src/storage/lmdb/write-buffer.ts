@@ -24,6 +24,8 @@ export class WriteBuffer {
   frozen: Map<string, WriteEntry> | null = null
   /** Estimate of what `entries` holds. */
   bytes = 0
+  /** No key is above this: a load in key order need not look each new one up. */
+  #highest = ''
   #sorted: string[] | null = null
   #unsorted: string[] = []
 
@@ -32,12 +34,14 @@ export class WriteBuffer {
   }
 
   get(key: string): WriteEntry | undefined {
+    if (key > this.#highest) return undefined
     const entry = this.entries.get(key)
     return entry !== undefined || this.frozen === null ? entry : this.frozen.get(key)
   }
 
   set(entry: WriteEntry): void {
     const before = this.entries.get(entry.key)
+    if (entry.key > this.#highest) this.#highest = entry.key
     if (before === undefined) {
       if (this.#sorted !== null) this.#unsorted.push(entry.key)
       this.bytes += entry.size + entry.key.length + 120
@@ -47,6 +51,7 @@ export class WriteBuffer {
 
   /** set for a key that has no entry here. */
   add(entry: WriteEntry): void {
+    if (entry.key > this.#highest) this.#highest = entry.key
     if (this.#sorted !== null) this.#unsorted.push(entry.key)
     this.bytes += entry.size + entry.key.length + 120
     this.entries.set(entry.key, entry)
