@@ -89,7 +89,21 @@ export class LogFile {
       record.copy(bytes)
     }
     this.#write(bytes, 0, (errno) => {
-      if (errno === 0) this.#offset = end
+      if (errno === 0) {
+        this.#offset = end
+        done(0)
+        return
+      }
+      this.#undo()
+      // on a nearly full disk the record alone may still find room
+      if (bytes.length > record.length && !this.broken) this.#exactly(record, done)
+      else done(errno)
+    })
+  }
+
+  #exactly(record: Buffer, done: (errno: number) => void): void {
+    this.#write(record, 0, (errno) => {
+      if (errno === 0) this.#offset += record.length
       else this.#undo()
       done(errno)
     })
@@ -107,8 +121,9 @@ export class LogFile {
     })
   }
 
-  /** A record that could not be made durable must not come back at the next start. */
+  /** What could not be made durable could not be removed either: it may come back at the next start. */
   broken = false
+  /** A record that could not be made durable must not come back at the next start. */
   #undo(): void {
     try {
       ftruncateSync(this.#descriptor, this.#offset)

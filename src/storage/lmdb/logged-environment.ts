@@ -19,9 +19,8 @@ import { Memtable, MemtableCursor, type MemtableEntry } from './memtable.ts'
 import { ENTRY_KEY_AT, type Environment, isFatal, keyBytes, lmdbFailure, showEntry, showValue } from './native.ts'
 import { WriteBatch } from './write-batch.ts'
 
-/** Nothing written for so long: what the memtable holds goes into LMDB, and the log's space is given back. */
+/** Nothing written for so long: what the memtable holds goes into LMDB, and the log's space is given back. Also: until the next attempt. */
 const IDLE_MS = 1000
-const RETRY_MS = 1000
 /** With nothing in memory so many operations are no less work for the log and a checkpoint than for LMDB. */
 const DIRECT_OPERATIONS = 256
 /** Entries handed over in one turn of the event loop. */
@@ -331,7 +330,7 @@ export class LoggedEnvironment {
     }
     // a checkpoint that does not keep up, or the log's records from before a crash
     if (this.#recovered || (this.#frozen !== null && this.#active.bytes > 2 * this.#memtableBytes)) {
-      if (this.#checkpointFailure !== 0) this.#retry()
+      this.#retry()
       this.#waiting.push((status) => (status === 0 ? this.#append(small, done) : done(status)))
       return
     }
@@ -404,7 +403,7 @@ export class LoggedEnvironment {
       } else if (this.#frozen === null) {
         if (this.#empty && !this.#writing) this.#giveBack()
         else this.#checkpoint()
-      }
+      } else this.#retry()
     }, IDLE_MS).unref()
   }
 
@@ -417,7 +416,7 @@ export class LoggedEnvironment {
       return
     }
     if (this.#frozen !== null) {
-      if (this.#checkpointFailure !== 0) this.#retry()
+      this.#retry()
       this.#waiting.push((status) => (status === 0 ? this.#checkpointed(then) : then(status)))
       return
     }
@@ -508,13 +507,12 @@ export class LoggedEnvironment {
     this.#warn('a checkpoint failed', lmdbFailure(status, 'checkpoint', this.path).message)
     if (isFatal(status)) this.#broken = status
     this.#checkpointFailure = status
-    if (!isFatal(status)) this.#timer ??= setTimeout(() => this.#retry(), RETRY_MS).unref()
+    this.#timer ??= this.#later()
     this.#answer(status)
   }
 
+  /** Hands the memtable over once more whose checkpoint has failed. */
   #retry(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#timer = null
     if (this.#checkpointFailure !== 0 && this.#broken === 0) this.#hand()
   }
 
