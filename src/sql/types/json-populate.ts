@@ -87,8 +87,8 @@ export function jsonbSource(value: JsonbValue): JsonSource {
   }
 }
 
-/** populate_record_field: a value of `type`; `base` is what the field was before. */
-function populateField(source: JsonSource, name: string, type: Oid, typmod: number, base: Datum, ctx: EvalContext): Datum {
+/** populate_record_field: a value of `type`; `name` is the key it stands under, if there is one, and `base` what the field was before. */
+function populateField(source: JsonSource, name: string | null, type: Oid, typmod: number, base: Datum, ctx: EvalContext): Datum {
   const shape = typeByOid(type) ?? ctx.catalog.typeShape(type)
   if (shape !== null && shape.typtype === 'd' && type >= FIRST_USER_OID) {
     throw notSupported('a column of a domain cannot be populated from JSON', 'Use the type below the domain and cast the result.')
@@ -105,7 +105,12 @@ function populateField(source: JsonSource, name: string, type: Oid, typmod: numb
   return support.input(source.text(), typmod, ctx)
 }
 
-function populateArray(source: JsonSource, name: string, elementType: Oid, typmod: number, ctx: EvalContext): Datum {
+/** A jsonb as a value of an array or composite type. */
+export function fromJson(value: JsonbValue, type: Oid, typmod: number, ctx: EvalContext): Datum {
+  return populateField(jsonbSource(value), null, type, typmod, null, ctx)
+}
+
+function populateArray(source: JsonSource, name: string | null, elementType: Oid, typmod: number, ctx: EvalContext): Datum {
   /** Elements seen so far, by dimension. */
   const sizes: number[] = []
   const dims: number[] = []
@@ -116,9 +121,9 @@ function populateArray(source: JsonSource, name: string, elementType: Oid, typmo
       .slice(0, depth)
       .map((size) => `[${size}]`)
       .join('')
-    return new PgError(SQLSTATE.invalidTextRepresentation, 'expected JSON array', {
-      hint: depth === 0 ? `See the value of key "${name}".` : `See the array element ${path} of key "${name}".`,
-    })
+    const where = depth === 0 ? 'the value' : `the array element ${path}`
+    const hint = name !== null ? `See ${where} of key "${name}".` : depth === 0 ? null : `See ${where}.`
+    return new PgError(SQLSTATE.invalidTextRepresentation, 'expected JSON array', hint === null ? {} : { hint })
   }
   const walk = (at: JsonSource, depth: number): void => {
     if (at.kind !== 'array') throw expected(depth)
