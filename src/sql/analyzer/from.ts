@@ -12,6 +12,7 @@ import { type CteEntry, errorAt, type NsColumn, type NsItem, type ParseState } f
 import type { Expr, Var } from './expr.ts'
 import { transformCondition, transformExpr } from './expr-entry.ts'
 import { resultColumns } from './fields.ts'
+import { expandJsonTable } from './json-table.ts'
 import { exprLocation } from './location.ts'
 import { andOf, relabel } from './make.ts'
 import { makeOp } from './operators.ts'
@@ -79,6 +80,8 @@ function transformFromItem(state: ParseState, node: Node): FromItem {
       return leaf(rangeFunction(state, n.RangeFunction))
     case 'JoinExpr':
       return transformJoin(state, n.JoinExpr)
+    case 'JsonTable':
+      return transformFromItem(state, expandJsonTable(state, n.JsonTable))
     case 'RangeTableSample':
       throw notSupported('TABLESAMPLE is not supported')
     default:
