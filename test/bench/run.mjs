@@ -9,6 +9,7 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import pg from 'pg'
 import { build, install } from '../../scripts/setup.mjs'
+import { loginTimes } from './login-timing.mjs'
 import { startOurs, startPostgres } from './peers.mjs'
 
 const { values: options } = parseArgs({
@@ -95,7 +96,7 @@ console.log(
 console.log(`${''.padEnd(34)} ${'ours'.padStart(9)} ${'theirs'.padStart(9)}`)
 const both = (fn) => [fn(ours), theirs === null ? null : fn(theirs)]
 try {
-  const needsPgbench = ['select', 'tpcb', 'connect'].some((name) => !skip(name))
+  const needsPgbench = ['select', 'tpcb', 'connect', 'login'].some((name) => !skip(name))
   if (needsPgbench) for (const peer of [ours, theirs]) if (peer !== null) run(peer, 'pgbench', ['-i', '-q', '-s', '1'])
   if (!skip('select')) {
     for (const [mode, goal] of [
@@ -162,6 +163,20 @@ try {
     await new Promise((resolve) => setTimeout(resolve, 1000))
     report('memory per idle connection', 'KB', (rss() - before) / 500, null, false, '≤ 40')
     for (const client of clients) await client.end()
+  }
+  if (!skip('login')) {
+    const times = await loginTimes(ours.port, 100)
+    const spread = (which) => {
+      const means = times.map((time) => time[which].mean)
+      return (Math.max(...means) / Math.min(...means) - 1) * 100
+    }
+    for (const { kind, challenge, refusal } of times) {
+      report(`login refused: ${kind}`, 'ms', refusal.mean, null, false, '-')
+      console.log(
+        `    median ${refusal.median.toFixed(2)} ms; challenge after ${challenge.mean.toFixed(3)} ms, median ${challenge.median.toFixed(3)}`,
+      )
+    }
+    report('refusals differ by', '%', spread('refusal'), null, false, '≤ 5')
   }
   if (!skip('tenant')) {
     const operator = new pg.Client({ host: '127.0.0.1', port: ours.port, user: 'system.admin', password: 'operator', database: 'system' })
