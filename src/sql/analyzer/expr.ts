@@ -294,6 +294,9 @@ export interface JsonExpr extends Typed {
   /** Of JSON_TABLE, for messages. */
   readonly column: string | null
 }
+/** attno of the junk column that holds a stored row's key (bytes, as storage/rows makes it). */
+export const ROW_KEY_ATTNO = -100
+
 /** WHERE CURRENT OF cursor. */
 export interface CurrentOfExpr extends Typed {
   readonly kind: 'CurrentOfExpr'

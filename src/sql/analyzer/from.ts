@@ -19,6 +19,7 @@ import { makeOp } from './operators.ts'
 import type { JoinTreeNode, JoinType, NamedRteColumn, RteFunction } from './query.ts'
 import { addCte, addFunction, addJoin, addRelation, addSubquery, columnVar, markSelected, openRelation } from './relation.ts'
 import { analyzeSubquery } from './subquery.ts'
+import { sampleCondition } from './table-sample.ts'
 import { figureName } from './target.ts'
 import { resolveType } from './type-name.ts'
 
@@ -83,10 +84,15 @@ function transformFromItem(state: ParseState, node: Node): FromItem {
     case 'JsonTable':
       return transformFromItem(state, expandJsonTable(state, n.JsonTable))
     case 'RangeTableSample':
-      throw notSupported('TABLESAMPLE is not supported')
+      return tableSample(state, n.RangeTableSample)
     default:
       throw notSupported(`${nodeTag(node)} in FROM is not supported`)
   }
+}
+
+function tableSample(state: ParseState, sample: NodeOf['RangeTableSample']): FromItem {
+  const from = transformFromItem(state, sample.relation!)
+  return { ...from, node: { kind: 'FromExpr', fromlist: [from.node], quals: sampleCondition(state, sample, from.top) } }
 }
 
 export function isLocked(state: ParseState, name: string | null): boolean {

@@ -8,6 +8,7 @@ import { LOCK } from '../../catalog/object-locks.ts'
 import { checkRelationOwner } from '../../catalog/privileges.ts'
 import { isTemporary } from '../../catalog/temporary.ts'
 import type { Query } from '../analyzer/query.ts'
+import { hasSample } from '../analyzer/table-sample.ts'
 import { type DefElem, nodeAs, type ViewStmt } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { defBoolean, defElems, defString, relationOptions } from './def-elem.ts'
@@ -84,6 +85,7 @@ export async function createView(c: CommandContext, stmt: ViewStmt): Promise<Com
   if (select?.intoClause !== undefined) throw new PgError(SQLSTATE.featureNotSupported, 'views must not contain SELECT INTO')
   const query = await c.analysis.query(stmt.query!)
   if (query.hasModifyingCte) throw notSupported('views must not contain data-modifying statements in WITH')
+  if (hasSample(query)) throw notSupported('TABLESAMPLE in a view is not supported')
   const options = viewOptions(defElems(stmt.options))
   const check =
     stmt.withCheckOption === 'LOCAL_CHECK_OPTION'

@@ -1,10 +1,10 @@
 // FOR UPDATE and its kin: the rows below carry their keys and whole old versions up to LockRows; the output is computed above it, from what
 // was locked.
 
-import type { Expr } from '../analyzer/expr.ts'
+import { type Expr, ROW_KEY_ATTNO } from '../analyzer/expr.ts'
 import { makeVar } from './expr-tree.ts'
 import { collectAtoms, common, overInput, type Path, passThrough, project, Slots } from './paths/path.ts'
-import { type LockRows, ROW_KEY_ATTNO, XMIN_ATTNO } from './plan.ts'
+import { type LockRows, XMIN_ATTNO } from './plan.ts'
 import type { JoinedLevel } from './plan-level.ts'
 import { NO_RELS, overlap, type Relids } from './relids.ts'
 

@@ -94,13 +94,6 @@ export interface JoinedLevel {
   readonly substitute: QueryMapper | null
 }
 
-/** Expressions of FROM that stand in range table entries of this level. */
-function withPlannedLinks(rte: RangeTblEntry, prepare: (expr: Expr) => Expr): RangeTblEntry {
-  if (rte.kind === 'function') return { ...rte, functions: rte.functions.map((call) => ({ ...call, expr: prepare(call.expr) })) }
-  if (rte.kind === 'values') return { ...rte, lists: rte.lists.map((list) => list.map(prepare)) }
-  return rte
-}
-
 /** Everything up to the join: shared by SELECT and by the data-modifying statements. */
 export function planJoinTree(root: Root, extraTargets: readonly Expr[] = []): JoinedLevel {
   const { glob, catalog } = root
@@ -120,8 +113,7 @@ export function planJoinTree(root: Root, extraTargets: readonly Expr[] = []): Jo
     frameStart: 'offset' in window.frameStart ? { ...window.frameStart, offset: prepare(window.frameStart.offset) } : window.frameStart,
     frameEnd: 'offset' in window.frameEnd ? { ...window.frameEnd, offset: prepare(window.frameEnd.offset) } : window.frameEnd,
   }))
-  if (hasSubLinks) level.rtable = level.rtable.map((rte) => withPlannedLinks(rte, prepare))
-  const query: Query = { ...level.query, rtable: level.rtable, targetList: targets, limitCount, limitOffset, windowClause }
+  const query: Query = { ...level.query, targetList: targets, limitCount, limitOffset, windowClause }
   root.query = query
   let tree = mapTree(level.tree, (expr) => (hasSubLinks ? planSubLinks(expr, root, planSubquery, multi) : expr))
   // A HAVING without aggregates filters the rows before they are grouped.

@@ -17,8 +17,6 @@ export const SCAN_VAR = -3
 /** In RETURNING: the row as it is afterwards (`new.x`); all NULL for DELETE. */
 export const NEW_VAR = -4
 
-/** attno of the junk column that holds a stored row's key (bytes, as storage/rows makes it): Var SCAN_VAR in a scan's target list. */
-export const ROW_KEY_ATTNO = -100
 /** System columns. */
 export const CTID_ATTNO = -1
 export const XMIN_ATTNO = -2

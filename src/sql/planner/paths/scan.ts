@@ -2,12 +2,12 @@
 // rows up by key.
 
 import type { IndexDescriptor } from '../../../catalog/descriptors.ts'
-import type { Expr } from '../../analyzer/expr.ts'
+import { type Expr, ROW_KEY_ATTNO } from '../../analyzer/expr.ts'
 import { builtinTypeSupport } from '../../types/registry.ts'
 import type { BaseRel, JoinProblem } from '../base-rel.ts'
 import { COST, clampRows } from '../cost.ts'
 import { exprKey, makeVar, replace } from '../expr-tree.ts'
-import { CTID_ATTNO, type Plan, ROW_KEY_ATTNO, SCAN_VAR } from '../plan.ts'
+import { CTID_ATTNO, type Plan, SCAN_VAR } from '../plan.ts'
 import { NO_RELS } from '../relids.ts'
 import { arrayLength, conjunction } from '../selectivity.ts'
 import { type IndexClause, indexClauses, indexColumnExpr, indexUsable, matchIndex, predicateImplied } from './index-match.ts'
