@@ -9,6 +9,7 @@ import { checkPermissions, type PermissionInfo } from '../../catalog/privileges.
 import type { RelationInfo } from '../../catalog/snapshot.ts'
 import type { ResultSink } from '../../pgwire/backend.ts'
 import { analyzeCopyWhere } from '../../sql/analyzer/expression.ts'
+import { makeSlicer } from '../../sql/executor/slicer.ts'
 import type { NodeOf } from '../../sql/parser/nodes.ts'
 import type { ParsedStatement } from '../../sql/parser/parse.ts'
 import { relationLocks } from '../../sql/planner/relation-locks.ts'
@@ -256,6 +257,8 @@ export async function copyFrom(
   const insert = copyInsert(session, relation.descriptor!, attnums, where, txn, session.planning.analyzeContext(statement, [], false))
   const parser = new RowParser(session, relation.name, columns, options)
   const source = sink.copyIn(options.format === 'binary' ? 1 : 0, columns.length)
+  // one turn of the event loop may bring many chunks, one behind the other
+  const slicer = makeSlicer({ cancel: session.cancelToken })
   let headerPending = options.header !== 'off'
   let batch: Row[] = []
   let marks: (Uint8Array | null)[] = []
@@ -281,6 +284,8 @@ export async function copyFrom(
         total += written instanceof Promise ? await written : written
         batch = []
         marks = []
+        const pause = slicer.pause()
+        if (pause !== null) await pause
       }
     }
     if (batch.length > 0) total += await insert.rows(batch, marks)
