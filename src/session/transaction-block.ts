@@ -28,6 +28,8 @@ export interface Marks {
   readonly settings: number
   readonly catalog: number
   readonly deferred: number
+  /** How many object locks were held. */
+  readonly locks: number
   readonly notifications: { said: number; actions: number }
 }
 

@@ -217,6 +217,7 @@ export function runTransactionStatement(session: ClientSession, statement: Parse
         session.deferred.rollbackTo(to.deferred)
         session.notifications.rollbackTo(to.notifications)
         session.catalogTxn?.rollbackTo(to.catalog)
+        session.keyspace.locks.releaseTo(session.lockHolder, to.locks)
         return 'ROLLBACK'
       }
       return marks instanceof Promise ? marks.then(restore) : restore(marks)
@@ -236,6 +237,7 @@ function setSavepoint(session: ClientSession, name: string): MaybePromise<string
       catalog: session.catalogTxn?.savepoint() ?? 0,
       deferred: session.deferred.mark(),
       notifications: session.notifications.mark(),
+      locks: session.lockHolder.taken.length,
     })
     return 'SAVEPOINT'
   }

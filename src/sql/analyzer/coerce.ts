@@ -44,29 +44,46 @@ function coerceUnknownLiteral(
   node: Const,
   target: Oid,
   targetTypmod: number,
-  _context: CoercionContext,
+  context: CoercionContext,
   format: CoercionForm,
   location: number,
 ): Expr {
+  const plain = arrayWithoutDomain(state, target)
+  if (plain !== target) {
+    const array = coerceUnknownLiteral(state, node, plain, -1, context, 'implicit', location)
+    return coerceType(state, array, target, targetTypmod, COERCION.explicit, 'implicit', location)
+  }
   const base = baseType(state.source, target)
   const baseMod = baseTypmod(state.source, target, targetTypmod)
   // Only interval's input looks at the modifier here: the fields decide what "1" means.
   const inputMod = base === T.interval ? baseMod : -1
   const value = node.value === null ? null : literalValue(state, base, node.value as string, inputMod, node.location)
   const result = makeConst(base, inputMod, typeCollation(state, base), value, node.location)
-  return target === base ? result : coerceToDomain(state, result, base, baseMod, target, false, format, location)
+  return target === base ? result : coerceToDomain(state, result, base, baseMod, target, context, false, format, location)
+}
+
+/** For an array of a domain the array of its base type, else the type itself: input functions know nothing of domains' checks. */
+function arrayWithoutDomain(state: ParseState, type: Oid): Oid {
+  const element = elementType(state.source, type)
+  const base = element === 0 ? element : baseType(state.source, element)
+  return base === element ? type : (state.ctx.catalog.type(base)?.typarray ?? type)
 }
 
 /** A parameter whose type context decides: the first use sets it. */
-function coerceParam(state: ParseState, node: Param, target: Oid): Expr {
+function coerceParam(state: ParseState, node: Param, target: Oid, typmod: number, context: CoercionContext): Expr {
   const { params } = state.ctx
   const known = params.types[node.id - 1] ?? 0
-  const typed = (): Expr => ({ ...node, type: target, typmod: -1, collation: typeCollation(state, target) })
+  // A value that comes from outside is of the base type: the domain is checked here.
+  const own = arrayWithoutDomain(state, baseType(state.source, target))
+  const typed = (): Expr => {
+    const param: Expr = { ...node, type: own, typmod: -1, collation: typeCollation(state, own) }
+    return own === target ? param : coerceType(state, param, target, typmod, context, 'implicit', -1)
+  }
   if (known === T.unknown) {
-    params.types[node.id - 1] = target
+    params.types[node.id - 1] = own
     return typed()
   }
-  if (known === target) return typed()
+  if (known === own) return typed()
   throw errorAt(state, SQLSTATE.ambiguousParameter, `inconsistent types deduced for parameter $${node.id}`, node.location, {
     detail: `${typeName(state, known)} versus ${typeName(state, target)}`,
   })
@@ -99,7 +116,7 @@ export function coerceType(
   if (input === T.unknown && node.kind === 'Const')
     return coerceUnknownLiteral(state, node, target, targetTypmod, context, format, location)
   if (node.kind === 'Param' && node.paramKind === 'extern' && input === T.unknown && state.ctx.params.variable) {
-    return coerceParam(state, node, target)
+    return coerceParam(state, node, target, targetTypmod, context)
   }
   if (node.kind === 'CollateExpr') {
     const arg = coerceType(state, node.arg, target, targetTypmod, context, format, location)
@@ -112,9 +129,9 @@ export function coerceType(
       const base = baseType(state.source, target)
       const baseMod = baseTypmod(state.source, target, targetTypmod)
       const result = buildCoercion(state, node, path, base, baseMod, context, format, location)
-      return target === base ? result : coerceToDomain(state, result, base, baseMod, target, true, format, location)
+      return target === base ? result : coerceToDomain(state, result, base, baseMod, target, context, true, format, location)
     }
-    const result = coerceToDomain(state, node, 0, -1, target, false, format, location)
+    const result = coerceToDomain(state, node, 0, -1, target, context, false, format, location)
     return result !== node ? result : relabel(node, target, -1, format, location)
   }
   if (input === T.record && isComposite(state.source, target)) return coerceRecord(state, node, target, context, format, location)
@@ -163,6 +180,7 @@ export function coerceToDomain(
   base: Oid,
   baseMod: number,
   target: Oid,
+  context: CoercionContext,
   hideInput: boolean,
   format: CoercionForm,
   location: number,
@@ -173,7 +191,7 @@ export function coerceToDomain(
   const input = hideInput ? hideCoercion(node) : node
   const inBase =
     input.type === baseOid || baseType(state.source, input.type) === baseOid ? input : relabel(input, baseOid, -1, 'implicit', -1)
-  const arg = applyTypmod(state, inBase, baseOid, mod, COERCION.implicit, 'implicit', location, false)
+  const arg = applyTypmod(state, inBase, baseOid, mod, context, 'implicit', location, false)
   return { kind: 'CoerceToDomain', arg, type: target, typmod: -1, collation: 0, format, location }
 }
 
@@ -268,7 +286,7 @@ function coerceRecord(state: ParseState, node: Expr, target: Oid, context: Coerc
   }
   if (next < args.length) return fail('Input has too many columns.', exprLocation(node))
   const row: Expr = { kind: 'RowExpr', args: fields, colNames: null, type: composite, typmod: -1, collation: 0, format, location }
-  return composite === target ? row : coerceToDomain(state, row, composite, -1, target, false, format, location)
+  return composite === target ? row : coerceToDomain(state, row, composite, -1, target, context, false, format, location)
 }
 
 function wholeRowFields(state: ParseState, node: Expr & { kind: 'Var' }): Expr[] {

@@ -49,7 +49,9 @@ export function fillViewDefaults(query: Query, ctx: AnalyzeContext): Query {
   }
   const byDefault = (entry: TargetEntry): boolean => entry.expr.kind === 'SetToDefault' && !entry.resjunk
   const assigned = (list: readonly TargetEntry[]): TargetEntry[] =>
-    list.map((entry) => (byDefault(entry) ? { ...entry, expr: defaults.get(entry.resno) ?? nullOf(columns[entry.resno - 1]!) } : entry))
+    list.map((entry) =>
+      byDefault(entry) ? { ...entry, expr: defaults.get(entry.resno) ?? nullOf(columns[entry.resno - 1]!, ctx) } : entry,
+    )
   const completed = (list: readonly TargetEntry[]): TargetEntry[] => {
     const missing = [...defaults].filter(([attnum]) => !list.some((entry) => entry.resno === attnum && !entry.resjunk))
     const given = list.map((entry) => (byDefault(entry) ? { ...entry, expr: defaults.get(entry.resno) ?? entry.expr } : entry))
@@ -112,7 +114,22 @@ export function columnDefault(column: ColumnDescriptor, ctx: AnalyzeContext): Ex
   return null
 }
 
-const nullOf = (column: ColumnDescriptor): Expr => makeConst(column.type, column.typmod, column.collation, null, -1)
+/** NULL, which a domain may refuse. */
+function nullOf(column: ColumnDescriptor, ctx: AnalyzeContext): Expr {
+  const value = makeConst(column.type, column.typmod, column.collation, null, -1)
+  if (!isDomain(column, ctx)) return value
+  return {
+    kind: 'CoerceToDomain',
+    arg: value,
+    type: column.type,
+    typmod: -1,
+    collation: column.collation,
+    format: 'implicit',
+    location: -1,
+  }
+}
+
+const isDomain = (column: ColumnDescriptor, ctx: AnalyzeContext): boolean => ctx.catalog.type(column.type)?.typtype === 'd'
 
 function refuseValue(column: ColumnDescriptor, insert: boolean): PgError {
   const message = insert
@@ -152,7 +169,7 @@ function rowDefaults(
       result.push(given!)
       continue
     }
-    const value = columnDefault(column, ctx) ?? (given === undefined ? null : nullOf(column))
+    const value = columnDefault(column, ctx) ?? (given === undefined && !isDomain(column, ctx) ? null : nullOf(column, ctx))
     if (value !== null) result.push(targetEntry(value, column.attnum, column.name))
   }
   for (const entry of list) if (entry.resjunk) result.push(entry)
@@ -177,7 +194,7 @@ function insertDefaults(query: Query, relation: RelationDescriptor, ctx: Analyze
       if (expr.kind !== 'SetToDefault') return expr
       const column = columnOf.get(i + 1)
       if (column === undefined) return makeConst(expr.type, expr.typmod, expr.collation, null, -1)
-      return isDefault(i + 1) ? nullOf(column) : (columnDefault(column, ctx) ?? nullOf(column))
+      return isDefault(i + 1) ? nullOf(column, ctx) : (columnDefault(column, ctx) ?? nullOf(column, ctx))
     }),
   )
   const rtable = query.rtable.map((rte, i) => (i === index ? { ...values, lists } : rte))
@@ -195,7 +212,7 @@ function updateDefaults(list: readonly TargetEntry[], relation: RelationDescript
     const byDefault = entry.expr.kind === 'SetToDefault'
     if ((column.generated !== '' || column.identity === 'a') && !byDefault) throw refuseValue(column, false)
     if (column.generated !== '') continue
-    result.push(byDefault ? { ...entry, expr: columnDefault(column, ctx) ?? nullOf(column) } : entry)
+    result.push(byDefault ? { ...entry, expr: columnDefault(column, ctx) ?? nullOf(column, ctx) } : entry)
   }
   return result
 }

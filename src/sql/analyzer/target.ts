@@ -434,7 +434,7 @@ function assignIndirection(
       location,
     )
     const result: Expr = { ...ref, assign: assigned, type: base, collation: 0 }
-    return base === type ? result : coerceToDomain(state, result, base, baseMod, type, false, 'implicit', -1)
+    return base === type ? result : coerceToDomain(state, result, base, baseMod, type, COERCION.assignment, false, 'implicit', -1)
   }
   const name = stringOf(step)
   const row = state.ctx.catalog.type(base)
@@ -467,5 +467,5 @@ function assignIndirection(
     collation: 0,
     location: -1,
   }
-  return base === type ? result : coerceToDomain(state, result, base, baseMod, type, false, 'implicit', -1)
+  return base === type ? result : coerceToDomain(state, result, base, baseMod, type, COERCION.assignment, false, 'implicit', -1)
 }

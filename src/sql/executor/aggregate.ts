@@ -24,8 +24,8 @@ export interface Accumulator {
   ensure(groups: number): void
   /** Takes each row into its group; a negative group is passed over. */
   add(rows: readonly Row[], count: number, groups: Int32Array): void
-  /** The group's value; may be asked once. */
-  result(group: number): Datum
+  /** The group's value; may be asked once. `row`: the group's columns, for direct arguments. */
+  result(group: number, row: Row): Datum
   /** Only this group goes on, as group 0. */
   keep(group: number): void
   clear(): void
@@ -407,8 +407,6 @@ function sortedAccumulator(
   const passed = e.args.map((entry, i) => (entry.resjunk ? -1 : i)).filter((i) => i >= 0)
   const all = passed.length === n
   let groupRows: Row[][] = []
-  /** Direct arguments may use grouping columns: taken from the group's first row. */
-  let directs: (Datum[] | undefined)[] = []
   return {
     ensure(groups) {
       while (groupRows.length < groups) groupRows.push([])
@@ -418,7 +416,6 @@ function sortedAccumulator(
       for (let i = 0; i < count; i++) {
         const g = groups[i]!
         if (g < 0) continue
-        if (ordered) directs[g] ??= direct.map((f) => f(rows[i]!))
         const values = new Array<Datum>(n)
         for (let k = 0; k < n; k++) {
           values[k] = evals[k]!(rows[i]!)
@@ -429,7 +426,7 @@ function sortedAccumulator(
       }
       if (bytes > 0) charge(bytes)
     },
-    result(group) {
+    result(group, row) {
       const rows = groupRows[group]!
       if (keys.length > 0) rows.sort(compare)
       let s: Datum = ordered ? newOrderedSet(compare as OrderedSet['compare']) : initial()
@@ -443,15 +440,16 @@ function sortedAccumulator(
         s = transition(s, all ? values : passed.map((i) => values[i]!))
       }
       groupRows[group] = []
-      return finish(s, directs[group] ?? direct.map((f) => f([])))
+      return finish(
+        s,
+        direct.map((f) => f(row)),
+      )
     },
     keep(group) {
       groupRows = [groupRows[group]!]
-      directs = [directs[group]]
     },
     clear() {
       groupRows = []
-      directs = []
     },
   }
 }
@@ -502,7 +500,7 @@ function distinctAccumulator(
         inner.add(rows, count, chosen)
       }
     },
-    result: (group) => inner.result(group),
+    result: (group, row) => inner.result(group, row),
     keep(group) {
       seen = [seen[group]!]
       inner.keep(group)

@@ -44,8 +44,6 @@ import {
 import { multiAssignments, type PlanSubquery, planSubLinks } from './sublinks.ts'
 import { isVolatile, returnsSet } from './volatility.ts'
 
-/** Sets of relations are bits of one number. */
-
 export interface PlannedLevel {
   readonly path: Path
   /** The output columns (junk left out), in terms of `path`. */

@@ -111,16 +111,18 @@ function compileCaseExpr(e: CaseExpr, compile: (e: Expr, cells?: Partial<Cells>)
 
 /** information_schema's domains come from catalogue data that already meets their checks. */
 function domainRules(type: Oid, cx: Compilation, compile: (e: Expr, cells?: Partial<Cells>) => Compiled, cell: TestCell): DomainRules {
+  const row = cx.catalog.type(type)
+  const name = row?.typname ?? String(type)
   const definition = cx.catalog.userType(type)?.definition
-  const name = cx.catalog.type(type)?.typname ?? String(type)
   if (definition === undefined || definition.kind !== 'domain') return { name, notNull: false, checks: [] }
   const read = cx.readStored
   if (read === null && definition.checks.length > 0) throw notSupported('CHECK constraints of domains are not implemented')
-  return {
-    name,
-    notNull: definition.notNull,
-    checks: definition.checks.map((check) => ({ name: check.name, test: compile(read!(check.expr), { domain: cell }) })),
-  }
+  // A domain over a domain has that one's rules first.
+  const base = domainRules(row!.typbasetype, cx, compile, cell)
+  const checks = [...definition.checks]
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .map((check) => ({ name: check.name, test: compile(read!(check.expr), { domain: cell }) }))
+  return { name, notNull: definition.notNull || base.notNull, checks: [...base.checks, ...checks] }
 }
 
 function compileNode(e: Expr, scope: ExprScope, cx: Compilation, cells: Cells): Compiled {

@@ -166,6 +166,7 @@ export function compileAgg(plan: Agg, cx: Compilation): Operator {
     groupings.map((e) => {
       const inSet = new Set(set.positions.map((p) => plan.keys[p]!.slot))
       let bits = 0
+      if (plan.groupingSets === null) return bits
       for (const arg of e.args) bits = bits * 2 + (arg.kind === 'Var' && inSet.has(arg.attno) ? 0 : 1)
       return bits
     }),
@@ -379,15 +380,17 @@ export function compileAgg(plan: Agg, cx: Compilation): Operator {
   /** Puts the group's values where the output expressions look; answers the row they are evaluated over. */
   const present = (g: number): Row => {
     const set = setOf[g]!
+    const { nulled } = sets[set]!
+    let row = firsts[g]!
+    if (nulled.length > 0) {
+      row = row.slice()
+      for (const slot of nulled) row[slot] = null
+    }
     const values = new Array<Datum>(width + groupings.length)
-    for (let k = 0; k < width; k++) values[k] = accumulators[k]!.result(g)
+    for (let k = 0; k < width; k++) values[k] = accumulators[k]!.result(g, row)
     const bits = groupingValues[set]!
     for (let k = 0; k < bits.length; k++) values[width + k] = bits[k]!
     holder.row = values
-    const { nulled } = sets[set]!
-    if (nulled.length === 0) return firsts[g]!
-    const row = firsts[g]!.slice()
-    for (const slot of nulled) row[slot] = null
     return row
   }
 

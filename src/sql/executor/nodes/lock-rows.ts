@@ -93,6 +93,8 @@ export function compileLockRows(plan: LockRows, cx: Compilation): Operator {
   let changed = false
   let answered = false
   let kept: TupleStore | null = null
+  /** Nothing comes after what is kept. */
+  let complete = false
   let keptAt = 0
   const again = (): MaybePromise<void> => {
     if (answered) throw new PgError(SQLSTATE.tRSerializationFailure, 'could not serialize access due to concurrent update')
@@ -117,14 +119,18 @@ export function compileLockRows(plan: LockRows, cx: Compilation): Operator {
     const found = input.next(wanted)
     return found instanceof Promise ? found.then(take) : take(found)
   }
-  /** All rows are locked before the first is answered, so that the query can still begin again. */
-  const gather = (store: TupleStore): MaybePromise<void> =>
-    andThen(next(), (found) => {
+  /** All rows that are asked for are locked before the first is answered, so that the query can still begin again. */
+  const gather = (store: TupleStore, max: number | undefined): MaybePromise<void> => {
+    wanted = max === undefined ? undefined : max - store.count
+    return andThen(next(), (found) => {
+      complete = found === null
       if (found === null) return undefined
       store.addAll(found.rows, found.count)
+      if (max !== undefined && store.count >= max) return undefined
       const pause = slicer.pause()
-      return pause === null ? gather(store) : pause.then(() => gather(store))
+      return pause === null ? gather(store, max) : pause.then(() => gather(store, max))
     })
+  }
   const fromKept = (store: TupleStore): Batch | null => {
     const count = Math.min(LIMITS.batchRows, store.count - keptAt)
     if (count <= 0) return null
@@ -140,15 +146,24 @@ export function compileLockRows(plan: LockRows, cx: Compilation): Operator {
       kept?.clear()
       kept = null
       keptAt = 0
+      complete = false
       return input.open()
     },
     next(max) {
       wanted = max
-      if (kept !== null) return fromKept(kept)
-      if (plan.restartOnChange && max === undefined && !answered) {
+      if (kept !== null) {
+        const found = fromKept(kept)
+        if (found !== null || complete) return found
+        kept.clear()
+        kept = null
+      }
+      if (plan.restartOnChange && !answered) {
         const store = new TupleStore(cx, types)
         kept = store
-        return andThen(gather(store), () => fromKept(store))
+        return andThen(gather(store, max), () => {
+          answered = true
+          return fromKept(store)
+        })
       }
       return andThen(next(), (found) => {
         if (found !== null) answered = true

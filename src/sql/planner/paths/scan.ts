@@ -3,7 +3,7 @@
 
 import type { IndexDescriptor } from '../../../catalog/descriptors.ts'
 import { type Expr, ROW_KEY_ATTNO } from '../../analyzer/expr.ts'
-import { builtinTypeSupport } from '../../types/registry.ts'
+import { findBuiltinType } from '../../types/registry.ts'
 import type { BaseRel, JoinProblem } from '../base-rel.ts'
 import { COST, clampRows } from '../cost.ts'
 import { exprKey, makeVar, replace } from '../expr-tree.ts'
@@ -88,7 +88,7 @@ export function coversNeeded(index: IndexDescriptor, rel: BaseRel): boolean {
   const held = new Set<number>(index.include)
   const keyed = [...index.columns, ...(primaryIndex(rel)?.columns ?? [])]
   for (const column of keyed) {
-    if (column.attnum > 0 && (builtinTypeSupport(column.type).key?.lossless ?? false)) held.add(column.attnum)
+    if (column.attnum > 0 && (findBuiltinType(column.type)?.key?.lossless ?? false)) held.add(column.attnum)
   }
   for (const attno of rel.needed) if (attno !== ROW_KEY_ATTNO && !held.has(attno)) return false
   return true

@@ -7,6 +7,7 @@ import { mapExprDeep, mapQuery, type QueryMapper, shiftLevels } from '../expr-tr
 import { mapTree, type TreeNode, toFrom, toTree } from '../join-tree.ts'
 import { isVolatile } from '../volatility.ts'
 import { foldConstants, orToAny } from './fold-constants.ts'
+import { groupOverSubquery } from './grouping-subquery.ts'
 import { flattenJoinAliases } from './join-aliases.ts'
 import { appendLevel, isPlainSelect, type Level, type Prepare } from './level.ts'
 import { pullUpSubLinks, treeLooksOutside } from './pull-up-sublinks.ts'
@@ -14,7 +15,7 @@ import { pullUpSubLinks, treeLooksOutside } from './pull-up-sublinks.ts'
 const NO_FROM: FromExpr = { kind: 'FromExpr', fromlist: [], quals: null }
 
 export const prepareLevel: Prepare = (source, ctx) => {
-  const query = flattenJoinAliases(source)
+  const query = groupOverSubquery(flattenJoinAliases(source))
   const fold = (expr: Expr): Expr => orToAny(foldConstants(expr, ctx), ctx.catalog)
   const tree = mapTree(toFrom(toTree(query.jointree)), fold)
   const level: Level = { query: { ...query, jointree: NO_FROM }, rtable: [...query.rtable], tree, substitute: null }

@@ -30,8 +30,10 @@ function push(query: Query, qual: Expr, rti: number, columns: ReadonlySet<number
     if (query.hasWindowFuncs && !query.windowClause.every((window) => inList(window.partition))) return null
     if (query.hasDistinctOn && !inList(query.distinctClause)) return null
   }
+  // A grouping column's expression does not say where the column is NULL.
+  if (query.groupingSets.length > 0) return null
   const inner = replace(qual, (e) => (e.kind === 'Var' && e.varno === rti && e.levelsUp === 0 ? targets[e.attno - 1]!.expr : undefined))
-  if (query.hasAggs || query.groupClause.length > 0 || query.groupingSets.length > 0 || query.havingQual !== null) {
+  if (query.hasAggs || query.groupClause.length > 0 || query.havingQual !== null) {
     return { ...query, havingQual: and(query.havingQual, inner) }
   }
   return { ...query, jointree: { ...query.jointree, quals: and(query.jointree.quals, inner) } }
