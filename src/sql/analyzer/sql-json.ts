@@ -271,7 +271,9 @@ export function transformJsonFunc(state: ParseState, node: NodeOf['JsonFuncExpr'
     const number = cast(state, expr, plain(T.int4), location)
     return target.type === T.int4 ? number : cast(state, STRINGS.has(target.type) ? expr : number, target, location)
   }
-  return target.type === type ? expr : coerceToDomain(state, expr, 0, target.typmod, target.type, false, 'implicit', location)
+  return target.type === type
+    ? expr
+    : coerceToDomain(state, expr, 0, target.typmod, target.type, COERCION.assignment, false, 'implicit', location)
 }
 
 const STRINGS: ReadonlySet<number> = new Set([T.text, T.varchar, T.bpchar])
