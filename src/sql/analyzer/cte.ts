@@ -5,11 +5,13 @@ import { SQLSTATE } from '../../base/sqlstate.ts'
 import { nameList, nodeAs, nodeTag, type CommonTableExpr as RawCte, type WithClause } from '../parser/nodes.ts'
 import { type CteEntry, errorAt, type ParseState, querySubselect } from './context.ts'
 import { findSelfReference, misplacedReference } from './cte-scan.ts'
+import { expandSearchAndCycle } from './cte-search.ts'
 import type { NamedRteColumn, Query } from './query.ts'
 import { analyzeSubquery } from './subquery.ts'
 
 export function transformWith(state: ParseState, clause: WithClause): void {
-  const items = (clause.ctes ?? []).map((node) => nodeAs(node, 'CommonTableExpr')!)
+  const recursive = clause.recursive ?? false
+  const items = (clause.ctes ?? []).map((node) => expandSearchAndCycle(state, nodeAs(node, 'CommonTableExpr')!, recursive))
   for (const [i, item] of items.entries()) {
     if (items.findIndex((other) => other.ctename === item.ctename) !== i) {
       throw errorAt(state, SQLSTATE.duplicateAlias, `WITH query name "${item.ctename}" specified more than once`, item.location ?? 0)
@@ -25,10 +27,8 @@ export function transformWith(state: ParseState, clause: WithClause): void {
       }
       state.hasModifyingCte = true
     }
-    if (item.search_clause !== undefined) throw notSupported('SEARCH clause is not supported')
-    if (item.cycle_clause !== undefined) throw notSupported('CYCLE clause is not supported')
   }
-  if (!clause.recursive) {
+  if (!recursive) {
     for (const [i, item] of items.entries()) {
       state.futureCtes = items.slice(i).map((later) => later.ctename!)
       const entry = makeEntry(item, false)
@@ -63,8 +63,6 @@ function makeEntry(item: RawCte, recursive: boolean): CteEntry {
     recursive,
     refcount: 0,
     columns: nameList(item.aliascolnames).map((name): NamedRteColumn => ({ name, type: 0, typmod: -1, collation: 0 })),
-    search: null,
-    cycle: null,
     open: false,
     selfReferences: 0,
     raw: item.ctequery!,

@@ -29,15 +29,13 @@ export function baseQuery(state: ParseState, from: FromExpr): Query {
     returningList: [],
     returningOld: state.returningOld,
     returningNew: state.returningNew,
-    cteList: state.ctes.map(({ name, materialized, query, recursive, refcount, columns, search, cycle }) => ({
+    cteList: state.ctes.map(({ name, materialized, query, recursive, refcount, columns }) => ({
       name,
       materialized,
       query,
       recursive,
       refcount,
       columns,
-      search,
-      cycle,
     })),
     hasRecursive: state.hasRecursive,
     hasModifyingCte: state.hasModifyingCte,

@@ -104,14 +104,6 @@ export interface CommonTableExpr {
   readonly recursive: boolean
   readonly refcount: number
   readonly columns: readonly NamedRteColumn[]
-  readonly search: { readonly breadthFirst: boolean; readonly columns: readonly string[]; readonly sequenceColumn: string } | null
-  readonly cycle: {
-    readonly columns: readonly string[]
-    readonly markColumn: string
-    readonly markValue: Expr
-    readonly markDefault: Expr
-    readonly pathColumn: string
-  } | null
 }
 
 export type FrameBound =

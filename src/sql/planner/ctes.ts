@@ -44,7 +44,6 @@ function finish(planned: PlannedLevel): Plan {
 
 function selectPlan(cte: CommonTableExpr, entry: PlannedCte, root: Root, planQuery: PlanQuery): Plan {
   if (!cte.recursive) return finish(planQuery(cte.query, root, null))
-  if (cte.search !== null || cte.cycle !== null) throw notSupported('SEARCH and CYCLE clauses are not implemented')
   const operation = cte.query.setOperations
   if (operation === null || operation.op !== 'union') return finish(planQuery(cte.query, root, null))
   const side = (node: typeof operation.left): Query => {

@@ -1,0 +1,169 @@
+// SEARCH and CYCLE of a recursive WITH item, written out: the item becomes a query around a recursion of the same name that carries the
+// order (a path, or a depth), the mark and the path of cycles along as columns of its own.
+
+import { notSupported } from '../../base/errors.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import { type Node, type NodeOf, nameList, nodeAs, type CommonTableExpr as RawCte } from '../parser/nodes.ts'
+import { errorAt, type ParseState } from './context.ts'
+import { findSelfReference } from './cte-scan.ts'
+import { figureName } from './target.ts'
+
+type Select = NodeOf['SelectStmt']
+
+const FIRST = '*TLOCRN*'
+const NEXT = '*TROCRN*'
+const ORDER = '*order*'
+const MARK = '*mark*'
+const PATH = '*path*'
+
+const name = (sval: string): Node => ({ String: { sval } })
+const column = (table: string, field: string): Node => ({ ColumnRef: { fields: [name(table), name(field)], location: -1 } })
+const target = (val: Node, as: string): Node => ({ ResTarget: { name: as, val, location: -1 } })
+const row = (args: readonly Node[]): Node => ({ RowExpr: { args: [...args], row_format: 'COERCE_EXPLICIT_CALL', location: -1 } })
+const call = (fn: string, args: readonly Node[]): Node => ({
+  FuncCall: { funcname: [name('pg_catalog'), name(fn)], args: [...args], location: -1 },
+})
+const binary = (kind: 'AEXPR_OP' | 'AEXPR_OP_ANY', op: string, lexpr: Node, rexpr: Node): Node => ({
+  A_Expr: { kind, name: [name(op)], lexpr, rexpr, location: -1 },
+})
+const bigint = (value: number): Node => ({
+  TypeCast: {
+    arg: { A_Const: { ival: { ival: value }, location: -1 } },
+    typeName: { names: [name('pg_catalog'), name('int8')], typemod: -1, location: -1 },
+    location: -1,
+  },
+})
+const from = (query: Select, alias: string, columns: readonly string[]): Node => ({
+  RangeSubselect: { subquery: { SelectStmt: query }, alias: { aliasname: alias, colnames: columns.map(name) } },
+})
+const select = (targetList: readonly Node[], source: Node, where: Node | null = null): Select => ({
+  targetList: [...targetList],
+  fromClause: [source],
+  ...(where === null ? {} : { whereClause: where }),
+  op: 'SETOP_NONE',
+  limitOption: 'LIMIT_OPTION_DEFAULT',
+})
+
+/** A column that the recursion carries along. */
+interface Carried {
+  readonly name: string
+  readonly first: Node
+  readonly next: Node
+}
+
+export function expandSearchAndCycle(state: ParseState, item: RawCte, recursive: boolean): RawCte {
+  const { search_clause: search, cycle_clause: cycle } = item
+  if (search === undefined && cycle === undefined) return item
+  const location = (search ?? cycle)!.location
+  const cteName = item.ctename!
+  const query = nodeAs(item.ctequery, 'SelectStmt')
+  const refuse = (message: string): never => {
+    throw errorAt(state, SQLSTATE.featureNotSupported, message, location)
+  }
+  if (!recursive || query === undefined || findSelfReference(item.ctequery, cteName) === null)
+    throw errorAt(state, SQLSTATE.syntaxError, 'WITH query is not recursive', item.location ?? 0)
+  if (query.op !== 'SETOP_UNION') return item
+  if (query.larg!.op !== 'SETOP_NONE') refuse('with a SEARCH or CYCLE clause, the left side of the UNION must be a SELECT')
+  if (query.rarg!.op !== 'SETOP_NONE' || query.rarg!.valuesLists !== undefined)
+    refuse('with a SEARCH or CYCLE clause, the right side of the UNION must be a SELECT')
+  const columns = columnNames(item, query.larg!)
+  const check = (list: readonly string[], what: string): void => {
+    for (const [i, one] of list.entries()) {
+      if (!columns.includes(one))
+        throw errorAt(state, SQLSTATE.syntaxError, `${what} column "${one}" not in WITH query column list`, location)
+      if (list.indexOf(one) !== i)
+        throw errorAt(state, SQLSTATE.duplicateColumn, `${what} column "${one}" specified more than once`, location)
+    }
+  }
+  const rowOf = (alias: string, list: readonly string[]): Node => row(list.map((one) => column(alias, one)))
+  const array = (element: Node): Node => ({ A_ArrayExpr: { elements: [element], location: -1 } })
+  const carried: Carried[] = []
+  const outputs: Node[] = columns.map((one) => target(column(cteName, one), one))
+  if (search !== undefined) {
+    const by = nameList(search.search_col_list)
+    check(by, 'search')
+    fresh(state, columns, search.search_seq_column!, 'search sequence', location)
+    if (search.search_breadth_first) {
+      carried.push({ name: ORDER, first: bigint(0), next: binary('AEXPR_OP', '+', column(NEXT, ORDER), bigint(1)) })
+      outputs.push(target(row([column(cteName, ORDER), ...by.map((one) => column(cteName, one))]), search.search_seq_column!))
+    } else {
+      carried.push({ name: ORDER, first: array(rowOf(FIRST, by)), next: call('array_append', [column(NEXT, ORDER), rowOf(NEXT, by)]) })
+      outputs.push(target(column(cteName, ORDER), search.search_seq_column!))
+    }
+  }
+  let where: Node | null = null
+  if (cycle !== undefined) {
+    const by = nameList(cycle.cycle_col_list)
+    check(by, 'cycle')
+    fresh(state, columns, cycle.cycle_mark_column!, 'cycle mark', location)
+    fresh(state, columns, cycle.cycle_path_column!, 'cycle path', location)
+    if (cycle.cycle_mark_column === cycle.cycle_path_column)
+      throw errorAt(state, SQLSTATE.syntaxError, 'cycle mark column name and cycle path column name are the same', location)
+    const value = cycle.cycle_mark_value!
+    const otherwise = cycle.cycle_mark_default!
+    const seen = binary('AEXPR_OP_ANY', '=', rowOf(NEXT, by), column(NEXT, PATH))
+    const marked: Node = {
+      CaseExpr: { args: [{ CaseWhen: { expr: seen, result: value, location: -1 } }], defresult: otherwise, location: -1 },
+    }
+    carried.push({ name: MARK, first: otherwise, next: marked })
+    carried.push({ name: PATH, first: array(rowOf(FIRST, by)), next: call('array_append', [column(NEXT, PATH), rowOf(NEXT, by)]) })
+    outputs.push(target(column(cteName, MARK), cycle.cycle_mark_column!), target(column(cteName, PATH), cycle.cycle_path_column!))
+    where = binary('AEXPR_OP', '<>', column(NEXT, MARK), value)
+  }
+  const own = (alias: string): Node[] => columns.map((one) => target(column(alias, one), one))
+  const self = selfAlias(query.rarg!.fromClause ?? [], cteName)
+  if (self === null) return refuse('with a SEARCH or CYCLE clause, the recursive reference must be in the FROM clause of the right side')
+  const first = select([...own(FIRST), ...carried.map((one) => target(one.first, one.name))], from(query.larg!, FIRST, columns))
+  const term: Select = {
+    ...query.rarg!,
+    targetList: [...(query.rarg!.targetList ?? []), ...carried.map((one) => target(column(self, one.name), one.name))],
+  }
+  const all = [...columns, ...carried.map((one) => one.name)]
+  const next = select([...own(NEXT), ...carried.map((one) => target(one.next, one.name))], from(term, NEXT, all), where)
+  const recursion: RawCte = {
+    ctename: cteName,
+    aliascolnames: all.map(name),
+    ctematerialized: 'CTEMaterializeDefault',
+    ctequery: { SelectStmt: { ...query, larg: first, rarg: next } },
+    location: item.location ?? 0,
+  }
+  const around: Select = {
+    ...select(outputs, { RangeVar: { relname: cteName, inh: true, relpersistence: 'p', location: -1 } }),
+    withClause: { ctes: [{ CommonTableExpr: recursion }], recursive: true, location: item.location ?? 0 },
+  }
+  const { search_clause: _search, cycle_clause: _cycle, aliascolnames: _names, ...rest } = item
+  return { ...rest, ctequery: { SelectStmt: around } }
+}
+
+function fresh(state: ParseState, columns: readonly string[], own: string, what: string, location: number | undefined): void {
+  if (columns.includes(own))
+    throw errorAt(state, SQLSTATE.syntaxError, `${what} column name "${own}" already used in WITH query column list`, location)
+}
+
+/** What the item's columns are called: by its own list, else by what the first SELECT selects. */
+function columnNames(item: RawCte, query: Select): string[] {
+  const given = nameList(item.aliascolnames)
+  const lists = nodeAs(query.valuesLists?.[0], 'List')?.items
+  if (lists !== undefined) return lists.map((_, i) => given[i] ?? `column${i + 1}`)
+  const found = (query.targetList ?? []).map((node, i) => {
+    const { name: own, val } = (node as NodeOf).ResTarget
+    if (given[i] !== undefined) return given[i]
+    const fields = nodeAs(val, 'ColumnRef')?.fields ?? []
+    if (fields.some((field) => 'A_Star' in field))
+      throw notSupported('SEARCH and CYCLE over SELECT * are not supported', 'Name the columns behind the name of the WITH query.')
+    return own ?? figureName(val!)
+  })
+  return given.length > found.length ? given : found
+}
+
+/** What the recursive term calls the recursion. */
+function selfAlias(items: readonly Node[], cteName: string): string | null {
+  for (const item of items) {
+    const range = nodeAs(item, 'RangeVar')
+    if (range !== undefined && range.relname === cteName && range.schemaname === undefined) return range.alias?.aliasname ?? cteName
+    const join = nodeAs(item, 'JoinExpr')
+    const found = join === undefined ? null : selfAlias([join.larg!, join.rarg!], cteName)
+    if (found !== null) return found
+  }
+  return null
+}
