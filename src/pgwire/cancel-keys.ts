@@ -18,14 +18,15 @@ export interface CancelKeys {
 
 const MAX_PROCESS_ID = 0x7fffffff
 
-export function createCancelKeys(firstProcessId = 1): CancelKeys {
+/** `range`: the process ids given out, in turn. */
+export function createCancelKeys({ first, last } = { first: 1, last: MAX_PROCESS_ID }): CancelKeys {
   const live = new Map<number, { secret: Buffer; cancel: () => void }>()
-  let next = firstProcessId
+  let next = first
   return {
     issue(length, cancel) {
-      while (live.has(next)) next = next === MAX_PROCESS_ID ? 1 : next + 1
+      while (live.has(next)) next = next === last ? first : next + 1
       const processId = next
-      next = next === MAX_PROCESS_ID ? 1 : next + 1
+      next = next === last ? first : next + 1
       const secret = randomBytes(length)
       live.set(processId, { secret, cancel })
       return { processId, secret }

@@ -22,6 +22,8 @@ import type { Config } from './config.ts'
 import { Keyspaces } from './keyspaces.ts'
 import type { Engine } from './listener.ts'
 import { Logins } from './login.ts'
+import { openNodeMail } from './node-mail.ts'
+import { createNodeSignals } from './node-signals.ts'
 import { createObserver } from './observer.ts'
 import { createServices } from './services.ts'
 import { openStore } from './store.ts'
@@ -72,7 +74,8 @@ export async function openEngine(config: Config, log: Logger, metrics: Metrics):
     const firstPassword = bootstrapPassword(config, log)
     const bootstrapVerifier = await makeVerifier(firstPassword)
     await bootstrapKeyspace(system, operatorVerifier)
-    const keyspaces = new Keyspaces(store, LIMITS.maxProcessMemory, randomUUID(), log)
+    const node = randomUUID()
+    const keyspaces = new Keyspaces(store, LIMITS.maxProcessMemory, node, log)
     const lifecycle = new TenantLifecycle(store, new TenantDirectory(system), systemClock, (tenant) => keyspaces.end(tenant))
     await lifecycle.repair()
     if (store.kind === 'embedded' && (await lifecycle.directory.find(config.defaultKeyspace)) === null) {
@@ -81,7 +84,10 @@ export async function openEngine(config: Config, log: Logger, metrics: Metrics):
     const spillDir = path.join(config.dataDir, 'tmp')
     rmSync(spillDir, { recursive: true, force: true })
     mkdirSync(spillDir, { recursive: true })
+    const mail = store.capabilities.multiNode ? await openNodeMail(system, node, log) : null
+    const signals = mail === null ? null : createNodeSignals(mail, keyspaces)
     const services = createServices({
+      signals,
       clock: systemClock,
       observe: createObserver(metrics, log, config.slowStatementMs),
       spillDir,
@@ -113,11 +119,13 @@ export async function openEngine(config: Config, log: Logger, metrics: Metrics):
       },
       roles: logins,
       mockSecret: await mockSecret(system),
+      ...(signals === null ? {} : { cancelKeys: signals.cancelKeys }),
       notReady: () => (closing ? 'shutting down' : null),
       async close() {
         closing = true
         stopWatching()
         await cleanup.stop()
+        await mail?.close()
         await keyspaces.close()
         await store.close()
         rmSync(spillDir, { recursive: true, force: true })

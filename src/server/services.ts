@@ -12,6 +12,7 @@ import { systemFunctions } from '../session/system-functions.ts'
 import { runTenantStatement, SHOW_TENANT_COLUMNS } from '../sql/commands/tenant/statements.ts'
 import type { TenantLifecycle } from '../tenancy/lifecycle.ts'
 import type { Keyspaces } from './keyspaces.ts'
+import type { NodeSignals } from './node-signals.ts'
 
 export interface ServiceParts {
   readonly clock: Clock
@@ -21,6 +22,8 @@ export interface ServiceParts {
   readonly keyspaces: Keyspaces
   readonly log: Logger
   readonly serverStart: number | bigint
+  /** Null where there are no other nodes. */
+  readonly signals: NodeSignals | null
   makeVerifier(password: string): Promise<string>
 }
 
@@ -62,6 +65,8 @@ export function createServices(parts: ServiceParts): Services {
       }
       return result.tag
     },
+    isElsewhere: (pid) => parts.signals?.isElsewhere(pid) === true,
+    signalElsewhere: (session, pid, signal) => parts.signals?.signal(session.keyspace.keyspace.id, pid, signal),
     transactionEnded: (session, committed) => parts.observe.transaction(session, committed),
     makeVerifier: (password) => parts.makeVerifier(password),
     background(work) {

@@ -22,6 +22,9 @@ export interface SessionObserver {
   closed(session: ClientSession): void
 }
 
+/** pg_cancel_backend, pg_terminate_backend. */
+export type BackendSignal = 'cancel' | 'terminate'
+
 export interface Services {
   readonly clock: Clock
   readonly observe: SessionObserver
@@ -42,6 +45,10 @@ export interface Services {
   virtualRelation(session: ClientSession, relation: Oid): VirtualRelation | null
   /** CREATE TENANT and its kin: answers the command tag. */
   tenantStatement(session: ClientSession, statement: ParsedStatement, sink: ResultSink): Promise<string>
+  /** Whether that process id is another node's to give. */
+  isElsewhere(pid: number): boolean
+  /** To a session of the same keyspace on another node, if there is one. */
+  signalElsewhere(session: ClientSession, pid: number, signal: BackendSignal): void
   transactionEnded(session: ClientSession, committed: boolean): void
   /** SCRAM verifier of a new password. */
   makeVerifier(password: string): Promise<string>

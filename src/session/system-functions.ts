@@ -17,6 +17,7 @@ import type { SessionEntry } from './activity.ts'
 import { advisoryFunctions } from './advisory-locks.ts'
 import { sessionDeparser } from './deparser.ts'
 import type { SystemFunction } from './eval-context.ts'
+import type { BackendSignal } from './services.ts'
 import type { ClientSession } from './session.ts'
 import { sequenceParameters } from './session-sequences.ts'
 import { cursorRows, lockRows, preparedStatementRows, settingRows } from './session-views.ts'
@@ -49,6 +50,18 @@ function signalTarget(session: ClientSession, pid: number, verb: string): Sessio
       ? `Only roles with the SUPERUSER attribute may ${verb.replace(' process', ' processes of roles with the SUPERUSER attribute')}.`
       : `Only roles with privileges of the role whose process is being terminated or with privileges of the "pg_signal_backend" role may ${verb}.`,
   })
+}
+
+/** Whose session it is only its node knows: a superuser's signal is passed on, others' are refused. */
+function signalledElsewhere(session: ClientSession, pid: number, signal: BackendSignal): boolean {
+  if (!session.services.isElsewhere(pid)) return false
+  if (!session.roles.superuser) {
+    throw new PgError(SQLSTATE.insufficientPrivilege, `permission denied to ${signal} a process of another node`, {
+      detail: 'Only roles with the SUPERUSER attribute may do that.',
+    })
+  }
+  session.services.signalElsewhere(session, pid, signal)
+  return true
 }
 
 function activityRows(session: ClientSession, pid: Datum): RecordDatum[] {
@@ -98,12 +111,14 @@ export function systemFunctions(session: ClientSession): ReadonlyMap<string, Sys
   const own: Record<string, SystemFunction> = {
     pg_stat_get_activity: (pid) => activityRows(session, pid as Datum),
     pg_cancel_backend: (pid) => {
+      if (signalledElsewhere(session, pid as number, 'cancel')) return true
       const target = signalTarget(session, pid as number, 'cancel query')
       if (target === null) return false
       target.cancel(new PgError(SQLSTATE.queryCanceled, 'canceling statement due to user request'))
       return true
     },
     pg_terminate_backend: (pid) => {
+      if (signalledElsewhere(session, pid as number, 'terminate')) return true
       const target = signalTarget(session, pid as number, 'terminate process')
       if (target === null) return false
       const reason = new PgError(SQLSTATE.adminShutdown, 'terminating connection due to administrator command', { severity: 'FATAL' })

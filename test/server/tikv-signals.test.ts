@@ -1,5 +1,6 @@
 // What sessions on different nodes of one (fake) TiKV cluster tell each other: notifications, advisory locks, cancel requests.
 
+import net from 'node:net'
 import type pg from 'pg'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { type Fake, startFake } from '../fake-tikv/fake.ts'
@@ -83,4 +84,48 @@ test('notifications reach listeners on every node after the commit, in the order
   await until(() => heard.length === 1, 'the last one')
   await pause(150)
   expect(heard).toEqual([{ at: 'a', from: pidA, text: 'last' }])
+})
+
+/** A CancelRequest to the server on that port. */
+function requestCancel(port: number, pid: number, secret: number): Promise<void> {
+  const request = Buffer.alloc(16)
+  request.writeInt32BE(16, 0)
+  request.writeInt32BE(80877102, 4)
+  request.writeInt32BE(pid, 8)
+  request.writeInt32BE(secret, 12)
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(port, '127.0.0.1', () => socket.end(request))
+    socket.on('close', () => resolve())
+    socket.on('error', reject)
+  })
+}
+
+test('a cancel request finds its session on whichever node it arrives', { timeout: 60_000 }, async () => {
+  const a = (await connect(one)) as pg.Client & { processID: number; secretKey: number }
+  const running = a.query('SELECT pg_sleep(20)').catch((error: { code: string }) => error.code)
+  await requestCancel(two.port, a.processID, a.secretKey + 1)
+  await pause(600)
+  let isOver = false
+  void running.then(() => {
+    isOver = true
+  })
+  expect(isOver).toBe(false)
+  await requestCancel(two.port, a.processID, a.secretKey)
+  expect(await running).toBe('57014')
+})
+
+test('a superuser signals sessions of other nodes, others do not', { timeout: 60_000 }, async () => {
+  const a = await connect(one)
+  const b = await connect(two)
+  const pid = (await rows(a, 'SELECT pg_backend_pid()'))[0]![0] as number
+  const running = a.query('SELECT pg_sleep(20)').catch((error: { code: string }) => error.code)
+  expect(await rows(b, `SELECT pg_cancel_backend(${pid})`)).toEqual([[true]])
+  expect(await running).toBe('57014')
+  await b.query("CREATE ROLE plain LOGIN PASSWORD 'p'")
+  const plain = await two.connect('signals.plain', { password: 'p' })
+  open.push(plain)
+  await expect(plain.query(`SELECT pg_terminate_backend(${pid})`)).rejects.toMatchObject({ code: '42501' })
+  const ended = new Promise((resolve) => a.once('error', (error: Error & { code?: string }) => resolve(error.code)))
+  await b.query(`SELECT pg_terminate_backend(${pid})`)
+  expect(await ended).toBe('57P01')
 })
