@@ -13,9 +13,9 @@ export interface OperationsOptions {
   readonly host: string
   /** 0 = any free port. */
   readonly port: number
-  readonly metrics: Metrics
+  readonly metrics: Pick<Metrics, 'render'>
   /** Null when ready, else why not. */
-  readonly notReady: () => string | null
+  readonly notReady: () => string | null | Promise<string | null>
   readonly log: Logger
 }
 
@@ -47,7 +47,7 @@ export async function startOperationsServer(options: OperationsOptions): Promise
       case '/healthz':
         return send(200, 'ok\n')
       case '/readyz': {
-        const reason = notReady()
+        const reason = await notReady()
         return reason === null ? send(200, 'ready\n') : send(503, `${reason}\n`)
       }
       default:

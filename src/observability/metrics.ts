@@ -1,6 +1,6 @@
 // Every metric of the product, declared here and nowhere else. Rooms count in plain numbers; Prometheus' text is made of them at a scrape.
 
-import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client'
+import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client'
 import { createKeyspaceSeries, type KeyspaceMetrics, LATENCY_BUCKETS, type Series, STATEMENT_CLASSES } from './keyspace-series.ts'
 
 /** Keyspaces with series of their own. */
@@ -20,7 +20,23 @@ export interface Metrics {
   storeGc(versions: number): void
   /** A cache whose size is read at each scrape. */
   cache(name: string, size: () => number): void
-  render(): Promise<{ contentType: string; text: string }>
+  render(): Promise<Rendered>
+  /** For renderTogether, in another process. */
+  snapshot(): Promise<MetricsSnapshot>
+}
+
+export interface Rendered {
+  readonly contentType: string
+  readonly text: string
+}
+
+/** All metrics of one process, as plain data. */
+export type MetricsSnapshot = readonly object[]
+
+/** Metrics of several processes as one: sums, and what prom-client does for its own (averages of lags, no start times). */
+export async function renderTogether(snapshots: readonly MetricsSnapshot[]): Promise<Rendered> {
+  const registry = AggregatorRegistry.aggregate(snapshots as object[][] as never)
+  return { contentType: registry.contentType, text: await registry.metrics() }
 }
 
 interface Sample {
@@ -113,6 +129,11 @@ export function createMetrics(options: { maxKeyspaceSeries?: number } = {}): Met
     storeRequest: (operation, outcome) => storeRequests.inc({ operation, outcome }),
     storeGc: (versions) => storeGc.inc(versions),
     cache: (name, size) => void caches.set(name, size),
+    async snapshot() {
+      const snapshot = await registry.getMetricsAsJSON()
+      keyspaces.rebalance()
+      return snapshot
+    },
     async render() {
       const text = await registry.metrics()
       keyspaces.rebalance()

@@ -64,6 +64,7 @@ const schema = v.strictObject({
   TLS_CERT_FILE: optionalText,
   TLS_KEY_FILE: optionalText,
   MAX_CONNECTIONS: between(1, 100_000),
+  WORKERS: between(1, 256),
   AUTHENTICATION_TIMEOUT_MS: between(100, 600_000),
   FAILED_LOGIN_DELAY_MS: between(0, 60_000),
   SHUTDOWN_GRACE_MS: between(0, 3_600_000),
@@ -95,6 +96,8 @@ export interface Config {
   readonly autoCreateKeyspaces: boolean
   readonly tls: { readonly certFile: string; readonly keyFile: string } | null
   readonly maxConnections: number
+  /** Processes that serve the port. */
+  readonly workers: number
   readonly authenticationTimeoutMs: number
   readonly failedLoginDelayMs: number
   readonly shutdownGraceMs: number
@@ -149,6 +152,9 @@ function toConfig(s: Settings): Config {
   if ((s.TIKV_CERT_FILE === null) !== (s.TIKV_KEY_FILE === null) || (s.TIKV_CA_FILE === null && s.TIKV_CERT_FILE !== null)) {
     throw new ConfigError('TLS to the cluster needs TIKV_CA_FILE alone, or TIKV_CA_FILE, TIKV_CERT_FILE and TIKV_KEY_FILE')
   }
+  if (s.WORKERS > 1 && s.PD_ENDPOINTS === null) {
+    throw new ConfigError('setting WORKERS must be 1 without PD_ENDPOINTS: the embedded store belongs to one process')
+  }
   return {
     pgHost: s.PG_HOST,
     pgPort: s.PG_PORT,
@@ -167,6 +173,7 @@ function toConfig(s: Settings): Config {
     autoCreateKeyspaces: s.AUTO_CREATE_KEYSPACES ?? s.PD_ENDPOINTS === null,
     tls: s.TLS_CERT_FILE === null || s.TLS_KEY_FILE === null ? null : { certFile: s.TLS_CERT_FILE, keyFile: s.TLS_KEY_FILE },
     maxConnections: s.MAX_CONNECTIONS,
+    workers: s.WORKERS,
     authenticationTimeoutMs: s.AUTHENTICATION_TIMEOUT_MS,
     failedLoginDelayMs: s.FAILED_LOGIN_DELAY_MS,
     shutdownGraceMs: s.SHUTDOWN_GRACE_MS,

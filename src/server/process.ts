@@ -1,15 +1,20 @@
-// The process around a server: configuration from arguments and environment, the ready line, signals, the exit code. main.ts calls it.
+// The process around a server: configuration from arguments and environment, the ready line, signals, the exit code. main.ts calls it. With several
+// workers this process only keeps them (workers.ts); each of them is a process of its own that comes through here, too.
 
-import { createLogger } from '../observability/log.ts'
-import { ConfigError, loadConfig } from './config.ts'
+import cluster from 'node:cluster'
+import { createLogger, type Logger } from '../observability/log.ts'
+import { type Config, ConfigError, loadConfig } from './config.ts'
 import { listeningLine, type OpenEngine, startServer } from './run.ts'
+import { stopOnSignal } from './stop-on-signal.ts'
+import { runWorker } from './worker.ts'
+import { runPrimary } from './workers.ts'
 
 const EXIT_CONFIG = 2
 const EXIT_START = 1
 
 /** Resolves when the server is ready, or the process is on its way out. */
 export async function runProcess<Identity>(openEngine: OpenEngine<Identity>, args: readonly string[]): Promise<void> {
-  let config: ReturnType<typeof loadConfig>
+  let config: Config
   try {
     config = loadConfig({ args, env: process.env })
   } catch (error) {
@@ -20,30 +25,19 @@ export async function runProcess<Identity>(openEngine: OpenEngine<Identity>, arg
   }
   const log = createLogger(config.logLevel)
   process.on('unhandledRejection', (error) => log.error({ err: error }, 'unhandled rejection'))
-  let server: Awaited<ReturnType<typeof startServer>>
   try {
-    server = await startServer(config, openEngine, log)
+    if (cluster.isWorker) await runWorker(config, openEngine, log)
+    else if (config.workers > 1) await runPrimary(config, log)
+    else await runAlone(config, openEngine, log)
   } catch (error) {
     log.fatal({ err: error }, 'start failed')
     console.error(`pg-keyspace: ${(error as Error).message}`)
-    process.exitCode = EXIT_START
-    return
+    process.exit(EXIT_START)
   }
-  let stopping = false
-  const stop = (signal: NodeJS.Signals): void => {
-    // A second signal does not wait.
-    if (stopping) process.exit(EXIT_START)
-    stopping = true
-    log.info({ signal }, 'shutting down')
-    server.stop().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        log.fatal({ err: error }, 'shutdown failed')
-        process.exit(EXIT_START)
-      },
-    )
-  }
-  process.on('SIGTERM', stop)
-  process.on('SIGINT', stop)
+}
+
+async function runAlone<Identity>(config: Config, openEngine: OpenEngine<Identity>, log: Logger): Promise<void> {
+  const server = await startServer(config, openEngine, log)
+  stopOnSignal(log, () => server.stop())
   process.stdout.write(`${listeningLine(server)}\n`)
 }

@@ -9,6 +9,16 @@ import { type Engine, startListener } from './listener.ts'
 
 export type OpenEngine<Identity> = (config: Config, log: Logger, metrics: Metrics) => Promise<Engine<Identity>>
 
+/** Where metrics and readiness are told: over HTTP, or by a worker to its primary. */
+export interface OperationsDoor {
+  readonly port: number
+  close(): Promise<void>
+}
+export type OpenOperations = (config: Config, metrics: Metrics, notReady: () => string | null, log: Logger) => Promise<OperationsDoor>
+
+const overHttp: OpenOperations = (config, metrics, notReady, log) =>
+  startOperationsServer({ host: config.metricsHost, port: config.metricsPort, metrics, notReady, log })
+
 export interface RunningServer {
   readonly pgPort: number
   readonly metricsPort: number
@@ -21,16 +31,11 @@ export async function startServer<Identity>(
   config: Config,
   openEngine: OpenEngine<Identity>,
   log = createLogger(config.logLevel),
+  openOperations = overHttp,
 ): Promise<RunningServer> {
   const metrics = createMetrics()
   let notReady: () => string | null = () => 'starting'
-  const operations = await startOperationsServer({
-    host: config.metricsHost,
-    port: config.metricsPort,
-    metrics,
-    notReady: () => notReady(),
-    log,
-  })
+  const operations = await openOperations(config, metrics, () => notReady(), log)
   let engine: Engine<Identity> | null = null
   try {
     engine = await openEngine(config, log, metrics)
@@ -57,6 +62,7 @@ export async function startServer<Identity>(
 }
 
 /** The line that says: ready. Others start this server and read it. */
-export function listeningLine(server: RunningServer): string {
-  return JSON.stringify({ event: 'listening', pg_port: server.pgPort, metrics_port: server.metricsPort })
+export function listeningLine(server: { readonly pgPort: number; readonly metricsPort: number; readonly workers?: number }): string {
+  const { pgPort, metricsPort, workers } = server
+  return JSON.stringify({ event: 'listening', pg_port: pgPort, metrics_port: metricsPort, ...(workers === undefined ? {} : { workers }) })
 }

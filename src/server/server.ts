@@ -1,7 +1,8 @@
 // Composition root: store, directory, logins and sessions put together into the Engine that the listener serves.
 
+import cluster from 'node:cluster'
 import { randomBytes, randomUUID } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { makeVerifier, passwordToStore } from '../auth/verifier/scram-verifier.ts'
 import { systemClock } from '../base/clock.ts'
@@ -19,6 +20,7 @@ import { TenantLifecycle } from '../tenancy/lifecycle.ts'
 import { SYSTEM_TENANT } from '../tenancy/tenant.ts'
 import { startCleanup } from './cleanup.ts'
 import type { Config } from './config.ts'
+import { bootstrapPassword, operatorPassword } from './first-passwords.ts'
 import { Keyspaces } from './keyspaces.ts'
 import type { Engine } from './listener.ts'
 import { Logins } from './login.ts'
@@ -28,9 +30,6 @@ import { createObserver } from './observer.ts'
 import { createServices } from './services.ts'
 import { openStore } from './store.ts'
 import { watchTenants } from './tenant-watch.ts'
-
-/** A random password, easy to type. */
-const randomPassword = () => randomBytes(15).toString('base64url')
 
 async function systemKeyspace(store: Store): Promise<KeyspaceMeta> {
   const existing = await store.keyspaces.load(SYSTEM_TENANT)
@@ -43,25 +42,6 @@ async function systemKeyspace(store: Store): Promise<KeyspaceMeta> {
     if (made === null) throw error
     return made
   }
-}
-
-/** The operator's first password: configured, kept from an earlier start, or made now, told once and kept in a file only we can read. */
-function operatorPassword(config: Config, log: Logger): string {
-  if (config.operatorPassword !== null) return config.operatorPassword
-  const file = path.join(config.dataDir, 'operator-password')
-  if (existsSync(file)) return readFileSync(file, 'utf8').trim()
-  const generated = randomPassword()
-  mkdirSync(config.dataDir, { recursive: true })
-  writeFileSync(file, `${generated}\n`, { mode: 0o600 })
-  log.info({ user: `${SYSTEM_TENANT}.admin`, file }, `operator password generated: ${generated}`)
-  return generated
-}
-
-function bootstrapPassword(config: Config, log: Logger): string {
-  if (config.bootstrapPassword !== 'generate') return config.bootstrapPassword
-  const generated = randomPassword()
-  log.info({ user: 'admin' }, `bootstrap password generated: ${generated}`)
-  return generated
 }
 
 export async function openEngine(config: Config, log: Logger, metrics: Metrics): Promise<Engine<SessionIdentity>> {
@@ -81,7 +61,7 @@ export async function openEngine(config: Config, log: Logger, metrics: Metrics):
     if (store.kind === 'embedded' && (await lifecycle.directory.find(config.defaultKeyspace)) === null) {
       await lifecycle.create(config.defaultKeyspace, { region: null, retentionMs: null })
     }
-    const spillDir = path.join(config.dataDir, 'tmp')
+    const spillDir = path.join(config.dataDir, cluster.isWorker ? `tmp-${cluster.worker!.id}` : 'tmp')
     rmSync(spillDir, { recursive: true, force: true })
     mkdirSync(spillDir, { recursive: true })
     const mail = store.capabilities.multiNode ? await openNodeMail(system, node, log) : null

@@ -1,11 +1,17 @@
 // Compiles a program of the tests (and what it imports) so that a child process can run it: Node 20 does not read TypeScript.
 
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** What src says about names that are not its own. */
+function declarations(): string[] {
+  const src = join(root, 'src')
+  return (readdirSync(src, { recursive: true }) as string[]).filter((file) => file.endsWith('.d.ts')).map((file) => join(src, file))
+}
 
 /** Answers the path of the JavaScript file and how to remove the build. `source` is relative to the repository. */
 export function compileProgram(source: string): { file: string; dispose(): void } {
@@ -19,7 +25,7 @@ export function compileProgram(source: string): { file: string; dispose(): void 
       '--ignoreConfig',
       ...['--outDir', out, '--rootDir', root, '--target', 'ES2023', '--module', 'NodeNext', '--moduleResolution', 'NodeNext'],
       ...['--types', 'node', '--skipLibCheck', '--strict', '--rewriteRelativeImportExtensions', '--noEmitOnError'],
-      join(root, 'src/base/buffer.d.ts'),
+      ...declarations(),
       join(root, source),
     ],
     { cwd: root, stdio: 'inherit' },
