@@ -254,6 +254,9 @@ export class SharedVersions implements CatalogVersions {
       await txn.delete(key)
       await this.publish(txn)
       await txn.commit()
+      // The version is this node's own, and the gate another's: without a word it would stay in force here.
+      this.#missed = true
+      this.#lookIn(0)
     } catch (error) {
       await txn.rollback()
       if (!(error instanceof KvError && (error.kind === 'lockNotAvailable' || error.kind === 'lockTimeout'))) throw error
