@@ -32,6 +32,7 @@ test('the defaults are the contract’s', () => {
     autoCreateKeyspaces: true,
     tls: null,
     maxConnections: 1000,
+    workers: 1,
     authenticationTimeoutMs: 60_000,
     failedLoginDelayMs: 100,
     shutdownGraceMs: 5000,
