@@ -1,4 +1,4 @@
-// `npm run bench`: pg-keyspace beside PostgreSQL in the same run; what counts is the ratio. Options: --seconds N (per measurement, default 5),
+// `npm run bench`: pg-keyspace beside PostgreSQL in the same run; what counts is the ratio. `npm run bench -- tikv` is about TiKV (tikv.mjs). Options: --seconds N (per measurement, default 5),
 // --rows N (COPY and analytics, default 1000000), --only NAME[,NAME…], --built (measure
 // dist/ as it is: nothing is installed or compiled).
 
@@ -8,11 +8,12 @@ import { cpus, tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import pg from 'pg'
-import { build, install } from '../../scripts/setup.mjs'
+import { build, buildFakeTikv, install } from '../../scripts/setup.mjs'
 import { loginTimes } from './login-timing.mjs'
 import { startOurs, startPostgres } from './peers.mjs'
 
-const { values: options } = parseArgs({
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     seconds: { type: 'string', default: '5' },
     rows: { type: 'string', default: '1000000' },
@@ -27,6 +28,12 @@ const wanted = options.only?.split(',') ?? null
 if (!options.built) {
   install()
   build()
+  if (positionals[0] === 'tikv') buildFakeTikv()
+}
+if (positionals[0] === 'tikv') {
+  const { benchTikv } = await import('./tikv.mjs')
+  await benchTikv(seconds)
+  process.exit(0)
 }
 
 function run(peer, command, args, input) {

@@ -7,6 +7,7 @@ import (
 	"math/rand"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/tikv/client-go/v2/kv"
@@ -76,10 +77,19 @@ func onePhase(e *env, pessimistic bool) *transaction.KVTxn {
 	return txn
 }
 
+// cpuMicros is the CPU time this process has used.
+func cpuMicros() float64 {
+	var usage syscall.Rusage
+	must(syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
+	micros := func(t syscall.Timeval) float64 { return float64(t.Sec)*1e6 + float64(t.Usec) }
+	return micros(usage.Utime) + micros(usage.Stime)
+}
+
 // bench prints one line of JSON per operation: how many a second.
 func bench(e *env, seconds float64, workers int) {
 	for _, operation := range operations {
 		var done, next atomic.Int64
+		cpu := cpuMicros()
 		until := time.Now().Add(time.Duration(seconds * float64(time.Second)))
 		started := time.Now()
 		var group sync.WaitGroup
@@ -95,7 +105,8 @@ func bench(e *env, seconds float64, workers int) {
 			}(w)
 		}
 		group.Wait()
-		line, err := json.Marshal(map[string]any{"name": operation.name, "perSecond": float64(done.Load()) / time.Since(started).Seconds()})
+		line, err := json.Marshal(map[string]any{"name": operation.name, "perSecond": float64(done.Load()) / time.Since(started).Seconds(),
+			"cpuMicros": (cpuMicros() - cpu) / float64(done.Load())})
 		must(err)
 		fmt.Println(string(line))
 	}

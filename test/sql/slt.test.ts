@@ -16,6 +16,9 @@ const onTikv = process.env['STORE'] === 'tikv' || process.env['PD_ENDPOINTS'] !=
 const files = (readdirSync(root, { recursive: true }) as string[]).filter((file) => file.endsWith('.slt') && file.includes(only)).sort()
 if (files.length === 0) throw new Error('no .slt files found')
 
+/** A given cluster keeps its tenants: each run has its own. */
+const run = process.env['PD_ENDPOINTS'] === undefined ? 'slt' : `slt${Date.now().toString(36).slice(-6)}`
+
 let server: TestServer
 beforeAll(async () => {
   server = await startTestServer()
@@ -41,7 +44,7 @@ async function record(file: string, client: Awaited<ReturnType<TestServer['conne
 describe('SQL', () => {
   for (const [number, file] of files.entries()) {
     it(file, { timeout: 300_000 }, async () => {
-      const client = await server.connect(`slt_${number}.admin`)
+      const client = await server.connect(`${run}_${number}.admin`)
       if (recording) await record(file, client)
       const { records } = parseSlt(readFileSync(path.join(root, file), 'utf8'))
       expect(records.length).toBeGreaterThan(0)

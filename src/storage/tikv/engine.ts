@@ -2,6 +2,7 @@
 // that a clean end waits for.
 
 import { randomUUID } from 'node:crypto'
+import { LIMITS } from '../../base/limits.ts'
 import type { TlsOptions } from './grpc.ts'
 import { LockResolver } from './lock-resolver.ts'
 import { PdClient, type TikvLog } from './pd.ts'
@@ -17,13 +18,13 @@ export interface EngineOptions {
   readonly batching?: boolean
   /** How long the start may wait for the cluster, ms. */
   readonly startTimeoutMs?: number
-  /** Bytes one transaction may hold in memory. */
+  /** Bytes that one transaction's writes may take up in memory until its commit, and those of all together. */
   readonly maxTransactionBytes?: number
+  readonly maxBufferedBytes?: number
   readonly safePoints?: SafePointOptions
 }
 
 const silent: TikvLog = { info: () => {}, warn: () => {} }
-const DEFAULT_TRANSACTION_BYTES = 256 * 1024 * 1024
 const DRAIN_MS = 5000
 
 export class Engine {
@@ -36,6 +37,9 @@ export class Engine {
   readonly node = randomUUID()
   readonly log: TikvLog
   readonly maxTransactionBytes: number
+  readonly maxBufferedBytes: number
+  /** Bytes of writes that wait for their commits. */
+  bufferedBytes = 0
   readonly #startTimeoutMs: number | undefined
   readonly #background = new Set<Promise<void>>()
   closed = false
@@ -48,7 +52,8 @@ export class Engine {
     this.router = new Router(this.pd, this.oracle, { tls, batching: options.batching ?? true })
     this.resolver = new LockResolver(this.router, this.oracle, (what, work) => this.background(what, work))
     this.safePoints = new SafePoints(this.pd, this.oracle, this.log, this.node, options.safePoints ?? SAFE_POINT_DEFAULTS)
-    this.maxTransactionBytes = options.maxTransactionBytes ?? DEFAULT_TRANSACTION_BYTES
+    this.maxTransactionBytes = options.maxTransactionBytes ?? LIMITS.tikvTransactionBytes
+    this.maxBufferedBytes = options.maxBufferedBytes ?? LIMITS.maxProcessMemory
     this.#startTimeoutMs = options.startTimeoutMs
   }
 

@@ -6,7 +6,8 @@ import { type Capability, PREFIX_BYTES } from './codec.ts'
 import type { Piece } from './snapshot.ts'
 import type { WriteBuffer } from './write-buffer.ts'
 
-const FIRST_ROWS = 32
+/** A request costs more than some rows too many. */
+const FIRST_ROWS = 128
 const MOST_ROWS = 1024
 /** Size of an answer that the number of rows aims at. */
 const GOAL_BYTES = 1024 * 1024

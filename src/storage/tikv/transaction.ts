@@ -352,9 +352,15 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
   #write(key: Buffer, name: string, value: Uint8Array | null, unchecked: boolean): void {
     const writes = (this.writes ??= new WriteBuffer())
     if (this.#log !== null) this.#log.push({ name, before: writes.entries.get(name) })
+    const { engine } = this
+    const before = writes.bytes
     writes.set({ key, name, value: value === null ? null : Buffer.from(value), unchecked })
-    if (writes.bytes > this.engine.maxTransactionBytes) {
-      throw new KvError('transactionTooLarge', `a transaction can write ${this.engine.maxTransactionBytes} bytes at most on TiKV`)
+    engine.bufferedBytes += writes.bytes - before
+    if (writes.bytes > engine.maxTransactionBytes) {
+      throw new KvError('transactionTooLarge', `a transaction can hold ${engine.maxTransactionBytes} bytes of writes on TiKV`)
+    }
+    if (engine.bufferedBytes > engine.maxBufferedBytes) {
+      throw new KvError('transactionTooLarge', `the transactions of this process hold ${engine.maxBufferedBytes} bytes of writes already`)
     }
   }
 
@@ -424,11 +430,13 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     const state = this.#savepoints[savepoint]!
     this.#savepoints.length = savepoint + 1
     const log = this.#log!
+    const bytes = this.writes?.bytes ?? 0
     while (log.length > state.log) {
       const { name, before } = log.pop()!
       if (before === undefined) this.writes?.remove(name)
       else this.writes?.set(before)
     }
+    this.engine.bufferedBytes += (this.writes?.bytes ?? 0) - bytes
     if (this.#lockOrder.length === state.locks) return
     return this.#releaseSince(state.locks)
   }
@@ -552,6 +560,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     this.#locks.clear()
     this.#lockOrder.length = 0
     this.#primary = null
+    this.engine.bufferedBytes -= this.writes?.bytes ?? 0
     this.writes = null
     this.#log = null
     this.#savepoints = []

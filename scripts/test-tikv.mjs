@@ -1,0 +1,39 @@
+// `npm run test:tikv`: the suites that need a cluster on the one that PD_ENDPOINTS names (with `-- --fake` on the fake one, to try the command). They make
+// keyspaces of their own and leave everything else alone. More arguments go to vitest.
+import { spawn } from 'node:child_process'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import { build, buildFakeTikv, install, root } from './setup.mjs'
+
+const SUITES = ['test/kv/tikv.test.ts', 'test/kv/tikv-client.test.ts', 'test/tikv/golden.test.ts', 'test/sql/slt.test.ts', 'test/isolation']
+
+const args = process.argv.slice(2)
+const onFake = args.includes('--fake')
+const rest = args.filter((arg) => arg !== '--fake')
+let endpoints = process.env.PD_ENDPOINTS
+if (endpoints === undefined && !onFake) {
+  console.error('test:tikv needs PD_ENDPOINTS=host:port[,host:port…] of a cluster with storage.api-version = 2 (or -- --fake)')
+  process.exit(2)
+}
+install()
+build()
+let fake = null
+if (onFake) {
+  buildFakeTikv()
+  fake = spawn(process.execPath, [path.join(root, 'dist-test', 'test', 'fake-tikv', 'main.js')], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const line = await new Promise((resolve, reject) => {
+    createInterface({ input: fake.stdout }).once('line', resolve)
+    fake.once('exit', (code) => reject(new Error(`the fake cluster ended with ${code}`)))
+  })
+  endpoints = JSON.parse(line).pd
+}
+const vitest = path.join(root, 'node_modules', 'vitest', 'vitest.mjs')
+// asynchronous: what the fake cluster says must be read meanwhile
+const child = spawn(process.execPath, [vitest, 'run', ...(rest.some((arg) => arg.startsWith('test/')) ? [] : SUITES), ...rest], {
+  cwd: root,
+  stdio: 'inherit',
+  env: { ...process.env, PD_ENDPOINTS: endpoints },
+})
+const code = await new Promise((resolve) => child.once('exit', resolve))
+fake?.stdin.end()
+process.exit(code ?? 1)
