@@ -84,7 +84,8 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
     })
     afterAll(() => under.dispose())
 
-    const fresh = async (): Promise<Keyspace> => store.open(await store.keyspaces.create(`conf-${process.pid % 10000}-${number++}`))
+    const run = Math.random().toString(36).slice(2, 10)
+    const fresh = async (): Promise<Keyspace> => store.open(await store.keyspaces.create(`conf-${run}-${number++}`))
     const begin = (keyspace: Keyspace, isolation: IsolationLevel = 'read committed'): Transaction => keyspace.begin({ isolation })
 
     async function write(keyspace: Keyspace, entries: Record<string, string | null>): Promise<void> {

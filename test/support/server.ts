@@ -12,6 +12,9 @@ import { openEngine } from '../../src/server/server.ts'
 import { startFake } from '../fake-tikv/fake.ts'
 import type { SqlAnswer } from './slt.ts'
 
+/** Whether startTestServer's servers stand on TiKV: no SERIALIZABLE, row locks FOR SHARE exclude one another. */
+export const onTikv = process.env['STORE'] === 'tikv' || process.env['PD_ENDPOINTS'] !== undefined
+
 export interface TestServer {
   readonly port: number
   readonly metricsPort: number

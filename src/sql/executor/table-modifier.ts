@@ -4,6 +4,7 @@
 import type { Datum, Row } from '../../base/datum.ts'
 import type { Oid } from '../../base/ids.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
+import { keyLocksOf } from '../../storage/rows/locks.ts'
 import { compileRowReader, type RowReader } from '../../storage/rows/row-codec.ts'
 import { compileTableWriter, type TableWriter } from '../../storage/rows/table-writer.ts'
 import type { Compilation } from './compilation.ts'
@@ -78,7 +79,7 @@ function makeTableModifier(relation: Oid, cx: Compilation, set: ModifierSet): Ta
   const { state } = cx
   const access = tableAccess(relation, cx)
   const { layout, descriptor, table } = access
-  const writer = compileTableWriter(layout)
+  const writer = compileTableWriter(layout, (key) => keyLocksOf(state.store.capabilities, key))
   const checks = compileRowChecks(descriptor, cx)
   const reader = compileRowReader(
     layout,

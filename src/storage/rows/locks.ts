@@ -30,6 +30,12 @@ function stripe(key: Buffer, n: number): Buffer {
   return Buffer.concat([key, Buffer.from([n])])
 }
 
+/** The keys that make up a row's key lock. Whoever deletes the row or changes its key deletes these, too: holders of one see that it is gone. */
+export function keyLocksOf(capabilities: StoreCapabilities, rowKey: Buffer): Buffer[] {
+  const lock = keyLockOf(rowKey)
+  return capabilities.sharedLocks ? [lock] : Array.from({ length: STRIPES }, (_, n) => stripe(lock, n))
+}
+
 /**
  * Locks rows. Status 1 (changed since the snapshot) of a 'key share' means that the row's key was deleted or changed: read again at a new
  * snapshot. LockResult is by row.
@@ -59,10 +65,7 @@ export function lockRows(
     case 'update':
       return andThen(txn.lockKeys(rowKeys, exclusive), (rows) => {
         const kept = rowKeys.filter((_, i) => rows.status[i] !== LOCK_SKIPPED)
-        const locks = kept.flatMap((key) => {
-          const lock = keyLockOf(key)
-          return shared ? [lock] : Array.from({ length: STRIPES }, (_, n) => stripe(lock, n))
-        })
+        const locks = kept.flatMap((key) => keyLocksOf(capabilities, key))
         const perRow = shared ? 1 : STRIPES
         return andThen(txn.lockKeys(locks, { ...exclusive, returnValues: false }), (keys) => {
           let at = 0

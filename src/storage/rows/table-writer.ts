@@ -155,7 +155,10 @@ class Changes {
   }
 }
 
-export function compileTableWriter(layout: TableLayout): TableWriter {
+const oneKeyLock = (rowKey: Buffer): readonly Buffer[] => [keyLockOf(rowKey)]
+
+/** `keyLocksOf`: the keys of a row's key lock on the store that is written to (locks.ts). */
+export function compileTableWriter(layout: TableLayout, keyLocksOf: (rowKey: Buffer) => readonly Buffer[] = oneKeyLock): TableWriter {
   const encoder = compileRowEncoder(layout, storedOrdinals(layout))
   const included = new Map<IndexLayout, RowEncoder>()
   for (const index of layout.indexes) if (index.include.length > 0) included.set(index, compileRowEncoder(layout, index.include))
@@ -236,7 +239,7 @@ export function compileTableWriter(layout: TableLayout): TableWriter {
         if (fresh.unique) inserts.add(fresh.key, value, after, index)
         else changes.put(fresh.key, value)
       }
-      if (layout.referenced && keyChanged) removals.delete(keyLockOf(key))
+      if (layout.referenced && keyChanged) for (const lock of keyLocksOf(key)) removals.delete(lock)
       moves?.take(inserts, i)
     }
     const conflict = moves === null ? -1 : moves.firstConflict(inserts)
@@ -261,7 +264,7 @@ export function compileTableWriter(layout: TableLayout): TableWriter {
         if (entry !== null) removals.delete(entry.key)
       }
       // a version at the key lock tells those who hold it next that the key is gone
-      if (layout.referenced) removals.delete(keyLockOf(key))
+      if (layout.referenced) for (const lock of keyLocksOf(key)) removals.delete(lock)
     }
     return removals.run(txn)
   }

@@ -215,7 +215,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     // Under an own lock the commit would not look whether these exist.
     for (const { key, name, value } of unchecked) {
       if (!this.#locks.has(name)) continue
-      if (targets.get(name)!.value !== null) throw exists(this.capability.user(key))
+      if (targets.get(name)!.value !== null) throw exists(this.capability.user(key), true)
       this.#write(key, name, value, false)
     }
     for (let i = 0; i < keys.length; i++) {
@@ -514,9 +514,8 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     } catch (error) {
       if (!(error instanceof KvError && error.kind === 'undetermined')) await this.#releaseAll()
       else this.#finish()
-      // Run again with locks, the statement itself finds the key and can say whose it is.
       if (error instanceof KvError && error.kind === 'alreadyExists' && this.#options.autocommit === true) {
-        throw new KvError('alreadyExists', error.message, { retryable: true, ...(error.key === null ? {} : { key: error.key }) })
+        throw error.key === null ? error : exists(error.key, true)
       }
       throw error
     }
@@ -578,6 +577,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
   }
 }
 
-function exists(key: Uint8Array): KvError {
-  return new KvError('alreadyExists', 'the key exists', { key })
+/** `retryable`: run again with locks, the statement itself finds the key and can say whose it is. */
+function exists(key: Uint8Array, retryable = false): KvError {
+  return new KvError('alreadyExists', 'the key exists', { key, retryable })
 }
