@@ -6,6 +6,7 @@ import { DATABASE_OID } from '../catalog/records.ts'
 import { isGateLock } from '../catalog/relation-gates.ts'
 import { outRow } from '../catalog/system-function.ts'
 import { ArrayDatum } from '../sql/types/array.ts'
+import { Numeric } from '../sql/types/numeric.ts'
 import { RecordDatum } from '../sql/types/record.ts'
 import { advisoryTag } from './advisory-locks.ts'
 import type { ClientSession } from './session.ts'
@@ -95,6 +96,16 @@ export function cursorRows(session: ClientSession): RecordDatum[] {
       creation_time: options.createdAt,
     })),
   )
+}
+
+/** There is no archiver and no WAL: nothing counted since the server started. */
+export function archiverRow(session: ClientSession): RecordDatum {
+  return records('pg_stat_get_archiver', [{ archived_count: 0, failed_count: 0, stats_reset: session.services.serverStart }])[0]!
+}
+
+export function walRow(session: ClientSession): RecordDatum {
+  const counts = { wal_records: 0, wal_fpi: 0, wal_bytes: new Numeric(0, 0), wal_buffers_full: 0 }
+  return records('pg_stat_get_wal', [{ ...counts, stats_reset: session.services.serverStart }])[0]!
 }
 
 export function lockRows(session: ClientSession): RecordDatum[] {

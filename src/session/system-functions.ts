@@ -20,7 +20,8 @@ import type { SystemFunction } from './eval-context.ts'
 import type { BackendSignal } from './services.ts'
 import type { ClientSession } from './session.ts'
 import { sequenceParameters } from './session-sequences.ts'
-import { cursorRows, lockRows, preparedStatementRows, settingRows } from './session-views.ts'
+import { archiverRow, cursorRows, lockRows, preparedStatementRows, settingRows, walRow } from './session-views.ts'
+import { transactionId, transactionIdIfAssigned } from './transaction-id.ts'
 import { columnIsUpdatable, updatableEvents } from './updatable.ts'
 
 const PG_SIGNAL_BACKEND = 4200
@@ -135,6 +136,25 @@ export function systemFunctions(session: ClientSession): ReadonlyMap<string, Sys
     },
     pg_relation_is_updatable: (oid) => updatableEvents(session, oid as Oid, null),
     pg_column_is_updatable: (oid, attnum) => columnIsUpdatable(session, oid as Oid, attnum as number),
+    pg_get_sequence_data(oid) {
+      const sequence = session.planning.snapshot().relation(oid as Oid)?.descriptor
+      if (sequence?.sequence == null) return new RecordDatum(outRow('pg_get_sequence_data'), [null, null])
+      return andThen(
+        session.keyspace.sequences.state(sequence.sequence.counterId, sequenceParameters(sequence)),
+        ({ lastValue, isCalled }) => new RecordDatum(outRow('pg_get_sequence_data'), [normalInt8(lastValue), isCalled]),
+      )
+    },
+    pg_basetype(oid) {
+      const snapshot = session.planning.snapshot()
+      let row = snapshot.type(oid as Oid)
+      while (row?.typtype === 'd') row = snapshot.type(row.typbasetype)
+      return row?.oid ?? null
+    },
+    current_query: () => session.entry.query,
+    pg_current_xact_id: () => transactionId(session),
+    pg_current_xact_id_if_assigned: () => transactionIdIfAssigned(session),
+    pg_stat_get_archiver: () => archiverRow(session),
+    pg_stat_get_wal: () => walRow(session),
     current_tenant: () => session.keyspace.name,
     show_all_settings: () => settingRows(session),
     pg_prepared_statement: () => preparedStatementRows(session),

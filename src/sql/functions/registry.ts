@@ -33,6 +33,7 @@ import { stringProcs, stringSqlBodies } from '../types/string.ts'
 import { templateProcs } from '../types/template-procs.ts'
 import { textProcs } from '../types/text.ts'
 import { uuidProcs } from '../types/uuid.ts'
+import { absentProcs } from './absent.ts'
 import { aggregateProcs } from './aggregates.ts'
 import { composedHashProcs } from './composed-hash.ts'
 import { formatProcs, formatSqlBodies } from './format.ts'
@@ -61,6 +62,7 @@ const TABLES: readonly Procs[] = [
   regProcs,
   formatProcs,
   systemProcs,
+  absentProcs,
   numericProcs,
   datetimeProcs,
   aggregateProcs,
