@@ -820,7 +820,7 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
 
       test('names are unique for ever, states are obeyed, a purge leaves nothing', async () => {
         const { keyspaces } = store
-        const label = `conf-${run}-names`
+        const label = `life-${run}`
         const meta = await keyspaces.create(label, { purpose: 'test' })
         expect(meta).toMatchObject({ name: label, state: 'enabled', config: { purpose: 'test' } })
         expect(await keyspaces.load(label)).toEqual(meta)

@@ -6,6 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { type KeyspaceId, keyspaceId } from '../../src/base/ids.ts'
 import { KvError } from '../../src/storage/kv-error.ts'
+import { kvErrorToPgError } from '../../src/storage/kv-error-sqlstate.ts'
 import type { BeginOptions, Transaction } from '../../src/storage/store.ts'
 import { type Fake, startFake } from '../fake-tikv/fake.ts'
 import { drain, exclusive, key, wholeTable } from '../kv/conformance.ts'
@@ -286,3 +287,37 @@ test.each(seeds)('lists that are appended to, seed %i', { timeout: RUN_MS + 120_
   )
   expect(count('committed')).toBeGreaterThan(20)
 })
+
+test.each(['KvPrewrite', 'KvCommit'])(
+  'an unanswered %s whose outcome cannot be found out is undetermined, never a failure',
+  async (command) => {
+    const fake = await startFake({ stores: 1, keyspaces: ['one'], pdPort: 0, seed: 1 })
+    const proxy = await openProxy(fake, keyspaceId(1), true)
+    const txn = proxy.begin({ isolation: 'read committed', autocommit: true })
+    const rows = command === 'KvCommit' ? 300 : 1 // more keys than commit asynchronously, in more than one region
+    for (let i = 0; i < rows; i++) await txn.put(key(String(i).padStart(4, '0')), Buffer.from('1'))
+    if (rows > 1) {
+      const middle = 'x\0\0\u0001t0150'
+      await fetch(`${fake.controlUrl}/split?key=${Buffer.from(middle, 'latin1').toString('hex')}`, { method: 'POST' })
+    }
+    for (const [cmd, action] of [
+      [command, 'drop-response'],
+      ['KvCheckTxnStatus', 'drop-request'],
+    ])
+      fake.faults.add({ cmd, action, n: 1000 })
+    const outcome = outcomeOf(txn, async () => txn.commit())
+    await expect.poll(() => fake.faults.counts()[command] ?? 0).toBeGreaterThan(1)
+    proxy.kill()
+    expect(await outcome).toBe('undetermined')
+    fake.faults.reset()
+    fake.cluster.tso.advance(60_000)
+    const fresh = await openProxy(fake, keyspaceId(1), true)
+    const reader = fresh.begin({ isolation: 'repeatable read' })
+    expect((await drain(reader, wholeTable)).length).toBe(rows)
+    await reader.rollback()
+    const mapped = kvErrorToPgError(new KvError('undetermined', 'not answered'))
+    expect([mapped.code, mapped.message]).toEqual(['08007', 'the outcome of the transaction is unknown'])
+    await fresh.close()
+    await fake.close()
+  },
+)
