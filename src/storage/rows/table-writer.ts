@@ -246,12 +246,13 @@ export function compileTableWriter(layout: TableLayout, keyLocksOf: (rowKey: Buf
     const violation = conflict < 0 ? null : inserts.violationAt(conflict, layout)
     // What comes before it may meet a duplicate of its own.
     if (violation !== null) inserts.truncate(conflict)
-    return andThen(removals.run(txn), () =>
-      andThen(inserts.run(txn, layout), () => {
-        if (violation !== null) throw violation
-        return andThen(changes.run(txn), () => newKeys)
-      }),
-    )
+    return andThen(removals.run(txn), () => {
+      if (violation === null) return andThen(inserts.run(txn, layout), () => andThen(changes.run(txn), () => newKeys))
+      return andThen(txn.batchGet(inserts.keys), (values) => {
+        const at = values.findIndex((value) => value !== null)
+        throw at < 0 ? violation : (inserts.violationAt(at, layout) ?? violation)
+      })
+    })
   }
 
   const remove = (txn: Transaction, keys: readonly Buffer[], oldRows: readonly Row[]): MaybePromise<void> => {
