@@ -11,6 +11,11 @@ export interface LockOwner {
   waiting: Waiter | null
 }
 
+/** A transaction with so many insertions that its buffered writes stand for their locks: the table learns of one when somebody asks for it. */
+export interface BulkWriter extends LockOwner {
+  hasWritten(key: string): boolean
+}
+
 export interface Waiter {
   readonly owner: LockOwner
   readonly key: string
@@ -33,6 +38,35 @@ export class LockTable {
 
   get size(): number {
     return this.#locks.size
+  }
+
+  readonly bulkWriters = new Set<BulkWriter>()
+
+  /** Nobody holds or waits for the key, and no other bulk writer than `self` has written it. */
+  isFree(key: string, self: LockOwner): boolean {
+    return !this.#locks.has(key) && this.#bulkHolder(key, self) === null
+  }
+
+  #bulkHolder(key: string, self: LockOwner): BulkWriter | null {
+    for (const other of this.bulkWriters) if (other !== self && other.hasWritten(key)) return other
+    return null
+  }
+
+  /** After tryLock gave `owner` a key: true when the lock is a bulk writer's, who has it now. */
+  yieldToBulk(key: string, owner: LockOwner): boolean {
+    if (this.bulkWriters.size === 0) return false
+    const holder = this.#bulkHolder(key, owner)
+    if (holder === null) return false
+    this.giveTo(key, owner, holder)
+    return true
+  }
+
+  /** From `owner`, who has just taken it, to the one whose lock it was although the table did not say so. */
+  giveTo(key: string, owner: LockOwner, holder: LockOwner): void {
+    const { heldKeys } = owner
+    if (heldKeys[heldKeys.length - 1] === key) heldKeys.pop()
+    this.release(key, owner)
+    this.#materialize(key, holder)
   }
 
   /** How `owner` holds `key`. */
@@ -78,8 +112,8 @@ export class LockTable {
     return true
   }
 
-  /** Enters `owner` as exclusive holder of a key whose lock so far was only an intent in the environment. */
-  materialize(key: string, owner: LockOwner): void {
+  /** Enters `owner` as exclusive holder of a key whose lock so far was only an intent in the environment, or a bulk writer's write. */
+  #materialize(key: string, owner: LockOwner): void {
     const entry = this.#locks.get(key)
     if (entry !== undefined && isContended(entry)) {
       entry.exclusive = owner

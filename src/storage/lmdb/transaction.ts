@@ -23,7 +23,7 @@ import {
 import { CommitItem } from './commit.ts'
 import type { Engine } from './engine.ts'
 import { HEADER, INTENT_EXTRA, keyString, TOMBSTONE, VALUE } from './format.ts'
-import type { LockOwner, Waiter } from './locks.ts'
+import type { BulkWriter, Waiter } from './locks.ts'
 import { Gap } from './logged-environment.ts'
 import { RelieveItem, RestoreItem } from './relieve.ts'
 import { LmdbScanner } from './scanner.ts'
@@ -40,6 +40,8 @@ const LOCKS_PER_ENTRY = 4
 /** Shared locks cannot leave memory. */
 const MAX_LOCKS = 2 * 1024 * 1024
 const ANY = Number.MAX_SAFE_INTEGER
+/** Behind so many writes a transaction is a bulk load, whose insertions need no entry in the lock table. */
+const BULK_WRITES = 256
 /** Locks given up before the event loop gets a turn. */
 const DROP_SLICE = 4096
 /** Up to so many bytes a loop beats the call of a native copy. */
@@ -56,13 +58,13 @@ interface LogRecord {
   readonly before: WriteEntry | undefined
 }
 
-export class LmdbTransaction implements Transaction, LockOwner, SnapshotHolder, IntentOwner {
+export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder, IntentOwner {
   readonly engine: Engine
   readonly isolation: IsolationLevel
   readonly #options: BeginOptions
   readonly keyspace: KeyspaceId
   lockTimeoutMs = 0
-  // LockOwner
+  // BulkWriter
   heldKeys: string[] = []
   waiting: Waiter | null = null
   // SnapshotHolder
@@ -176,14 +178,12 @@ export class LmdbTransaction implements Transaction, LockOwner, SnapshotHolder, 
   /** Takes one lock if it needs no waiting, and looks behind it. False: somebody else holds it. */
   #tryLock(key: string, mode: LockMode): boolean {
     const { locks, reader } = this.engine
-    if (!locks.tryLock(key, this, mode)) return false
+    if (!locks.tryLock(key, this, mode) || locks.yieldToBulk(key, this)) return false
     this.#found = reader.readString(key, ANY, this.id)
     const foreign = reader.foreign
     if (foreign === null) return true
-    // the lock had left memory with its holder's intents: give it back to the holder
-    if (this.heldKeys[this.heldKeys.length - 1] === key) this.heldKeys.pop()
-    locks.release(key, this)
-    locks.materialize(key, foreign as LmdbTransaction)
+    // the lock had left memory with its holder's intents
+    locks.giveTo(key, this, foreign as LmdbTransaction)
     return false
   }
 
@@ -383,7 +383,7 @@ export class LmdbTransaction implements Transaction, LockOwner, SnapshotHolder, 
       if (own !== undefined) {
         if (own.kind === VALUE) throw exists(key)
       } else {
-        if (!this.engine.locks.tryLock(name, this, 'exclusive')) return this.#insertLater(i, name, keys, values)
+        if (!this.#lockInsertion(name)) return this.#insertLater(i, name, keys, values)
         this.#gap ??= new Gap()
         if (!this.engine.environment.absent(name, this.#gap)) {
           const { reader } = this.engine
@@ -404,6 +404,20 @@ export class LmdbTransaction implements Transaction, LockOwner, SnapshotHolder, 
       }
     }
     return undefined
+  }
+
+  /** The lock of a key to insert: taken, or in a bulk load left to what is about to be written. */
+  #lockInsertion(name: string): boolean {
+    const { locks } = this.engine
+    if (this.position >= BULK_WRITES && this.#savepoints === null && locks.isFree(name, this)) {
+      locks.bulkWriters.add(this)
+      return true
+    }
+    return locks.tryLock(name, this, 'exclusive') && !locks.yieldToBulk(name, this)
+  }
+
+  hasWritten(key: string): boolean {
+    return this.writes?.get(key) !== undefined
   }
 
   #insertLater(i: number, name: string, keys: readonly Uint8Array[], values: readonly Uint8Array[]): Promise<void> {
@@ -584,6 +598,7 @@ export class LmdbTransaction implements Transaction, LockOwner, SnapshotHolder, 
   /** Releases what is held. */
   finish(): void {
     this.#ended = true
+    this.engine.locks.bulkWriters.delete(this)
     this.engine.snapshots.remove(this)
     this.#releaseSince(0)
     this.writes = null
