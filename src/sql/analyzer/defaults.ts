@@ -189,8 +189,11 @@ function insertDefaults(query: Query, relation: RelationDescriptor, ctx: Analyze
     values !== undefined && expr.kind === 'Var' && expr.varno === index + 1 && expr.levelsUp === 0 && isDefault(expr.attno)
   const targetList = rowDefaults(query.targetList, relation, query.override, ctx, allDefault)
   if (values === undefined || !values.lists.some((row) => row.some((expr) => expr.kind === 'SetToDefault'))) return { ...query, targetList }
+  const read = new Set(targetList.flatMap(({ expr }) => (expr.kind === 'Var' && expr.varno === index + 1 ? [expr.attno] : [])))
   const lists = values.lists.map((row) =>
     row.map((expr, i): Expr => {
+      // OVERRIDING USER VALUE: nobody looks at these values.
+      if (columnOf.has(i + 1) && !read.has(i + 1)) return nullOf(columnOf.get(i + 1)!, ctx)
       if (expr.kind !== 'SetToDefault') return expr
       const column = columnOf.get(i + 1)
       if (column === undefined) return makeConst(expr.type, expr.typmod, expr.collation, null, -1)

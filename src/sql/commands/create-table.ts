@@ -109,6 +109,7 @@ export async function planColumn(c: CommandContext, relationName: string, def: C
     throw new PgError(SQLSTATE.syntaxError, message, positionOf(c, constraint.location))
   }
   let last: Constraint | null = null
+  let defaults = false
   for (const node of def.constraints ?? []) {
     const constraint = nodeAs(node, 'Constraint')!
     switch (constraint.contype) {
@@ -125,6 +126,7 @@ export async function planColumn(c: CommandContext, relationName: string, def: C
         if (plan.defaultExpr !== null || plan.serial)
           fail(`multiple default values specified for column "${name}" of table "${relationName}"`, constraint)
         plan.defaultExpr = constraint.raw_expr!
+        defaults = true
         break
       case 'CONSTR_IDENTITY':
         if (plan.identity !== null) fail(`multiple identity specifications for column "${name}" of table "${relationName}"`, constraint)
@@ -169,6 +171,12 @@ export async function planColumn(c: CommandContext, relationName: string, def: C
         SQLSTATE.syntaxError,
         `both default and identity specified for column "${name}" of table "${relationName}"`,
         plan.serial ? {} : positionOf(c, at),
+      )
+    if (plan.generated !== '' && defaults)
+      throw new PgError(
+        SQLSTATE.syntaxError,
+        `both default and generation expression specified for column "${name}" of table "${relationName}"`,
+        positionOf(c, at),
       )
     if (plan.generated !== '' && plan.identity !== null)
       throw new PgError(

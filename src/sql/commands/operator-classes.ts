@@ -5,6 +5,7 @@ import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { typeText } from '../../catalog/type-names.ts'
 import type { PgOpclassRow } from '../builtin/data/rows.ts'
+import { TYPE_OID } from '../builtin/data/type-oids.ts'
 import { castByTypes } from '../builtin/pg-cast.ts'
 import { ACCESS_METHOD, amByName, amop, defaultOpclass, opclassByOid, opclassesByName, STRATEGY } from '../builtin/pg-index.ts'
 import { typeByOid } from '../builtin/pg-type.ts'
@@ -105,7 +106,10 @@ export async function foreignKeyOperators(
   const pp = amop(family, input, input, STRATEGY.equal)
   if (pp === undefined) return null
   const [pk, fk] = await load(() => [candidates(c, referenced), candidates(c, referencing)])
-  if (pk![0] === fk![0] || fk!.includes(input)) return { pfEqOp: pp.amopopr, ppEqOp: pp.amopopr, ffEqOp: pp.amopopr }
+  // A polymorphic operator class compares values of one type with each other, not any two types it takes.
+  const polymorphic = typeByOid(input)?.typtype === 'p' && input !== TYPE_OID.record
+  if (pk![0] === fk![0] || (fk!.includes(input) && !polymorphic)) return { pfEqOp: pp.amopopr, ppEqOp: pp.amopopr, ffEqOp: pp.amopopr }
+  if (polymorphic) return null
   const pf = amop(family, input, fk![0]!, STRATEGY.equal)
   const ff = amop(family, fk![0]!, fk![0]!, STRATEGY.equal)
   if (pf !== undefined && ff !== undefined) return { pfEqOp: pf.amopopr, ppEqOp: pp.amopopr, ffEqOp: ff.amopopr }

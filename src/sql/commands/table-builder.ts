@@ -179,7 +179,11 @@ export async function analyzeDefault(
 /** What a generated column is computed from must be there before any of them is computed. */
 function refuseGeneratedSource(relation: RelationDescriptor, column: ColumnDescriptor, expr: Expr): void {
   some(expr, (e) => {
-    if (e.kind !== 'Var' || e.attno <= 0) return false
+    if (e.kind === 'Var' && e.attno === 0)
+      throw new PgError(SQLSTATE.invalidObjectDefinition, 'cannot use whole-row variable in column generation expression', {
+        detail: 'This would cause the generated column to depend on its own value.',
+      })
+    if (e.kind !== 'Var' || e.attno < 0) return false
     const used = relation.columns[e.attno - 1]!
     if (used.generated === '' && used.name !== column.name) return false
     throw new PgError(SQLSTATE.invalidObjectDefinition, `cannot use generated column "${used.name}" in column generation expression`, {

@@ -11,7 +11,7 @@ import type { ConstraintDescriptor } from '../../catalog/descriptors.ts'
 import { scanRange } from '../../storage/rows/key-codec.ts'
 import { indexPrefix, rowPrefix, rowRange } from '../../storage/rows/keys.ts'
 import { lockRows } from '../../storage/rows/locks.ts'
-import { rowKeyInValue } from '../../storage/rows/row-codec.ts'
+import { compileRowReader, rowKeyInValue } from '../../storage/rows/row-codec.ts'
 import { type RowScanner, scanIndex, scanTable, uniqueKey } from '../../storage/rows/table-reader.ts'
 import { LOCKED_CHANGED, type Transaction } from '../../storage/store.ts'
 import { type Compilation, detached } from './compilation.ts'
@@ -114,13 +114,23 @@ class Referencing {
     this.#cx = cx
   }
 
+  /** Also where rows may move away from the keys that a deferred check knows them by. */
   touchedBy(columns: ReadonlySet<number>): boolean {
-    return this.#fk.columns.some((attnum) => columns.has(attnum - 1))
+    return (
+      this.#fk.columns.some((attnum) => columns.has(attnum - 1)) || (this.#fk.deferrable && this.#keyColumns().some((c) => columns.has(c)))
+    )
+  }
+
+  #keyColumns(): readonly number[] {
+    return (this.#access.layout.primaryKey ?? []).map((part) => part.column)
   }
 
   differs(before: Row, after: Row): boolean {
     const { columns } = this.#access.descriptor
-    return this.#fk.columns.some((attnum) => !sameDatum(before[attnum - 1]!, after[attnum - 1]!, columns[attnum - 1]!.type, this.#cx))
+    const moved = this.#fk.deferrable && this.#keyColumns().some((c) => !sameDatum(before[c]!, after[c]!, columns[c]!.type, this.#cx))
+    return (
+      moved || this.#fk.columns.some((attnum) => !sameDatum(before[attnum - 1]!, after[attnum - 1]!, columns[attnum - 1]!.type, this.#cx))
+    )
   }
 
   added(keys: readonly Buffer[], rows: readonly Row[]): MaybePromise<void> {
@@ -152,10 +162,21 @@ class Referencing {
     this.#waiting = []
   }
 
-  /** Rows that may have changed again since: only what still refers is checked. */
+  /** Rows that may have changed again since: only what still refers as it did is checked; a later change has a check of its own. */
   #checkLater(txn: Transaction, pending: readonly { key: Buffer; row: Row }[]): MaybePromise<void> {
+    const { columns } = this.#fk
+    const reader = compileRowReader(
+      this.#access.layout,
+      columns.map((attnum) => attnum - 1),
+    )
+    const types = columns.map((attnum) => this.#access.descriptor.columns[attnum - 1]!.type)
     return andThen(txn.batchGet(pending.map((item) => item.key)), (values) => {
-      const rows = pending.filter((_, i) => values[i] !== null).map((item) => item.row)
+      const rows = pending.flatMap(({ key, row }, i) => {
+        const value = values[i]!
+        if (value === null) return []
+        const now = reader.readPair(key, value)
+        return columns.every((attnum, c) => sameDatum(now[c]!, row[attnum - 1]!, types[c]!, this.#cx)) ? [row] : []
+      })
       return this.#check(txn, rows)
     })
   }

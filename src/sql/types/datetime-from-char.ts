@@ -40,6 +40,8 @@ interface Fields {
   secondOfDay?: number
   millis?: number
   micros?: number
+  /** FF1 … FF6: the result is rounded to so many. */
+  fractionDigits?: number
   pm: boolean | null
   offset: number | null
   zoneSign: number
@@ -131,17 +133,19 @@ function readFields(text: string, format: string): Fields {
     const number = (width: number): { value: number; length: number } => {
       const next = nodes[n + 1]
       const fixedWidth = !node.fill && next?.kind === 'key' && (WIDTH[next.key] !== undefined || next.key === 'Y,YYY')
-      const pattern = fixedWidth ? new RegExp(`^[+-]?\\d{1,${width}}`) : /^[+-]?\d+/
-      const match = pattern.exec(rest)
+      const source = fixedWidth ? rest.slice(0, width) : rest
+      const hint = 'If your source string is not fixed-width, try using the "FM" modifier.'
+      if (fixedWidth && source.length < width) {
+        const detail = `Field requires ${width} characters, but only ${source.length} remain.`
+        throw invalidFormat(`source string too short for "${key}" formatting field`, detail, hint)
+      }
+      const match = /^[+-]?\d+/.exec(source)
       if (match === null) {
         throw invalidFormat(`invalid value "${rest.slice(0, width)}" for "${key}"`, 'Value must be an integer.')
       }
-      if (exact && fixedWidth && match[0].length < width) {
-        throw invalidFormat(
-          `source string too short for "${key}" formatting field`,
-          `Field requires ${width} characters, but only ${match[0].length} remain.`,
-          'If your source string is not fixed-width, try using the "FM" modifier.',
-        )
+      if (fixedWidth && match[0].length < width) {
+        const detail = `Field requires ${width} characters, but only ${match[0].length} could be parsed.`
+        throw invalidFormat(`invalid value "${source}" for "${key}"`, detail, hint)
       }
       at += match[0].length
       const value = Number(match[0])
@@ -196,6 +200,7 @@ function readFields(text: string, format: string): Fields {
       case 'FF5':
       case 'FF6': {
         const { value, length } = number(width)
+        if (upper !== 'US') f.fractionDigits = width
         set('micros', length <= 6 ? value * 10 ** (6 - length) : value, key)
         break
       }
@@ -334,6 +339,8 @@ function nextIsSigned(nodes: readonly TemplateNode[], at: number): boolean {
 
 const outOfRange = (text: string): PgError => new PgError(SQLSTATE.datetimeFieldOverflow, `date/time field value out of range: "${text}"`)
 
+const roundTo = (micros: number, digits: number): number => Math.round(micros / 10 ** (6 - digits)) * 10 ** (6 - digits)
+
 /** Day and time that the fields mean; `text` for errors. */
 function resolve(f: Fields, text: string): { days: number; time: number } {
   let hour = f.hour ?? 0
@@ -355,20 +362,23 @@ function resolve(f: Fields, text: string): { days: number; time: number } {
     hour = f.pm === true && f.hour12 < 12 ? f.hour12 + 12 : f.pm === false && f.hour12 === 12 ? 0 : f.hour12
   }
   if (minute < 0 || minute > 59 || second < 0 || second > 59 || hour < 0 || hour > 23) throw outOfRange(text)
-  const micros = (f.millis ?? 0) * 1000 + (f.micros ?? 0)
+  const micros = roundTo((f.millis ?? 0) * 1000 + (f.micros ?? 0), f.fractionDigits ?? 6)
+  if (micros < 0 || (f.micros ?? 0) >= USECS_PER_SEC || (f.millis ?? 0) >= 1000) throw outOfRange(text)
   const time = ((hour * 60 + minute) * 60 + second) * USECS_PER_SEC + micros
   if (f.julian !== undefined) return { days: f.julian - POSTGRES_JDATE, time }
   let year = f.year
   if (f.century !== undefined) {
-    if (year !== undefined && f.yearDigits <= 2) {
-      const inCentury = year % 100
-      year = f.bc ? -((f.century - 1) * 100) + inCentury : (f.century - 1) * 100 + inCentury
-      if (inCentury === 0) year += 100
-    } else if (year === undefined) year = f.century >= 0 ? (f.century - 1) * 100 + 1 : f.century * 100 + 1
+    const century = f.bc ? -f.century : f.century
+    if (year === undefined || f.yearDigits <= 2) {
+      const inCentury = year === undefined ? null : year % 100
+      if (inCentury === null) year = century >= 0 ? (century - 1) * 100 + 1 : century * 100 + 1
+      else if (inCentury === 0) year = century * 100 + (century >= 0 ? 0 : 1)
+      else year = century >= 0 ? (century - 1) * 100 + inCentury : (century + 1) * 100 - inCentury + 1
+    } else if (f.bc) year = 1 - year
+  } else if (year !== undefined) {
+    if (f.bc) year = -year
+    if (year < 0) year += 1
   }
-  if (year !== undefined && f.bc) year = year > 0 ? -(year - 1) : year
-  else if (year !== undefined && year < 0) year += 1
-  else if (year === 0 && f.century === undefined) year = 0
   if (f.isoYear !== undefined || f.isoWeek !== undefined || f.isoDayOfYear !== undefined) {
     const start = isoYearStart(f.bc && f.isoYear !== undefined ? 1 - f.isoYear : (f.isoYear ?? 0))
     if (f.isoDayOfYear !== undefined) return { days: start + f.isoDayOfYear - 1, time }
@@ -377,7 +387,7 @@ function resolve(f: Fields, text: string): { days: number; time: number } {
   const y = year ?? 0
   if (f.dayOfYear !== undefined && f.month === undefined && f.day === undefined) {
     if (year === undefined) throw invalidFormat('cannot calculate day of year without year information')
-    if (f.dayOfYear < 1 || f.dayOfYear > 366) throw outOfRange(text)
+    if (f.dayOfYear < 1 || f.dayOfYear > 337 + daysInMonth(y, 2)) throw outOfRange(text)
     return { days: daysFromCivil(y, 1, 1) + f.dayOfYear - 1, time }
   }
   let day = f.day
