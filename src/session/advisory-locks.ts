@@ -1,11 +1,13 @@
 // Advisory locks of one session: pg_advisory_lock and its family. The keyspace's lock table holds each lock once per session; how often it was
 // taken, and whether for the session or for the transaction, is counted here. A lock is given up when neither count is left.
 
+import { PgError } from '../base/errors.ts'
 import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { LOCK, LOCK_MODE_NAMES, type RelationLockMode } from '../catalog/object-locks.ts'
 import type { SystemFunction } from './eval-context.ts'
 import type { ClientSession } from './session.ts'
+import { SharedAdvisoryLocks } from './shared-advisory.ts'
 
 interface Held {
   readonly key: string
@@ -33,10 +35,20 @@ export function advisoryTag(key: string): AdvisoryTag {
   return { classid: classid!, objid: objid!, objsubid: objsubid! }
 }
 
+const locksLost = () =>
+  new PgError(SQLSTATE.adminShutdown, 'terminating connection because its advisory locks were lost', {
+    severity: 'FATAL',
+    detail: 'The store gave them up while this node could not reach it.',
+  })
+
 export class AdvisoryLocks {
   readonly #session: ClientSession
   /** By mode and key; null until the first lock: most sessions never take one. */
   #held: Map<string, Held> | null = null
+  /** The same locks between nodes; null until the first one, and where there is one node. */
+  #shared: SharedAdvisoryLocks | null = null
+  /** Locks that were given up and are not free yet on other nodes: a message is answered when they are. */
+  releasing: Promise<void> | null = null
 
   constructor(session: ClientSession) {
     this.#session = session
@@ -58,13 +70,29 @@ export class AdvisoryLocks {
 
   lock(key: string, mode: RelationLockMode, ofTransaction: boolean): MaybePromise<void> {
     const { keyspace, lockHolder, lockTimeoutMs, cancelToken } = this.#session
+    if (keyspace.gates !== null) return this.#lockEverywhere(key, mode, ofTransaction, 'block').then(() => undefined)
     const wait = { wait: true, timeoutMs: lockTimeoutMs, cancel: cancelToken, name: key }
     return andThen(keyspace.locks.acquire(lockHolder, key, mode, wait), () => this.#count(key, mode, ofTransaction))
   }
 
-  tryLock(key: string, mode: RelationLockMode, ofTransaction: boolean): boolean {
+  tryLock(key: string, mode: RelationLockMode, ofTransaction: boolean): MaybePromise<boolean> {
     const { keyspace, lockHolder } = this.#session
+    if (keyspace.gates !== null) return this.#lockEverywhere(key, mode, ofTransaction, 'nowait')
     if (!keyspace.locks.tryAcquire(lockHolder, key, mode)) return false
+    this.#count(key, mode, ofTransaction)
+    return true
+  }
+
+  async #lockEverywhere(key: string, mode: RelationLockMode, ofTransaction: boolean, wait: 'block' | 'nowait'): Promise<boolean> {
+    const session = this.#session
+    const { keyspace, lockHolder } = session
+    if (this.releasing !== null) await this.releasing
+    if (this.#held?.has(`${mode}:${key}`) !== true) {
+      this.#shared ??= new SharedAdvisoryLocks(keyspace.keyspace, session.cancelToken, () => session.client.terminate(locksLost()))
+      if (!(await this.#shared.lock(key, mode, { wait, timeoutMs: session.lockTimeoutMs }))) return false
+      // Held everywhere, it is free here: this is for pg_locks.
+      keyspace.locks.tryAcquire(lockHolder, key, mode)
+    }
     this.#count(key, mode, ofTransaction)
     return true
   }
@@ -85,6 +113,15 @@ export class AdvisoryLocks {
     if (held.session > 0 || held.transaction > 0) return
     this.#held!.delete(`${held.mode}:${held.key}`)
     this.#session.keyspace.locks.release(this.#session.lockHolder, held.key, held.mode)
+    const shared = this.#shared
+    if (shared === null) return
+    const release = (this.releasing ?? Promise.resolve())
+      .then(() => shared.unlock(held.key, held.mode))
+      .catch((error: unknown) => this.#session.services.background(Promise.reject(error)))
+      .finally(() => {
+        if (this.releasing === release) this.releasing = null
+      })
+    this.releasing = release
   }
 
   /** pg_advisory_unlock_all, DISCARD ALL, the session's end. */

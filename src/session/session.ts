@@ -677,13 +677,19 @@ export class ClientSession implements WireSession {
       return result.then(
         (value) => {
           this.#succeeded()
-          return value
+          return this.#settled(value)
         },
         (error: unknown) => this.#failed(error),
       )
     }
     this.#succeeded()
-    return result
+    return this.#settled(result)
+  }
+
+  /** An answer waits until what it says was given up is free for others. */
+  #settled<T>(value: T): MaybePromise<T> {
+    const { releasing } = this.advisory
+    return releasing === null ? value : releasing.then(() => value)
   }
 
   #succeeded(): void {

@@ -6,6 +6,7 @@
 import type { CancelToken } from '../base/cancel.ts'
 import type { KeyspaceId, Timestamp } from '../base/ids.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
+import type { KvError } from './kv-error.ts'
 
 /** Keys from `start` (inclusive) to `end` (exclusive); both non-empty. */
 export interface KeyRange {
@@ -127,11 +128,24 @@ export interface Transaction {
   rollback(): MaybePromise<void>
 }
 
+export type NamedLockOptions = Pick<LockOptions, 'timeoutMs'> & { readonly wait: 'block' | 'nowait' }
+
+/** Exclusive locks beside all transactions, on keys that are nobody's rows: held until given back, or until the process has ended. */
+export interface NamedLocks {
+  /** False: held by another ('nowait'). */
+  lock(key: Uint8Array, options: NamedLockOptions): Promise<boolean>
+  unlock(key: Uint8Array): Promise<void>
+  /** Gives back all of them. */
+  close(): Promise<void>
+}
+
 /** One keyspace of a store, open. */
 export interface Keyspace {
   readonly id: KeyspaceId
   readonly name: string
   begin(options: BeginOptions): Transaction
+  /** Where other processes serve the keyspace, too. `lost`: the store gave the locks up against the holder's will. */
+  namedLocks?(cancel: CancelToken, lost: (error: KvError) => void): NamedLocks
   /** Bytes the keyspace occupies, as near as the store can tell. */
   storageBytes(): MaybePromise<number>
 }

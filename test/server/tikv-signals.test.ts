@@ -129,3 +129,54 @@ test('a superuser signals sessions of other nodes, others do not', { timeout: 60
   await b.query(`SELECT pg_terminate_backend(${pid})`)
   expect(await ended).toBe('57P01')
 })
+
+test('advisory locks hold on every node', { timeout: 60_000 }, async () => {
+  const a = await connect(one)
+  const b = await connect(two)
+  const c = await connect(two)
+  const attempt = async (client: pg.Client, call: string) => (await rows(client, `SELECT ${call}`))[0]![0]
+  expect(await attempt(a, 'pg_try_advisory_lock(1)')).toBe(true)
+  expect(await attempt(a, 'pg_try_advisory_lock(1)')).toBe(true)
+  expect(await attempt(b, 'pg_try_advisory_lock(1)')).toBe(false)
+  expect(await attempt(b, 'pg_try_advisory_lock_shared(1)')).toBe(false)
+  expect(await attempt(b, 'pg_try_advisory_lock(1, 1)')).toBe(true)
+  expect(await attempt(a, 'pg_advisory_unlock(1)')).toBe(true)
+  expect(await attempt(b, 'pg_try_advisory_lock(1)')).toBe(false)
+  const waiting = attempt(b, 'pg_advisory_lock(1)')
+  await pause(100)
+  expect(await attempt(a, 'pg_advisory_unlock(1)')).toBe(true)
+  expect(await attempt(a, 'pg_advisory_unlock(1)')).toBe(false)
+  await waiting
+  expect(await attempt(a, 'pg_try_advisory_lock(1)')).toBe(false)
+  await attempt(b, 'pg_advisory_unlock_all()')
+  expect(await attempt(a, 'pg_try_advisory_lock(1)')).toBe(true)
+  await attempt(a, 'pg_advisory_unlock(1)')
+
+  // Shared by several, on both nodes.
+  for (const client of [a, b, c]) expect(await attempt(client, 'pg_try_advisory_lock_shared(2)')).toBe(true)
+  expect(await attempt(a, 'pg_try_advisory_lock(2)')).toBe(false)
+  await attempt(b, 'pg_advisory_unlock_shared(2)')
+  await attempt(c, 'pg_advisory_unlock_shared(2)')
+  expect(await attempt(a, 'pg_try_advisory_lock(2)')).toBe(true)
+  expect(await attempt(b, 'pg_try_advisory_lock_shared(2)')).toBe(false)
+  await attempt(a, 'pg_advisory_unlock_all()')
+  expect(await attempt(b, 'pg_try_advisory_lock(2)')).toBe(true)
+
+  // A transaction's end with it, a session's with the session.
+  await a.query('BEGIN')
+  await attempt(a, 'pg_advisory_xact_lock(3)')
+  expect(await attempt(b, 'pg_try_advisory_xact_lock(3)')).toBe(false)
+  await a.query('COMMIT')
+  expect(await attempt(b, 'pg_try_advisory_xact_lock(3)')).toBe(true)
+  await attempt(c, 'pg_advisory_lock(4)')
+  await c.end()
+  await attempt(a, 'pg_advisory_lock(4)')
+
+  // One of two that wait for each other is told.
+  await attempt(b, 'pg_advisory_lock(5)')
+  const first = attempt(a, 'pg_advisory_lock(5)').catch((error: { code: string }) => error.code)
+  await pause(100)
+  const second = attempt(b, 'pg_advisory_lock(4)').catch((error: { code: string }) => error.code)
+  const outcome = await Promise.race([first, second])
+  expect(outcome).toBe('40P01')
+})

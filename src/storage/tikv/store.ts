@@ -1,13 +1,15 @@
 // The store on a TiKV cluster: keyspaces of PD, transactions of storage/tikv. Stateless: many processes may serve the same keyspaces.
 
+import type { CancelToken } from '../../base/cancel.ts'
 import type { KeyspaceId } from '../../base/ids.ts'
 import { LIMITS } from '../../base/limits.ts'
 import { KvError } from '../kv-error.ts'
-import type { BeginOptions, Keyspace, KeyspaceMeta, Store, StoreCapabilities, Transaction } from '../store.ts'
+import type { BeginOptions, Keyspace, KeyspaceMeta, NamedLocks, Store, StoreCapabilities, Transaction } from '../store.ts'
 import { Capability, encodeKey } from './codec.ts'
 import { PdDirectory } from './directory.ts'
 import { Engine, type EngineOptions } from './engine.ts'
 import { type GcOptions, GcWorker } from './gc-worker.ts'
+import { TikvNamedLocks } from './named-locks.ts'
 import { Snapshot } from './snapshot.ts'
 import { TikvTransaction } from './transaction.ts'
 
@@ -44,6 +46,11 @@ class TikvKeyspace implements Keyspace {
 
   begin(options: BeginOptions): Transaction {
     return new TikvTransaction(this.#engine, this.#capability, TIKV_CAPABILITIES, options)
+  }
+
+  namedLocks(cancel: CancelToken, lost: (error: KvError) => void): NamedLocks {
+    const begin = () => new TikvTransaction(this.#engine, this.#capability, TIKV_CAPABILITIES, { isolation: 'read committed', cancel })
+    return new TikvNamedLocks(begin, lost)
   }
 
   /** What PD counts for the regions of the range (whole MiB, minutes old); for less than that, what the entries themselves measure. */

@@ -67,6 +67,8 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
   readonly #limits: StoreCapabilities
   readonly #options: BeginOptions
   lockTimeoutMs = 0
+  /** Told when locks were lost while nothing was asked of the transaction. */
+  onLost: ((error: KvError) => void) | null = null
   writes: WriteBuffer | null = null
   #startTs = 0n
   #readTs = 0n
@@ -288,6 +290,16 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     if (duplicate !== undefined) throw exists(this.capability.user(duplicate.key))
   }
 
+  /** Gives a lock back before the end: of a key that was not written, and not the first one taken, on which the others hang. */
+  async unlock(key: Uint8Array): Promise<void> {
+    const name = this.capability.key(key).latin1Slice()
+    const held = this.#locks.get(name)
+    if (held === undefined) return
+    this.#locks.delete(name)
+    this.#lockOrder.splice(this.#lockOrder.indexOf(name), 1)
+    await this.#release([held])
+  }
+
   #setPrimary(primary: Buffer): void {
     this.#primary = primary
     this.#lockedAt = performance.now()
@@ -296,6 +308,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
       this.#renewing = this.#renew([...this.#locks.values()])
         .catch((error: KvError) => {
           this.#lost = error
+          this.onLost?.(error)
         })
         .finally(() => {
           this.#renewing = null
