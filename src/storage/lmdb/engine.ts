@@ -8,6 +8,7 @@ import { Layers } from './layers.ts'
 import { LockTable } from './locks.ts'
 import { makeLogFiles } from './log-file.ts'
 import { LoggedEnvironment } from './logged-environment.ts'
+import type { MergedReads } from './merged-reads.ts'
 import { ENTRY_KEY_AT, Environment, keyBytes, value } from './native.ts'
 import { Pipeline } from './pipeline.ts'
 import { IntentResolver } from './resolve.ts'
@@ -79,6 +80,7 @@ function writeMarker(environment: Environment): Promise<void> {
 
 export class Engine {
   readonly environment: LoggedEnvironment
+  readonly reads: MergedReads
   readonly options: EngineOptions
   readonly locks = new LockTable()
   readonly snapshots: Snapshots
@@ -112,17 +114,18 @@ export class Engine {
         warn: (message, error) => options.log.warn(message, { path: base.path, error }),
       })
       this.environment = environment
+      this.reads = environment.reads
       keyBytes[0] = SYSTEM
       keyBytes[1] = 'T'.charCodeAt(0)
-      const last = environment.load(2) < 0 ? 0 : value().readDoubleLE(0)
+      const last = environment.reads.load(2) < 0 ? 0 : value().readDoubleLE(0)
       this.visibleStamp = last
       this.#nextIntentId = Math.max(last, this.nowMicros()) + 1
     } catch (error) {
       base.close()
       throw error
     }
-    this.reader = new VersionReader(this.environment)
-    this.layers = new Layers(this.environment, this.reader.owners)
+    this.reader = new VersionReader(this.reads)
+    this.layers = new Layers(this.reads, this.reader.owners)
     this.pipeline = new Pipeline(
       this.environment,
       this.visibleStamp,
@@ -153,7 +156,7 @@ export class Engine {
     let key = Buffer.from([STATUS])
     for (;;) {
       key.copy(keyBytes)
-      const size = this.environment.seek(key.length)
+      const size = this.reads.seek(key.length)
       if (size !== 9 || keyBytes[ENTRY_KEY_AT] !== STATUS) return
       const id = readU64(keyBytes, ENTRY_KEY_AT + 1)
       const record = value()

@@ -63,7 +63,7 @@ export class GarbageCollector implements WorkItem {
     keyBytes[0] = GARBAGE
     writeU64(keyBytes, 1, stamp)
     keyBytes.writeUInt16BE(part, 9)
-    const size = this.#engine.environment.seek(11)
+    const size = this.#engine.reads.seek(11)
     if (size !== 11 || keyBytes[ENTRY_KEY_AT] !== GARBAGE) return -1
     return readU64(keyBytes, ENTRY_KEY_AT + 1)
   }
@@ -88,7 +88,7 @@ export class GarbageCollector implements WorkItem {
   }
 
   #collect(stamp: number, batch: WriteBatch): void {
-    const list = Buffer.from(value().subarray(0, this.#engine.environment.seekValueSize()))
+    const list = Buffer.from(value().subarray(0, this.#engine.reads.seekValueSize()))
     const { layers } = this.#engine
     for (let at = 0; at < list.length; ) {
       const length = list.readUInt16BE(at)

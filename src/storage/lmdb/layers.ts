@@ -16,7 +16,7 @@ import {
   TOMBSTONE,
   VALUE,
 } from './format.ts'
-import { Gap, type LoggedEnvironment } from './logged-environment.ts'
+import { Gap, type MergedReads } from './merged-reads.ts'
 import { value, words } from './native.ts'
 import { allocate, offset, type Slab, slab } from './slab.ts'
 import type { IntentOwner, VersionReader } from './versions.ts'
@@ -24,7 +24,7 @@ import type { WriteBatch } from './write-batch.ts'
 
 /** Reads what lies at one key; the fields describe it until the next read. Offsets are into the value buffer. */
 export class Layers {
-  readonly #environment: LoggedEnvironment
+  readonly #reads: MergedReads
   readonly #owners: VersionReader['owners']
   readonly #gap = new Gap()
   size = -1
@@ -46,13 +46,13 @@ export class Layers {
   plainStart = 0
   plainEnd = 0
 
-  constructor(environment: LoggedEnvironment, owners: VersionReader['owners']) {
-    this.#environment = environment
+  constructor(reads: MergedReads, owners: VersionReader['owners']) {
+    this.#reads = reads
     this.#owners = owners
   }
 
   read(key: string): void {
-    const size = this.#environment.absent(key, this.#gap) ? -1 : this.#environment.loadString(NEWEST, key)
+    const size = this.#reads.absent(key, this.#gap) ? -1 : this.#reads.loadString(NEWEST, key)
     this.size = size
     this.intents = 0
     this.owner = null

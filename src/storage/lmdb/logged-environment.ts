@@ -12,11 +12,12 @@
 
 import { LIMITS } from '../../base/limits.ts'
 import { KvError } from '../kv-error.ts'
-import { keyString, SYSTEM } from './format.ts'
+import { SYSTEM } from './format.ts'
 import { LogFile, logFiles } from './log-file.ts'
 import { encodeRecord, type LogOperation, type LogRecord } from './log-record.ts'
-import { Memtable, MemtableCursor, type MemtableEntry } from './memtable.ts'
-import { ENTRY_KEY_AT, type Environment, isFatal, keyBytes, lmdbFailure, showEntry, showValue } from './native.ts'
+import { Memtable } from './memtable.ts'
+import { MergedReads } from './merged-reads.ts'
+import { type Environment, isFatal, keyBytes, lmdbFailure } from './native.ts'
 import { WriteBatch } from './write-batch.ts'
 
 /** Nothing written for so long: what the memtable holds goes into LMDB, and the log's space is given back. Also: until the next attempt. */
@@ -29,22 +30,6 @@ const SLICE_ENTRIES = 2048
 /** Bytes of all memtables of the process. */
 let memtableBytes = 0
 
-/** What is known to be empty: keys between `low` and `high` ('' = no bound), as long as nothing was written since. */
-export class Gap {
-  low = ''
-  high = ''
-  version = -1
-  last = ''
-  skip = 0
-  misses = 0
-}
-
-const GAP_PREFIX = 1
-const MOST_SKIPPED = 1024
-
-const BASE = 1
-const MEMORY = 2
-
 export interface LoggedEnvironmentOptions {
   /** What is to stand in the format marker's place, when an older release wrote the one there is. */
   readonly marker: Uint8Array | null
@@ -54,16 +39,10 @@ export interface LoggedEnvironmentOptions {
 }
 
 export class LoggedEnvironment {
-  /** Counts write transactions. */
-  version = 0
+  readonly reads: MergedReads
   readonly #base: Environment
   readonly #memtableBytes: number
   readonly #warn: (message: string, error: string) => void
-  #active: Memtable
-  /** On its way into LMDB. */
-  #frozen: Memtable | null = null
-  /** Nothing in memory: reads go to LMDB directly. */
-  #empty = true
   #log: LogFile
   #spareLog: LogFile
   #sequence: number
@@ -83,17 +62,6 @@ export class LoggedEnvironment {
   #checkpointDue = false
   /** To be written with the next checkpoint. */
   #marker: Uint8Array | null
-  readonly #cursor = new MemtableCursor()
-  #prefix = 0
-  #endPrefix = 0
-  #end: Uint8Array = keyBytes
-  // the scan under way
-  #merging = false
-  #endKey = ''
-  #reverse = false
-  #last = 0
-  #baseSize = 0
-  #baseKey = ''
 
   /** Takes over an environment whose format marker is in order; reads what the log has. */
   constructor(base: Environment, options: LoggedEnvironmentOptions) {
@@ -108,7 +76,7 @@ export class LoggedEnvironment {
     keyBytes[1] = 'W'.charCodeAt(0)
     const contained = base.load(2) < 0 ? 0 : base.double()
     this.#sequence = contained
-    this.#active = new Memtable(contained)
+    this.reads = new MergedReads(base, contained)
     const records = [...this.#log.read(), ...this.#spareLog.read()]
       .filter((record) => record.sequence > contained)
       .sort((a, b) => a.sequence - b.sequence)
@@ -136,183 +104,6 @@ export class LoggedEnvironment {
     return !this.#handing
   }
 
-  // Reading
-
-  #find(prefix: number, key: string): MemtableEntry | undefined {
-    const entry = this.#active.get(prefix, key)
-    return entry !== undefined || this.#frozen === null ? entry : this.#frozen.get(prefix, key)
-  }
-
-  #show(entry: MemtableEntry): number {
-    if (entry.size >= 0) showValue(entry.record.bytes, entry.at, entry.size)
-    return entry.size
-  }
-
-  /** Loads the value under the first `keySize` bytes of keyBytes into the value buffer; answers its size, or -1. */
-  load(keySize: number): number {
-    if (!this.#empty) {
-      const entry = this.#find(keyBytes[0]!, keyBytes.latin1Slice(1, keySize))
-      if (entry !== undefined) return this.#show(entry)
-    }
-    return this.#base.load(keySize)
-  }
-
-  /** load for a key given as bytes behind a one-byte prefix. */
-  loadKey(prefix: number, key: Uint8Array): number {
-    if (!this.#empty) {
-      const entry = this.#find(prefix, keyString(key))
-      if (entry !== undefined) return this.#show(entry)
-    }
-    return this.#base.loadKey(prefix, key)
-  }
-
-  /** loadKey for a latin1 key string. */
-  loadString(prefix: number, key: string): number {
-    if (!this.#empty) {
-      const entry = this.#find(prefix, key)
-      if (entry !== undefined) return this.#show(entry)
-    }
-    return this.#base.loadString(prefix, key)
-  }
-
-  /**
-   * True when nothing lies at `key` (newest versions' part). Learns gaps from keys that come in ascending order, so that a bulk load looks
-   * once per batch instead of once per key; false means only that it is not known.
-   */
-  absent(key: string, gap: Gap): boolean {
-    if (gap.version === this.version && key > gap.low && (gap.high === '' || key < gap.high)) {
-      gap.last = key
-      return true
-    }
-    const ascending = key > gap.last
-    gap.last = key
-    if (!ascending) return false
-    if (gap.skip > 0) {
-      gap.skip--
-      return false
-    }
-    keyBytes[0] = GAP_PREFIX
-    const size = this.seek(keyBytes.latin1Write(key, 1) + 1)
-    const found = size > 0 && keyBytes[ENTRY_KEY_AT] === GAP_PREFIX ? keyBytes.latin1Slice(ENTRY_KEY_AT + 1, ENTRY_KEY_AT + size) : ''
-    if (found === key) {
-      gap.misses = Math.min(MOST_SKIPPED, gap.misses * 2 + 1)
-      gap.skip = gap.misses
-      return false
-    }
-    gap.misses = 0
-    gap.low = key
-    gap.high = found
-    gap.version = this.version
-    return true
-  }
-
-  /** Sets where the scan ends; for `seek` and `first` alike. */
-  setEnd(prefix: number, key: Uint8Array): void {
-    this.#endPrefix = prefix
-    this.#end = key
-    this.#base.setEnd(prefix, key)
-  }
-
-  /**
-   * Positions the scan from keyBytes[0, keySize): forward at that key or behind it (`exclusive`), backward at or before it. The end set by
-   * setEnd is exclusive forward, inclusive backward, and of the same kind of key. Answers the entry's key size (key in keyBytes from
-   * ENTRY_KEY_AT), 0 at the end.
-   */
-  first(keySize: number, reverse: boolean, exclusive: boolean): number {
-    this.#merging = false
-    if (!this.#empty) {
-      this.#prefix = keyBytes[0]!
-      this.#reverse = reverse
-      this.#cursor.seek(this.#active, this.#frozen, this.#prefix, keyBytes.latin1Slice(1, keySize), reverse, exclusive)
-      this.#endKey = keyString(this.#end)
-      this.#last = BASE
-      this.#merging = this.#cursorKey() !== null
-    }
-    const size = this.#base.first(keySize, reverse, exclusive)
-    if (!this.#merging) return size
-    this.#noteBase(size)
-    return this.#merge()
-  }
-
-  next(): number {
-    if (!this.#merging) return this.#base.next()
-    if (this.#last === MEMORY) this.#cursor.next()
-    else this.#noteBase(this.#base.next())
-    return this.#merge()
-  }
-
-  #noteBase(size: number): void {
-    this.#baseSize = size
-    if (size > 0) this.#baseKey = keyBytes.latin1Slice(ENTRY_KEY_AT + 1, ENTRY_KEY_AT + size)
-  }
-
-  /** The memtables' next key if the scan's end is not behind it. */
-  #cursorKey(): string | null {
-    const { key } = this.#cursor
-    if (key === null) return null
-    const end = this.#endKey
-    return (this.#reverse ? key >= end : this.#endPrefix > this.#prefix || key < end) ? key : null
-  }
-
-  #merge(): number {
-    // LMDB's entry is in the buffers while nothing else was shown since it came
-    let shown = this.#last !== MEMORY || this.#baseSize === 0
-    for (;;) {
-      const key = this.#cursorKey()
-      const base = this.#baseSize > 0 ? this.#baseKey : null
-      if (key === null && base === null) return 0
-      if (key === null || (base !== null && base !== key && (this.#reverse ? base > key : base < key))) {
-        this.#last = BASE
-        return shown ? this.#baseSize : this.#base.current()
-      }
-      // the memtables hide LMDB's entry of the same key
-      if (base === key) {
-        this.#noteBase(this.#base.next())
-        shown = true
-      }
-      const entry = this.#cursor.entry!
-      if (entry.size >= 0) {
-        this.#last = MEMORY
-        return showEntry(this.#prefix, key, entry.record.bytes, entry.at, entry.size)
-      }
-      this.#cursor.next()
-    }
-  }
-
-  /** Size of the value of the entry that first or next answered; loads it if it did not fit. */
-  entryValueSize(): number {
-    return this.#base.entryValueSize()
-  }
-
-  /** The first entry at or after keyBytes[0, keySize), of the same kind of key: a scan under way is not disturbed. Key size, or 0. */
-  seek(keySize: number): number {
-    const prefix = keyBytes[0]!
-    if (this.#empty) return this.#base.seek(keySize)
-    const from = keyBytes.latin1Slice(1, keySize)
-    const cursor = this.#seekCursor
-    cursor.seek(this.#active, this.#frozen, prefix, from, false, false)
-    while (cursor.entry !== null && cursor.entry.size < 0) cursor.next()
-    const { key, entry } = cursor
-    let size = this.#base.seek(keySize)
-    while (size > 0 && keyBytes[ENTRY_KEY_AT] === prefix) {
-      const found = keyBytes.latin1Slice(ENTRY_KEY_AT + 1, ENTRY_KEY_AT + size)
-      if (key !== null && key <= found) break
-      if (this.#find(prefix, found) === undefined) return size
-      // deleted in memory: the next one
-      keyBytes[0] = prefix
-      keyBytes.latin1Write(found, 1)
-      keyBytes[found.length + 1] = 0
-      size = this.#base.seek(found.length + 2)
-    }
-    return key === null ? 0 : showEntry(prefix, key, entry!.record.bytes, entry!.at, entry!.size)
-  }
-  readonly #seekCursor = new MemtableCursor()
-
-  /** The value size seek answered. */
-  seekValueSize(): number {
-    return this.#base.seekValueSize()
-  }
-
   // Writing
 
   /** Makes a batch durable and visible; `done` gets 0 or a code as of LMDB, later than this call returns. */
@@ -323,13 +114,13 @@ export class LoggedEnvironment {
       return
     }
     const { small } = batch
-    if (small === null || (this.#empty && small.length > DIRECT_OPERATIONS)) {
-      if (this.#frozen === null && this.#active.count <= SLICE_ENTRIES) this.#writeThrough(batch, done)
+    if (small === null || (this.reads.empty && small.length > DIRECT_OPERATIONS)) {
+      if (this.reads.frozen === null && this.reads.active.count <= SLICE_ENTRIES) this.#writeThrough(batch, done)
       else this.#checkpointed((status) => (status === 0 ? this.#writeThrough(batch, done) : done(status)))
       return
     }
     // a checkpoint that does not keep up, or the log's records from before a crash
-    if (this.#recovered || (this.#frozen !== null && this.#active.bytes > 2 * this.#memtableBytes)) {
+    if (this.#recovered || (this.reads.frozen !== null && this.reads.active.bytes > 2 * this.#memtableBytes)) {
       this.#retry()
       this.#waiting.push((status) => (status === 0 ? this.#append(small, done) : done(status)))
       return
@@ -339,7 +130,7 @@ export class LoggedEnvironment {
 
   /** A batch into LMDB, behind the little the memtable holds: one LMDB transaction. */
   #writeThrough(batch: WriteBatch, done: (status: number) => void): void {
-    const active = this.#active
+    const active = this.reads.active
     const head = new WriteBatch(this.#base.dbi, true)
     if (active.count > 0) {
       active.parts.forEach(({ entries }, prefix) => {
@@ -351,11 +142,11 @@ export class LoggedEnvironment {
     this.#base.write(head.stream(batch), (status) => {
       this.#writing = false
       head.release()
-      this.version++
+      this.reads.version++
       if (status === 0 && active.count > 0) {
         memtableBytes -= active.bytes
-        this.#active = new Memtable(this.#sequence)
-        this.#empty = true
+        this.reads.active = new Memtable(this.#sequence)
+        this.reads.empty = true
         this.#log.restart()
       }
       if (this.#checkpointDue) this.#checkpoint()
@@ -371,27 +162,27 @@ export class LoggedEnvironment {
       this.#writing = false
       if (errno === 0) {
         this.#apply(record)
-        this.version++
+        this.reads.version++
         this.#writtenSince = true
       } else if (log.broken) this.#broken = errno
       if (this.#checkpointDue || this.#full()) this.#checkpoint()
-      else if (this.#frozen === null) this.#timer ??= this.#later()
+      else if (this.reads.frozen === null) this.#timer ??= this.#later()
       done(errno)
     })
   }
 
   #full(): boolean {
-    const { bytes } = this.#active
-    if (this.#frozen !== null) return false
+    const { bytes } = this.reads.active
+    if (this.reads.frozen !== null) return false
     return bytes > this.#memtableBytes || (memtableBytes > LIMITS.memtableBytesInAll && bytes > this.#memtableBytes / 16)
   }
 
   #apply(record: LogRecord): void {
-    const before = this.#active.bytes
-    this.#active.apply(record)
-    memtableBytes += this.#active.bytes - before
+    const before = this.reads.active.bytes
+    this.reads.active.apply(record)
+    memtableBytes += this.reads.active.bytes - before
     this.#sequence = record.sequence
-    this.#empty = false
+    this.reads.empty = false
   }
 
   #later(): NodeJS.Timeout {
@@ -400,8 +191,8 @@ export class LoggedEnvironment {
       if (this.#writtenSince) {
         this.#writtenSince = false
         this.#timer = this.#later()
-      } else if (this.#frozen === null) {
-        if (this.#empty && !this.#writing) this.#giveBack()
+      } else if (this.reads.frozen === null) {
+        if (this.reads.empty && !this.#writing) this.#giveBack()
         else this.#checkpoint()
       } else this.#retry()
     }, IDLE_MS).unref()
@@ -411,11 +202,11 @@ export class LoggedEnvironment {
 
   /** Calls `then` when everything in memory so far is in LMDB, or with why it cannot be. */
   #checkpointed(then: (status: number) => void): void {
-    if (this.#empty) {
+    if (this.reads.empty) {
       then(0)
       return
     }
-    if (this.#frozen !== null) {
+    if (this.reads.frozen !== null) {
       this.#retry()
       this.#waiting.push((status) => (status === 0 ? this.#checkpointed(then) : then(status)))
       return
@@ -436,8 +227,8 @@ export class LoggedEnvironment {
       return
     }
     this.#checkpointDue = false
-    this.#frozen = this.#active
-    this.#active = new Memtable(this.#sequence)
+    this.reads.frozen = this.reads.active
+    this.reads.active = new Memtable(this.#sequence)
     const log = this.#log
     this.#log = this.#spareLog
     this.#spareLog = log
@@ -448,7 +239,7 @@ export class LoggedEnvironment {
   #hand(): void {
     this.#checkpointFailure = 0
     this.#handing = true
-    const frozen = this.#frozen!
+    const frozen = this.reads.frozen!
     const batch = new WriteBatch(this.#base.dbi, true)
     const parts = frozen.parts.map(({ entries }, prefix) => ({ prefix, entries: entries.entries() }))
     const slice = (): void => {
@@ -480,13 +271,13 @@ export class LoggedEnvironment {
 
   #contained(frozen: Memtable): void {
     memtableBytes -= frozen.bytes
-    this.#frozen = null
+    this.reads.frozen = null
     this.#recovered = false
     this.#marker = null
-    this.#empty = this.#active.count === 0
-    this.version++
+    this.reads.empty = this.reads.active.count === 0
+    this.reads.version++
     this.#spareLog.restart()
-    if (this.#empty && !this.#writing && !this.#writtenSince) this.#giveBack()
+    if (this.reads.empty && !this.#writing && !this.#writtenSince) this.#giveBack()
     else this.#timer ??= this.#later()
     this.#answer(0)
   }
@@ -526,7 +317,7 @@ export class LoggedEnvironment {
 
   /** Bytes that hold data now; the files may be larger by what was freed and waits for use. */
   liveBytes(): number {
-    return this.#base.liveBytes() + this.#active.bytes + (this.#frozen?.bytes ?? 0)
+    return this.#base.liveBytes() + this.reads.active.bytes + (this.reads.frozen?.bytes ?? 0)
   }
 
   /** Bytes of the files. */
@@ -542,7 +333,7 @@ export class LoggedEnvironment {
   close(): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
-    memtableBytes -= this.#active.bytes + (this.#frozen?.bytes ?? 0)
+    memtableBytes -= this.reads.active.bytes + (this.reads.frozen?.bytes ?? 0)
     this.#base.close()
     this.#log.close()
     this.#spareLog.close()

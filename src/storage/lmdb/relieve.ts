@@ -262,7 +262,7 @@ export class RestoreItem implements WorkItem {
         keyBytes[0] = INTENT_KEYS
         writeU64(keyBytes, 1, id)
         keyBytes.writeUInt32BE(this.#part, 9)
-        const size = engine.environment.load(13)
+        const size = engine.reads.load(13)
         if (size < 0) continue
         this.#list = Buffer.from(value().subarray(0, size))
         this.#at = 0

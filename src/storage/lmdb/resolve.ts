@@ -65,14 +65,14 @@ export class IntentResolver implements WorkItem {
       keyBytes[0] = INTENT_KEYS
       writeU64(keyBytes, 1, owner.id)
       keyBytes.writeUInt32BE(this.#listPart, 9)
-      const size = this.#engine.environment.seek(13)
+      const size = this.#engine.reads.seek(13)
       if (size !== 13 || keyBytes[ENTRY_KEY_AT] !== INTENT_KEYS || readU64(keyBytes, ENTRY_KEY_AT + 1) !== owner.id) {
         batch.deleteStatus(owner.id)
         this.#finished = owner
         return true
       }
       this.#listPart = keyBytes.readUInt32BE(ENTRY_KEY_AT + 9)
-      this.#list = Buffer.from(value().subarray(0, this.#engine.environment.seekValueSize()))
+      this.#list = Buffer.from(value().subarray(0, this.#engine.reads.seekValueSize()))
       this.#listAt = 0
     }
     const list = this.#list

@@ -127,7 +127,7 @@ export class LmdbScanner implements Scanner {
     if (this.#ended || this.#left <= 0) return this.#finish()
     const transaction = this.#transaction
     const snapshot = transaction.scanSnapshot()
-    const { environment, reader } = transaction.engine
+    const { reads, reader } = transaction.engine
     const self = transaction.intentId
     const serializable = transaction.serializable
     const reverse = this.#reverse
@@ -142,10 +142,10 @@ export class LmdbScanner implements Scanner {
     let resumeHere = false
     let lastKeyAt = 0
     let lastKeyEnd = 0
-    environment.setEnd(NEWEST, reverse ? this.#start : this.#end)
+    reads.setEnd(NEWEST, reverse ? this.#start : this.#end)
     keyBytes[0] = NEWEST
     keyBytes.set(this.#from, 1)
-    let size = environment.first(this.#from.length + 1, reverse, this.#fromExclusive)
+    let size = reads.first(this.#from.length + 1, reverse, this.#fromExclusive)
     for (;;) {
       if (size <= 1) {
         more = false
@@ -153,7 +153,7 @@ export class LmdbScanner implements Scanner {
       }
       if (this.#count >= wanted || this.#used > BATCH_BYTES || examined >= MOST_ENTRIES * 4) break
       examined++
-      const valueSize = environment.entryValueSize()
+      const valueSize = reads.entryValueSize()
       // the prefix byte comes along: words are copied, the bounds leave it out
       this.#reserve(size + valueSize + 24)
       const room = this.#room!
@@ -169,7 +169,7 @@ export class LmdbScanner implements Scanner {
       if (this.#own !== null) {
         const outcome = this.#ownBefore(keyAt + 1, keyAt + size, wanted)
         if (outcome === OWN) {
-          size = environment.next()
+          size = reads.next()
           continue
         }
         if (outcome === FULL || this.#count >= wanted) {
@@ -191,7 +191,7 @@ export class LmdbScanner implements Scanner {
         if (serializable !== null && reader.newestStamp > snapshot) transaction.sawNewer(keyString(key))
         if (!visible) {
           if (this.#used === behindKey) this.#used = keyAt
-          size = environment.next()
+          size = reads.next()
           continue
         }
         from = reader.start
@@ -199,7 +199,7 @@ export class LmdbScanner implements Scanner {
         this.#reserve(end - from + 16)
       } else if (kind !== VALUE) {
         if (this.#used === behindKey) this.#used = keyAt
-        size = environment.next()
+        size = reads.next()
         continue
       }
       const valueAt = this.#used
@@ -216,7 +216,7 @@ export class LmdbScanner implements Scanner {
         this.#used = (valueAt + bytes + 7) & ~7
         this.#add(keyAt + 1, keyAt + size, valueAt, valueAt + bytes)
       }
-      size = environment.next()
+      size = reads.next()
     }
     if (more) {
       if (lastKeyEnd > 0) {

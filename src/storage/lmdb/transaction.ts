@@ -24,7 +24,7 @@ import { CommitItem } from './commit.ts'
 import type { Engine } from './engine.ts'
 import { HEADER, INTENT_EXTRA, keyString, TOMBSTONE, VALUE } from './format.ts'
 import type { BulkWriter, Waiter } from './locks.ts'
-import { Gap } from './logged-environment.ts'
+import { Gap } from './merged-reads.ts'
 import { RelieveItem, RestoreItem } from './relieve.ts'
 import { LmdbScanner } from './scanner.ts'
 import type { SerializableTransaction } from './serializable.ts'
@@ -385,7 +385,7 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
       } else {
         if (!this.#lockInsertion(name)) return this.#insertLater(i, name, keys, values)
         this.#gap ??= new Gap()
-        if (!this.engine.environment.absent(name, this.#gap)) {
+        if (!this.engine.reads.absent(name, this.#gap)) {
           const { reader } = this.engine
           const found = reader.read(key, ANY, this.id)
           if (reader.foreign !== null) {

@@ -1,7 +1,7 @@
 // Reading versions: from what lies at a key (newest version or intents) to the version a snapshot sees. // hot
 
 import { descendingStamp, HEADER, HISTORY, INTENT_DELETE, INTENT_HEADER, INTENT_PUT, NEWEST, padded, VALUE, writeU64 } from './format.ts'
-import type { LoggedEnvironment } from './logged-environment.ts'
+import type { MergedReads } from './merged-reads.ts'
 import { ENTRY_KEY_AT, keyBytes, value, words } from './native.ts'
 
 const TWO_32 = 4294967296
@@ -15,7 +15,7 @@ export interface IntentOwner {
 
 /** Reads one keyspace's versions. The fields describe the last read and last until the next. */
 export class VersionReader {
-  readonly #environment: LoggedEnvironment
+  readonly #reads: MergedReads
   readonly owners = new Map<number, IntentOwner>()
   /** The visible value's bytes in the value buffer. */
   start = 0
@@ -25,19 +25,19 @@ export class VersionReader {
   /** The live transaction whose intent covers the key, other than the reader's own. */
   foreign: IntentOwner | null = null
 
-  constructor(environment: LoggedEnvironment) {
-    this.#environment = environment
+  constructor(reads: MergedReads) {
+    this.#reads = reads
   }
 
   /** Finds what a snapshot sees at `key`. Answers whether there is a value: [start, end) of the value buffer. `self` 0 = no intents of one's own. */
   read(key: Uint8Array, snapshot: number, self: number): boolean {
-    const size = this.#environment.loadKey(NEWEST, key)
+    const size = this.#reads.loadKey(NEWEST, key)
     return this.#plain(size, snapshot) ?? this.select(key, size, snapshot, self)
   }
 
   /** read for a key string. */
   readString(key: string, snapshot: number, self: number): boolean {
-    const size = this.#environment.loadString(NEWEST, key)
+    const size = this.#reads.loadString(NEWEST, key)
     return this.#plain(size, snapshot) ?? this.select(Buffer.from(key, 'latin1'), size, snapshot, self)
   }
 
@@ -120,13 +120,13 @@ export class VersionReader {
     keyBytes.set(key, 3)
     writeU64(keyBytes, 3 + length, descendingStamp(snapshot))
     const size = 11 + length
-    if (this.#environment.seek(size) !== size) return false
+    if (this.#reads.seek(size) !== size) return false
     const found = keyBytes
     if (found[ENTRY_KEY_AT] !== HISTORY || found[ENTRY_KEY_AT + 1] !== length >>> 8 || found[ENTRY_KEY_AT + 2] !== (length & 0xff))
       return false
     for (let i = 0; i < length; i++) if (found[ENTRY_KEY_AT + 3 + i] !== key[i]) return false
     this.start = HEADER
-    this.end = this.#environment.seekValueSize()
+    this.end = this.#reads.seekValueSize()
     return (words()[0]! & 0xff) === VALUE
   }
 
