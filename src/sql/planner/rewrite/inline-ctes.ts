@@ -46,7 +46,8 @@ function mapSubLinks(query: Query, depth: number, cte: CommonTableExpr): Query {
   return { ...mapped, rtable: mapped.rtable.map((rte, i) => (rtable[i]!.kind === 'subquery' ? rtable[i]! : rte)), cteList }
 }
 
-const EMPTY_RTE: RangeTblEntry = { kind: 'result', refname: '', hasAlias: false, colNames: [], lateral: false, inFromClause: false }
+/** Stands where nothing is left to scan: indexes of the others stay. */
+export const EMPTY_RTE: RangeTblEntry = { kind: 'result', refname: '', hasAlias: false, colNames: [], lateral: false, inFromClause: false }
 
 export function inlineCtes(query: Query, catalog: CatalogSnapshot): Query {
   let result = query

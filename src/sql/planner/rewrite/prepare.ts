@@ -8,6 +8,7 @@ import { mapTree, type TreeNode, toFrom, toTree } from '../join-tree.ts'
 import { isVolatile } from '../volatility.ts'
 import { foldConstants, orToAny } from './fold-constants.ts'
 import { groupOverSubquery } from './grouping-subquery.ts'
+import { EMPTY_RTE } from './inline-ctes.ts'
 import { flattenJoinAliases } from './join-aliases.ts'
 import { appendLevel, isPlainSelect, type Level, type Prepare } from './level.ts'
 import { pullUpSubLinks, treeLooksOutside } from './pull-up-sublinks.ts'
@@ -64,6 +65,8 @@ function pullUpSubqueries(node: TreeNode, level: Level, ctx: PlannerContext, pul
   if (sub.tree.items.some(treeLooksOutside)) return node
   if (where.nullable && usesWholeRow(level, node.rti)) return node
   const { query, tree } = appendLevel(level, sub)
+  // Nothing scans it any more: what it held would be walked with every rewrite above.
+  level.rtable[node.rti - 1] = EMPTY_RTE
   const columns = query.targetList.filter((entry) => !entry.resjunk)
   // As a whole row it has the names that the alias gives.
   pulled.set(
