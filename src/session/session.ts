@@ -28,6 +28,7 @@ import type {
 import { classify } from '../sql/parser/classify.ts'
 import { lift } from '../sql/parser/lift.ts'
 import { type ParsedStatement, parse } from '../sql/parser/parse.ts'
+import { truncatedIdentifiers } from '../sql/parser/truncation.ts'
 import { KvError } from '../storage/kv-error.ts'
 import type { Transaction } from '../storage/store.ts'
 import type { ActivityState, SessionEntry } from './activity.ts'
@@ -178,6 +179,7 @@ export class ClientSession implements WireSession {
       const lifted = this.#lifted(text)
       if (lifted !== null) return this.#runLifted(lifted, sink)
       const statements = parse(text)
+      this.#tellTruncated(text)
       if (statements.length === 0) {
         sink.emptyQuery()
         return
@@ -194,11 +196,16 @@ export class ClientSession implements WireSession {
         throw new PgError(SQLSTATE.duplicatePstatement, `prepared statement "${name}" already exists`)
       }
       const statements = parse(text)
+      this.#tellTruncated(text)
       if (statements.length > 1) throw new PgError(SQLSTATE.syntaxError, 'cannot insert multiple commands into a prepared statement')
       const prepared = this.planning.prepare(name, statements[0] ?? null, parameterTypes, false)
       if (prepared instanceof Promise) return prepared.then((ready) => this.storeStatement(ready))
       this.storeStatement(prepared)
     })
+  }
+
+  #tellTruncated(text: string): void {
+    for (const message of truncatedIdentifiers(text)) this.notice({ severity: 'NOTICE', code: SQLSTATE.nameTooLong, message })
   }
 
   storeStatement(prepared: PreparedStatement): void {

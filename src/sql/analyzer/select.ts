@@ -1,5 +1,7 @@
 // SELECT and VALUES; analyzeSubquery is how every nested query begins.
 
+import { PgError } from '../../base/errors.ts'
+import { LIMITS } from '../../base/limits.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { type Node, type NodeOf, nodeAs, nodeTag, type SelectStmt } from '../parser/nodes.ts'
 import { checkGrouping, refuseRecursiveAggregates } from './agg.ts'
@@ -66,6 +68,9 @@ function transformSelect(state: ParseState, select: SelectStmt): Query {
       distinctClause = distinctOnOf(state, select.distinctClause, entries, sortClause)
       hasDistinctOn = true
     }
+  }
+  if (entries.length > LIMITS.maxTargetEntries) {
+    throw new PgError(SQLSTATE.tooManyColumns, `target lists can have at most ${LIMITS.maxTargetEntries} entries`)
   }
   const option = limitOptionOf(select)
   const limitOffset = limitOf(state, select.limitOffset, 'offset', false)

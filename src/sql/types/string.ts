@@ -76,9 +76,31 @@ function translate(text: string, from: string, to: string): string {
   const map = new Map<string, string>()
   const targets = chars(to)
   for (const [i, char] of chars(from).entries()) if (!map.has(char)) map.set(char, targets[i] ?? '')
-  let result = ''
-  for (const char of text) result += map.get(char) ?? char
-  return result
+  if (hasSurrogates(text) || hasSurrogates(from) || hasSurrogates(to)) {
+    const parts: string[] = []
+    for (const char of text) parts.push(map.get(char) ?? char)
+    return parts.join('')
+  }
+  // Unit by unit into one buffer: a string grown by single characters costs many times as much.
+  const units = new Map([...map].map(([char, target]) => [char.charCodeAt(0), target === '' ? -1 : target.charCodeAt(0)]))
+  const out = new Uint16Array(text.length)
+  let n = 0
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    const target = units.get(unit) ?? unit
+    if (target >= 0) out[n++] = target
+  }
+  return textOfUnits(out, n)
+}
+
+/** UTF-16 code units as a string. */
+const textOfUnits = (units: Uint16Array, count: number): string => Buffer.from(units.buffer, 0, count * 2).toString('utf16le')
+
+function reverse(text: string): string {
+  if (hasSurrogates(text)) return Array.from(text).reverse().join('')
+  const out = new Uint16Array(text.length)
+  for (let i = 0, last = text.length - 1; i <= last; i++) out[i] = text.charCodeAt(last - i)
+  return textOfUnits(out, text.length)
 }
 
 function splitPart(text: string, delimiter: string, n: number): string {
@@ -175,7 +197,7 @@ export const stringProcs = {
   split_part: splitPart,
   text_left: left,
   text_right: right,
-  text_reverse: (a) => (hasSurrogates(a) ? Array.from(a).reverse().join('') : a.split('').reverse().join('')),
+  text_reverse: reverse,
   text_starts_with: (a, b) => a.startsWith(b),
   ascii: (a) => (a === '' ? 0 : a.codePointAt(0)!),
   chr,
