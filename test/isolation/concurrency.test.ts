@@ -253,6 +253,30 @@ describe('constraints', () => {
   })
 })
 
+describe('foreign keys under load', () => {
+  it('no child outlives its parent', { timeout: 120_000 }, async () => {
+    await fresh('CREATE TABLE p (id int PRIMARY KEY)', 'CREATE TABLE k (pid int REFERENCES p)', 'CREATE INDEX ON k (pid)')
+    let refused = 0
+    for (let round = 0; round < 40; round++) {
+      const id = round
+      await a.query(`INSERT INTO p VALUES (${id})`)
+      const tries = [
+        a.query(`INSERT INTO k VALUES (${id})`),
+        b.query(round % 2 === 0 ? `DELETE FROM p WHERE id = ${id}` : `UPDATE p SET id = ${id} + 1000 WHERE id = ${id}`),
+        c.query(`INSERT INTO k VALUES (${id})`),
+      ]
+      for (const one of tries) {
+        const outcome = await code(one)
+        if (outcome === '23503') refused++
+        else expect(outcome).toBe('ok')
+      }
+    }
+    expect(await rows(a, 'SELECT pid FROM k WHERE NOT EXISTS (SELECT FROM p WHERE id = pid)')).toEqual([])
+    // each round somebody must give way
+    expect(refused).toBeGreaterThanOrEqual(40)
+  })
+})
+
 describe('DDL', () => {
   it('waits for writers of the table, and they for it', async () => {
     await fresh(...ACCOUNTS)

@@ -4,9 +4,11 @@
 import type { Datum, Row } from '../../base/datum.ts'
 import type { Oid } from '../../base/ids.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
-import { keyLocksOf } from '../../storage/rows/locks.ts'
+import { KvError } from '../../storage/kv-error.ts'
+import { keyLocksOf, lockRows } from '../../storage/rows/locks.ts'
 import { compileRowReader, type RowReader } from '../../storage/rows/row-codec.ts'
 import { compileTableWriter, type TableWriter } from '../../storage/rows/table-writer.ts'
+import { LOCKED_CHANGED } from '../../storage/store.ts'
 import type { Compilation } from './compilation.ts'
 import { type ForeignKeys, makeForeignKeys } from './foreign-keys.ts'
 import { checkRows, compileRowChecks, type RowChecks } from './row-checks.ts'
@@ -98,6 +100,22 @@ function makeTableModifier(relation: Oid, cx: Compilation, set: ModifierSet): Ta
     if (foreignKeys === null) return keys
     return andThen(keys, (made) => andThen(foreignKeys.inserted(made, rows), () => made))
   }
+  const changesKey = (columns: ReadonlySet<number>): boolean => {
+    for (const column of columns) if (uniqueColumns.has(column)) return true
+    return false
+  }
+  /**
+   * Where statements that commit themselves lock no rows, keys that others may refer to are locked all the same: until the commit nobody must refer
+   * to what was found to be referred to by none.
+   */
+  const holdKeys = (keys: readonly Buffer[]): MaybePromise<void> => {
+    const { autocommit, capabilities, lockTimeoutMs } = state.store
+    if (!layout.referenced || !autocommit) return undefined
+    const locked = lockRows(state.txn, capabilities, keys, 'update', { wait: 'block', timeoutMs: lockTimeoutMs })
+    return andThen(locked, ({ status }) => {
+      if (status.includes(LOCKED_CHANGED)) throw new KvError('writeConflict', 'a row was changed since it was read', { retryable: true })
+    })
+  }
   return {
     relation,
     access,
@@ -110,18 +128,17 @@ function makeTableModifier(relation: Oid, cx: Compilation, set: ModifierSet): Ta
     },
     update(keys, oldRows, newRows, columns) {
       return andThen(checkRows(checks, newRows), () =>
-        andThen(writer.update(state.txn, keys, oldRows, newRows), (made) =>
-          foreignKeys === null ? made : andThen(foreignKeys.updated(made, oldRows, newRows, columns), () => made),
+        andThen(changesKey(columns) ? holdKeys(keys) : undefined, () =>
+          andThen(writer.update(state.txn, keys, oldRows, newRows), (made) =>
+            foreignKeys === null ? made : andThen(foreignKeys.updated(made, oldRows, newRows, columns), () => made),
+          ),
         ),
       )
     },
     delete(keys, oldRows) {
-      return andThen(writer.delete(state.txn, keys, oldRows), () => foreignKeys?.deleted(oldRows))
+      return andThen(holdKeys(keys), () => andThen(writer.delete(state.txn, keys, oldRows), () => foreignKeys?.deleted(oldRows)))
     },
-    changesKey(columns) {
-      for (const column of columns) if (uniqueColumns.has(column)) return true
-      return false
-    },
+    changesKey,
     settle: () => foreignKeys?.settle() ?? false,
     reset() {
       foreignKeys?.reset()
