@@ -13,7 +13,16 @@
 //   mg ID                                           a table or counter id whose keys nobody refers to any more, or a temporary object
 //                                                   does (temporary.ts): the clean-up job's work
 //
-// Only the catalogue writes these keys, always inside a transaction that holds the key's lock.
+//
+// Where several nodes serve the keyspace (none of them holds what is not made again when it is lost):
+//   mv                                              version of the catalogue and who wrote it (shared-versions.ts)
+//   mw NODE                                         presence of a node (node-presence.ts)
+//   mx OID, mX OID                                  a relation's gate: its record, and the key its holder keeps locked (gate-records.ts)
+//   ml NUMBER, ml!                                  notifications and the head of their queue (session/store-notifications.ts)
+//   mL TAG, mS TAG / HOLDER                         advisory locks: the lock's key, shared holders' (session/shared-advisory.ts)
+//   mz NODE, mY NODE                                in keyspace system: nodes by number and their mailboxes (server/node-mail.ts)
+//
+// Only the catalogue writes the keys of the first list, always inside a transaction that holds the key's lock.
 
 import type { Oid } from '../base/ids.ts'
 

@@ -110,6 +110,33 @@ test('a definition gives up after lock_timeout, and its gate is opened', { timeo
   }, [[1], [2]])
 })
 
+test('roles and privileges reach every node: a password at once, the rest within two seconds', { timeout: 60_000 }, async () => {
+  const a = await one.connect('roles.admin')
+  const b = await two.connect('roles.admin')
+  await a.query('CREATE TABLE secret (id int)')
+  await a.query("CREATE ROLE reader LOGIN PASSWORD 'first'")
+  const reader = await two.connect('roles.reader', { password: 'first' })
+  await expect(reader.query('SELECT * FROM secret')).rejects.toMatchObject({ code: '42501' })
+  await a.query('GRANT SELECT ON secret TO reader')
+  await becomes(() => rows(reader, 'SELECT count(*)::int FROM secret'), [[0]])
+  await a.query('REVOKE SELECT ON secret FROM reader')
+  await becomes(
+    () =>
+      reader.query('SELECT * FROM secret').then(
+        () => 'allowed',
+        (error: { code: string }) => error.code,
+      ),
+    '42501',
+  )
+  await a.query("ALTER ROLE reader PASSWORD 'second'")
+  await expect(two.connect('roles.reader', { password: 'first' })).rejects.toMatchObject({ code: '28P01' })
+  await (await two.connect('roles.reader', { password: 'second' })).end()
+  await b.query('ALTER ROLE reader NOLOGIN')
+  await expect(one.connect('roles.reader', { password: 'second' })).rejects.toThrow()
+  await a.query('ALTER ROLE reader SUPERUSER')
+  await becomes(() => rows(reader, 'SELECT count(*)::int FROM secret'), [[0]])
+})
+
 test('suspending a tenant ends its sessions on every node', { timeout: 20_000 }, async () => {
   const operator = await one.connect('system.admin')
   const session = await two.connect('doomed.admin')
@@ -118,6 +145,9 @@ test('suspending a tenant ends its sessions on every node', { timeout: 20_000 },
   )
   await operator.query('ALTER TENANT doomed SUSPEND')
   expect(await ended).toBe('57P01')
+  await expect(two.connect('doomed.admin')).rejects.toThrow(/suspended/)
+  await operator.query('ALTER TENANT doomed RESUME')
+  await (await two.connect('doomed.admin')).end()
 })
 
 test('requests per statement', { timeout: 60_000 }, async () => {
@@ -139,9 +169,13 @@ test('requests per statement', { timeout: 60_000 }, async () => {
   const readLooks = looks()
   const update = await cost((n) => `UPDATE c SET v = v + 1 WHERE id = ${n}`)
   console.log('requests of 10 statements', { insert, read, update })
-  expect(insert['KvPrewrite']).toBe(10)
+  // Records of the nodes themselves are renewed now and then.
+  const RENEWALS = 3
+  expect(insert['KvPrewrite']).toBeGreaterThanOrEqual(10)
+  expect(insert['KvPrewrite']).toBeLessThanOrEqual(10 + RENEWALS)
   expect(insert['KvCommit'] ?? 0).toBe(0)
   expect(read['KvGet']).toBeGreaterThanOrEqual(10)
   expect(read['KvGet']).toBeLessThanOrEqual(10 + readLooks)
-  expect(update['KvPrewrite']).toBe(10)
+  expect(update['KvPrewrite']).toBeGreaterThanOrEqual(10)
+  expect(update['KvPrewrite']).toBeLessThanOrEqual(10 + RENEWALS)
 })

@@ -1,19 +1,17 @@
 // Every .slt file under test/sql, each in a tenant of its own. With SLT_RECORD=1 (npm run record:slt) the expected answers are written anew:
 // PostgreSQL's, from PGlite, and for `own` statements our server's.
 
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, it } from 'vitest'
 import { openOracle } from '../support/oracle.ts'
-import { ask, startTestServer, type TestServer } from '../support/server.ts'
+import { ask, onTikv, startTestServer, type TestServer } from '../support/server.ts'
 import { parseSlt, printAnswer, printSlt, type SltRecord } from '../support/slt.ts'
+import { runSltFile, sltFiles, sltRoot } from '../support/slt-run.ts'
 
-const root = import.meta.dirname
 const recording = process.env['SLT_RECORD'] === '1'
 const only = process.env['SLT_ONLY'] ?? ''
-/** Which offers no SERIALIZABLE. */
-const onTikv = process.env['STORE'] === 'tikv' || process.env['PD_ENDPOINTS'] !== undefined
-const files = (readdirSync(root, { recursive: true }) as string[]).filter((file) => file.endsWith('.slt') && file.includes(only)).sort()
+const files = sltFiles().filter((file) => file.includes(only))
 if (files.length === 0) throw new Error('no .slt files found')
 
 /** A given cluster keeps its tenants: each run has its own. */
@@ -28,7 +26,7 @@ afterAll(async () => {
 })
 
 async function record(file: string, client: Awaited<ReturnType<TestServer['connect']>>): Promise<void> {
-  const { records, trailer } = parseSlt(readFileSync(path.join(root, file), 'utf8'))
+  const { records, trailer } = parseSlt(readFileSync(path.join(sltRoot, file), 'utf8'))
   const oracle = await openOracle()
   const answered: SltRecord[] = []
   for (const one of records) {
@@ -38,7 +36,7 @@ async function record(file: string, client: Awaited<ReturnType<TestServer['conne
     answered.push({ ...one, expected: printAnswer(answer, one.unordered) })
   }
   await oracle.close()
-  writeFileSync(path.join(root, file), printSlt(answered, trailer))
+  writeFileSync(path.join(sltRoot, file), printSlt(answered, trailer))
 }
 
 describe('SQL', () => {
@@ -46,17 +44,7 @@ describe('SQL', () => {
     it(file, { timeout: 300_000 }, async () => {
       const client = await server.connect(`${run}_${number}.admin`)
       if (recording) await record(file, client)
-      const { records } = parseSlt(readFileSync(path.join(root, file), 'utf8'))
-      expect(records.length).toBeGreaterThan(0)
-      if (recording) return
-      const failures: string[] = []
-      for (const one of records) {
-        if (one.serializable && onTikv) continue
-        const got = printAnswer(await ask(client, one.sql), one.unordered)
-        if (got === one.expected) continue
-        failures.push(`${file}:${one.line}\n${one.sql}\n--- expected\n${one.expected}\n--- got\n${got}`)
-      }
-      if (failures.length > 0) expect.fail(`${failures.length} of ${records.length} differ\n\n${failures.slice(0, 10).join('\n\n')}`)
+      else await runSltFile(client, file, !onTikv)
     })
   }
 })
