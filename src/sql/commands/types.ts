@@ -1,25 +1,15 @@
-// CREATE TYPE (enum, composite), ALTER TYPE … ADD VALUE | RENAME VALUE, CREATE DOMAIN.
+// CREATE TYPE (enum, composite), ALTER TYPE … ADD VALUE | RENAME VALUE.
 
-import { notSupported, PgError } from '../../base/errors.ts'
+import { PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
-import type { RelationDescriptor, TypeDescriptor } from '../../catalog/descriptors.ts'
-import { CLASS } from '../../catalog/keys.ts'
+import type { RelationDescriptor } from '../../catalog/descriptors.ts'
 import { mustBeOwner, ownsObject } from '../../catalog/privileges.ts'
-import type { Dependency } from '../../catalog/writer.ts'
-import {
-  type AlterEnumStmt,
-  type CompositeTypeStmt,
-  type CreateDomainStmt,
-  type CreateEnumStmt,
-  nodeAs,
-  stringOf,
-  type TypeName,
-} from '../parser/nodes.ts'
+import { type AlterEnumStmt, type CompositeTypeStmt, type CreateEnumStmt, stringOf, type TypeName } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { serialType } from './create-table.ts'
 import { defaultAclFor } from './default-privileges.ts'
-import { creationNamespace, load, makeObjectName, partsOf, rangeVarParts, splitName } from './names.ts'
-import { columnDefs, columnTypeDependency, normal, plainColumn } from './table-builder.ts'
+import { creationNamespace, load, partsOf, rangeVarParts, splitName } from './names.ts'
+import { columnDefs, columnTypeDependency, plainColumn } from './table-builder.ts'
 
 const MAX_LABEL_BYTES = 63
 
@@ -59,7 +49,7 @@ export async function createEnum(c: CommandContext, stmt: CreateEnumStmt): Promi
   return { tag: 'CREATE TYPE' }
 }
 
-async function checkTypeName(c: CommandContext, namespace: number, name: string): Promise<void> {
+export async function checkTypeName(c: CommandContext, namespace: number, name: string): Promise<void> {
   if ((await load(() => c.snapshot.typeByName(namespace, name))) !== null)
     throw new PgError(SQLSTATE.duplicateObject, `type "${name}" already exists`)
 }
@@ -139,96 +129,4 @@ export async function createComposite(c: CommandContext, stmt: CompositeTypeStmt
     for (const to of dependency?.to ?? []) await c.writer.addDependency(dependency!.from, to.to, to.type)
   }
   return { tag: 'CREATE TYPE' }
-}
-
-export async function createDomain(c: CommandContext, stmt: CreateDomainStmt): Promise<CommandResult> {
-  const { schema, name } = splitName(c, partsOf(stmt.domainname))
-  const namespace = await load(() => creationNamespace(c, schema))
-  await checkTypeName(c, namespace.oid, name)
-  const base = await c.analysis.typeName(stmt.typeName!)
-  const row = (await load(() => c.snapshot.type(base.type)))!
-  if (!['b', 'c', 'd', 'e', 'r', 'm'].includes(row.typtype))
-    throw new PgError(SQLSTATE.datatypeMismatch, `"${row.typname}" is not a valid base type for a domain`)
-  const oid = await c.writer.newOid(namespace.oid)
-  let notNull = false
-  let nullSaid: boolean | null = null
-  let defaultExpr: string | null = null
-  const checks: { oid: number; name: string; expr: string; validated: boolean }[] = []
-  const dependencies: Dependency[] =
-    base.type >= 16384 ? [{ to: { classId: CLASS.type, objId: base.type, subId: 0 }, type: 'n' as const }] : []
-  for (const node of stmt.constraints ?? []) {
-    const constraint = nodeAs(node, 'Constraint')!
-    switch (constraint.contype) {
-      case 'CONSTR_NOTNULL':
-      case 'CONSTR_NULL': {
-        const said = constraint.contype === 'CONSTR_NOTNULL'
-        if (nullSaid !== null && nullSaid !== said) throw new PgError(SQLSTATE.syntaxError, 'conflicting NULL/NOT NULL constraints')
-        nullSaid = notNull = said
-        break
-      }
-      case 'CONSTR_DEFAULT': {
-        if (defaultExpr !== null) throw new PgError(SQLSTATE.syntaxError, 'multiple default expressions')
-        const expr = await c.analysis.expression(constraint.raw_expr!, {
-          purpose: 'default',
-          relation: null,
-          target: { column: name, type: base.type, typmod: base.typmod },
-        })
-        defaultExpr = c.analysis.store(expr)
-        dependencies.push(...normal(c.analysis.dependencies(expr, 0), 0).map(({ to }) => ({ to, type: 'n' as const })))
-        break
-      }
-      case 'CONSTR_CHECK': {
-        const expr = await c.analysis.expression(constraint.raw_expr!, {
-          purpose: 'domain check',
-          relation: null,
-          target: null,
-          domain: { type: base.type, typmod: base.typmod },
-        })
-        const taken = new Set(checks.map((check) => check.name))
-        let chosen = constraint.conname ?? makeObjectName(name, null, 'check')
-        for (let n = 1; taken.has(chosen); n++) {
-          if (constraint.conname !== undefined)
-            throw new PgError(SQLSTATE.duplicateObject, `constraint "${chosen}" for domain "${name}" already exists`)
-          chosen = makeObjectName(name, null, `check${n}`)
-        }
-        checks.push({ oid: await c.writer.newOid(namespace.oid), name: chosen, expr: c.analysis.store(expr), validated: true })
-        break
-      }
-      case 'CONSTR_PRIMARY':
-      case 'CONSTR_UNIQUE':
-      case 'CONSTR_EXCLUSION':
-      case 'CONSTR_FOREIGN': {
-        const word = {
-          CONSTR_PRIMARY: 'primary key',
-          CONSTR_UNIQUE: 'unique',
-          CONSTR_EXCLUSION: 'exclusion',
-          CONSTR_FOREIGN: 'foreign key',
-        }[constraint.contype]
-        throw new PgError(SQLSTATE.syntaxError, `${word} constraints not possible for domains`)
-      }
-      default:
-        throw notSupported('this domain constraint is not supported')
-    }
-  }
-  const owner = c.ctx.session.currentUser
-  const type: TypeDescriptor = {
-    oid,
-    name,
-    namespace: namespace.oid,
-    owner,
-    acl: await defaultAclFor(c, 'T', owner, namespace.oid),
-    arrayType: await c.writer.newOid(namespace.oid),
-    definition: {
-      kind: 'domain',
-      baseType: base.type,
-      typmod: base.typmod,
-      collation: base.collation,
-      notNull,
-      default: defaultExpr,
-      checks,
-    },
-  }
-  await c.writer.createType(type)
-  if (dependencies.length > 0) await c.writer.setDependencies({ classId: CLASS.type, objId: oid, subId: 0 }, dependencies)
-  return { tag: 'CREATE DOMAIN' }
 }

@@ -10,6 +10,7 @@ import type { CommandContext, CommandResult } from './context.ts'
 import { createTable } from './create-table.ts'
 import { createTableAs, selectInto } from './create-table-as.ts'
 import { alterDefaultPrivileges } from './default-privileges.ts'
+import { alterDomain, createDomain } from './domain.ts'
 import { drop } from './drop.ts'
 import { grant } from './grant.ts'
 import { createIndex, reindex } from './index.ts'
@@ -21,7 +22,7 @@ import { alterDatabaseSet, alterRoleSet } from './role-settings.ts'
 import { createSchema } from './schema.ts'
 import { alterSequence, createSequence } from './sequence.ts'
 import { truncate } from './truncate.ts'
-import { alterEnum, createComposite, createDomain, createEnum } from './types.ts'
+import { alterEnum, createComposite, createEnum } from './types.ts'
 import { createView } from './view.ts'
 
 type Command<T extends NodeTag> = (c: CommandContext, stmt: NodeOf[T]) => Promise<CommandResult>
@@ -30,6 +31,7 @@ type Commands = { readonly [T in NodeTag]?: Command<T> }
 const COMMANDS: Commands = {
   AlterDatabaseSetStmt: alterDatabaseSet,
   AlterDefaultPrivilegesStmt: alterDefaultPrivileges,
+  AlterDomainStmt: alterDomain,
   AlterEnumStmt: alterEnum,
   AlterObjectSchemaStmt: alterObjectSchema,
   AlterOwnerStmt: alterOwner,

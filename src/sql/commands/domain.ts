@@ -1,0 +1,285 @@
+// CREATE DOMAIN and ALTER DOMAIN. A new rule is tried on the rows of every table that has a column of the domain.
+
+import { notSupported, PgError } from '../../base/errors.ts'
+import type { Oid } from '../../base/ids.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import type { RelationDescriptor, TypeDescriptor } from '../../catalog/descriptors.ts'
+import { CLASS } from '../../catalog/keys.ts'
+import { LOCK } from '../../catalog/object-locks.ts'
+import { mustBeOwner, ownsObject } from '../../catalog/privileges.ts'
+import type { Dependency } from '../../catalog/writer.ts'
+import { type AlterDomainStmt, type Constraint, type CreateDomainStmt, type Node, nodeAs, type TypeName } from '../parser/nodes.ts'
+import { makeVar, replace } from '../planner/expr-tree.ts'
+import type { CommandContext, CommandResult } from './context.ts'
+import { defaultAclFor } from './default-privileges.ts'
+import { creationNamespace, load, makeObjectName, partsOf, splitName } from './names.ts'
+import { normal, typeText } from './table-builder.ts'
+import { checkTypeName } from './types.ts'
+
+type Domain = TypeDescriptor['definition'] & { readonly kind: 'domain' }
+type Check = Domain['checks'][number]
+
+interface BaseType {
+  readonly type: Oid
+  readonly typmod: number
+}
+
+const baseDependency = (type: Oid): Dependency[] =>
+  type >= 16384 ? [{ to: { classId: CLASS.type, objId: type, subId: 0 }, type: 'n' as const }] : []
+
+async function newDefault(
+  c: CommandContext,
+  name: string,
+  base: BaseType,
+  raw: Node,
+): Promise<{ readonly expr: string; readonly dependencies: readonly Dependency[] }> {
+  const expr = await c.analysis.expression(raw, {
+    purpose: 'default',
+    relation: null,
+    target: { column: name, type: base.type, typmod: base.typmod },
+  })
+  const dependencies = normal(c.analysis.dependencies(expr, 0), 0).map(({ to }) => ({ to, type: 'n' as const }))
+  return { expr: c.analysis.store(expr), dependencies }
+}
+
+async function newCheck(
+  c: CommandContext,
+  domain: { readonly name: string; readonly namespace: Oid; readonly base: BaseType; readonly checks: readonly Check[] },
+  constraint: Constraint,
+): Promise<Check> {
+  const { name, namespace, base, checks } = domain
+  const expr = await c.analysis.expression(constraint.raw_expr!, {
+    purpose: 'domain check',
+    relation: null,
+    target: null,
+    domain: { type: base.type, typmod: base.typmod },
+  })
+  const taken = new Set(checks.map((check) => check.name))
+  let chosen = constraint.conname ?? makeObjectName(name, null, 'check')
+  for (let n = 1; taken.has(chosen); n++) {
+    if (constraint.conname !== undefined)
+      throw new PgError(SQLSTATE.duplicateObject, `constraint "${chosen}" for domain "${name}" already exists`)
+    chosen = makeObjectName(name, null, `check${n}`)
+  }
+  return { oid: await c.writer.newOid(namespace), name: chosen, expr: c.analysis.store(expr), validated: !constraint.skip_validation }
+}
+
+function notForDomains(constraint: Constraint): PgError {
+  const words: Readonly<Record<string, string>> = {
+    CONSTR_PRIMARY: 'primary key',
+    CONSTR_UNIQUE: 'unique',
+    CONSTR_EXCLUSION: 'exclusion',
+    CONSTR_FOREIGN: 'foreign key',
+  }
+  const word = words[constraint.contype ?? '']
+  if (word === undefined) return notSupported('this domain constraint is not supported')
+  return new PgError(SQLSTATE.syntaxError, `${word} constraints not possible for domains`)
+}
+
+export async function createDomain(c: CommandContext, stmt: CreateDomainStmt): Promise<CommandResult> {
+  const { schema, name } = splitName(c, partsOf(stmt.domainname))
+  const namespace = await load(() => creationNamespace(c, schema))
+  await checkTypeName(c, namespace.oid, name)
+  const base = await c.analysis.typeName(stmt.typeName!)
+  const row = (await load(() => c.snapshot.type(base.type)))!
+  if (!['b', 'c', 'd', 'e', 'r', 'm'].includes(row.typtype))
+    throw new PgError(SQLSTATE.datatypeMismatch, `"${row.typname}" is not a valid base type for a domain`)
+  const oid = await c.writer.newOid(namespace.oid)
+  let notNull = false
+  let nullSaid: boolean | null = null
+  let defaultExpr: string | null = null
+  const checks: Check[] = []
+  const dependencies = baseDependency(base.type)
+  for (const node of stmt.constraints ?? []) {
+    const constraint = nodeAs(node, 'Constraint')!
+    switch (constraint.contype) {
+      case 'CONSTR_NOTNULL':
+      case 'CONSTR_NULL': {
+        const said = constraint.contype === 'CONSTR_NOTNULL'
+        if (nullSaid !== null && nullSaid !== said) throw new PgError(SQLSTATE.syntaxError, 'conflicting NULL/NOT NULL constraints')
+        nullSaid = notNull = said
+        break
+      }
+      case 'CONSTR_DEFAULT': {
+        if (defaultExpr !== null) throw new PgError(SQLSTATE.syntaxError, 'multiple default expressions')
+        const made = await newDefault(c, name, base, constraint.raw_expr!)
+        defaultExpr = made.expr
+        dependencies.push(...made.dependencies)
+        break
+      }
+      case 'CONSTR_CHECK':
+        checks.push(await newCheck(c, { name, namespace: namespace.oid, base, checks }, constraint))
+        break
+      default:
+        throw notForDomains(constraint)
+    }
+  }
+  const owner = c.ctx.session.currentUser
+  const type: TypeDescriptor = {
+    oid,
+    name,
+    namespace: namespace.oid,
+    owner,
+    acl: await defaultAclFor(c, 'T', owner, namespace.oid),
+    arrayType: await c.writer.newOid(namespace.oid),
+    definition: {
+      kind: 'domain',
+      baseType: base.type,
+      typmod: base.typmod,
+      collation: base.collation,
+      notNull,
+      default: defaultExpr,
+      checks,
+    },
+  }
+  await c.writer.createType(type)
+  if (dependencies.length > 0) await c.writer.setDependencies({ classId: CLASS.type, objId: oid, subId: 0 }, dependencies)
+  return { tag: 'CREATE DOMAIN' }
+}
+
+// --- ALTER DOMAIN ----------------------------------------------------------------------------------------------------------------------
+
+/** One change: the new definition, and what the rows there are must be tried on. */
+interface Change {
+  readonly definition: Domain
+  readonly dependencies?: readonly Dependency[]
+  readonly check?: Check
+  readonly notNull?: boolean
+}
+
+export async function alterDomain(c: CommandContext, stmt: AlterDomainStmt): Promise<CommandResult> {
+  const named = await c.analysis.typeName({ names: stmt.typeName!, location: -1 } as TypeName)
+  const type = await load(() => c.snapshot.userType(named.type))
+  const text = await load(() => typeText(c, named.type))
+  if (type === null || type.definition.kind !== 'domain') throw new PgError(SQLSTATE.wrongObjectType, `${text} is not a domain`)
+  if (!(await load(() => ownsObject(c.snapshot, type.owner, c.ctx.session.currentUser)))) throw mustBeOwner('type', text)
+  const change = await changeOf(c, type, type.definition, stmt)
+  if (change === null) return { tag: 'ALTER DOMAIN' }
+  if (change.check !== undefined || change.notNull === true)
+    for (const { table, attnum } of await columnsOfDomain(c, type.oid)) await tryOnRows(c, table, attnum, type.definition, change)
+  await c.writer.alterType(type.oid, (old) => ({ ...old, definition: change.definition }))
+  if (change.dependencies !== undefined)
+    await c.writer.setDependencies({ classId: CLASS.type, objId: type.oid, subId: 0 }, [...change.dependencies])
+  return { tag: 'ALTER DOMAIN' }
+}
+
+async function changeOf(c: CommandContext, type: TypeDescriptor, domain: Domain, stmt: AlterDomainStmt): Promise<Change | null> {
+  const base: BaseType = { type: domain.baseType, typmod: domain.typmod }
+  switch (stmt.subtype) {
+    case 'T': {
+      if (stmt.def === undefined) return { definition: { ...domain, default: null }, dependencies: baseDependency(base.type) }
+      const made = await newDefault(c, type.name, base, stmt.def)
+      return { definition: { ...domain, default: made.expr }, dependencies: [...baseDependency(base.type), ...made.dependencies] }
+    }
+    case 'N':
+      return { definition: { ...domain, notNull: false } }
+    case 'O':
+      return domain.notNull ? null : { definition: { ...domain, notNull: true }, notNull: true }
+    case 'C': {
+      const constraint = nodeAs(stmt.def, 'Constraint')!
+      if (constraint.contype === 'CONSTR_NOTNULL')
+        return domain.notNull ? null : { definition: { ...domain, notNull: true }, notNull: true }
+      if (constraint.contype !== 'CONSTR_CHECK') throw notForDomains(constraint)
+      const check = await newCheck(c, { name: type.name, namespace: type.namespace, base, checks: domain.checks }, constraint)
+      const definition = { ...domain, checks: [...domain.checks, check] }
+      return check.validated ? { definition, check } : { definition }
+    }
+    case 'X': {
+      if (!domain.checks.some((check) => check.name === stmt.name)) {
+        const message = `constraint "${stmt.name}" of domain "${type.name}" does not exist`
+        if (!stmt.missing_ok) throw new PgError(SQLSTATE.undefinedObject, message)
+        c.ctx.notice({ severity: 'NOTICE', code: SQLSTATE.successfulCompletion, message: `${message}, skipping` })
+        return null
+      }
+      return { definition: { ...domain, checks: domain.checks.filter((check) => check.name !== stmt.name) } }
+    }
+    case 'V': {
+      const check = domain.checks.find((other) => other.name === stmt.name)
+      if (check === undefined)
+        throw new PgError(SQLSTATE.undefinedObject, `constraint "${stmt.name}" of domain "${type.name}" does not exist`)
+      const valid = { ...check, validated: true }
+      return { definition: { ...domain, checks: domain.checks.map((other) => (other === check ? valid : other)) }, check: valid }
+    }
+    default:
+      throw notSupported('this form of ALTER DOMAIN is not supported')
+  }
+}
+
+/** 0A000 if a table has a column that holds values of the domain inside others: those are not looked into. */
+async function refuseContainers(c: CommandContext, container: Oid, domain: Oid): Promise<void> {
+  const type = await load(() => c.snapshot.userType(container))
+  if (container !== domain && type !== null && type.arrayType !== 0) await refuseContainers(c, type.arrayType, domain)
+  for (const { from } of await c.writer.dependents(CLASS.type, container)) {
+    if (from.classId !== CLASS.relation || from.subId === 0) continue
+    const relation = await load(() => c.snapshot.relation(from.objId))
+    const descriptor = relation?.descriptor
+    if (relation === null || descriptor == null) continue
+    if (descriptor.table !== null && container !== domain) {
+      const column = descriptor.columns[from.subId - 1]!.name
+      throw notSupported(`cannot alter type "${await load(() => typeText(c, domain))}" because column "${relation.name}.${column}" uses it`)
+    }
+    for (const row of [descriptor.rowType, descriptor.rowArrayType]) if (row !== 0) await refuseContainers(c, row, domain)
+  }
+}
+
+/** Columns of the domain, or of domains over it, in tables. */
+async function columnsOfDomain(c: CommandContext, domain: Oid): Promise<{ table: RelationDescriptor; attnum: number }[]> {
+  const found: { table: RelationDescriptor; attnum: number }[] = []
+  await refuseContainers(c, domain, domain)
+  const { arrayType } = (await load(() => c.snapshot.userType(domain)))!
+  if (arrayType !== 0) await refuseContainers(c, arrayType, domain)
+  for (const { from } of await c.writer.dependents(CLASS.type, domain)) {
+    if (from.classId === CLASS.type) {
+      const other = await load(() => c.snapshot.userType(from.objId))
+      if (other?.definition.kind === 'domain') found.push(...(await columnsOfDomain(c, other.oid)))
+    }
+    if (from.classId !== CLASS.relation || from.subId === 0) continue
+    const relation = await load(() => c.snapshot.relation(from.objId))
+    if (relation?.descriptor?.table == null) continue
+    await c.lock(relation.oid, LOCK.share, relation.name)
+    found.push({ table: relation.descriptor, attnum: from.subId })
+  }
+  return found
+}
+
+async function tryOnRows(c: CommandContext, table: RelationDescriptor, attnum: number, domain: Domain, change: Change): Promise<void> {
+  const column = table.columns[attnum - 1]!
+  if (change.notNull === true) {
+    await reworded(SQLSTATE.notNullViolation, `column "${column.name}" of table "${table.name}" contains null values`, () =>
+      c.ports.data.validateNotNull(table, [attnum]),
+    )
+  }
+  const { check } = change
+  if (check === undefined) return
+  const like = { type: domain.baseType, typmod: domain.typmod, collation: domain.collation }
+  const expr = replace(c.analysis.loadExpression(check.expr), (e) =>
+    e.kind === 'CoerceToDomainValue' ? makeVar(1, attnum, { ...like, type: e.type, collation: e.collation }) : undefined,
+  )
+  const constraint = {
+    oid: check.oid,
+    name: check.name,
+    deferrable: false,
+    deferred: false,
+    validated: true,
+    enforced: true,
+    type: 'c' as const,
+    expr: c.analysis.store(expr),
+    noInherit: false,
+    columns: [attnum],
+  }
+  await reworded(
+    SQLSTATE.checkViolation,
+    `column "${column.name}" of table "${table.name}" contains values that violate the new constraint`,
+    () => c.ports.data.validateCheck(table, constraint),
+  )
+}
+
+/** Runs a table's own validation, whose violation says what it is called for a domain. */
+async function reworded(code: PgError['code'], message: string, validate: () => Promise<void>): Promise<void> {
+  try {
+    await validate()
+  } catch (error) {
+    if (error instanceof PgError && error.code === code) throw new PgError(code, message, error.fields)
+    throw error
+  }
+}
