@@ -105,6 +105,14 @@ export function formatTimestamp(value: Micros, io: IoSettings): string {
   return format(days, timestampTime(value, days), io, null, 0)
 }
 
+/** `+05:30`: always with minutes, as XML Schema wants it. */
+export function xsdOffset(offset: number): string {
+  const a = Math.abs(offset)
+  const two = (n: number): string => String(n).padStart(2, '0')
+  const s = a % 60
+  return `${offset < 0 ? '-' : '+'}${two(Math.floor(a / 3600))}:${two(Math.floor((a % 3600) / 60))}${s === 0 ? '' : `:${two(s)}`}`
+}
+
 /** Offset of `zone` at a timestamptz. */
 export function offsetOf(value: Micros, zone: TimeZone): number {
   if (zone.fixed !== null) return zone.fixed

@@ -8,7 +8,7 @@ import { typeByOid } from '../builtin/pg-type.ts'
 import { ArrayDatum } from './array.ts'
 import { elementSupport } from './array-procs.ts'
 import { joinTimestamp } from './datetime.ts'
-import { formatDate, formatTimestamp, localParts, offsetOf } from './datetime-format.ts'
+import { formatDate, formatTimestamp, localParts, offsetOf, xsdOffset } from './datetime-format.ts'
 import { TEXT_IO } from './define.ts'
 import type { EvalContext, Micros } from './eval-context.ts'
 import { quoteJson } from './json-quote.ts'
@@ -52,14 +52,6 @@ export function jsonCategory(type: Oid, value: Datum): JsonCategory {
       return 'other'
     }
   }
-}
-
-/** `+05:30`: always with minutes, as XML Schema wants it. */
-function xsdOffset(offset: number): string {
-  const a = Math.abs(offset)
-  const two = (n: number): string => String(n).padStart(2, '0')
-  const s = a % 60
-  return `${offset < 0 ? '-' : '+'}${two(Math.floor(a / 3600))}:${two(Math.floor((a % 3600) / 60))}${s === 0 ? '' : `:${two(s)}`}`
 }
 
 function timestampText(value: Micros): string {

@@ -15,6 +15,7 @@ import {
   makeObject,
 } from './jsonb.ts'
 import type { ArithmeticOp, CompareOp, JsonPath, PathExpr, PathStep } from './jsonpath.ts'
+import { compareDatetimes, datetimeItem, datetimeMethod, isDatetime, plainItem } from './jsonpath-datetime.ts'
 import { compareNumeric, isSpecial, Numeric, numericFromFloat, parseNumeric, roundNumeric, truncNumeric } from './numeric.ts'
 import {
   absNumeric,
@@ -34,6 +35,8 @@ interface Scope {
   readonly vars: JsonbValue | null
   readonly lax: boolean
   readonly ctx: EvalContext
+  /** The session's time zone may be asked. */
+  readonly useTz: boolean
   current: JsonbValue
   /** Last index of the innermost subscripted array. */
   last: number
@@ -215,7 +218,7 @@ function applyIndex(ranges: readonly { from: PathExpr; to: PathExpr | null }[], 
 function applyMethod(step: PathStep & { kind: 'method' }, item: JsonbValue, s: Scope, unwrap: boolean, out: Emit): void {
   const { name } = step
   if (name === 'type') {
-    out(jsonbTypeName(item))
+    out(isDatetime(item) ? item.typeName : jsonbTypeName(item))
     return
   }
   if (name === 'size') {
@@ -249,8 +252,20 @@ function applyMethod(step: PathStep & { kind: 'method' }, item: JsonbValue, s: S
       return
     case 'string':
       if (!isScalar(item) || item === null) throw only('a boolean, string, numeric, or datetime value')
-      out(jsonbAsText(item)!)
+      out(jsonbAsText(plainItem(item))!)
       return
+    case 'datetime':
+    case 'date':
+    case 'time':
+    case 'time_tz':
+    case 'timestamp':
+    case 'timestamp_tz': {
+      if (typeof item !== 'string') throw only('a string', SQLSTATE.invalidArgumentForSqlJsonDatetimeFunction)
+      if (name === 'datetime' && step.args.length > 0)
+        throw notSupported('a template for jsonpath item method .datetime() is not supported')
+      out(datetimeItem(datetimeMethod(name, item, literalInt(step.args[0]), s.useTz, s.ctx)))
+      return
+    }
     case 'keyvalue': {
       if (!(item instanceof JsonbObject)) throw only('an object', SQLSTATE.sqlJsonObjectNotFound)
       item.keys.forEach((key, i) => {
@@ -261,6 +276,13 @@ function applyMethod(step: PathStep & { kind: 'method' }, item: JsonbValue, s: S
     default:
       throw notSupported(`jsonpath item method .${name}() is not implemented`)
   }
+}
+
+/** A number among a method's arguments; null when it is not given. */
+function literalInt(e: PathExpr | undefined): number | null {
+  if (e === undefined) return null
+  if (e.kind === 'unary') return (e.op === '-' ? -1 : 1) * (literalInt(e.arg) ?? 0)
+  return e.kind === 'literal' && e.value instanceof Numeric ? Number(e.value.unscaled) : 0
 }
 
 type Only = (what: string, code?: Sqlstate) => PgError
@@ -296,14 +318,9 @@ function toNumber(name: string, args: readonly PathExpr[], item: JsonbValue, onl
       return whole
     }
     case 'decimal': {
-      const literal = (e: PathExpr | undefined): number | null => {
-        if (e === undefined) return null
-        if (e.kind === 'unary') return (e.op === '-' ? -1 : 1) * (literal(e.arg) ?? 0)
-        return e.kind === 'literal' && e.value instanceof Numeric ? Number(e.value.unscaled) : 0
-      }
-      const precision = literal(args[0])
+      const precision = literalInt(args[0])
       if (precision === null) return value
-      const scale = literal(args[1]) ?? 0
+      const scale = literalInt(args[1]) ?? 0
       const rounded = roundNumeric(value, scale)
       if (compareNumeric(absNumeric(rounded), new Numeric(10n ** BigInt(Math.max(precision - scale, 0)), 0)) >= 0) throw invalid(text, type)
       return rounded
@@ -358,7 +375,7 @@ function test(e: PathExpr, s: Scope): boolean | null {
       return items === null ? null : items.length > 0
     }
     case 'compare':
-      return pairs(e.left, e.right, s, (a, b) => compareItems(e.op, a, b))
+      return pairs(e.left, e.right, s, (a, b) => compareItems(e.op, a, b, s))
     case 'startsWith':
       return pairs(e.left, e.right, s, (a, b) => (typeof a === 'string' && typeof b === 'string' ? a.startsWith(b) : null))
     case 'likeRegex':
@@ -427,15 +444,17 @@ function pairs(left: PathExpr, right: PathExpr, s: Scope, check: (a: JsonbValue,
   return found ? true : unknown ? null : false
 }
 
-function compareItems(op: CompareOp, a: JsonbValue, b: JsonbValue): boolean | null {
-  let order: number
+function compareItems(op: CompareOp, a: JsonbValue, b: JsonbValue, s: Scope): boolean | null {
+  let order: number | null
   if (a === null || b === null) {
     if (a !== b) return op === '!='
     order = 0
   } else if (typeof a === 'boolean' && typeof b === 'boolean') order = Number(a) - Number(b)
   else if (typeof a === 'string' && typeof b === 'string') order = compareCodePoints(a, b)
   else if (a instanceof Numeric && b instanceof Numeric) order = compareNumeric(a, b)
+  else if (isDatetime(a) && isDatetime(b)) order = compareDatetimes(a, b, s.useTz, s.ctx)
   else return null
+  if (order === null) return null
   switch (op) {
     case '==':
       return order === 0
@@ -468,19 +487,20 @@ export function queryPath(
   silent: boolean,
   ctx: EvalContext,
   firstOnly = false,
+  useTz = false,
 ): PathResult {
   if (vars !== null && !(vars instanceof JsonbObject)) {
     throw new PgError(SQLSTATE.invalidParameterValue, '"vars" argument is not an object', {
       detail: 'Jsonpath parameters should be encoded as key-value pairs of "vars" object.',
     })
   }
-  const scope: Scope = { root, vars, lax: path.lax, ctx, current: root, last: -1, forgiving: path.lax }
+  const scope: Scope = { root, vars, lax: path.lax, ctx, useTz, current: root, last: -1, forgiving: path.lax }
   const items: JsonbValue[] = []
   const { expr } = path
   try {
     if (expr.kind === 'path') {
       walk(expr, scope, (item) => {
-        items.push(item)
+        items.push(plainItem(item))
         if (firstOnly) throw FOUND
       })
     } else if (expr.kind === 'unary') {
@@ -488,7 +508,7 @@ export function queryPath(
         // Looking for existence only, PostgreSQL passes over what is no number.
         if (!firstOnly || item instanceof Numeric) items.push(signed(expr.op, item))
       }
-    } else items.push(...evaluate(expr, scope))
+    } else items.push(...evaluate(expr, scope).map(plainItem))
   } catch (error) {
     if (error === FOUND) return { items, failed: false }
     if (!silent || !isPathError(error)) throw error

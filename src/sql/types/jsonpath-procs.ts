@@ -4,7 +4,7 @@ import { PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { defineType } from './define.ts'
 import type { EvalContext } from './eval-context.ts'
-import { Jsonb } from './jsonb.ts'
+import { Jsonb, type JsonbValue } from './jsonb.ts'
 import { formatPath, type JsonPath, parseJsonPath } from './jsonpath.ts'
 import { queryPath } from './jsonpath-exec.ts'
 import type { Procs } from './procs.ts'
@@ -31,42 +31,50 @@ const jsonpath = defineType<JsonPath>({
 
 export const jsonpathTypes: TypeFamily = { jsonpath }
 
-function query(target: Jsonb, path: JsonPath, vars: Jsonb, silent: boolean, ctx: EvalContext): Jsonb[] {
-  return queryPath(path, target.root, vars.root, silent, ctx).items.map((item) => new Jsonb(item))
-}
-
-function exists(target: Jsonb, path: JsonPath, vars: Jsonb | null, silent: boolean, ctx: EvalContext): boolean | null {
-  // In lax mode the first item answers; in strict mode an error anywhere counts.
-  const { items, failed } = queryPath(path, target.root, vars?.root ?? null, silent, ctx, path.lax)
-  return failed ? null : items.length > 0
-}
-
-function match(target: Jsonb, path: JsonPath, vars: Jsonb | null, silent: boolean, ctx: EvalContext): boolean | null {
-  const { items } = queryPath(path, target.root, vars?.root ?? null, silent, ctx)
-  if (items.length === 1) {
-    const value = items[0]!
-    if (typeof value === 'boolean' || value === null) return value
+/** The functions of one kind: those named …_tz may ask for the session's time zone. */
+function bodies(useTz: boolean) {
+  const items = (target: Jsonb, path: JsonPath, vars: Jsonb, silent: boolean, ctx: EvalContext): readonly JsonbValue[] =>
+    queryPath(path, target.root, vars.root, silent, ctx, false, useTz).items
+  return {
+    query: (target: Jsonb, path: JsonPath, vars: Jsonb, silent: boolean, ctx: EvalContext): Jsonb[] =>
+      items(target, path, vars, silent, ctx).map((item) => new Jsonb(item)),
+    exists(target: Jsonb, path: JsonPath, vars: Jsonb | null, silent: boolean, ctx: EvalContext): boolean | null {
+      // In lax mode the first item answers; in strict mode an error anywhere counts.
+      const { items, failed } = queryPath(path, target.root, vars?.root ?? null, silent, ctx, path.lax, useTz)
+      return failed ? null : items.length > 0
+    },
+    match(target: Jsonb, path: JsonPath, vars: Jsonb | null, silent: boolean, ctx: EvalContext): boolean | null {
+      const { items } = queryPath(path, target.root, vars?.root ?? null, silent, ctx, false, useTz)
+      if (items.length === 1) {
+        const value = items[0]!
+        if (typeof value === 'boolean' || value === null) return value
+      }
+      if (silent) return null
+      throw new PgError(SQLSTATE.singletonSqlJsonItemRequired, 'single boolean result is expected')
+    },
+    first(target: Jsonb, path: JsonPath, vars: Jsonb, silent: boolean, ctx: EvalContext): Jsonb | null {
+      const [item] = items(target, path, vars, silent, ctx)
+      return item === undefined ? null : new Jsonb(item)
+    },
+    all: (target: Jsonb, path: JsonPath, vars: Jsonb, silent: boolean, ctx: EvalContext): Jsonb =>
+      new Jsonb(items(target, path, vars, silent, ctx)),
   }
-  if (silent) return null
-  throw new PgError(SQLSTATE.singletonSqlJsonItemRequired, 'single boolean result is expected')
 }
 
-const first = (target: Jsonb, path: JsonPath, vars: Jsonb, silent: boolean, ctx: EvalContext): Jsonb | null =>
-  query(target, path, vars, silent, ctx)[0] ?? null
-const all = (target: Jsonb, path: JsonPath, vars: Jsonb, silent: boolean, ctx: EvalContext): Jsonb =>
-  new Jsonb(queryPath(path, target.root, vars.root, silent, ctx).items)
+const plain = bodies(false)
+const zoned = bodies(true)
 
 export const jsonpathProcs = {
-  jsonb_path_exists: exists,
-  jsonb_path_exists_tz: exists,
-  jsonb_path_exists_opr: (target, path, ctx) => exists(target, path, null, true, ctx),
-  jsonb_path_match: match,
-  jsonb_path_match_tz: match,
-  jsonb_path_match_opr: (target, path, ctx) => match(target, path, null, true, ctx),
-  jsonb_path_query: query,
-  jsonb_path_query_tz: query,
-  jsonb_path_query_first: first,
-  jsonb_path_query_first_tz: first,
-  jsonb_path_query_array: all,
-  jsonb_path_query_array_tz: all,
+  jsonb_path_exists: plain.exists,
+  jsonb_path_exists_tz: zoned.exists,
+  jsonb_path_exists_opr: (target, path, ctx) => plain.exists(target, path, null, true, ctx),
+  jsonb_path_match: plain.match,
+  jsonb_path_match_tz: zoned.match,
+  jsonb_path_match_opr: (target, path, ctx) => plain.match(target, path, null, true, ctx),
+  jsonb_path_query: plain.query,
+  jsonb_path_query_tz: zoned.query,
+  jsonb_path_query_first: plain.first,
+  jsonb_path_query_first_tz: zoned.first,
+  jsonb_path_query_array: plain.all,
+  jsonb_path_query_array_tz: zoned.all,
 } satisfies Procs
