@@ -54,7 +54,7 @@ import { SessionStoreServices } from './store-services.ts'
 import { forgetTemporary } from './temporary.ts'
 import { Timers } from './timers.ts'
 import { TransactionBlock, type TransactionModes } from './transaction-block.ts'
-import { abortTransaction, commitTransaction, runTransactionStatement } from './utility/transaction.ts'
+import { abortTransaction, commitTransaction, failTransaction, runTransactionStatement } from './utility/transaction.ts'
 import { runUtility } from './utility/utility.ts'
 
 /** Who the login proved to be. */
@@ -757,6 +757,6 @@ export class ClientSession implements WireSession {
     if (state === 'idle') return
     this.portals.transactionEnds()
     if (state === 'implicit') return abortTransaction(this)
-    return this.block.fail()
+    return failTransaction(this)
   }
 }

@@ -4,7 +4,7 @@ import type { Oid, TableId } from '../base/ids.ts'
 import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { FIRST_NORMAL_OID } from '../catalog/records.ts'
 import type { DeferredChecks, StoreServices, VirtualRelation } from '../sql/executor/store-services.ts'
-import type { StoreCapabilities } from '../storage/store.ts'
+import type { StoreCapabilities, Transaction } from '../storage/store.ts'
 import type { ClientSession } from './session.ts'
 import { currentRowKey } from './utility/cursors.ts'
 
@@ -26,6 +26,14 @@ export class SessionStoreServices implements StoreServices {
 
   rowIds(table: TableId, count: number): MaybePromise<readonly number[]> {
     return this.#session.keyspace.sequences.rowIds(table, count)
+  }
+
+  readNow(): Transaction {
+    return this.#session.keyspace.catalog.keyspace.begin({
+      isolation: 'read committed',
+      readOnly: true,
+      cancel: this.#session.cancelToken,
+    })
   }
 
   virtualRelation(relation: Oid): VirtualRelation | null {

@@ -1,10 +1,10 @@
 // The transaction block of one session (PostgreSQL's xact.c): idle, implicit, explicit, failed; isolation; savepoints.
 //
-// The store's transaction begins with the first statement that needs it. Invariant: `failed` holds no store transaction except below a
-// savepoint that ROLLBACK TO may return to.
+// The store's transaction begins with the first statement that needs it. Invariant: `failed` holds nothing but what was done before the innermost
+// savepoint, which ROLLBACK TO may return to.
 
 import { PgError } from '../base/errors.ts'
-import type { MaybePromise } from '../base/maybe-promise.ts'
+import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import type { CatalogSpace } from '../catalog/space.ts'
 import type { BeginOptions, IsolationLevel, Keyspace, Savepoint, Transaction } from '../storage/store.ts'
@@ -121,11 +121,14 @@ export class TransactionBlock {
 
   /** ROLLBACK TO: the savepoint stays. Answers what the owner must go back to. */
   rollbackTo(name: string): MaybePromise<Marks> {
-    const index = this.#find(name)
-    const entry = this.#savepoints[index]!
-    this.#savepoints.length = index + 1
-    const { txn } = this
+    this.#savepoints.length = this.#find(name) + 1
     this.state = 'block'
+    return this.#toInnermost()
+  }
+
+  #toInnermost(): MaybePromise<Marks> {
+    const entry = this.#savepoints.at(-1)!
+    const { txn } = this
     if (txn === null) return entry.marks
     let done: MaybePromise<void>
     if (entry.store === null) {
@@ -135,19 +138,13 @@ export class TransactionBlock {
     return done instanceof Promise ? done.then(() => entry.marks) : entry.marks
   }
 
-  /** A statement failed. An implicit transaction or a block without savepoints is rolled back in the store at once: it can only end so. */
-  fail(): MaybePromise<void> {
-    if (this.state === 'idle') return
-    const { txn } = this
-    if (this.state === 'implicit') {
-      this.state = 'idle'
-      this.#forget()
-      return txn?.rollback()
-    }
+  /** A statement of a block failed: undone in the store at once is what it can only end so, back to the innermost savepoint or all (null). */
+  fail(): MaybePromise<Marks | null> {
     this.state = 'failed'
-    if (this.#savepoints.length > 0 || txn === null) return
+    if (this.#savepoints.length > 0) return this.#toInnermost()
+    const { txn } = this
     this.txn = null
-    return txn.rollback()
+    return txn === null ? null : andThen(txn.rollback(), () => null)
   }
 
   /** The end, either way: answers the store's transaction for the caller to commit or roll back. */

@@ -63,13 +63,24 @@ export interface LockOptions {
   timeoutMs: number
   /** Also answer each locked key's newest committed (or own) value. */
   returnValues?: boolean
+  /** For keys read before: one that has no value any more is not locked (status 3), so that it may be inserted anew. */
+  onlyExisting?: boolean
+  /**
+   * One key for each of the keys, locked with it or not at all: who waits for either holds neither. A change of it counts as one of the key.
+   * Only with capabilities.sharedLocks.
+   */
+  companions?: readonly Uint8Array[]
 }
 
-/** 0 locked, unchanged since the read timestamp · 1 locked, but a newer version was committed since · 2 skipped (only with wait 'skip') */
-export type LockStatus = 0 | 1 | 2
+/**
+ * 0 locked, unchanged since the read timestamp · 1 locked, but a newer version was committed since · 2 skipped (only with wait 'skip') ·
+ * 3 gone (only with onlyExisting)
+ */
+export type LockStatus = 0 | 1 | 2 | 3
 export const LOCKED: LockStatus = 0
 export const LOCKED_CHANGED: LockStatus = 1
 export const LOCK_SKIPPED: LockStatus = 2
+export const LOCK_GONE: LockStatus = 3
 
 export interface LockResult {
   readonly status: Uint8Array
@@ -102,6 +113,8 @@ export interface Transaction {
   /** Own writes, then the newest version at or below the read timestamp. The bytes are the caller's to keep. */
   get(key: Uint8Array): MaybePromise<Buffer | null>
   batchGet(keys: readonly Uint8Array[]): MaybePromise<(Buffer | null)[]>
+  /** Own writes, then the newest committed versions, whatever the read timestamp and the isolation level. Locks nothing and waits for nobody's lock. */
+  newest(keys: readonly Uint8Array[]): MaybePromise<(Buffer | null)[]>
   scan(range: KeyRange, options?: ScanOptions): Scanner
   /**
    * Locks keys until the end of the transaction. 'block' waits at most timeoutMs and detects deadlocks; all or nothing except with 'skip'.

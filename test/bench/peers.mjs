@@ -82,11 +82,13 @@ function postgresBin() {
   return existsSync(path.join(bin, 'initdb')) ? bin : null
 }
 
+export const hasPostgres = () => postgresBin() !== null
+
 /**
  * Null when PostgreSQL is not installed. Durable as ours (fsync and synchronous_commit on), passwords checked as ours (SCRAM-SHA-256: most
- * of a login is the client's work on that), its defaults otherwise.
+ * of a login is the client's work on that), its defaults otherwise. `settings`: name=value.
  */
-export async function startPostgres() {
+export async function startPostgres(settings = []) {
   const bin = postgresBin()
   if (bin === null) return null
   const dataDir = mkdtempSync(path.join(tmpdir(), 'pg-bench-'))
@@ -106,7 +108,7 @@ export async function startPostgres() {
   writeFileSync(passwordFile, 'bench\n', { mode: 0o644 })
   run(`${bin}/initdb -D ${dataDir}/data -A scram-sha-256 --pwfile=${passwordFile} -U bench --locale=C.UTF-8 -E UTF8`)
   run(
-    `${bin}/pg_ctl -D ${dataDir}/data -w -l ${dataDir}/log -o "-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=500" start`,
+    `${bin}/pg_ctl -D ${dataDir}/data -w -l ${dataDir}/log -o "-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=500${settings.map((setting) => ` -c ${setting}`).join('')}" start`,
   )
   run(`PGPASSWORD=bench ${bin}/createdb -h 127.0.0.1 -p ${port} -U bench bench`)
   const postmaster = Number(readFileSync(`${dataDir}/data/postmaster.pid`, 'utf8').split('\n')[0])

@@ -11,6 +11,7 @@ import {
   type IsolationLevel,
   type KeyRange,
   type Keyspace,
+  LOCK_GONE,
   LOCK_SKIPPED,
   LOCKED,
   LOCKED_CHANGED,
@@ -164,6 +165,36 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
         expect(await second.get(key('b'))).toBeNull()
         expect((await first.batchGet([key('a'), key('d')])).map(text)).toEqual(['1', null])
         for (const txn of [first, second, third]) await txn.rollback()
+      })
+
+      test('the newest versions are read past the snapshot and past locks', async () => {
+        const keyspace = await fresh()
+        await write(keyspace, { a: '1' })
+        const reader = begin(keyspace)
+        expect(text(await reader.get(key('a')))).toBe('1')
+        await write(keyspace, { a: '2' })
+        await write(keyspace, { b: '1' })
+        const locker = begin(keyspace)
+        await locker.lockKeys([key('a'), key('b')], exclusive)
+        await locker.put(key('a'), bytes('3'))
+        await reader.insert(key('c'), bytes('own'))
+        expect((await reader.newest([key('a'), key('b'), key('c'), key('d')])).map(text)).toEqual(['2', '1', 'own', null])
+        expect(text(await reader.get(key('a')))).toBe('1')
+        for (const txn of [reader, locker]) await txn.rollback()
+      })
+
+      test('a key that is gone is not locked where only existing ones are wanted', async () => {
+        const keyspace = await fresh()
+        await write(keyspace, { a: '1', b: '1', c: '1' })
+        const late = begin(keyspace)
+        expect(text(await late.get(key('a')))).toBe('1')
+        await write(keyspace, { a: null, b: '2' })
+        const { status } = await late.lockKeys([key('a'), key('b'), key('c')], { ...exclusive, onlyExisting: true })
+        expect([...status]).toEqual([LOCK_GONE, LOCKED_CHANGED, LOCKED])
+        await write(keyspace, { a: '3' })
+        const other = begin(keyspace)
+        await expectKind('lockNotAvailable', () => other.lockKeys([key('b')], { ...exclusive, wait: 'nowait' }))
+        for (const txn of [late, other]) await txn.rollback()
       })
 
       test('timestamps grow and a transaction that wrote nothing has none', async () => {

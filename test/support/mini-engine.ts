@@ -310,6 +310,7 @@ export class MiniEngine {
         autocommit: false,
         lockTimeoutMs: 5000,
         rowIds: (table, count) => this.#sequences.rowIds(table, count),
+        readNow: () => this.begin(),
         virtualRelation: () => null,
         cursorRow: () => {
           throw new Error('no cursors here')

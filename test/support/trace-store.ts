@@ -93,6 +93,11 @@ class TracedTransaction implements Transaction {
     return this.#inner.batchGet(keys)
   }
 
+  newest(keys: readonly Uint8Array[]) {
+    for (const key of keys) this.#add('get', key)
+    return this.#inner.newest(keys)
+  }
+
   scan(range: KeyRange, options?: ScanOptions): Scanner {
     this.#add('scan', range.start, range.end)
     const scanner = options === undefined ? this.#inner.scan(range) : this.#inner.scan(range, options)

@@ -2,7 +2,7 @@
 
 import { notSupported, PgError } from '../../base/errors.ts'
 import type { Timestamp } from '../../base/ids.ts'
-import type { MaybePromise } from '../../base/maybe-promise.ts'
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { CatalogMiss } from '../../catalog/snapshot.ts'
 import { type NodeOf, nodeAs } from '../../sql/parser/nodes.ts'
@@ -11,7 +11,7 @@ import { KvError } from '../../storage/kv-error.ts'
 import type { IsolationLevel, Transaction } from '../../storage/store.ts'
 import type { ClientSession } from '../session.ts'
 import { hasOnCommit, onCommitTemporary } from '../temporary.ts'
-import { noActiveTransaction, type TransactionModes } from '../transaction-block.ts'
+import { type Marks, noActiveTransaction, type TransactionModes } from '../transaction-block.ts'
 
 /** Ends the transaction by committing it; on failure it is rolled back and the error thrown. */
 export function commitTransaction(session: ClientSession): MaybePromise<void> {
@@ -114,6 +114,26 @@ export function abortTransaction(session: ClientSession): MaybePromise<void> {
   }
 }
 
+/** A statement of a block failed: its work since the innermost savepoint, or all, is undone and holds nobody up, whenever the block ends. */
+export function failTransaction(session: ClientSession): MaybePromise<void> {
+  return andThen(session.block.fail(), (marks) => {
+    if (marks !== null) restore(session, marks)
+    else {
+      session.keyspace.locks.releaseTo(session.lockHolder)
+      session.advisory.transactionEnds()
+    }
+  })
+}
+
+/** Back to a savepoint with everything besides the store's part. */
+function restore(session: ClientSession, marks: Marks): void {
+  session.settings.rollbackTo(marks.settings)
+  session.deferred.rollbackTo(marks.deferred)
+  session.notifications.rollbackTo(marks.notifications)
+  session.catalogTxn?.rollbackTo(marks.catalog)
+  session.keyspace.locks.releaseTo(session.lockHolder, marks.locks)
+}
+
 /** Everything that ends with the transaction besides the store's part. */
 function finish(session: ClientSession, committed: boolean): void {
   session.block.end()
@@ -212,15 +232,10 @@ export function runTransactionStatement(session: ClientSession, statement: Parse
     case 'TRANS_STMT_ROLLBACK_TO': {
       if (!block.inBlock) throw noActiveTransaction('ROLLBACK TO SAVEPOINT')
       const marks = block.rollbackTo(node.savepoint_name!)
-      const restore = (to: Awaited<typeof marks>) => {
-        session.settings.rollbackTo(to.settings)
-        session.deferred.rollbackTo(to.deferred)
-        session.notifications.rollbackTo(to.notifications)
-        session.catalogTxn?.rollbackTo(to.catalog)
-        session.keyspace.locks.releaseTo(session.lockHolder, to.locks)
+      return andThen(marks, (to) => {
+        restore(session, to)
         return 'ROLLBACK'
-      }
-      return marks instanceof Promise ? marks.then(restore) : restore(marks)
+      })
     }
     default:
       throw notSupported('prepared transactions are not supported', 'Two-phase commit across databases is not available.')
@@ -236,8 +251,8 @@ function setSavepoint(session: ClientSession, name: string): MaybePromise<string
       settings: session.settings.mark(),
       catalog: session.catalogTxn?.savepoint() ?? 0,
       deferred: session.deferred.mark(),
-      notifications: session.notifications.mark(),
       locks: session.lockHolder.taken.length,
+      notifications: session.notifications.mark(),
     })
     return 'SAVEPOINT'
   }

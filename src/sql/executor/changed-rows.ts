@@ -4,7 +4,7 @@
 import type { Row } from '../../base/datum.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { RowReader } from '../../storage/rows/row-codec.ts'
-import { LOCK_SKIPPED, LOCKED_CHANGED, type LockResult } from '../../storage/store.ts'
+import { LOCK_SKIPPED, LOCKED_CHANGED, type LockResult, type Transaction } from '../../storage/store.ts'
 import type { Predicate } from './expr/predicate.ts'
 import { xminOf } from './system-columns.ts'
 
@@ -29,17 +29,17 @@ function withVersion(row: Row, version: Row, stored: Buffer, slots: VersionSlots
 }
 
 /**
- * The input rows that may go on, in place: `rows` holds them afterwards (with their newest versions), `keys` their keys. `newest` reads a
- * locked key's newest value again where the lock did not answer it.
+ * The input rows that may go on, in place: `rows` holds them afterwards (with their newest versions), `keys` their keys. `txn` holds the locks that
+ * `locked` tells of.
  */
 export function keepLocked(
   rows: Row[],
   keys: Buffer[],
+  txn: Transaction,
   locked: LockResult,
   slots: VersionSlots,
   reader: RowReader,
   recheck: Predicate | null,
-  newest: (key: Buffer) => MaybePromise<Buffer | null>,
   onChange: () => void,
 ): MaybePromise<void> {
   const { status } = locked
@@ -49,9 +49,8 @@ export function keepLocked(
     keys[kept++] = keys[i]!
   }
   const changed = (i: number): MaybePromise<void> =>
-    andThen(newest(keys[i]!), (value) => {
-      // Deleted meanwhile: as if it had never been found.
-      if (value === null) return undefined
+    andThen(txn.newest([keys[i]!]), ([value]) => {
+      if (value == null) return undefined
       onChange()
       const row = withVersion(rows[i]!, reader.readPair(keys[i]!, value), value, slots)
       if (recheck === null) {
@@ -64,7 +63,8 @@ export function keepLocked(
     })
   const from = (start: number): MaybePromise<void> => {
     for (let i = start; i < status.length; i++) {
-      if (status[i] === LOCK_SKIPPED) continue
+      // Skipped, or deleted meanwhile: as if it had never been found.
+      if (status[i]! >= LOCK_SKIPPED) continue
       if (status[i] !== LOCKED_CHANGED) {
         keep(i, rows[i]!)
         continue

@@ -13,7 +13,7 @@ import { indexPrefix, rowPrefix, rowRange } from '../../storage/rows/keys.ts'
 import { lockRows } from '../../storage/rows/locks.ts'
 import { compileRowReader, rowKeyInValue } from '../../storage/rows/row-codec.ts'
 import { type RowScanner, scanIndex, scanTable, uniqueKey } from '../../storage/rows/table-reader.ts'
-import { LOCKED_CHANGED, type Transaction } from '../../storage/store.ts'
+import { LOCKED, LOCKED_CHANGED, type Transaction } from '../../storage/store.ts'
 import { type Compilation, detached } from './compilation.ts'
 import { compileExpr } from './expr/compile.ts'
 import { fitKey } from './key-bounds.ts'
@@ -91,6 +91,8 @@ export function makeForeignKeys(access: TableAccess, cx: Compilation, set: Modif
     },
   }
 }
+
+const concurrentUpdate = (): PgError => new PgError(SQLSTATE.tRSerializationFailure, 'could not serialize access due to concurrent update')
 
 function sameDatum(a: Datum, b: Datum, type: Oid, cx: Compilation): boolean {
   if (a === null || b === null) return a === b
@@ -223,15 +225,9 @@ class Referencing {
     })
   }
 
-  /** Keys that this snapshot does not have may have been committed since. */
+  /** Keys that a statement's snapshot does not have may have been committed since; a transaction's own snapshot stays what it is. */
   #newest(txn: Transaction, items: readonly { lookup: Buffer }[]): MaybePromise<readonly (Buffer | null)[]> {
-    if (items.length === 0) return []
-    const { lockTimeoutMs } = this.#cx.state.store
-    const locked = txn.lockKeys(
-      items.map((item) => item.lookup),
-      { mode: 'shared', wait: 'block', timeoutMs: lockTimeoutMs, returnValues: true },
-    )
-    return andThen(locked, ({ values }) => values!)
+    return items.length === 0 || txn.isolation !== 'read committed' ? [] : txn.newest(items.map((item) => item.lookup))
   }
 
   #lock(txn: Transaction, rowKeys: readonly Buffer[], items: readonly { lookup: Buffer; row: Row }[]): MaybePromise<void> {
@@ -241,7 +237,7 @@ class Referencing {
       const changed = items.filter((_, i) => status[i] === LOCKED_CHANGED)
       if (changed.length === 0) return undefined
       return andThen(this.#newest(txn, changed), (values) => {
-        for (let i = 0; i < changed.length; i++) if (values[i] === null) throw this.#missing(changed[i]!.row)
+        for (let i = 0; i < changed.length; i++) if (values[i] == null) throw this.#missing(changed[i]!.row)
       })
     })
   }
@@ -359,12 +355,73 @@ class Referenced {
 
   /** Throws if rows refer to the key still; another row may have taken its place (NO ACTION only). */
   #refuse(txn: Transaction, key: GoneKey, action: string): MaybePromise<void> {
+    const look = (): MaybePromise<boolean> =>
+      andThen(this.#children(txn, key, 1), (found) => {
+        if (found.rows.length === 0) return false
+        return andThen(this.#stays(txn, found), (stays) => {
+          if (stays) throw this.#stillReferenced(key, action)
+          return andThen(txn.refreshReadTs(), () => true)
+        })
+      })
     return andThen(this.#keyExists(txn, key), (exists) => {
       if (exists && action === 'a') return undefined
-      return andThen(this.#children(txn, key, 1), (found) => {
-        if (found.rows.length > 0) throw this.#stillReferenced(key, action)
-      })
+      return andThen(loop(look), () =>
+        andThen(this.#newChildren(txn, key), (some) => {
+          if (some) throw this.#stillReferenced(key, action)
+        }),
+      )
     })
+  }
+
+  /** Whether a row that refers to the key still does when those who are deleting or changing it have ended; 40001 if a snapshot is to stay. */
+  #stays(txn: Transaction, found: { keys: Buffer[]; rows: Row[] }): MaybePromise<boolean> {
+    const { store } = this.#cx.state
+    if (store.autocommit) return true
+    const locked = lockRows(txn, store.capabilities, found.keys, 'key share', { wait: 'block', timeoutMs: store.lockTimeoutMs })
+    return andThen(locked, () =>
+      andThen(txn.newest(found.keys), ([value]) => {
+        if (value != null && this.#refers(found.keys[0]!, value, found.rows[0]!)) return true
+        if (txn.isolation !== 'read committed') throw concurrentUpdate()
+        return false
+      }),
+    )
+  }
+
+  /** Whether the stored row has the foreign key of `before`. */
+  #refers(key: Buffer, value: Buffer, before: Row): boolean {
+    const { descriptor } = this.#child
+    const now = this.#set.of(descriptor.oid).reader.readPair(key, value)
+    return this.#fk.columns.every((attnum) =>
+      sameDatum(now[attnum - 1]!, before[attnum - 1]!, descriptor.columns[attnum - 1]!.type, this.#cx),
+    )
+  }
+
+  /**
+   * Above READ COMMITTED: whether rows that this snapshot does not show refer to the key. Nobody can add one any more: the key is locked. What is
+   * committed now is looked through, and of that what this transaction has not itself deleted or changed.
+   */
+  #newChildren(txn: Transaction, key: GoneKey): MaybePromise<boolean> {
+    if (txn.isolation === 'read committed') return false
+    return this.#reading((now) =>
+      andThen(this.#children(now, key, Number.POSITIVE_INFINITY), (found) =>
+        andThen(txn.newest(found.keys), (values) =>
+          values.some((value, i) => value !== null && this.#refers(found.keys[i]!, value, found.rows[i]!)),
+        ),
+      ),
+    )
+  }
+
+  #reading<T>(read: (now: Transaction) => MaybePromise<T>): MaybePromise<T> {
+    const now = this.#cx.state.store.readNow()
+    let answer: MaybePromise<T>
+    try {
+      answer = read(now)
+    } catch (error) {
+      return andThen(now.rollback(), () => {
+        throw error
+      })
+    }
+    return answer instanceof Promise ? answer.finally(() => now.rollback()) : andThen(now.rollback(), () => answer)
   }
 
   #keyExists(txn: Transaction, key: GoneKey): MaybePromise<boolean> {
@@ -433,7 +490,7 @@ class Referenced {
   #actOn(modifier: TableModifier, key: GoneKey, action: string, values: readonly Datum[] | null): MaybePromise<void> {
     const again = (): MaybePromise<boolean> =>
       andThen(this.#children(this.#cx.state.txn, key, READ_BATCH), (found) => {
-        if (found.rows.length === 0) return false
+        if (found.rows.length === 0) return this.#noneAppeared(key)
         return andThen(this.#lockChildren(found), (unchanged) => {
           // Somebody changed one of them while we waited: look again.
           if (!unchanged) return andThen(this.#cx.state.txn.refreshReadTs(), () => true)
@@ -445,12 +502,20 @@ class Referenced {
     return loop(again)
   }
 
+  /** False, or 40001: what this snapshot does not show cannot be acted on. */
+  #noneAppeared(key: GoneKey): MaybePromise<false> {
+    return andThen(this.#newChildren(this.#cx.state.txn, key), (some) => {
+      if (some) throw concurrentUpdate()
+      return false
+    })
+  }
+
   /** Whether they are as they were read. */
   #lockChildren(found: { keys: Buffer[] }): MaybePromise<boolean> {
     const { txn, store } = this.#cx.state
     if (store.autocommit) return true
     const locked = lockRows(txn, store.capabilities, found.keys, 'update', { wait: 'block', timeoutMs: store.lockTimeoutMs })
-    return andThen(locked, ({ status }) => !status.includes(LOCKED_CHANGED))
+    return andThen(locked, ({ status }) => status.every((one) => one === LOCKED))
   }
 
   /** `values`: one per column of the key; null = NULLs. */

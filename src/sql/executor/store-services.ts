@@ -34,6 +34,8 @@ export interface StoreServices {
   /** lock_timeout; 0 = none. */
   lockTimeoutMs: number
   rowIds(table: TableId, count: number): MaybePromise<readonly number[]>
+  /** A transaction that reads what is committed now; the caller rolls it back. */
+  readNow(): Transaction
   /** Null: the relation has no rows of its own here. */
   virtualRelation(relation: Oid): VirtualRelation | null
   /** The key of the table's row that a cursor stands on (WHERE CURRENT OF). */

@@ -79,6 +79,12 @@ export class LockTable {
     return entry.sharers?.has(owner) === true ? 'shared' : null
   }
 
+  /** Who holds `key` exclusively. */
+  exclusiveHolder(key: string): LockOwner | null {
+    const entry = this.#locks.get(key)
+    return entry === undefined ? null : isContended(entry) ? entry.exclusive : entry
+  }
+
   /** Takes the lock if that needs no waiting. */
   tryLock(key: string, owner: LockOwner, mode: LockMode): boolean {
     const entry = this.#locks.get(key)

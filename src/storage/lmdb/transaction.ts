@@ -9,6 +9,7 @@ import {
   type CommitOptions,
   type IsolationLevel,
   type KeyRange,
+  LOCK_GONE,
   LOCK_SKIPPED,
   LOCKED,
   LOCKED_CHANGED,
@@ -168,6 +169,16 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
     return values
   }
 
+  newest(keys: readonly Uint8Array[]): (Buffer | null)[] {
+    this.#alive()
+    const { reader, visibleStamp } = this.engine
+    return keys.map((key) => {
+      const own = this.writes?.get(keyString(key))
+      if (own !== undefined) return ownValue(own)
+      return reader.read(key, visibleStamp, this.id) ? reader.copy() : null
+    })
+  }
+
   scan(range: KeyRange, options?: ScanOptions): Scanner {
     this.#alive()
     return new LmdbScanner(this, range, options)
@@ -252,13 +263,15 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
     try {
       for (let i = first; i < keys.length; i++) {
         const key = keyString(keys[i]!)
-        if (!this.#tryLock(key, options.mode)) {
+        const companion = options.companions === undefined ? null : keyString(options.companions[i]!)
+        const blocked = this.#tryBoth(key, companion, options, heldBefore, i, result, snapshot)
+        if (blocked !== null) {
           if (options.wait === 'skip') {
             result.status[i] = LOCK_SKIPPED
             continue
           }
           if (options.wait === 'nowait') throw new KvError('lockNotAvailable', 'could not obtain lock', { key: keys[i]! })
-          return this.#wait(key, options.mode, options.timeoutMs).then(
+          return this.#wait(blocked, options.mode, options.timeoutMs).then(
             () => {
               this.#alive()
               return this.#lockFrom(i, keys, options, result, snapshot, heldBefore)
@@ -269,7 +282,6 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
             },
           )
         }
-        this.#examine(i, key, result, snapshot)
       }
     } catch (error) {
       this.#releaseSince(heldBefore)
@@ -278,21 +290,60 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
     return undefined
   }
 
+  /** Locks and judges a key, its companion too, without waiting. Answers which of them somebody else holds; neither was taken then. */
+  #tryBoth(
+    key: string,
+    companion: string | null,
+    { mode, onlyExisting }: LockOptions,
+    heldBefore: number,
+    i: number,
+    result: LockResult,
+    snapshot: number,
+  ): string | null {
+    if (!this.#tryLock(key, mode)) {
+      if (companion !== null) this.#giveBack(companion, heldBefore)
+      return key
+    }
+    this.#examine(i, key, result, snapshot)
+    if (onlyExisting === true && !this.#found && this.writes?.get(key) === undefined) {
+      result.status[i] = LOCK_GONE
+      this.#giveBack(key, heldBefore)
+      if (companion !== null) this.#giveBack(companion, heldBefore)
+      return null
+    }
+    if (companion === null) return null
+    if (!this.#tryLock(companion, mode)) {
+      this.#giveBack(key, heldBefore)
+      return companion
+    }
+    if (this.#changed(companion, snapshot)) result.status[i] = LOCKED_CHANGED
+    return null
+  }
+
+  /** Releases a lock if it was taken since `heldBefore` of them were held. */
+  #giveBack(key: string, heldBefore: number): void {
+    const at = this.heldKeys.lastIndexOf(key)
+    if (at < heldBefore) return
+    this.heldKeys.splice(at, 1)
+    this.engine.locks.release(key, this)
+  }
+
   /** Judges a key that #tryLock has just locked and read. */
   #examine(i: number, name: string, result: LockResult, snapshot: number): void {
-    const { reader } = this.engine
-    if (reader.newestStamp > snapshot && snapshot !== ANY) {
-      if (this.isolation !== 'read committed') {
-        throw new KvError('writeConflict', 'could not serialize access due to concurrent update', {
-          key: Buffer.from(name, 'latin1'),
-          retryable: true,
-        })
-      }
-      result.status[i] = LOCKED_CHANGED
-    } else result.status[i] = LOCKED
+    result.status[i] = this.#changed(name, snapshot) ? LOCKED_CHANGED : LOCKED
     if (result.values === null) return
     const own = this.writes?.get(name)
-    result.values[i] = own !== undefined ? ownValue(own) : this.#found ? reader.copy() : null
+    result.values[i] = own !== undefined ? ownValue(own) : this.#found ? this.engine.reader.copy() : null
+  }
+
+  /** Whether the key that #tryLock has just read has a version newer than the snapshot: above READ COMMITTED that is the end. */
+  #changed(name: string, snapshot: number): boolean {
+    if (this.engine.reader.newestStamp <= snapshot || snapshot === ANY) return false
+    if (this.isolation === 'read committed') return true
+    throw new KvError('writeConflict', 'could not serialize access due to concurrent update', {
+      key: Buffer.from(name, 'latin1'),
+      retryable: true,
+    })
   }
 
   // Writes
@@ -383,7 +434,10 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
       if (own !== undefined) {
         if (own.kind === VALUE) throw exists(key)
       } else {
-        if (!this.#lockInsertion(name)) return this.#insertLater(i, name, keys, values)
+        if (!this.#lockInsertion(name)) {
+          if (this.#standsLocked(key, name, snapshot)) throw exists(key)
+          return this.#insertLater(i, name, keys, values)
+        }
         this.#gap ??= new Gap()
         if (!this.engine.reads.absent(name, this.#gap)) {
           const { reader } = this.engine
@@ -418,6 +472,16 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
 
   hasWritten(key: string): boolean {
     return this.writes?.get(key) !== undefined
+  }
+
+  /** The key has a value that whoever holds its lock has not touched: however they end, it stands, so nothing is waited for. */
+  #standsLocked(key: Uint8Array, name: string, snapshot: number): boolean {
+    if (this.engine.locks.exclusiveHolder(name)?.hasWritten(name) === true) return false
+    const { reader } = this.engine
+    const found = reader.read(key, ANY, this.id)
+    if (reader.foreign !== null) return false
+    if (this.serializable !== null) this.#noteRead(key, reader.newestStamp, snapshot, false)
+    return found
   }
 
   #insertLater(i: number, name: string, keys: readonly Uint8Array[], values: readonly Uint8Array[]): Promise<void> {

@@ -7,7 +7,8 @@
 //   FOR UPDATE        X           X               all
 //
 // On a store without shared locks an S is an X: on the row key for SHARE, on one of a few stripes of the key lock for KEY SHARE, and UPDATE
-// takes all stripes; so that foreign-key checks under one hot parent meet only on the same stripe.
+// takes all stripes; so that foreign-key checks under one hot parent meet only on the same stripe. Where S is real, UPDATE takes both keys at once or
+// neither: who holds one of them (a child's INSERT, then an UPDATE of its parent) must not run into somebody who waits for it with the other.
 
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { LOCK_SKIPPED, LOCKED_CHANGED, type LockOptions, type LockResult, type StoreCapabilities, type Transaction } from '../store.ts'
@@ -38,7 +39,7 @@ export function keyLocksOf(capabilities: StoreCapabilities, rowKey: Buffer): Buf
 
 /**
  * Locks rows. Status 1 (changed since the snapshot) of a 'key share' means that the row's key was deleted or changed: read again at a new
- * snapshot. LockResult is by row.
+ * snapshot. LockResult is by row; a row that is gone is not locked (status 3).
  */
 export function lockRows(
   txn: Transaction,
@@ -48,39 +49,48 @@ export function lockRows(
   options: RowLockOptions,
 ): MaybePromise<LockResult> {
   const shared = capabilities.sharedLocks
-  const exclusive: LockOptions = { mode: 'exclusive', ...options }
+  const exclusive: LockOptions = { mode: 'exclusive', onlyExisting: true, ...options }
   switch (mode) {
     case 'no key update':
       return txn.lockKeys(rowKeys, exclusive)
     case 'share':
       return txn.lockKeys(rowKeys, shared ? { ...exclusive, mode: 'shared' } : exclusive)
     case 'key share': {
-      if (shared) return txn.lockKeys(rowKeys.map(keyLockOf), { ...exclusive, mode: 'shared', returnValues: false })
+      const keyLock: LockOptions = { ...options, mode: shared ? 'shared' : 'exclusive', returnValues: false }
+      if (shared) return txn.lockKeys(rowKeys.map(keyLockOf), keyLock)
       const n = nextStripe++ % STRIPES
       return txn.lockKeys(
         rowKeys.map((key) => stripe(keyLockOf(key), n)),
-        { ...exclusive, returnValues: false },
+        keyLock,
       )
     }
     case 'update':
-      return andThen(txn.lockKeys(rowKeys, exclusive), (rows) => {
-        const kept = rowKeys.filter((_, i) => rows.status[i] !== LOCK_SKIPPED)
-        const locks = kept.flatMap((key) => keyLocksOf(capabilities, key))
-        const perRow = shared ? 1 : STRIPES
-        return andThen(txn.lockKeys(locks, { ...exclusive, returnValues: false }), (keys) => {
-          let at = 0
-          for (let i = 0; i < rowKeys.length; i++) {
-            if (rows.status[i] === LOCK_SKIPPED) continue
-            for (let n = 0; n < perRow; n++) {
-              const status = keys.status[at++]!
-              if (status === LOCK_SKIPPED) {
-                rows.status[i] = LOCK_SKIPPED
-                if (rows.values !== null) rows.values[i] = null
-              } else if (status === LOCKED_CHANGED && rows.status[i] !== LOCK_SKIPPED) rows.status[i] = LOCKED_CHANGED
-            }
-          }
-          return rows
-        })
-      })
+      if (shared) return txn.lockKeys(rowKeys, { ...exclusive, companions: rowKeys.map(keyLockOf) })
+      return andThen(txn.lockKeys(rowKeys, exclusive), (rows) => lockStripes(txn, capabilities, rowKeys, rows, { mode: 'exclusive', ...options }))
   }
+}
+
+/** The second half of 'update' without shared locks: all stripes of the rows' key locks. */
+function lockStripes(
+  txn: Transaction,
+  capabilities: StoreCapabilities,
+  rowKeys: readonly Buffer[],
+  rows: LockResult,
+  options: LockOptions,
+): MaybePromise<LockResult> {
+  const locks = rowKeys.flatMap((key, i) => (rows.status[i]! >= LOCK_SKIPPED ? [] : keyLocksOf(capabilities, key)))
+  return andThen(txn.lockKeys(locks, { ...options, returnValues: false }), (keys) => {
+    let at = 0
+    for (let i = 0; i < rowKeys.length; i++) {
+      if (rows.status[i]! >= LOCK_SKIPPED) continue
+      for (let n = 0; n < STRIPES; n++) {
+        const status = keys.status[at++]!
+        if (status === LOCK_SKIPPED) {
+          rows.status[i] = LOCK_SKIPPED
+          if (rows.values !== null) rows.values[i] = null
+        } else if (status === LOCKED_CHANGED && rows.status[i] !== LOCK_SKIPPED) rows.status[i] = LOCKED_CHANGED
+      }
+    }
+    return rows
+  })
 }

@@ -21,6 +21,8 @@ export interface LockTarget {
   /** The timestamp it was (or will be) locked at. */
   ts: bigint
   locked: boolean
+  /** Not locked because it has no value any more. */
+  gone: boolean
   value: Buffer | null
 }
 
@@ -35,6 +37,8 @@ export interface LockCall {
   readonly timeoutMs: number
   readonly returnValues: boolean
   readonly mustNotExist: boolean
+  /** Keys found changed are locked only if they still have a value. */
+  readonly onlyExisting: boolean
   readonly cancel: CancelToken | null
   /** The transaction's primary key; the call sets it when it locks the first one. */
   primary: Buffer | null
@@ -104,7 +108,10 @@ async function lockPart(call: LockCall, part: { region: Region; items: LockTarge
   while (pending.length > 0) {
     cancel?.check()
     const ts = pending[0]!.ts
-    const now = pending.every((target) => target.ts === ts) ? pending : pending.filter((target) => target.ts === ts)
+    const onlyExisting = call.onlyExisting && pending[0]!.changedTs !== 0n
+    // A key that may turn out to be gone can be the primary of others only when it is locked.
+    const alone = onlyExisting && call.primary === null
+    const now = alone ? [pending[0]!] : pending.every((target) => target.ts === ts) ? pending : pending.filter((target) => target.ts === ts)
     const primary = call.primary ?? now[0]!.key
     if (ts > call.maxTs) call.maxTs = ts
     const sentAt = performance.now()
@@ -125,7 +132,8 @@ async function lockPart(call: LockCall, part: { region: Region; items: LockTarge
         for_update_ts: ts,
         is_first_lock: call.primary === null && now.length === 1,
         wait_timeout: BigInt(Math.ceil(patience)),
-        return_values: call.returnValues,
+        return_values: call.returnValues || onlyExisting,
+        lock_only_if_exists: onlyExisting,
         min_commit_ts: ts + 1n,
       },
       { backoff, size: 0 },
@@ -142,15 +150,15 @@ async function lockPart(call: LockCall, part: { region: Region; items: LockTarge
       return lockAll(call, pending, deadline, backoff)
     }
     if (answer.errors.length === 0) {
-      call.primary ??= primary
       now.forEach((target, i) => {
-        target.locked = true
-        if (call.returnValues) {
-          const value = answer.values[i]
-          target.value = value === undefined || answer.not_founds[i] === true ? null : Buffer.from(value)
-        }
+        const value = answer.values[i]
+        const absent = value === undefined || answer.not_founds[i] === true
+        target.gone = onlyExisting && absent
+        target.locked = !target.gone
+        if (call.returnValues) target.value = absent ? null : Buffer.from(value)
       })
-      pending = pending === now ? [] : pending.filter((target) => !target.locked)
+      if (now.some((target) => target.locked)) call.primary ??= primary
+      pending = pending === now ? [] : pending.filter((target) => !target.locked && !target.gone)
       continue
     }
     const error = answer.errors.find(({ locked }) => locked === undefined) ?? answer.errors[0]!

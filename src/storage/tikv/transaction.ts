@@ -9,6 +9,7 @@ import {
   type CommitOptions,
   type IsolationLevel,
   type KeyRange,
+  LOCK_GONE,
   LOCK_SKIPPED,
   LOCKED,
   LOCKED_CHANGED,
@@ -24,6 +25,7 @@ import type { Capability } from './codec.ts'
 import { commitTransaction, type Mutation, startHeartbeat } from './commit.ts'
 import type { Engine } from './engine.ts'
 import { MAX_TS } from './gate.ts'
+import { inParallel } from './parallel.ts'
 import { acquireLocks, type LockCall, type LockTarget, lockHeld, releaseLocks } from './pessimistic.ts'
 import { Op, PessimisticAction } from './proto/kvrpcpb.ts'
 import type { SnapshotHolder } from './safe-points.ts'
@@ -46,12 +48,15 @@ interface HeldLock {
  */
 const LOCKS_ARE_SAFE_MS = 5000
 
-type Acquisition = Pick<LockCall, 'wait' | 'timeoutMs' | 'returnValues' | 'mustNotExist'>
+type Acquisition = Pick<LockCall, 'wait' | 'timeoutMs' | 'returnValues' | 'mustNotExist' | 'onlyExisting'>
 
 interface SavepointState {
   readonly log: number
   readonly locks: number
 }
+
+/** Point reads under way for `newest`. */
+const NEWEST_AT_ONCE = 16
 
 /** The later of two timestamps; Math.max takes no bigints. */
 function later(a: bigint, b: bigint): bigint {
@@ -176,6 +181,23 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     })
   }
 
+  newest(keys: readonly Uint8Array[]): MaybePromise<(Buffer | null)[]> {
+    this.#alive()
+    return keys.length === 0 ? [] : this.#newest(keys)
+  }
+
+  /** Point reads each: only those may ask for the newest version. */
+  async #newest(keys: readonly Uint8Array[]): Promise<(Buffer | null)[]> {
+    const view = new Snapshot(this.engine, this.capability, MAX_TS, this.#options.cancel ?? null)
+    const values = new Array<Buffer | null>(keys.length)
+    await inParallel([...keys.entries()], NEWEST_AT_ONCE, async ([i, key]) => {
+      const physical = this.capability.key(key)
+      const own = this.writes?.entries.get(physical.latin1Slice())
+      values[i] = own === undefined ? await view.get(physical) : own.value === null ? null : Buffer.from(own.value)
+    })
+    return values
+  }
+
   scan(range: KeyRange, options?: ScanOptions): Scanner {
     this.#alive()
     return new TikvScanner(this, range, options)
@@ -212,7 +234,12 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
       if (!targets.has(name)) targets.set(name, this.#target(key, name))
     }
     if (targets.size > 0) {
-      await this.#acquire([...targets.values()], { ...options, returnValues: returnValues || unchecked.length > 0, mustNotExist: false })
+      await this.#acquire([...targets.values()], {
+        ...options,
+        returnValues: returnValues || unchecked.length > 0,
+        mustNotExist: false,
+        onlyExisting: options.onlyExisting === true && unchecked.length === 0,
+      })
     }
     // Under an own lock the commit would not look whether these exist.
     for (const { key, name, value } of unchecked) {
@@ -224,7 +251,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
       const name = names[i]!
       const held = this.#locks.get(name)
       if (held === undefined) {
-        status[i] = LOCK_SKIPPED
+        status[i] = targets.get(name)?.gone === true ? LOCK_GONE : LOCK_SKIPPED
         continue
       }
       status[i] = held.changedTs > this.#readTs ? LOCKED_CHANGED : LOCKED
@@ -236,7 +263,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
   }
 
   #target(key: Buffer, name: string): LockTarget {
-    return { key, name, changedTs: 0n, ts: this.#readTs, locked: false, value: null }
+    return { key, name, changedTs: 0n, ts: this.#readTs, locked: false, gone: false, value: null }
   }
 
   #call(options: Acquisition, failOnChange: boolean): LockCall {
@@ -250,6 +277,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
       timeoutMs: options.timeoutMs,
       returnValues: options.returnValues,
       mustNotExist: options.mustNotExist,
+      onlyExisting: options.onlyExisting,
       cancel: this.#options.cancel ?? null,
       primary: this.#primary,
       maxTs: this.#maxForUpdateTs,
@@ -264,7 +292,12 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     // What is held already is asked for its value only, and not given back by a failure.
     for (const target of again) target.ts = later(this.#maxForUpdateTs, target.ts)
     if (again.length > 0) {
-      const held: LockCall = { ...call, returnValues: options.returnValues || options.mustNotExist, mustNotExist: false }
+      const held: LockCall = {
+        ...call,
+        returnValues: options.returnValues || options.mustNotExist,
+        mustNotExist: false,
+        onlyExisting: false,
+      }
       try {
         await lockHeld(held, again)
       } finally {
@@ -318,11 +351,11 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
 
   /** Takes locks again that may have got lost. Fails if the keys were locked or committed by others since: then the transaction is over. */
   async #renew(held: readonly HeldLock[]): Promise<void> {
-    const call = this.#call({ wait: 'nowait', timeoutMs: 0, returnValues: false, mustNotExist: false }, true)
+    const call = this.#call({ wait: 'nowait', timeoutMs: 0, returnValues: false, mustNotExist: false, onlyExisting: false }, true)
     try {
       await lockHeld(
         call,
-        held.map(({ key, name, ts }) => ({ key, name, changedTs: 0n, ts, locked: false, value: null })),
+        held.map(({ key, name, ts }) => ({ key, name, changedTs: 0n, ts, locked: false, gone: false, value: null })),
       )
     } catch (error) {
       if (!(error instanceof KvError) || error.kind === 'unavailable' || error.kind === 'closed') throw error
@@ -426,7 +459,13 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
   async #insertLocked(targets: LockTarget[], entries: { key: Buffer; name: string }[], values: Buffer[]): Promise<void> {
     await this.#start()
     for (const target of targets) target.ts = this.#readTs
-    await this.#acquire(targets, { wait: 'block', timeoutMs: this.lockTimeoutMs, returnValues: false, mustNotExist: true })
+    await this.#acquire(targets, {
+      wait: 'block',
+      timeoutMs: this.lockTimeoutMs,
+      returnValues: false,
+      mustNotExist: true,
+      onlyExisting: false,
+    })
     for (let i = 0; i < entries.length; i++) this.#insertOne(entries[i]!, values[i]!, false)
   }
 

@@ -40,13 +40,6 @@ export function compileLockRows(plan: LockRows, cx: Compilation): Operator {
   const slicer = makeSlicer(state)
   const types = plan.input.targetList.map((entry) => entry.expr.type)
 
-  const newest =
-    (mark: Mark) =>
-    (key: Buffer): MaybePromise<Buffer | null> => {
-      const shared = mark.strength === 'share' || mark.strength === 'key share'
-      const options = { wait: 'block', timeoutMs: state.store.lockTimeoutMs, returnValues: true } as const
-      return andThen(state.txn.lockKeys([key], { ...options, mode: shared ? 'shared' : 'exclusive' }), ({ values }) => values![0]!)
-    }
   const unavailable = (mark: Mark, error: unknown): never => {
     if (error instanceof KvError && error.kind === 'lockNotAvailable') {
       throw new PgError(SQLSTATE.lockNotAvailable, `could not obtain lock on row in relation "${mark.name}"`)
@@ -68,7 +61,7 @@ export function compileLockRows(plan: LockRows, cx: Compilation): Operator {
     }
     const keep = (result: Awaited<ReturnType<typeof lockRows>>): MaybePromise<void> =>
       andThen(
-        keepLocked(real, keys, result, mark.slots, mark.reader, recheck, newest(mark), () => {
+        keepLocked(real, keys, txn, result, mark.slots, mark.reader, recheck, () => {
           changed = true
         }),
         finish,

@@ -78,20 +78,17 @@ export interface Locking {
 export function compileLocking(context: ModifyContext, mode: 'no key update' | 'update'): Locking {
   const { plan, cx, modifier } = context
   const { state } = cx
+  const guarded = mode === 'update' && modifier.access.table.inboundForeignKeys.length > 0
   const recheck: Predicate | null = compileQuals(plan.recheck, ROW_SCOPE, cx)
   const slots: VersionSlots = { columns: plan.rowSlots, xmin: plan.xminSlot }
-  const newest = (key: Buffer): MaybePromise<Buffer | null> => {
-    const { txn, store } = state
-    const locked = txn.lockKeys([key], { mode: 'exclusive', wait: 'block', timeoutMs: store.lockTimeoutMs, returnValues: true })
-    return andThen(locked, ({ values }) => values![0]!)
-  }
   return {
     lock(rows, keys) {
       const { txn, store } = state
-      if (store.autocommit || keys.length === 0) return undefined
+      // A key that others refer to is locked in any case: their rows and this one would not meet at the commit.
+      if ((store.autocommit && !guarded) || keys.length === 0) return undefined
       const locked = lockRows(txn, store.capabilities, keys, mode, { wait: 'block', timeoutMs: store.lockTimeoutMs })
       return andThen(locked, (result) =>
-        keepLocked(rows, keys, result, slots, modifier.reader, recheck, newest, () => {
+        keepLocked(rows, keys, txn, result, slots, modifier.reader, recheck, () => {
           if (plan.restartOnChange) throw RESTART
         }),
       )

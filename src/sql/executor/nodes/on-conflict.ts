@@ -7,7 +7,7 @@ import { SQLSTATE } from '../../../base/sqlstate.ts'
 import type { IndexLayout } from '../../../storage/rows/layout.ts'
 import { lockRows } from '../../../storage/rows/locks.ts'
 import { uniqueKey } from '../../../storage/rows/table-reader.ts'
-import { LOCKED_CHANGED } from '../../../storage/store.ts'
+import { LOCK_GONE, LOCKED_CHANGED } from '../../../storage/store.ts'
 import { INNER_VAR, SCAN_VAR } from '../../planner/plan.ts'
 import { compileProjection, compileQuals } from '../expr/predicate.ts'
 import type { ExprScope, RowHolder } from '../expr/scope.ts'
@@ -61,15 +61,10 @@ export function insertOnConflict(context: ModifyContext): ConflictingInsert {
     if (seen.has(key.latin1Slice())) throw twice()
     const locked = lockRows(txn, store.capabilities, [key], mode, { wait: 'block', timeoutMs: store.lockTimeoutMs })
     return andThen(locked, ({ status }) => {
-      const newest = status[0] === LOCKED_CHANGED
-      const value = newest
-        ? andThen(
-            txn.lockKeys([key], { mode: 'exclusive', wait: 'block', timeoutMs: store.lockTimeoutMs, returnValues: true }),
-            (again) => again.values![0]!,
-          )
-        : txn.get(key)
+      // The row in the way vanished while we waited: there is room now.
+      if (status[0] === LOCK_GONE) return insertOne(input, row, changes)
+      const value = status[0] === LOCKED_CHANGED ? andThen(txn.newest([key]), ([newest]) => newest!) : txn.get(key)
       return andThen(value, (bytes) => {
-        // The row in the way vanished while we waited: there is room now.
         if (bytes === null) return insertOne(input, row, changes)
         const old = modifier.reader.readPair(key, bytes)
         existing.row = old
@@ -95,16 +90,20 @@ export function insertOnConflict(context: ModifyContext): ConflictingInsert {
       })
     })
   }
-  const one = (input: Row, row: Row, changes: Change[]): MaybePromise<void> =>
-    andThen(modifier.writer.findConflicts(state.txn, [row], arbiters, state.store.lockTimeoutMs), (found) => {
+  const one = (input: Row, row: Row, changes: Change[]): MaybePromise<void> => {
+    const { txn, store } = state
+    const before = conflict.action === 'nothing' && !store.autocommit ? txn.savepoint() : null
+    return andThen(modifier.writer.findConflicts(txn, [row], arbiters, store.lockTimeoutMs), (found) => {
       if (found.length === 0) {
         if (unwritten.size === 0 || !tagsOf(row).some((name) => unwritten.has(name))) return insertOne(input, row, changes)
         if (conflict.action === 'nothing') return undefined
         throw twice()
       }
-      if (conflict.action === 'nothing') return undefined
+      // What is not inserted keeps nobody waiting: the keys' locks are given back.
+      if (conflict.action === 'nothing') return before === null ? undefined : txn.rollbackTo(before)
       return update(found[0]!.key, input, row, changes)
     })
+  }
   const insertOne = (input: Row, row: Row, changes: Change[]): MaybePromise<void> =>
     andThen(
       context.write(1, () => andThen(modifier.insert([row]), ([key]) => seen.add(key!.latin1Slice()))),

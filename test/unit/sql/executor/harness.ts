@@ -279,6 +279,9 @@ const NO_STORE: StoreServices = {
   rowIds: () => {
     throw new Error('no row ids here')
   },
+  readNow: () => {
+    throw new Error('no transactions here')
+  },
   virtualRelation: () => null,
   cursorRow: () => {
     throw new Error('no cursors here')
