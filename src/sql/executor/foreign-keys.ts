@@ -18,7 +18,7 @@ import { type Compilation, detached } from './compilation.ts'
 import { compileExpr } from './expr/compile.ts'
 import { fitKey } from './key-bounds.ts'
 import { relationFields } from './row-checks.ts'
-import { accessOf, FULL_ROW_SCOPE, keyDetail, readStored, type TableAccess, tableAccess, typeSupport } from './table-layout.ts'
+import { accessOf, FULL_ROW_SCOPE, keyDetail, readStored, sameDatum, type TableAccess, tableAccess } from './table-layout.ts'
 import type { ModifierSet, TableModifier } from './table-modifier.ts'
 
 type ForeignKey = ConstraintDescriptor & { readonly type: 'f' }
@@ -93,13 +93,6 @@ export function makeForeignKeys(access: TableAccess, cx: Compilation, set: Modif
 }
 
 const concurrentUpdate = (): PgError => new PgError(SQLSTATE.tRSerializationFailure, 'could not serialize access due to concurrent update')
-
-function sameDatum(a: Datum, b: Datum, type: Oid, cx: Compilation): boolean {
-  if (a === null || b === null) return a === b
-  if (a === b) return true
-  const { compare } = typeSupport(type, cx)
-  return compare !== null && compare(a, b) === 0
-}
 
 /** The side that refers. */
 class Referencing {

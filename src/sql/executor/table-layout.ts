@@ -48,6 +48,14 @@ export function typeSupport(type: Oid, cx: Compilation): TypeSupport {
   return findBuiltinType(type) ?? cx.state.ctx.catalog.typeSupport(type)
 }
 
+/** Equal by the type's own comparison; NULLs are. */
+export function sameDatum(a: Datum, b: Datum, type: Oid, cx: Compilation): boolean {
+  if (a === null || b === null) return a === b
+  if (a === b) return true
+  const { compare } = typeSupport(type, cx)
+  return compare !== null && compare(a, b) === 0
+}
+
 export function tableAccess(relation: Oid, cx: Compilation): TableAccess {
   const descriptor = cx.catalog.relation(relation)?.descriptor
   if (descriptor?.table == null) throw new Error(`relation ${relation} is no table`)

@@ -8,11 +8,11 @@ import { KvError } from '../../storage/kv-error.ts'
 import { keyLocksOf, lockRows } from '../../storage/rows/locks.ts'
 import { compileRowReader, type RowReader } from '../../storage/rows/row-codec.ts'
 import { compileTableWriter, type TableWriter } from '../../storage/rows/table-writer.ts'
-import { LOCKED_CHANGED } from '../../storage/store.ts'
+import { LOCKED } from '../../storage/store.ts'
 import type { Compilation } from './compilation.ts'
 import { type ForeignKeys, makeForeignKeys } from './foreign-keys.ts'
 import { checkRows, compileRowChecks, type RowChecks } from './row-checks.ts'
-import { type TableAccess, tableAccess } from './table-layout.ts'
+import { sameDatum, type TableAccess, tableAccess } from './table-layout.ts'
 
 export interface TableModifier {
   readonly relation: Oid
@@ -28,6 +28,8 @@ export interface TableModifier {
   delete(keys: readonly Buffer[], oldRows: readonly Row[]): MaybePromise<void>
   /** An update of these columns needs a FOR UPDATE lock (others may hold KEY SHARE meanwhile). */
   changesKey(columns: ReadonlySet<number>): boolean
+  /** Whether the rows differ in such a column. */
+  keysDiffer(before: Row, after: Row): boolean
   /** What is left to check or do; answers whether anything was. */
   settle(): MaybePromise<boolean>
   reset(): void
@@ -104,16 +106,21 @@ function makeTableModifier(relation: Oid, cx: Compilation, set: ModifierSet): Ta
     for (const column of columns) if (uniqueColumns.has(column)) return true
     return false
   }
+  const keysDiffer = (before: Row, after: Row): boolean => {
+    for (const column of uniqueColumns) if (!sameDatum(before[column]!, after[column]!, descriptor.columns[column]!.type, cx)) return true
+    return false
+  }
   /**
    * Where statements that commit themselves lock no rows, keys that others may refer to are locked all the same: until the commit nobody must refer
    * to what was found to be referred to by none.
    */
   const holdKeys = (keys: readonly Buffer[]): MaybePromise<void> => {
     const { autocommit, capabilities, lockTimeoutMs } = state.store
-    if (!layout.referenced || !autocommit) return undefined
+    if (!layout.referenced || !autocommit || keys.length === 0) return undefined
     const locked = lockRows(state.txn, capabilities, keys, 'update', { wait: 'block', timeoutMs: lockTimeoutMs })
     return andThen(locked, ({ status }) => {
-      if (status.includes(LOCKED_CHANGED)) throw new KvError('writeConflict', 'a row was changed since it was read', { retryable: true })
+      if (status.some((one) => one !== LOCKED))
+        throw new KvError('writeConflict', 'a row was changed since it was read', { retryable: true })
     })
   }
   return {
@@ -128,7 +135,7 @@ function makeTableModifier(relation: Oid, cx: Compilation, set: ModifierSet): Ta
     },
     update(keys, oldRows, newRows, columns) {
       return andThen(checkRows(checks, newRows), () =>
-        andThen(changesKey(columns) ? holdKeys(keys) : undefined, () =>
+        andThen(changesKey(columns) ? holdKeys(keys.filter((_, i) => keysDiffer(oldRows[i]!, newRows[i]!))) : undefined, () =>
           andThen(writer.update(state.txn, keys, oldRows, newRows), (made) =>
             foreignKeys === null ? made : andThen(foreignKeys.updated(made, oldRows, newRows, columns), () => made),
           ),
@@ -139,6 +146,7 @@ function makeTableModifier(relation: Oid, cx: Compilation, set: ModifierSet): Ta
       return andThen(holdKeys(keys), () => andThen(writer.delete(state.txn, keys, oldRows), () => foreignKeys?.deleted(oldRows)))
     },
     changesKey,
+    keysDiffer,
     settle: () => foreignKeys?.settle() ?? false,
     reset() {
       foreignKeys?.reset()

@@ -66,7 +66,9 @@ export function lockRows(
     }
     case 'update':
       if (shared) return txn.lockKeys(rowKeys, { ...exclusive, companions: rowKeys.map(keyLockOf) })
-      return andThen(txn.lockKeys(rowKeys, exclusive), (rows) => lockStripes(txn, capabilities, rowKeys, rows, { mode: 'exclusive', ...options }))
+      return andThen(txn.lockKeys(rowKeys, exclusive), (rows) =>
+        lockStripes(txn, capabilities, rowKeys, rows, { mode: 'exclusive', ...options }),
+      )
   }
 }
 

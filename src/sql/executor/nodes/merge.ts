@@ -14,7 +14,7 @@ export type MergeApply = (rows: Row[]) => MaybePromise<Change[]>
 export function compileMerge(context: ModifyContext): MergeApply {
   const { plan, cx, modifier } = context
   const width = modifier.access.layout.columns.length
-  const locking = compileLocking(context, 'update')
+  const locking = compileLocking(context)
   const actions = plan.mergeActions.map((action) => ({
     kind: action.matchKind,
     command: action.command,
@@ -59,7 +59,7 @@ export function compileMerge(context: ModifyContext): MergeApply {
     }
     const rows = [row]
     const keys = [key]
-    return andThen(locking.lock(rows, keys), () => {
+    return andThen(locking.lock(rows, keys, 'update'), () => {
       const [current] = rows
       if (current === undefined) return undefined
       const old = oldRow(current, width, plan.rowSlots)

@@ -6,6 +6,7 @@ import { PgError } from '../../../base/errors.ts'
 import { LIMITS } from '../../../base/limits.ts'
 import { andThen, type MaybePromise } from '../../../base/maybe-promise.ts'
 import { SQLSTATE } from '../../../base/sqlstate.ts'
+import { lockRows } from '../../../storage/rows/locks.ts'
 import type { TargetEntry } from '../../analyzer/expr.ts'
 import { some } from '../../planner/expr-tree.ts'
 import { type ModifyTable, type Plan, TABLE_OID_ATTNO } from '../../planner/plan.ts'
@@ -29,8 +30,10 @@ import {
   RESTART,
   type SeenKeys,
   targetScope,
+  type WriteLock,
 } from './modify-common.ts'
 import { insertOnConflict } from './on-conflict.ts'
+import { compileWriteLock } from './write-lock.ts'
 
 /** Whether rows may be written while the input is still being read: nothing it reads later can be one of them. */
 function mayStream(plan: ModifyTable, cx: Compilation): boolean {
@@ -349,11 +352,13 @@ function compileUpdate(context: ModifyContext): Apply {
   const width = modifier.access.layout.columns.length
   const changed = new Set(plan.set.map((entry) => entry.resno - 1))
   for (const column of modifier.access.descriptor.columns) if (column.generated === 's') changed.add(column.attnum - 1)
-  const locking = compileLocking(context, modifier.changesKey(changed) ? 'update' : 'no key update')
+  const locking = compileLocking(context)
+  const lockFor = compileWriteLock(context, changed)
   const values: Projector = compileProjection(plan.set, ROW_SCOPE, cx)
   const places = plan.set.map((entry) => entry.resno - 1)
+  const keyed = modifier.changesKey(changed)
   const { seen } = context
-  const write = (rows: Row[], keys: Buffer[]): MaybePromise<Change[]> => {
+  const write = (rows: Row[], keys: Buffer[], held: WriteLock): MaybePromise<Change[]> => {
     const olds = rows.map((row) => oldRow(row, width, plan.rowSlots))
     const news: Row[] = new Array(rows.length)
     const compute = eachRow(rows, (row, i) => {
@@ -375,13 +380,23 @@ function compileUpdate(context: ModifyContext): Apply {
         ),
       )
     }
-    return compute instanceof Promise ? compute.then(update) : update()
+    /** A newer version of a row may have made a change of its key out of what was none. */
+    const keyLocks = (): MaybePromise<unknown> => {
+      if (held === 'update' || !keyed) return undefined
+      const moved = keys.filter((_, i) => modifier.keysDiffer(olds[i]!, news[i]!))
+      const { txn, store } = cx.state
+      if (moved.length === 0 || store.autocommit) return undefined
+      return lockRows(txn, store.capabilities, moved, 'update', { wait: 'block', timeoutMs: store.lockTimeoutMs })
+    }
+    const computed = compute instanceof Promise ? compute.then(keyLocks) : keyLocks()
+    return computed instanceof Promise ? computed.then(update) : update()
   }
   const apply: Apply = (rows) => {
     const keys = rows.map((row) => row[plan.keySlot - 1] as Buffer)
     firstOnly(rows, keys, seen)
-    const locked = locking.lock(rows, keys)
-    return locked instanceof Promise ? locked.then(() => write(rows, keys)) : write(rows, keys)
+    const mode = lockFor(rows)
+    const locked = locking.lock(rows, keys, mode)
+    return locked instanceof Promise ? locked.then(() => write(rows, keys, mode)) : write(rows, keys, mode)
   }
   return apply
 }
@@ -389,7 +404,7 @@ function compileUpdate(context: ModifyContext): Apply {
 function compileDelete(context: ModifyContext): Apply {
   const { plan, modifier } = context
   const width = modifier.access.layout.columns.length
-  const locking = compileLocking(context, 'update')
+  const locking = compileLocking(context)
   const { seen } = context
   const write = (rows: Row[], keys: Buffer[]): MaybePromise<Change[]> => {
     if (rows.length === 0) return []
@@ -402,7 +417,7 @@ function compileDelete(context: ModifyContext): Apply {
   const apply: Apply = (rows) => {
     const keys = rows.map((row) => row[plan.keySlot - 1] as Buffer)
     firstOnly(rows, keys, seen)
-    const locked = locking.lock(rows, keys)
+    const locked = locking.lock(rows, keys, 'update')
     return locked instanceof Promise ? locked.then(() => write(rows, keys)) : write(rows, keys)
   }
   return apply
