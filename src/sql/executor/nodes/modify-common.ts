@@ -79,14 +79,12 @@ export type WriteLock = 'no key update' | 'update'
 export function compileLocking(context: ModifyContext): Locking {
   const { plan, cx, modifier } = context
   const { state } = cx
-  const isReferenced = modifier.access.table.inboundForeignKeys.length > 0
   const recheck: Predicate | null = compileQuals(plan.recheck, ROW_SCOPE, cx)
   const slots: VersionSlots = { columns: plan.rowSlots, xmin: plan.xminSlot }
   return {
     lock(rows, keys, mode) {
       const { txn, store } = state
-      // A key that others refer to is locked in any case: their rows and this one would not meet at the commit.
-      if ((store.autocommit && !(isReferenced && mode === 'update')) || keys.length === 0) return undefined
+      if (store.autocommit || keys.length === 0) return undefined
       const locked = lockRows(txn, store.capabilities, keys, mode, { wait: 'block', timeoutMs: store.lockTimeoutMs })
       return andThen(locked, (result) =>
         keepLocked(rows, keys, txn, result, slots, modifier.reader, recheck, () => {
