@@ -476,7 +476,8 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
 
   /** The key has a value that whoever holds its lock has not touched: however they end, it stands, so nothing is waited for. */
   #standsLocked(key: Uint8Array, name: string, snapshot: number): boolean {
-    if (this.engine.locks.exclusiveHolder(name)?.hasWritten(name) === true) return false
+    const holder = this.engine.locks.exclusiveHolder(name) as LmdbTransaction | null
+    if (holder?.hasWritten(name) === true) return false
     const { reader } = this.engine
     const found = reader.read(key, ANY, this.id)
     if (reader.foreign !== null) return false

@@ -27,7 +27,7 @@ import {
 import { Sequences } from '../../../../src/storage/rows/sequences.ts'
 import { findByUnique, getRow, type RowScanner, scanIndex, scanIndexOnly, scanTable } from '../../../../src/storage/rows/table-reader.ts'
 import { compileTableWriter } from '../../../../src/storage/rows/table-writer.ts'
-import type { Keyspace, Store } from '../../../../src/storage/store.ts'
+import { type Keyspace, LOCK_GONE, LOCKED, type Store } from '../../../../src/storage/store.ts'
 
 const int4 = builtinTypeSupport(23)
 const text = builtinTypeSupport(25)
@@ -361,7 +361,14 @@ describe('row locks conflict as PostgreSQL’s do', () => {
     'no key update': ['share', 'no key update', 'update'],
     update: modes,
   }
-  const key = rowKey(layoutOf({ id: tableId(18002) }), [1, null, null, null], 0)
+  const layout = layoutOf({ id: tableId(18002) })
+  const row: Row = [1, 'locked', null, 'x']
+  const key = rowKey(layout, row, 0)
+  beforeAll(async () => {
+    const txn = begin()
+    await compileTableWriter(layout).insert(txn, [row], null)
+    await txn.commit()
+  })
   for (const held of modes) {
     for (const wanted of modes) {
       test(`${wanted} while ${held} is held`, async () => {
@@ -375,6 +382,18 @@ describe('row locks conflict as PostgreSQL’s do', () => {
       })
     }
   }
+
+  test('a row that is gone is told of and not locked', async () => {
+    const gone = rowKey(layout, [2, null, null, null], 0)
+    for (const mode of ['share', 'no key update', 'update'] as const) {
+      const [first, second] = [begin(), begin()]
+      const { status } = await lockRows(first, store.capabilities, [gone, key], mode, { wait: 'block', timeoutMs: 0 })
+      expect([...status]).toEqual([LOCK_GONE, LOCKED])
+      await second.lockKeys([gone], { mode: 'exclusive', wait: 'nowait', timeoutMs: 0 })
+      await first.rollback()
+      await second.rollback()
+    }
+  })
 
   test('who waits for the key of a row that is deleted meanwhile is told', async () => {
     const layout = layoutOf({ id: tableId(18003), referenced: true })
