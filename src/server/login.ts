@@ -132,13 +132,6 @@ export class Logins implements RoleStore<SessionIdentity> {
 
   async #admit(context: KeyspaceContext, found: Found, role: RoleDescriptor, origin: LoginOrigin): Promise<SessionIdentity> {
     await this.#refuse(found, role.name === ADMIN_ROLE_NAME ? role.password : null, origin)
-    if (role.connectionLimit >= 0 && !role.superuser) {
-      let count = 0
-      for (const session of context.sessions.values()) if (session.userOid === role.oid) count++
-      if (count >= role.connectionLimit) {
-        throw new PgError(SQLSTATE.tooManyConnections, `too many connections for role "${role.name}"`, { severity: 'FATAL' })
-      }
-    }
     return identityOf(context, role)
   }
 
@@ -175,6 +168,7 @@ function identityOf(context: KeyspaceContext, role: RoleDescriptor): SessionIden
     roleOid: role.oid,
     roleName: role.name,
     superuser: role.superuser,
+    connectionLimit: role.superuser ? -1 : role.connectionLimit,
     roleSettings: Object.entries(role.settings),
     notice: null,
   }

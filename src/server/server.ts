@@ -6,7 +6,9 @@ import { mkdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { makeVerifier, passwordToStore } from '../auth/verifier/scram-verifier.ts'
 import { systemClock } from '../base/clock.ts'
+import { PgError } from '../base/errors.ts'
 import { LIMITS } from '../base/limits.ts'
+import { SQLSTATE } from '../base/sqlstate.ts'
 import { bootstrapKeyspace } from '../catalog/bootstrap.ts'
 import type { Logger } from '../observability/log.ts'
 import type { Metrics } from '../observability/metrics.ts'
@@ -20,6 +22,7 @@ import { TenantLifecycle } from '../tenancy/lifecycle.ts'
 import { SYSTEM_TENANT } from '../tenancy/tenant.ts'
 import { startCleanup } from './cleanup.ts'
 import type { Config } from './config.ts'
+import { withinLimit } from './connection-limits.ts'
 import { bootstrapPassword, operatorPassword } from './first-passwords.ts'
 import { Keyspaces } from './keyspaces.ts'
 import type { Engine } from './listener.ts'
@@ -92,9 +95,14 @@ export async function openEngine(config: Config, log: Logger, metrics: Metrics):
     return {
       backend: {
         startup(identity, client) {
-          const session = new ClientSession(services, identity, client)
-          if (identity.notice !== null) client.notice(identity.notice)
-          return session
+          const lost = () =>
+            client.terminate(new PgError(SQLSTATE.adminShutdown, 'terminating connection: its place was lost', { severity: 'FATAL' }))
+          return withinLimit(identity, lost, (leave) => {
+            const session = new ClientSession(services, identity, client)
+            if (leave !== null) session.onClosed = () => services.background(leave())
+            if (identity.notice !== null) client.notice(identity.notice)
+            return session
+          })
         },
       },
       roles: logins,

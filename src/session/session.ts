@@ -63,6 +63,8 @@ export interface SessionIdentity {
   readonly roleOid: Oid
   readonly roleName: string
   readonly superuser: boolean
+  /** Sessions the role may have; -1 = any number. */
+  readonly connectionLimit: number
   /** ALTER ROLE … SET and the like, weakest first. */
   readonly roleSettings: readonly (readonly [string, string])[]
   /** Told to the client once, after the login. */
@@ -355,6 +357,9 @@ export class ClientSession implements WireSession {
     if (this.#running) this.cancelToken.cancel(reason)
   }
 
+  /** Called when the session has ended. */
+  onClosed: (() => void) | null = null
+
   close(): MaybePromise<void> {
     this.timers.clear()
     this.keyspace.sessions.remove(this.entry.pid)
@@ -365,6 +370,7 @@ export class ClientSession implements WireSession {
       this.portals.closeAll(true)
       this.services.observe.closed(this)
       this.memory.releaseAll()
+      this.onClosed?.()
     }
     let done: MaybePromise<void>
     try {

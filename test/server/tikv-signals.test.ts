@@ -180,3 +180,28 @@ test('advisory locks hold on every node', { timeout: 60_000 }, async () => {
   const outcome = await Promise.race([first, second])
   expect(outcome).toBe('40P01')
 })
+
+test('a role’s connection limit counts the sessions of every node', { timeout: 60_000 }, async () => {
+  const admin = await connect(one)
+  await admin.query("CREATE ROLE few LOGIN PASSWORD 'f' CONNECTION LIMIT 2")
+  const login = async (server: TestServer): Promise<pg.Client> => {
+    const client = await server.connect('signals.few', { password: 'f' })
+    open.push(client)
+    return client
+  }
+  const first = await login(one)
+  await login(two)
+  await expect(login(one)).rejects.toMatchObject({ code: '53300' })
+  await expect(login(two)).rejects.toMatchObject({ code: '53300' })
+  await first.end()
+  const end = Date.now() + 2000
+  for (;;) {
+    const isIn = await login(two).then(
+      () => true,
+      () => false,
+    )
+    if (isIn) break
+    expect(Date.now()).toBeLessThan(end)
+  }
+  await expect(login(one)).rejects.toMatchObject({ code: '53300' })
+})
