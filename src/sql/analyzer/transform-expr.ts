@@ -214,6 +214,9 @@ export function refuseSrf(state: ParseState, before: Expr | null, construct: str
   )
 }
 
+/** The longest text of an int8: binary, with an underscore between all digits. */
+const MAX_INT8_TEXT = 132
+
 export function transformConst(state: ParseState, node: A_Const): Expr {
   const location = loc(node)
   if (node.isnull) return makeConst(T.unknown, -1, 0, null, location)
@@ -222,8 +225,11 @@ export function transformConst(state: ParseState, node: A_Const): Expr {
   if (node.boolval !== undefined) return makeConst(T.bool, -1, 0, node.boolval.boolval ?? false, location)
   if (node.fval !== undefined) {
     const text = node.fval.fval ?? '0'
-    if (/^[-+]?\d+$/.test(text) && text.length <= 20) {
-      const big = BigInt(text)
+    // Decimal, or with the prefix of another base, possibly with underscores.
+    const integer = /^([-+]?)(\d[\d_]*|0[xX][\da-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+)$/.exec(text)
+    if (integer !== null && text.length <= MAX_INT8_TEXT) {
+      const size = BigInt(integer[2]!.replaceAll('_', ''))
+      const big = integer[1] === '-' ? -size : size
       if (big >= -(2n ** 31n) && big < 2n ** 31n) return makeConst(T.int4, -1, 0, Number(big), location)
       if (big >= -(2n ** 63n) && big < 2n ** 63n) {
         const value = Number(big)

@@ -90,7 +90,7 @@ const OTHER_CODES: readonly (readonly [RegExp, Sqlstate])[] = [
   [/^invalid Unicode escape (value|character)/, SQLSTATE.syntaxError],
   [/^stack depth limit exceeded/, SQLSTATE.statementTooComplex],
   [/not (yet )?(supported|implemented)|is not implemented/, SQLSTATE.featureNotSupported],
-  [/^invalid Unicode escape|^invalid hexadecimal|^conflicting or redundant escape/, SQLSTATE.invalidEscapeSequence],
+  [/^conflicting or redundant escape/, SQLSTATE.invalidEscapeSequence],
   [/^unsafe use of/, SQLSTATE.nonstandardUseOfEscapeCharacter],
   [/^invalid byte sequence/, SQLSTATE.characterNotInRepertoire],
   [/^frame (start|end)/, SQLSTATE.windowingError],
