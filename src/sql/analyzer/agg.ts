@@ -1,5 +1,6 @@
 // Aggregates and window functions: to which query level a call belongs, where it may stand, and the rule of GROUP BY.
 
+import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { WindowDef } from '../parser/nodes.ts'
 import { type ExprKind, errorAt, type Mutable, type ParseState } from './context.ts'
@@ -236,8 +237,8 @@ export interface GroupCheck {
   readonly windowOffsets: readonly Expr[]
 }
 
-/** Every column outside aggregates must be grouped by, or depend on a primary key that is (42803). */
-export function checkGrouping(state: ParseState, check: GroupCheck): void {
+/** Every column outside aggregates must be grouped by, or depend on a primary key that is (42803). Answers those primary keys. */
+export function checkGrouping(state: ParseState, check: GroupCheck): readonly Oid[] {
   const { targetList, groupClause } = check
   const groups = groupClause.map((clause) => targetList.find((entry) => entry.ressortgroupref === clause.tleSortGroupRef)!)
   let keyGroups = groups
@@ -248,6 +249,7 @@ export function checkGrouping(state: ParseState, check: GroupCheck): void {
   const simple = groups.map((entry) => entry.expr)
   const keyVars = keyGroups.map((entry) => entry.expr).filter((expr) => expr.kind === 'Var')
   const dependent = new Set<number>()
+  const primaryKeys = new Set<Oid>()
 
   const functionallyDependent = (varno: number): boolean => {
     if (dependent.has(varno)) return true
@@ -256,7 +258,11 @@ export function checkGrouping(state: ParseState, check: GroupCheck): void {
     const key = table.indexes.find((index) => index.oid === table.primaryKey)
     if (key === undefined) return false
     const covered = key.columns.every((column) => keyVars.some((v) => v.varno === varno && v.attno === column.attnum && v.levelsUp === 0))
-    if (covered) dependent.add(varno)
+    if (covered) {
+      dependent.add(varno)
+      const constraint = table.constraints.find((other) => other.type === 'p')
+      if (constraint !== undefined) primaryKeys.add(constraint.oid)
+    }
     return covered
   }
   const columnName = (rte: RangeTblEntry, attno: number): string => rte.colNames[attno - 1] ?? '?column?'
@@ -306,6 +312,7 @@ export function checkGrouping(state: ParseState, check: GroupCheck): void {
   for (const entry of targetList) walk(entry.expr, 0)
   if (check.havingQual !== null) walk(check.havingQual, 0)
   for (const offset of check.windowOffsets) walk(offset, 0)
+  return [...primaryKeys]
 }
 
 function systemName(attno: number): string {

@@ -1,4 +1,4 @@
-// What a bound tree refers to (for pg_depend): relations and their columns, functions, operators, types, collations, and sequences named by
+// What a bound tree refers to (for pg_depend): relations and their columns, primary keys that its grouping relies on, functions, operators, types, collations, and sequences named by
 // nextval('…'::regclass). Built-in objects (below OID 16384) are pinned and left out.
 
 import type { Oid } from '../../base/ids.ts'
@@ -8,7 +8,7 @@ import type { Query, RangeTblEntry } from './query.ts'
 import { forEachChild, forEachQueryExpr } from './walker.ts'
 
 export interface Dependency {
-  readonly kind: 'relation' | 'function' | 'operator' | 'type' | 'collation'
+  readonly kind: 'relation' | 'function' | 'operator' | 'type' | 'collation' | 'constraint'
   readonly oid: Oid
   /** attnum; 0 = the whole object. */
   readonly subId: number
@@ -71,6 +71,7 @@ export function dependenciesOf(tree: Expr | Query, relation: Oid): Dependency[] 
   }
   const query = (q: Query, outer: readonly (readonly RangeTblEntry[])[]): void => {
     const scopes = [...outer, q.rtable]
+    for (const constraint of q.constraintDeps ?? []) add('constraint', constraint)
     for (const rte of q.rtable) {
       if (rte.kind === 'relation') add('relation', rte.relation)
       else if (rte.kind === 'subquery') query(rte.subquery, scopes)

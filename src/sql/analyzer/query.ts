@@ -201,6 +201,8 @@ export interface Query {
   readonly groupClause: readonly SortGroupClause[]
   readonly groupDistinct: boolean
   readonly groupingSets: readonly GroupingSet[]
+  /** Primary keys by whose grouping the other columns of their tables need none. Absent = none. */
+  readonly constraintDeps?: readonly Oid[]
   readonly havingQual: Expr | null
   readonly windowClause: readonly WindowClause[]
   readonly distinctClause: readonly SortGroupClause[]

@@ -98,13 +98,14 @@ function transformSelect(state: ParseState, select: SelectStmt): Query {
     if (state.hasAggs && state.parentCte?.open && state.parentCte.selfReferences > 0) {
       refuseRecursiveAggregates(state, { ...baseQuery(state, fromExpr(state, null)), targetList: entries, havingQual: having })
     }
-    checkGrouping(state, {
+    const constraintDeps = checkGrouping(state, {
       targetList: entries,
       havingQual: having,
       groupClause,
       groupingSets,
       windowOffsets: windowClause.flatMap((w) => [w.frameStart, w.frameEnd].flatMap((b) => ('offset' in b ? [b.offset] : []))),
     })
+    if (constraintDeps.length > 0) return { ...locked, constraintDeps }
   }
   return locked
 }

@@ -37,6 +37,7 @@ const MUTABLE: Readonly<Partial<Record<ExpressionScope['purpose'], string>>> = {
 const CLASS_OF: Readonly<Record<Dependency['kind'], Oid>> = {
   relation: CLASS.relation,
   function: CLASS.proc,
+  constraint: CLASS.constraint,
   operator: CLASS.operator,
   type: CLASS.type,
   collation: CLASS.collation,
