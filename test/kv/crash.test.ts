@@ -22,15 +22,15 @@ beforeAll(() => {
 })
 afterAll(() => program.dispose())
 
-/** Runs the worker for a while and kills it; answers what it said. */
-function runAndKill(dataDir: string, seed: number, afterMs: number): Promise<string[]> {
+/** Runs the worker, kills it a while after it first said `word`, and answers what it said. */
+function runAndKill(dataDir: string, seed: number, word: 'ready' | 'ack', afterMs: number): Promise<string[]> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [program.file, dataDir, String(GROUPS), String(seed)], { stdio: ['ignore', 'pipe', 'inherit'] })
     let output = ''
     let timer: NodeJS.Timeout | null = null
     child.stdout.on('data', (chunk: Buffer) => {
       output += chunk.toString()
-      if (timer === null && output.includes('ready')) timer = setTimeout(() => child.kill('SIGKILL'), afterMs)
+      if (timer === null && output.includes(word)) timer = setTimeout(() => child.kill('SIGKILL'), afterMs)
     })
     child.on('error', reject)
     child.on('close', (code) => {
@@ -51,7 +51,7 @@ describe('kill -9', () => {
     const tried = new Map<string, number>()
     let total = 0
     for (let cycle = 0; cycle < CYCLES; cycle++) {
-      for (const line of await runAndKill(dataDir, pick(1_000_000), 20 + pick(700))) {
+      for (const line of await runAndKill(dataDir, pick(1_000_000), cycle % 2 === 0 ? 'ack' : 'ready', 20 + pick(700))) {
         const [what, group, stamp] = line.split(' ')
         if (what === 'try') tried.set(group!, Number(stamp))
         if (what === 'ack') {

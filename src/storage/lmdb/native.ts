@@ -162,6 +162,8 @@ export class Environment {
   #open = true
   /** Write transactions under way (0 or 1). */
   #writing = false
+  /** Known until the next write transaction; -1 when not. */
+  #liveBytes = -1
 
   constructor(path: string) {
     this.path = path
@@ -311,6 +313,7 @@ export class Environment {
     this.#writing = true
     this.#env.startWriting(address, (status) => {
       this.#writing = false
+      this.#liveBytes = -1
       this.renew()
       done(status)
     })
@@ -318,8 +321,10 @@ export class Environment {
 
   /** Bytes of the pages that hold data now; the file may be larger by pages that were freed and wait for use. */
   liveBytes(): number {
+    if (this.#liveBytes >= 0) return this.#liveBytes
     const { pageSize, treeBranchPageCount, treeLeafPageCount, overflowPages } = this.#dbi.stat()
-    return (treeBranchPageCount + treeLeafPageCount + overflowPages) * pageSize
+    this.#liveBytes = (treeBranchPageCount + treeLeafPageCount + overflowPages) * pageSize
+    return this.#liveBytes
   }
 
   /** Bytes of the file in use, as LMDB counts pages. */
