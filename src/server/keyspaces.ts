@@ -2,6 +2,7 @@
 
 import { LIMITS } from '../base/limits.ts'
 import { MemoryAccount } from '../base/memory.ts'
+import { scanPresences } from '../catalog/node-presence.ts'
 import type { Logger } from '../observability/log.ts'
 import { KeyspaceContext } from '../session/keyspace-context.ts'
 import type { KeyspaceMeta, Store } from '../storage/store.ts'
@@ -9,6 +10,10 @@ import { sessionEnd, type Tenant } from '../tenancy/tenant.ts'
 
 /** How long a tenant's sessions may take to end before a purge goes on to complain. */
 const END_DEADLINE_MS = 10_000
+/** And how long other nodes may take to leave: they look at the directory twice a second. */
+const OTHERS_DEADLINE_MS = 3000
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
 export class Keyspaces {
   readonly #store: Store
@@ -58,15 +63,34 @@ export class Keyspaces {
     }
   }
 
-  /** The tenant lost its access: its sessions end with 57P01, its caches go. Resolves when the last session is gone. */
+  /**
+   * The tenant lost its access: its sessions end with 57P01, its caches go. Resolves when the last session has gone, and other nodes, which see it
+   * in the directory, have left the keyspace.
+   */
   async end(tenant: Tenant): Promise<void> {
     const context = this.#contexts.get(tenant.id)
-    if (context === undefined) return
-    for (const session of [...context.sessions.values()]) session.terminate(sessionEnd(tenant))
-    const deadline = performance.now() + END_DEADLINE_MS
-    while (context.sessions.size > 0 && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 5))
-    this.#contexts.delete(tenant.id)
-    this.#close(context)
+    if (context !== undefined) {
+      for (const session of [...context.sessions.values()]) session.terminate(sessionEnd(tenant))
+      const deadline = performance.now() + END_DEADLINE_MS
+      while (context.sessions.size > 0 && performance.now() < deadline) await pause(5)
+      this.#contexts.delete(tenant.id)
+      await context.close()
+    }
+    if (this.#store.capabilities.multiNode) await this.#othersLeft(tenant)
+  }
+
+  async #othersLeft(tenant: Tenant): Promise<void> {
+    const meta = await this.#store.keyspaces.loadById(tenant.id)
+    if (meta === null || meta.state === 'archived' || meta.state === 'tombstone') return
+    const keyspace = await this.#store.open(meta)
+    const deadline = performance.now() + OTHERS_DEADLINE_MS
+    for (;;) {
+      const { readAt, presences } = await scanPresences(keyspace)
+      if (!presences.some(({ node, expires }) => node !== this.#node && expires > readAt)) return
+      if (performance.now() > deadline) break
+      await pause(50)
+    }
+    this.#log.warn({ keyspace: tenant.name }, 'another node still uses a keyspace whose tenant lost its access')
   }
 
   #close(context: KeyspaceContext): void {
