@@ -365,7 +365,9 @@ async function addColumn(c: CommandContext, relation: RelationInfo, cmd: AlterTa
   const column = draft.relation.columns[attnum - 1]!
   const expr = column.default === null ? null : c.analysis.loadExpression(column.default.expr)
   let rewrite: Expr | null = null
+  const domain = column.generated === '' ? await domainValue(c, column, expr) : null
   if (column.identity !== '') rewrite = identityValue(column)
+  else if (domain !== null) rewrite = domain
   else if (expr !== null && column.generated !== 'v') {
     const constant = column.generated === '' ? await c.ports.data.missingValue(expr) : undefined
     if (constant === undefined) rewrite = expr
@@ -387,6 +389,16 @@ async function addColumn(c: CommandContext, relation: RelationInfo, cmd: AlterTa
   else if (column.notNull && (column.default === null || stored.columns[attnum - 1]!.missingValue === null))
     await c.ports.data.validateNotNull(stored, [attnum])
   for (const constraint of plan.constraints) await addConstraint(c, relation, constraint)
+}
+
+/** What a new column of a domain has in the rows there are: its default, the domain's or NULL, and all of them may break its rules. */
+async function domainValue(c: CommandContext, column: ColumnDescriptor, own: Expr | null): Promise<Expr | null> {
+  const definition = (await load(() => c.snapshot.userType(column.type)))?.definition
+  if (definition?.kind !== 'domain') return null
+  const typed = { type: column.type, typmod: -1, collation: column.collation, location: -1 }
+  const inherited = definition.default === null ? null : c.analysis.loadExpression(definition.default)
+  const arg: Expr = own ?? inherited ?? { kind: 'Const', value: null, ...typed }
+  return { kind: 'CoerceToDomain', arg, format: 'implicit', ...typed }
 }
 
 function identityValue(column: ColumnDescriptor): Expr {
