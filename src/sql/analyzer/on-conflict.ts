@@ -16,11 +16,12 @@ import type { OnConflict } from './query.ts'
 import { addRelation } from './relation.ts'
 import { readStoredExpr } from './stored.ts'
 import { lookupCollation } from './type-name.ts'
+import { throughViews } from './updatable-view.ts'
 import { equalExpr } from './walker.ts'
 
 interface Element {
-  readonly attnum: number
-  readonly expr: Expr | null
+  /** Over the target, entry 1. */
+  readonly expr: Expr
   readonly collation: Oid
   readonly opclass: string | null
 }
@@ -64,13 +65,17 @@ export function transformOnConflict(state: ParseState, clause: OnConflictClause,
         assignCollations(state, expr)
         const collation = elem.collation === undefined ? 0 : lookupCollation(state, nameList(elem.collation), infer.location ?? 0)
         const opclass = elem.opclass === undefined ? null : nameList(elem.opclass).at(-1)!
-        return expr.kind === 'Var' && expr.attno > 0
-          ? { attnum: expr.attno, expr: null, collation, opclass }
-          : { attnum: 0, expr, collation, opclass }
+        return { expr, collation, opclass }
       })
       const where = infer.whereClause === undefined ? null : transformCondition(state, infer.whereClause, 'index predicate', 'WHERE')
-      arbiters = inferArbiters(relation, elements, where)
-      if (arbiters.length === 0) {
+      const exprs = elements.map((element) => element.expr)
+      const reached = throughViews(relation, where === null ? exprs : [...exprs, where], state.ctx)
+      if (reached !== null) {
+        const mapped = elements.map((element, i) => ({ ...element, expr: reached.exprs[i]! }))
+        arbiters = inferArbiters(reached.table, mapped, where === null ? null : reached.exprs.at(-1)!)
+      }
+      // A view that takes no changes says so itself.
+      if (arbiters.length === 0 && reached !== null) {
         throw new PgError(
           SQLSTATE.invalidColumnReference,
           'there is no unique or exclusion constraint matching the ON CONFLICT specification',
@@ -128,8 +133,9 @@ function covers(index: IndexDescriptor, elements: readonly Element[]): boolean {
     ) {
       return false
     }
-    if (column.attnum !== 0) return element.attnum === column.attnum
-    return element.expr !== null && column.expr !== null && equalExpr(element.expr, atRelation(readStoredExpr(column.expr)))
+    const { expr } = element
+    if (column.attnum !== 0) return expr.kind === 'Var' && expr.attno === column.attnum
+    return column.expr !== null && equalExpr(expr, atRelation(readStoredExpr(column.expr)))
   }
   return (
     elements.every((element) => index.columns.some((column) => matches(element, column))) &&
