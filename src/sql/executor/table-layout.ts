@@ -3,7 +3,7 @@
 
 import type { ColumnCodec, KeyCodec } from '../../base/codec.ts'
 import type { Datum, Row } from '../../base/datum.ts'
-import { PgError } from '../../base/errors.ts'
+import { notSupported, PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { relationInfo } from '../../catalog/catalog-snapshot.ts'
@@ -117,7 +117,7 @@ function keyCodec(column: IndexColumn, descriptor: RelationDescriptor, cx: Compi
 /** A stored expression of the table, over a full row. */
 export function storedEvaluator(expr: Expr, cx: Compilation): (row: Row) => Datum {
   const compiled = compileExpr(expr, FULL_ROW_SCOPE, cx)
-  if (compiled.async) throw new Error('a stored expression of an index may wait')
+  if (compiled.async) throw notSupported('functions written in SQL are not supported in indexes')
   return evaluator(compiled)
 }
 
