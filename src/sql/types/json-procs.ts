@@ -29,7 +29,7 @@ import { changePath, concatJsonb, deleteIndex, deleteKeys, extractPath, pathOf, 
 import { Numeric } from './numeric.ts'
 import { numericProcs } from './numeric-procs.ts'
 import { argType, type CallInfo, type Procs } from './procs.ts'
-import { RecordDatum, type RowType, rowTypeOf } from './record.ts'
+import { RECORD_OID, RecordDatum, type RowType, rowTypeOf } from './record.ts'
 import { findBuiltinType } from './registry.ts'
 
 const TEXT = 25
@@ -46,7 +46,7 @@ const text = (value: JsonbValue | undefined): string | null => (value === undefi
 
 function pairType(valueType: number): RowType {
   const field = (name: string, type: number) => ({ name, type, typmod: -1, support: findBuiltinType(type)! })
-  return { type: 2249, fields: [field('key', TEXT), field('value', valueType)] }
+  return { type: RECORD_OID, fields: [field('key', TEXT), field('value', valueType)] }
 }
 const pairTypes = new Map<number, RowType>()
 function pair(key: string, value: Datum, valueType: number): RecordDatum {
@@ -220,6 +220,7 @@ function rowTypeFor(base: Datum, call: CallInfo, name: string, ctx: EvalContext)
   if (call.resultRow !== undefined) return call.resultRow
   const found = rowTypeOf(elementSupport(argType(call, 0), ctx))
   if (found === undefined) {
+    if (argType(call, 0) !== RECORD_OID) throw new PgError(SQLSTATE.datatypeMismatch, `first argument of ${name} must be a row type`)
     throw new PgError(SQLSTATE.featureNotSupported, `could not determine row type for result of ${name}`, {
       hint: 'Provide a non-null record argument, or call the function in the FROM clause using a column definition list.',
     })
