@@ -1,5 +1,5 @@
 // `npm run test:tikv`: the suites that need a cluster on the one that PD_ENDPOINTS names (with `-- --fake` on the fake one, to try the command). They make
-// keyspaces of their own and leave everything else alone. More arguments go to vitest.
+// keyspaces of their own and leave everything else alone. More arguments go to vitest. TEST_REPORTS names a directory for reports as JSON.
 import { spawn } from 'node:child_process'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
@@ -46,9 +46,11 @@ if (onFake) {
 const vitest = path.join(root, 'node_modules', 'vitest', 'vitest.mjs')
 const runs = rest.some((arg) => arg.startsWith('test/')) ? [[]] : SUITES
 let failed = 0
-for (const files of runs) {
+for (const [i, files] of runs.entries()) {
   // asynchronous: what the fake cluster says must be read meanwhile
-  const child = spawn(process.execPath, [vitest, 'run', ...files, ...rest], {
+  const reports = process.env.TEST_REPORTS
+  const reporters = reports === undefined ? [] : ['--reporter=default', '--reporter=json', `--outputFile.json=${reports}/tikv-${i}.json`]
+  const child = spawn(process.execPath, [vitest, 'run', ...files, ...reporters, ...rest], {
     cwd: root,
     stdio: 'inherit',
     env: { ...process.env, PD_ENDPOINTS: endpoints },
