@@ -2,6 +2,8 @@
 
 import type { Oid, TableId } from '../base/ids.ts'
 import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
+import { ACL } from '../catalog/acl.ts'
+import { columnMask, relationMask } from '../catalog/privileges.ts'
 import { FIRST_NORMAL_OID } from '../catalog/records.ts'
 import type { DeferredChecks, StoreServices, VirtualRelation } from '../sql/executor/store-services.ts'
 import type { StoreCapabilities, Transaction } from '../storage/store.ts'
@@ -26,6 +28,15 @@ export class SessionStoreServices implements StoreServices {
 
   rowIds(table: TableId, count: number): MaybePromise<readonly number[]> {
     return this.#session.keyspace.sequences.rowIds(table, count)
+  }
+
+  readableColumns(relation: Oid): ReadonlySet<number> | null {
+    const snapshot = this.#session.planning.snapshot()
+    const role = this.#session.roles.current
+    const info = snapshot.relation(relation)
+    if (info === null || relationMask(snapshot, info, role, ACL.select) !== 0) return null
+    const attnums = (info.descriptor?.columns ?? []).map((column) => column.attnum)
+    return new Set(attnums.filter((attnum) => columnMask(snapshot, info, attnum, role, ACL.select) !== 0))
   }
 
   readNow(): Transaction {

@@ -312,6 +312,7 @@ export class MiniEngine {
         rowIds: (table, count) => this.#sequences.rowIds(table, count),
         readNow: () => this.begin(),
         virtualRelation: () => null,
+        readableColumns: () => null,
         cursorRow: () => {
           throw new Error('no cursors here')
         },

@@ -18,7 +18,7 @@ import { type Compilation, detached } from './compilation.ts'
 import { compileExpr } from './expr/compile.ts'
 import { fitKey } from './key-bounds.ts'
 import { relationFields } from './row-checks.ts'
-import { accessOf, FULL_ROW_SCOPE, keyDetail, readStored, sameDatum, type TableAccess, tableAccess } from './table-layout.ts'
+import { accessOf, FULL_ROW_SCOPE, keyDetail, mayRead, readStored, sameDatum, type TableAccess, tableAccess } from './table-layout.ts'
 import type { ModifierSet, TableModifier } from './table-modifier.ts'
 
 type ForeignKey = ConstraintDescriptor & { readonly type: 'f' }
@@ -247,7 +247,7 @@ class Referencing {
       SQLSTATE.foreignKeyViolation,
       `insert or update on table "${descriptor.name}" violates foreign key constraint "${fk.name}"`,
       {
-        detail: `${keyDetail(columns, this.#cx)} is not present in table "${parent}".`,
+        detail: `${mayRead(descriptor, fk.columns, this.#cx) ? keyDetail(columns, this.#cx) : 'Key'} is not present in table "${parent}".`,
         ...relationFields(descriptor, this.#cx),
         constraint: fk.name,
       },
@@ -441,7 +441,7 @@ class Referenced {
       ? `update or delete on table "${parent.name}" violates RESTRICT setting of foreign key constraint "${fk.name}" on table "${child.name}"`
       : `update or delete on table "${parent.name}" violates foreign key constraint "${fk.name}" on table "${child.name}"`
     return new PgError(restrict ? SQLSTATE.restrictViolation : SQLSTATE.foreignKeyViolation, message, {
-      detail: `${keyDetail(columns, this.#cx)} is ${restrict ? '' : 'still '}referenced from table "${child.name}".`,
+      detail: `${mayRead(parent, fk.referencedColumns, this.#cx) ? keyDetail(columns, this.#cx) : 'Key'} is ${restrict ? '' : 'still '}referenced from table "${child.name}".`,
       ...relationFields(child, this.#cx),
       constraint: fk.name,
     })

@@ -23,11 +23,18 @@ export interface RowChecks {
   readonly simple: boolean
 }
 
-/** `(1, null, abc)` */
-export function describeRow(descriptor: RelationDescriptor, row: Row, cx: Compilation): string {
+/** DETAIL of a row that is refused: `(1, null, abc)`, or of the columns that the user may read `(a, c) = (1, abc)`; nothing without any. */
+function failingRow(descriptor: RelationDescriptor, row: Row, cx: Compilation): { detail?: string } {
+  const readable = cx.state.store.readableColumns(descriptor.oid)
+  const columns = descriptor.columns.filter((column) => !column.dropped && readable?.has(column.attnum) !== false)
+  if (columns.length === 0) return {}
+  const names = readable === null ? '' : `(${columns.map((column) => column.name).join(', ')}) = `
+  return { detail: `Failing row contains ${names}${describeColumns(columns, row, cx)}.` }
+}
+
+function describeColumns(columns: RelationDescriptor['columns'], row: Row, cx: Compilation): string {
   const fields: string[] = []
-  for (const column of descriptor.columns) {
-    if (column.dropped) continue
+  for (const column of columns) {
     const value = row[column.attnum - 1]!
     if (column.generated === 'v') fields.push('virtual')
     else if (value === null || value === undefined) fields.push('null')
@@ -71,12 +78,12 @@ export function compileRowChecks(descriptor: RelationDescriptor, cx: Compilation
     return new PgError(
       SQLSTATE.notNullViolation,
       `null value in column "${column}" of relation "${descriptor.name}" violates not-null constraint`,
-      { detail: `Failing row contains ${describeRow(descriptor, row, cx)}.`, ...relationFields(descriptor, cx), column },
+      { ...failingRow(descriptor, row, cx), ...relationFields(descriptor, cx), column },
     )
   }
   const checkViolation = (name: string, row: Row): PgError =>
     new PgError(SQLSTATE.checkViolation, `new row for relation "${descriptor.name}" violates check constraint "${name}"`, {
-      detail: `Failing row contains ${describeRow(descriptor, row, cx)}.`,
+      ...failingRow(descriptor, row, cx),
       ...relationFields(descriptor, cx),
       constraint: name,
     })

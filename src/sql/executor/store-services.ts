@@ -40,5 +40,7 @@ export interface StoreServices {
   virtualRelation(relation: Oid): VirtualRelation | null
   /** The key of the table's row that a cursor stands on (WHERE CURRENT OF). */
   cursorRow(cursor: string, relation: Oid): Buffer
+  /** attnums of the columns the current user may read; null = all. For what errors tell of rows. */
+  readableColumns(relation: Oid): ReadonlySet<number> | null
   readonly deferred: DeferredChecks
 }

@@ -148,6 +148,12 @@ export function indexLayout(index: IndexDescriptor, descriptor: RelationDescript
   }
 }
 
+/** Whether an error may tell the current user the values of these columns; an expression (attnum 0) only whom the whole table is open to. */
+export function mayRead(descriptor: RelationDescriptor, attnums: readonly number[], cx: Compilation): boolean {
+  const readable = cx.state.store.readableColumns(descriptor.oid)
+  return readable === null || attnums.every((attnum) => readable.has(attnum))
+}
+
 /** `Key (a, b)=(1, x)`. */
 export function keyDetail(columns: readonly { name: string; value: Datum; type: Oid }[], cx: Compilation): string {
   const names = columns.map((column) => column.name).join(', ')
@@ -158,6 +164,7 @@ export function keyDetail(columns: readonly { name: string; value: Datum; type: 
 /** 23505 for a row whose key exists. */
 function violation(index: IndexDescriptor, descriptor: RelationDescriptor, cx: Compilation): (row: Row) => PgError {
   const computed = index.columns.map((column) => (column.attnum > 0 ? null : storedEvaluator(readStored(column.expr!, cx), cx)))
+  const attnums = index.columns.map((column) => column.attnum)
   return (row) => {
     const context = { catalog: cx.catalog, searchPath: [], typeSupport: (type: Oid) => typeSupport(type, cx) }
     const columns = index.columns.map((column, i) => ({
@@ -167,7 +174,7 @@ function violation(index: IndexDescriptor, descriptor: RelationDescriptor, cx: C
     }))
     const schema = cx.catalog.namespace(descriptor.namespace)?.name
     return new PgError(SQLSTATE.uniqueViolation, `duplicate key value violates unique constraint "${index.name}"`, {
-      detail: `${keyDetail(columns, cx)} already exists.`,
+      ...(mayRead(descriptor, attnums, cx) ? { detail: `${keyDetail(columns, cx)} already exists.` } : {}),
       ...(schema === undefined ? {} : { schema }),
       table: descriptor.name,
       constraint: index.name,

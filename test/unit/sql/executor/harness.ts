@@ -283,6 +283,7 @@ const NO_STORE: StoreServices = {
     throw new Error('no transactions here')
   },
   virtualRelation: () => null,
+  readableColumns: () => null,
   cursorRow: () => {
     throw new Error('no cursors here')
   },
