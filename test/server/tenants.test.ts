@@ -45,6 +45,7 @@ describe('routing', () => {
     ]
     for (const [login, keyspace, user] of expected) {
       const client = await server.connect(login)
+      expect(await rows(client, 'SHOW tenant.name')).toEqual([[keyspace]])
       expect(await rows(client, "SELECT current_user, current_setting('tenant.name'), current_tenant()")).toEqual([
         [user, keyspace, keyspace],
       ])

@@ -222,7 +222,8 @@ const writes = (tag: string): Common => ({ tag, readOnly: false, returnsRows: fa
 function choose(p: Parser): (() => TenantStatement) | null {
   if (p.accept('CREATE', 'TENANT')) return () => createTenant(p)
   if (p.accept('SHOW', 'TENANTS')) return () => ({ kind: 'show tenants', ...reads('SHOW TENANTS') })
-  if (p.accept('SHOW', 'TENANT')) return () => showTenant(p)
+  // SHOW tenant.name is a setting
+  if (p.peek(2)?.text !== '.' && p.accept('SHOW', 'TENANT')) return () => showTenant(p)
   if (p.accept('SHOW', 'AUDIT', 'LOG')) return () => showAudit(p)
   if (p.accept('ALTER', 'TENANT')) return () => alterTenant(p)
   if (p.accept('DROP', 'TENANT')) {
