@@ -267,6 +267,7 @@ export class SharedVersions implements CatalogVersions {
     this.#closed = true
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
+    // Whoever asked for it has had its failure.
     await this.#reading?.catch(() => undefined)
     this.#gates.set([])
     await this.#leave()

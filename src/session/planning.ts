@@ -337,6 +337,7 @@ export class Planning {
       plans.set(key, entry)
       return entry
     } catch {
+      // The long way tells what is wrong with it.
       this.#refused.set(lifted.key, NOT_LIFTABLE)
       return null
     }

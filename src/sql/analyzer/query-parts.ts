@@ -5,7 +5,7 @@ import { type Node, nodeAs, type SelectStmt } from '../parser/nodes.ts'
 import { type ExprKind, errorAt, type ParseState } from './context.ts'
 import type { Expr } from './expr.ts'
 import { exprListLocation } from './location.ts'
-import type { FromExpr, Query } from './query.ts'
+import { type FromExpr, NO_CLAUSES, type Query } from './query.ts'
 import { expandExpressionList } from './target.ts'
 
 /** The parts every kind of query has, from the state. */
@@ -43,17 +43,7 @@ export function baseQuery(state: ParseState, from: FromExpr): Query {
     hasWindowFuncs: state.hasWindowFuncs,
     hasTargetSRFs: state.hasTargetSRFs,
     hasSubLinks: state.hasSubLinks,
-    groupClause: [],
-    groupDistinct: false,
-    groupingSets: [],
-    havingQual: null,
-    windowClause: [],
-    distinctClause: [],
-    hasDistinctOn: false,
-    sortClause: [],
-    limitOffset: null,
-    limitCount: null,
-    limitOption: 'count',
+    ...NO_CLAUSES,
     rowMarks: [],
     setOperations: null,
     withCheckOptions: [],

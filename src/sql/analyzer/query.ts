@@ -215,3 +215,18 @@ export interface Query {
   readonly setOperations: SetOperation | null
   readonly withCheckOptions: readonly WithCheckOption[]
 }
+
+/** A query without GROUP BY, HAVING, WINDOW, DISTINCT, ORDER BY and LIMIT. */
+export const NO_CLAUSES = {
+  groupClause: [],
+  groupDistinct: false,
+  groupingSets: [],
+  havingQual: null,
+  windowClause: [],
+  distinctClause: [],
+  hasDistinctOn: false,
+  sortClause: [],
+  limitOffset: null,
+  limitCount: null,
+  limitOption: 'count',
+} as const satisfies Partial<Query>

@@ -11,10 +11,9 @@ import type { Dependency } from '../../catalog/writer.ts'
 import { type AlterDomainStmt, type Constraint, type CreateDomainStmt, type Node, nodeAs, type TypeName } from '../parser/nodes.ts'
 import { makeVar, replace } from '../planner/expr-tree.ts'
 import type { CommandContext, CommandResult } from './context.ts'
-import { defaultAclFor } from './default-privileges.ts'
 import { creationNamespace, load, makeObjectName, partsOf, splitName } from './names.ts'
 import { normal, typeText } from './table-builder.ts'
-import { checkTypeName } from './types.ts'
+import { checkTypeName, createType } from './types.ts'
 
 type Domain = TypeDescriptor['definition'] & { readonly kind: 'domain' }
 type Check = Domain['checks'][number]
@@ -114,25 +113,16 @@ export async function createDomain(c: CommandContext, stmt: CreateDomainStmt): P
         throw notForDomains(constraint)
     }
   }
-  const owner = c.ctx.session.currentUser
-  const type: TypeDescriptor = {
-    oid,
-    name,
-    namespace: namespace.oid,
-    owner,
-    acl: await defaultAclFor(c, 'T', owner, namespace.oid),
-    arrayType: await c.writer.newOid(namespace.oid),
-    definition: {
-      kind: 'domain',
-      baseType: base.type,
-      typmod: base.typmod,
-      collation: base.collation,
-      notNull,
-      default: defaultExpr,
-      checks,
-    },
+  const definition: Domain = {
+    kind: 'domain',
+    baseType: base.type,
+    typmod: base.typmod,
+    collation: base.collation,
+    notNull,
+    default: defaultExpr,
+    checks,
   }
-  await c.writer.createType(type)
+  await createType(c, namespace.oid, oid, name, definition)
   if (dependencies.length > 0) await c.writer.setDependencies({ classId: CLASS.type, objId: oid, subId: 0 }, dependencies)
   return { tag: 'CREATE DOMAIN' }
 }

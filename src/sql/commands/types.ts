@@ -1,8 +1,9 @@
 // CREATE TYPE (enum, composite), ALTER TYPE … ADD VALUE | RENAME VALUE.
 
 import { PgError } from '../../base/errors.ts'
+import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
-import type { RelationDescriptor } from '../../catalog/descriptors.ts'
+import type { RelationDescriptor, TypeDescriptor } from '../../catalog/descriptors.ts'
 import { mustBeOwner, ownsObject } from '../../catalog/privileges.ts'
 import { type AlterEnumStmt, type CompositeTypeStmt, type CreateEnumStmt, stringOf, type TypeName } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
@@ -16,6 +17,19 @@ const MAX_LABEL_BYTES = 63
 function checkLabel(label: string): void {
   if (Buffer.byteLength(label) > MAX_LABEL_BYTES || label === '')
     throw new PgError(SQLSTATE.invalidName, `invalid enum label "${label}"`, { detail: `Labels must be ${MAX_LABEL_BYTES} bytes or less.` })
+}
+
+/** Writes a new type of the current user, with its array type. */
+export async function createType(
+  c: CommandContext,
+  namespace: Oid,
+  oid: Oid,
+  name: string,
+  definition: TypeDescriptor['definition'],
+): Promise<void> {
+  const owner = c.ctx.session.currentUser
+  const acl = await defaultAclFor(c, 'T', owner, namespace)
+  await c.writer.createType({ oid, name, namespace, owner, acl, arrayType: await c.writer.newOid(namespace), definition })
 }
 
 export async function createEnum(c: CommandContext, stmt: CreateEnumStmt): Promise<CommandResult> {
@@ -36,16 +50,7 @@ export async function createEnum(c: CommandContext, stmt: CreateEnumStmt): Promi
       })
     labels.push({ oid: await c.writer.newOid(namespace.oid), label, sortOrder: i + 1 })
   }
-  const owner = c.ctx.session.currentUser
-  await c.writer.createType({
-    oid,
-    name,
-    namespace: namespace.oid,
-    owner,
-    acl: await defaultAclFor(c, 'T', owner, namespace.oid),
-    arrayType: await c.writer.newOid(namespace.oid),
-    definition: { kind: 'enum', labels },
-  })
+  await createType(c, namespace.oid, oid, name, { kind: 'enum', labels })
   return { tag: 'CREATE TYPE' }
 }
 

@@ -221,6 +221,7 @@ function rangeImplies(qual: Expr, part: Expr, problem: JoinProblem): boolean {
   try {
     return problem.root.glob.evaluate(test) === true
   } catch {
+    // What cannot be compared proves nothing.
     return false
   }
 }

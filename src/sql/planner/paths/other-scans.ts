@@ -10,10 +10,8 @@ import { NO_RELS, type Relids } from '../relids.ts'
 import { correlateExpr, outerParams } from '../rewrite/correlate.ts'
 import { conjunction } from '../selectivity.ts'
 import { indexClauses } from './index-match.ts'
-import { addPath, common, type Path, type PathKey, targetList } from './path.ts'
+import { addPath, common, type Path, type PathKey, targetList, UNORDERED } from './path.ts'
 import { overScan } from './scan.ts'
-
-const FREE = { startup: 0, order: [] as readonly PathKey[], outer: NO_RELS, params: [], single: false }
 
 export function virtualPaths(rel: BaseRel, problem: JoinProblem): void {
   const quals = rel.quals.map((qual) => overScan(qual, rel))
@@ -26,7 +24,7 @@ export function virtualPaths(rel: BaseRel, problem: JoinProblem): void {
     }
   }
   addPath(rel.paths, {
-    ...FREE,
+    ...UNORDERED,
     rows: rel.rows,
     total,
     width: rel.width,
@@ -51,7 +49,7 @@ export function functionPaths(rel: BaseRel, problem: JoinProblem): void {
   )
   const total = rel.tuples * COST.tuple
   addPath(rel.paths, {
-    ...FREE,
+    ...UNORDERED,
     rows: rel.rows,
     total,
     width: rel.width,
@@ -89,7 +87,7 @@ export function valuesPaths(rel: BaseRel, problem: JoinProblem): void {
   const lists = rte.lists.map((_, i) => functions.slice(i * width, (i + 1) * width))
   const total = rel.tuples * COST.tuple
   addPath(rel.paths, {
-    ...FREE,
+    ...UNORDERED,
     rows: rel.rows,
     total,
     width: rel.width,
@@ -114,7 +112,7 @@ export function ctePaths(rel: BaseRel, root: Root): void {
   const total = rel.tuples * COST.tuple
   const workTable = planned.subPlan === null
   addPath(rel.paths, {
-    ...FREE,
+    ...UNORDERED,
     rows: rel.rows,
     total,
     width: rel.width,

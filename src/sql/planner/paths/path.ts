@@ -4,7 +4,7 @@
 import type { Expr, TargetEntry } from '../../analyzer/expr.ts'
 import { exprKey, makeVar, replace, targetEntry } from '../expr-tree.ts'
 import { OUTER_VAR, type Plan, type SortKey } from '../plan.ts'
-import { contains, type Relids } from '../relids.ts'
+import { contains, NO_RELS, type Relids } from '../relids.ts'
 
 /** One column of an order. `key` names the expression, equal for all members of an equivalence class. */
 export interface PathKey {
@@ -27,6 +27,9 @@ export interface Path {
   /** A plan whose first slots are `targets`; there may be more behind them. */
   build(targets: readonly Expr[]): Plan
 }
+
+/** A path that starts at once, has no order and needs nothing from outside. */
+export const UNORDERED = { startup: 0, order: [], outer: NO_RELS, params: [], single: false } as const satisfies Partial<Path>
 
 /** Whether rows ordered by `have` are ordered by `want`. */
 export function orderSatisfies(have: readonly PathKey[], want: readonly PathKey[]): boolean {

@@ -11,7 +11,7 @@ import { CTID_ATTNO, type Plan, SCAN_VAR } from '../plan.ts'
 import { NO_RELS } from '../relids.ts'
 import { arrayLength, conjunction } from '../selectivity.ts'
 import { type IndexClause, indexClauses, indexColumnExpr, indexUsable, matchIndex, predicateImplied } from './index-match.ts'
-import { addPath, common, type Path, type PathKey, targetList } from './path.ts'
+import { addPath, common, type Path, type PathKey, targetList, UNORDERED } from './path.ts'
 
 const TID = 27
 
@@ -149,13 +149,10 @@ function addTidPath(rel: BaseRel, answered: Expr, tids: Expr, rows: number): voi
   const quals = rel.quals.filter((qual) => qual !== answered).map((qual) => overScan(qual, rel))
   const total = rows * COST.get
   addPath(rel.paths, {
+    ...UNORDERED,
     rows,
-    startup: 0,
     total,
     width: rel.width,
-    order: [],
-    outer: NO_RELS,
-    params: [],
     single: rows === 1,
     build: (targets) => ({
       kind: 'TidScan',
@@ -216,13 +213,10 @@ function indexPaths(index: IndexDescriptor, rel: BaseRel, problem: JoinProblem, 
 function pointGet(index: IndexDescriptor, rel: BaseRel, key: readonly Expr[], quals: readonly Expr[]): void {
   const total = index.primary ? COST.get : 2 * COST.get
   addPath(rel.paths, {
+    ...UNORDERED,
     rows: 1,
-    startup: 0,
     total,
     width: rel.width,
-    order: [],
-    outer: NO_RELS,
-    params: [],
     single: true,
     build: (targets) => ({
       kind: 'PointGet',

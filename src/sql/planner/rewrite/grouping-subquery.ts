@@ -2,7 +2,7 @@
 // sets it does not belong to, so it must stay one: not fold into a constant, and not become one with another of equal value.
 
 import type { Expr, TargetEntry, Var } from '../../analyzer/expr.ts'
-import type { Query, RteSubquery } from '../../analyzer/query.ts'
+import { NO_CLAUSES, type Query, type RteSubquery } from '../../analyzer/query.ts'
 import { exprKey, makeVar, mapChildren, mapExprDeep, mapQuery, type QueryMapper, shiftLevels, targetEntry } from '../expr-tree.ts'
 
 /** Of the subquery in the new query's range table. */
@@ -89,17 +89,7 @@ function ungroupedRows(query: Query, targetList: readonly TargetEntry[]): Query 
     hasModifyingCte: false,
     hasAggs: false,
     hasWindowFuncs: false,
-    groupClause: [],
-    groupDistinct: false,
-    groupingSets: [],
-    havingQual: null,
-    windowClause: [],
-    distinctClause: [],
-    hasDistinctOn: false,
-    sortClause: [],
-    limitOffset: null,
-    limitCount: null,
-    limitOption: 'count',
+    ...NO_CLAUSES,
   }
 }
 
