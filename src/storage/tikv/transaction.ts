@@ -219,6 +219,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     await this.#start()
     this.#dirty = true
     const { returnValues = false } = options
+    if (options.companions !== undefined) throw new Error('companions need shared locks')
     const status = new Uint8Array(keys.length)
     const values = returnValues ? new Array<Buffer | null>(keys.length).fill(null) : null
     const targets = new Map<string, LockTarget>()
