@@ -4,7 +4,7 @@ import type { KeyspaceMetrics, StatementClass } from '../observability/keyspace-
 import type { Logger } from '../observability/log.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { SessionObserver } from '../session/services.ts'
-import type { ClientSession } from '../session/session.ts'
+import type { Session } from '../session/session.ts'
 
 const CLASS: Readonly<Record<string, StatementClass>> = {
   SELECT: 'select',
@@ -37,8 +37,8 @@ function classOf(tag: string): StatementClass {
 }
 
 export function createObserver(metrics: Metrics, log: Logger, slowMs: number): SessionObserver {
-  const series = new WeakMap<ClientSession, KeyspaceMetrics>()
-  const of = (session: ClientSession): KeyspaceMetrics => {
+  const series = new WeakMap<Session, KeyspaceMetrics>()
+  const of = (session: Session): KeyspaceMetrics => {
     let found = series.get(session)
     if (found === undefined) {
       found = metrics.forKeyspace(session.keyspace.name)

@@ -6,7 +6,7 @@ import { SQLSTATE } from '../base/sqlstate.ts'
 import { virtualRelation } from '../catalog/virtual/provider.ts'
 import type { Logger } from '../observability/log.ts'
 import type { Services, SessionObserver } from '../session/services.ts'
-import type { ClientSession } from '../session/session.ts'
+import type { Session } from '../session/session.ts'
 import { sqlFunctionRunner } from '../session/sql-functions.ts'
 import { systemFunctions } from '../session/system-functions.ts'
 import { runTenantStatement, SHOW_TENANT_COLUMNS } from '../sql/commands/tenant/statements.ts'
@@ -27,7 +27,7 @@ export interface ServiceParts {
   makeVerifier(password: string): Promise<string>
 }
 
-function tenantColumns(session: ClientSession) {
+function tenantColumns(session: Session) {
   return SHOW_TENANT_COLUMNS.map(({ name, type }) => ({
     name,
     tableOid: 0,

@@ -6,7 +6,7 @@ import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { LOCK, LOCK_MODE_NAMES, type RelationLockMode } from '../catalog/object-locks.ts'
 import type { SystemFunction } from './eval-context.ts'
-import type { ClientSession } from './session.ts'
+import type { Session } from './session.ts'
 import { SharedAdvisoryLocks } from './shared-advisory.ts'
 
 interface Held {
@@ -42,7 +42,7 @@ const locksLost = () =>
   })
 
 export class AdvisoryLocks {
-  readonly #session: ClientSession
+  readonly #session: Session
   /** By mode and key; null until the first lock: most sessions never take one. */
   #held: Map<string, Held> | null = null
   /** The same locks between nodes; null until the first one, and where there is one node. */
@@ -50,7 +50,7 @@ export class AdvisoryLocks {
   /** Locks that were given up and are not free yet on other nodes: a message is answered when they are. */
   releasing: Promise<void> | null = null
 
-  constructor(session: ClientSession) {
+  constructor(session: Session) {
     this.#session = session
   }
 
@@ -144,7 +144,7 @@ export class AdvisoryLocks {
 }
 
 /** The bodies, by prosrc. */
-export function advisoryFunctions(session: ClientSession): Record<string, SystemFunction> {
+export function advisoryFunctions(session: Session): Record<string, SystemFunction> {
   const { advisory } = session
   const bodies: Record<string, SystemFunction> = {
     pg_advisory_unlock_all: () => {

@@ -26,7 +26,7 @@ import { planStatement } from '../sql/planner/planner.ts'
 import { KvError } from '../storage/kv-error.ts'
 import type { Transaction } from '../storage/store.ts'
 import { lockRelations } from './gates.ts'
-import type { ClientSession } from './session.ts'
+import type { Session } from './session.ts'
 
 /** Tables whose lock was taken before the transaction's snapshot: in REPEATABLE READ only these are seen as they are. */
 const lockedFirst = new WeakMap<Transaction, Set<Oid>>()
@@ -40,7 +40,7 @@ export function noteTableLock(txn: Transaction, table: Oid): void {
 }
 
 /** What was committed to the table since the snapshot would be missed, and an index without it would be wrong. */
-async function checkSnapshot(session: ClientSession, txn: Transaction, table: RelationDescriptor): Promise<void> {
+async function checkSnapshot(session: Session, txn: Transaction, table: RelationDescriptor): Promise<void> {
   if (txn.isolation === 'read committed' || lockedFirst.get(txn)?.has(table.oid)) return
   if ((await session.keyspace.catalog.fetch(objectKey(table.oid))) === null) return
   throw notSupported(
@@ -49,7 +49,7 @@ async function checkSnapshot(session: ClientSession, txn: Transaction, table: Re
   )
 }
 
-export function makeDataPort(session: ClientSession, statement: ParsedStatement, txn: Transaction): DataPort {
+export function makeDataPort(session: Session, statement: ParsedStatement, txn: Transaction): DataPort {
   const current = async <T>(table: RelationDescriptor, work: () => Promise<T>): Promise<T> => {
     await checkSnapshot(session, txn, table)
     return work()

@@ -4,9 +4,9 @@ import type { Deparser } from '../catalog/definition-functions.ts'
 import { constraintDefinition, indexDefinition, storedExpressionText, viewDefinition } from '../sql/analyzer/ruleutils/definitions.ts'
 import type { DeparseContext } from '../sql/analyzer/ruleutils/writer.ts'
 import { readStoredQuery } from '../sql/analyzer/stored.ts'
-import type { ClientSession } from './session.ts'
+import type { Session } from './session.ts'
 
-export function sessionDeparser(session: ClientSession): Deparser {
+export function sessionDeparser(session: Session): Deparser {
   const context = (): DeparseContext => ({
     catalog: session.planning.snapshot(),
     searchPath: session.planning.searchPath().oids,

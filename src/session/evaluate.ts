@@ -6,7 +6,7 @@ import type { Expr, TargetEntry } from '../sql/analyzer/expr.ts'
 import type { Plan, PlannedStatement } from '../sql/planner/plan.ts'
 import type { PlanEntry } from './plan-cache.ts'
 import { startExecution } from './run-planned.ts'
-import type { ClientSession } from './session.ts'
+import type { Session } from './session.ts'
 
 /** A one-row plan of these expressions. */
 export function resultPlan(exprs: readonly Expr[]): Plan {
@@ -34,7 +34,7 @@ export function resultPlan(exprs: readonly Expr[]): Plan {
 }
 
 /** All of them, once, in the session's present transaction. */
-export function evaluateAll(session: ClientSession, exprs: readonly Expr[]): MaybePromise<Datum[]> {
+export function evaluateAll(session: Session, exprs: readonly Expr[]): MaybePromise<Datum[]> {
   const plan = resultPlan(exprs)
   const planned: PlannedStatement = {
     command: 'select',

@@ -2,9 +2,9 @@
 
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { RelationLock } from '../sql/planner/plan.ts'
-import type { ClientSession } from './session.ts'
+import type { Session } from './session.ts'
 
-export function lockRelations(session: ClientSession, locks: readonly RelationLock[], from = 0): MaybePromise<void> {
+export function lockRelations(session: Session, locks: readonly RelationLock[], from = 0): MaybePromise<void> {
   for (let i = from; i < locks.length; i++) {
     const { relation, mode } = locks[i]!
     const done = session.lockRelation(relation, mode, true)

@@ -8,7 +8,7 @@ import { SQLSTATE } from '../base/sqlstate.ts'
 import type { NodeOf } from '../sql/parser/nodes.ts'
 import type { Transaction } from '../storage/store.ts'
 import type { Notification, NotificationReceiver } from './notification-bus.ts'
-import type { ClientSession } from './session.ts'
+import type { Session } from './session.ts'
 
 /** PostgreSQL's NOTIFY_PAYLOAD_MAX_LENGTH. */
 const MAX_PAYLOAD_BYTES = 8000
@@ -20,7 +20,7 @@ const sizeOf = ({ channel, payload }: Notification) => OVERHEAD_BYTES + channel.
 type Action = { readonly kind: 'listen' | 'unlisten'; readonly channel: string } | { readonly kind: 'unlisten all' }
 
 export class SessionNotifications implements NotificationReceiver {
-  readonly #session: ClientSession
+  readonly #session: Session
   /** Channels listened on, since a commit. */
   readonly #channels = new Set<string>()
   /** Of the open transaction, in order. */
@@ -31,7 +31,7 @@ export class SessionNotifications implements NotificationReceiver {
   /** Heard while the session was busy or in a transaction. */
   #heard: { pid: number; notification: Notification }[] = []
 
-  constructor(session: ClientSession) {
+  constructor(session: Session) {
     this.#session = session
   }
 

@@ -34,9 +34,8 @@ import { watchClock } from './analysis-eval.ts'
 import { type Compiled, PlanCache, type PlanEntry } from './plan-cache.ts'
 import type { Portal, PreparedStatement } from './prepared.ts'
 import { resolveSearchPath, type SearchPath } from './search-path.ts'
-import type { ClientSession } from './session.ts'
+import type { Session } from './session.ts'
 import { typeNamed } from './type-text.ts'
-import { utilityColumns } from './utility/describe.ts'
 
 const INT4: Oid = 23
 const INT8: Oid = 20
@@ -69,7 +68,7 @@ const EXPLAINABLE: ReadonlySet<string> = new Set(['SelectStmt', 'InsertStmt', 'U
 const NO_ROW_KEYS: ReadonlyMap<Oid, number> = new Map()
 
 export class Planning {
-  readonly #session: ClientSession
+  readonly #session: Session
   #searchPath: SearchPath | null = null
   readonly #refused = new LruMap<string, typeof NOT_LIFTABLE>(REFUSED_TEMPLATES)
   #lastLifted: { key: string; found: LiftedEntry } | null = null
@@ -77,7 +76,7 @@ export class Planning {
   #privatePlans: PlanCache | null = null
   #keyOf: { path: SearchPath | null; io: IoSettings | null; key: string } = { path: null, io: null, key: '' }
 
-  constructor(session: ClientSession) {
+  constructor(session: Session) {
     this.#session = session
   }
 
@@ -390,20 +389,6 @@ export class Planning {
       source: null,
       eval: this.#session.context,
     })
-  }
-
-  columnsOf(prepared: PreparedStatement): RowShape['columns'] | null {
-    if (prepared.class === null) return null
-    if (prepared.class.optimizable) return prepared.plan!.columns
-    if (!prepared.class.returnsRows) return null
-    return utilityColumns(this.#session, prepared.statement!)
-  }
-
-  portalShape(portal: Portal): RowShape | null {
-    const columns = this.columnsOf(portal.prepared)
-    if (columns === null) return null
-    portal.shape ??= { columns, formats: portal.resultFormats, io: this.#session.settings.io }
-    return portal.shape
   }
 }
 

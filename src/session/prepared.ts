@@ -31,6 +31,9 @@ export interface PreparedStatement {
   runs: number
 }
 
+/** The columns a statement answers, or null. EXECUTE and FETCH answer those of another one. */
+export type ColumnsOf = (prepared: PreparedStatement) => RowShape['columns'] | null
+
 export interface Portal {
   readonly name: string
   readonly prepared: PreparedStatement

@@ -8,12 +8,13 @@ import type { MaybePromise } from '../base/maybe-promise.ts'
 import { checkPermissions } from '../catalog/privileges.ts'
 import type { ResultSink, RowShape } from '../pgwire/backend.ts'
 import type { PlannedStatement } from '../sql/planner/plan.ts'
+import { KvError } from '../storage/kv-error.ts'
 import type { Transaction } from '../storage/store.ts'
 import { Execution, type RowTarget } from './execution.ts'
 import { lockRelations } from './gates.ts'
 import { type PlanEntry, StalePlan } from './plan-cache.ts'
 import { readOnlyViolation } from './read-only.ts'
-import type { ClientSession } from './session.ts'
+import type { Session } from './session.ts'
 import { abortTransaction, commitTransaction } from './utility/transaction.ts'
 
 /** Rows of INSERT … RETURNING and its like that are kept until the commit. */
@@ -42,7 +43,7 @@ const writes = (planned: PlannedStatement) => planned.command !== 'select' || pl
  * read that needs no snapshot shared with others.
  */
 export function startExecution(
-  session: ClientSession,
+  session: Session,
   entry: PlanEntry,
   params: readonly Datum[],
   autocommit: boolean,
@@ -63,12 +64,12 @@ export function startExecution(
   return begin(session, entry, params, autocommit, latest)
 }
 
-function checkVersion(session: ClientSession, { planned, catalogVersion }: PlanEntry): void {
+function checkVersion(session: Session, { planned, catalogVersion }: PlanEntry): void {
   if (planned.locks.length > 0 && catalogVersion !== session.planning.snapshot().version) throw new StalePlan()
 }
 
 function begin(
-  session: ClientSession,
+  session: Session,
   entry: PlanEntry,
   params: readonly Datum[],
   autocommit: boolean,
@@ -79,7 +80,7 @@ function begin(
   return prepare(session, entry, params, txn, autocommit)
 }
 
-function prepare(session: ClientSession, entry: PlanEntry, params: readonly Datum[], txn: Transaction, autocommit: boolean): Execution {
+function prepare(session: Session, entry: PlanEntry, params: readonly Datum[], txn: Transaction, autocommit: boolean): Execution {
   const compiled = session.planning.compiled(entry)
   const { state } = compiled
   state.txn = txn
@@ -98,7 +99,7 @@ function prepare(session: ClientSession, entry: PlanEntry, params: readonly Datu
 }
 
 export function runPlanned(
-  session: ClientSession,
+  session: Session,
   entry: PlanEntry,
   params: readonly Datum[],
   sink: ResultSink,
@@ -115,7 +116,7 @@ export function runPlanned(
 }
 
 function runOnce(
-  session: ClientSession,
+  session: Session,
   entry: PlanEntry,
   params: readonly Datum[],
   shape: RowShape | null,
@@ -183,8 +184,11 @@ class HeldRows implements RowTarget {
   }
 }
 
+/** True when the statement may be run again from its start: nothing was sent, and it is a transaction of its own. */
+const mayRetry = (session: Session, error: unknown): boolean => error instanceof KvError && error.retryable && !session.block.inBlock
+
 function runAlone(
-  session: ClientSession,
+  session: Session,
   entry: PlanEntry,
   params: readonly Datum[],
   shape: RowShape | null,
@@ -193,10 +197,10 @@ function runAlone(
 ): MaybePromise<string> {
   const held = shape === null ? null : new HeldRows(sink, shape)
   const retry = (error: unknown): MaybePromise<string> => {
-    if (attempt >= MAX_RETRIES || held?.sent === true || !session.mayRetry(error)) throw error
+    if (attempt >= MAX_RETRIES || held?.sent === true || !mayRetry(session, error)) throw error
     const rolledBack = abortTransaction(session)
     const again = () => {
-      session.restartImplicit()
+      session.startImplicit()
       return runAlone(session, entry, params, shape, sink, attempt + 1)
     }
     return rolledBack instanceof Promise ? rolledBack.then(again) : again()

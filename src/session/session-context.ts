@@ -7,7 +7,7 @@ import { findZone } from '../sql/types/timezone.ts'
 import type { SessionEntry } from './activity.ts'
 import { SessionEvalContext } from './eval-context.ts'
 import { microsNow } from './micros.ts'
-import type { ClientSession, SessionIdentity } from './session.ts'
+import type { Session, SessionIdentity } from './session.ts'
 import { SessionSequences } from './session-sequences.ts'
 import { Settings } from './settings/settings.ts'
 
@@ -16,7 +16,7 @@ export interface SettingSideEffects {
   settingChanged(name: string, value: string): void
 }
 
-function facts(session: ClientSession, identity: SessionIdentity): SessionFacts {
+function facts(session: Session, identity: SessionIdentity): SessionFacts {
   const { request, processId } = session.client
   const backendStart = microsNow(session.services.clock)
   return {
@@ -58,7 +58,7 @@ function facts(session: ClientSession, identity: SessionIdentity): SessionFacts 
 }
 
 export function makeSessionContext(
-  session: ClientSession,
+  session: Session,
   identity: SessionIdentity,
 ): { settings: Settings; context: SessionEvalContext; entry: SessionEntry } {
   const catalog = catalogLookup(
@@ -112,7 +112,7 @@ export function makeSessionContext(
 const NOT_SETTINGS = new Set(['user', 'database', 'options', 'replication', 'tenant'])
 
 /** Settings a client sends at start, and those of its role. Unknown ones never kill a connection (tenancy L8): they are passed over. */
-export function applyStartupSettings(session: ClientSession, identity: SessionIdentity): void {
+export function applyStartupSettings(session: Session, identity: SessionIdentity): void {
   const { settings } = session
   const internal: [string, string][] = [
     ['session_authorization', identity.roleName],

@@ -13,7 +13,7 @@ import { normalInt8 } from '../sql/types/codecs.ts'
 import type { SequenceAccess } from '../sql/types/eval-context.ts'
 import type { SequenceParameters } from '../storage/rows/sequences.ts'
 import { cannotExecuteReadOnly } from './read-only.ts'
-import type { ClientSession } from './session.ts'
+import type { Session } from './session.ts'
 
 const parametersOf = new WeakMap<RelationDescriptor, SequenceParameters>()
 
@@ -35,12 +35,12 @@ export function sequenceParameters(descriptor: RelationDescriptor): SequencePara
 }
 
 export class SessionSequences implements SequenceAccess {
-  readonly #session: ClientSession
+  readonly #session: Session
   /** By OID: the value nextval or setval gave this session last. */
   readonly #last = new Map<Oid, number | bigint>()
   #lastUsed: Oid | null = null
 
-  constructor(session: ClientSession) {
+  constructor(session: Session) {
     this.#session = session
   }
 

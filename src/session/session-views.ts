@@ -9,7 +9,7 @@ import { ArrayDatum } from '../sql/types/array.ts'
 import { Numeric } from '../sql/types/numeric.ts'
 import { RecordDatum } from '../sql/types/record.ts'
 import { advisoryTag } from './advisory-locks.ts'
-import type { ClientSession } from './session.ts'
+import type { Session } from './session.ts'
 
 const TEXT = 25
 const REGTYPE = 2206
@@ -31,7 +31,7 @@ function records(prosrc: string, rows: Iterable<Record<string, Datum>>): RecordD
   return made
 }
 
-export function settingRows(session: ClientSession): RecordDatum[] {
+export function settingRows(session: Session): RecordDatum[] {
   return records(
     'show_all_settings',
     [...session.settings.all()].flatMap(({ row, name, value, reset, source }) =>
@@ -60,7 +60,7 @@ export function settingRows(session: ClientSession): RecordDatum[] {
   )
 }
 
-export function preparedStatementRows(session: ClientSession): RecordDatum[] {
+export function preparedStatementRows(session: Session): RecordDatum[] {
   return records(
     'pg_prepared_statement',
     [...session.statements.values()]
@@ -84,7 +84,7 @@ export function preparedStatementRows(session: ClientSession): RecordDatum[] {
   )
 }
 
-export function cursorRows(session: ClientSession): RecordDatum[] {
+export function cursorRows(session: Session): RecordDatum[] {
   return records(
     'pg_cursor',
     [...session.portals.cursors.values()].map(({ options }) => ({
@@ -99,20 +99,20 @@ export function cursorRows(session: ClientSession): RecordDatum[] {
 }
 
 /** There is no archiver and no WAL: nothing counted since the server started. */
-export function archiverRow(session: ClientSession): RecordDatum {
+export function archiverRow(session: Session): RecordDatum {
   return records('pg_stat_get_archiver', [{ archived_count: 0, failed_count: 0, stats_reset: session.services.serverStart }])[0]!
 }
 
-export function walRow(session: ClientSession): RecordDatum {
+export function walRow(session: Session): RecordDatum {
   const counts = { wal_records: 0, wal_fpi: 0, wal_bytes: new Numeric(0, 0), wal_buffers_full: 0 }
   return records('pg_stat_get_wal', [{ ...counts, stats_reset: session.services.serverStart }])[0]!
 }
 
-export function lockRows(session: ClientSession): RecordDatum[] {
+export function lockRows(session: Session): RecordDatum[] {
   const rows: Record<string, Datum>[] = []
   for (const { holder, oid, mode, granted } of session.keyspace.locks.list()) {
     if (isGateLock(oid)) continue
-    const owner = holder.owner as ClientSession | null
+    const owner = holder.owner as Session | null
     rows.push({
       database: DATABASE_OID,
       ...(typeof oid === 'number' ? { locktype: 'relation', relation: oid } : { locktype: 'advisory', ...advisoryTag(oid) }),

@@ -7,16 +7,16 @@ import { columnMask, relationMask } from '../catalog/privileges.ts'
 import { FIRST_NORMAL_OID } from '../catalog/records.ts'
 import type { DeferredChecks, StoreServices, VirtualRelation } from '../sql/executor/store-services.ts'
 import type { StoreCapabilities, Transaction } from '../storage/store.ts'
-import type { ClientSession } from './session.ts'
-import { currentRowKey } from './utility/cursors.ts'
+import { currentRowKey } from './current-row.ts'
+import type { Session } from './session.ts'
 
 export class SessionStoreServices implements StoreServices {
-  readonly #session: ClientSession
+  readonly #session: Session
   readonly capabilities: StoreCapabilities
   readonly deferred: DeferredChecks
   autocommit = false
 
-  constructor(session: ClientSession) {
+  constructor(session: Session) {
     this.#session = session
     this.capabilities = session.keyspace.capabilities
     this.deferred = session.deferred

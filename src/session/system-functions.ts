@@ -18,7 +18,7 @@ import { advisoryFunctions } from './advisory-locks.ts'
 import { sessionDeparser } from './deparser.ts'
 import type { SystemFunction } from './eval-context.ts'
 import type { BackendSignal } from './services.ts'
-import type { ClientSession } from './session.ts'
+import type { Session } from './session.ts'
 import { sequenceParameters } from './session-sequences.ts'
 import { archiverRow, cursorRows, lockRows, preparedStatementRows, settingRows, walRow } from './session-views.ts'
 import { transactionId, transactionIdIfAssigned } from './transaction-id.ts'
@@ -27,7 +27,7 @@ import { columnIsUpdatable, updatableEvents } from './updatable.ts'
 const PG_SIGNAL_BACKEND = 4200
 const PG_READ_ALL_STATS = 3375
 
-function maySignal(session: ClientSession, target: SessionEntry): boolean {
+function maySignal(session: Session, target: SessionEntry): boolean {
   const snapshot = session.planning.snapshot()
   const targetIsSuperuser = snapshot.role(target.userOid)?.superuser === true
   if (targetIsSuperuser) return session.roles.superuser
@@ -38,7 +38,7 @@ function maySignal(session: ClientSession, target: SessionEntry): boolean {
 }
 
 /** The session to act on; null with a warning when there is none of that number in this keyspace. 42501 when it may not be touched. */
-function signalTarget(session: ClientSession, pid: number, verb: string): SessionEntry | null {
+function signalTarget(session: Session, pid: number, verb: string): SessionEntry | null {
   const target = session.keyspace.sessions.get(pid)
   if (target === undefined) {
     session.notice({ severity: 'WARNING', code: SQLSTATE.warning, message: `PID ${pid} is not a PostgreSQL backend process` })
@@ -54,7 +54,7 @@ function signalTarget(session: ClientSession, pid: number, verb: string): Sessio
 }
 
 /** Whose session it is only its node knows: a superuser's signal is passed on, others' are refused. */
-function signalledElsewhere(session: ClientSession, pid: number, signal: BackendSignal): boolean {
+function signalledElsewhere(session: Session, pid: number, signal: BackendSignal): boolean {
   if (!session.services.isElsewhere(pid)) return false
   if (!session.roles.superuser) {
     throw new PgError(SQLSTATE.insufficientPrivilege, `permission denied to ${signal} a process of another node`, {
@@ -65,7 +65,7 @@ function signalledElsewhere(session: ClientSession, pid: number, signal: Backend
   return true
 }
 
-function activityRows(session: ClientSession, pid: Datum): RecordDatum[] {
+function activityRows(session: Session, pid: Datum): RecordDatum[] {
   const rowType = outRow('pg_stat_get_activity')
   const snapshot = session.planning.snapshot()
   const seesAll = hasPrivilegesOf(snapshot, session.roles.current, PG_READ_ALL_STATS) || session.roles.superuser
@@ -108,7 +108,7 @@ function activityRows(session: ClientSession, pid: Datum): RecordDatum[] {
   return rows
 }
 
-export function systemFunctions(session: ClientSession): ReadonlyMap<string, SystemFunction> {
+export function systemFunctions(session: Session): ReadonlyMap<string, SystemFunction> {
   const own: Record<string, SystemFunction> = {
     pg_stat_get_activity: (pid) => activityRows(session, pid as Datum),
     pg_cancel_backend: (pid) => {

@@ -4,14 +4,14 @@
 import { randomInt } from 'node:crypto'
 import { normalInt8 } from '../sql/types/codecs.ts'
 import type { Transaction } from '../storage/store.ts'
-import type { ClientSession } from './session.ts'
+import type { Session } from './session.ts'
 
 const given = new WeakMap<Transaction, number | bigint>()
 let last = 0
 const NODE_BITS = 10n
 const node = BigInt(randomInt(1 << Number(NODE_BITS)))
 
-export function transactionId(session: ClientSession): number | bigint {
+export function transactionId(session: Session): number | bigint {
   const txn = session.block.txn!
   let id = given.get(txn)
   if (id === undefined) {
@@ -23,7 +23,7 @@ export function transactionId(session: ClientSession): number | bigint {
 }
 
 /** Null for a transaction that has written nothing and not asked for its number. */
-export function transactionIdIfAssigned(session: ClientSession): number | bigint | null {
+export function transactionIdIfAssigned(session: Session): number | bigint | null {
   const txn = session.block.txn!
   return txn.dirty || given.has(txn) ? transactionId(session) : null
 }

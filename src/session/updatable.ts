@@ -3,7 +3,7 @@
 import type { Oid } from '../base/ids.ts'
 import { readStoredQuery } from '../sql/analyzer/stored.ts'
 import { updatableColumns } from '../sql/analyzer/updatable-view.ts'
-import type { ClientSession } from './session.ts'
+import type { Session } from './session.ts'
 
 /** Bits 1 << CmdType. */
 const UPDATE = 4
@@ -12,7 +12,7 @@ const DELETE = 16
 const ALL = INSERT | UPDATE | DELETE
 
 /** What may be done to a relation; with `column` (from 1), as far as it concerns that column. */
-export function updatableEvents(session: ClientSession, relation: Oid, column: number | null): number {
+export function updatableEvents(session: Session, relation: Oid, column: number | null): number {
   const found = session.planning.snapshot().relation(relation)
   if (found === null) return 0
   if (found.relkind === 'r' || found.relkind === 'p') return ALL
@@ -25,7 +25,7 @@ export function updatableEvents(session: ClientSession, relation: Oid, column: n
   return events & updatableEvents(session, below.base, column === null || own === 0 ? null : own)
 }
 
-export function columnIsUpdatable(session: ClientSession, relation: Oid, column: number): boolean {
+export function columnIsUpdatable(session: Session, relation: Oid, column: number): boolean {
   const needed = UPDATE | DELETE
   return column > 0 && (updatableEvents(session, relation, column) & needed) === needed
 }

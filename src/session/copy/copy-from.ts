@@ -16,7 +16,7 @@ import { relationLocks } from '../../sql/planner/relation-locks.ts'
 import type { TypeSupport } from '../../sql/types/type.ts'
 import { lockRelations } from '../gates.ts'
 import { StalePlan } from '../plan-cache.ts'
-import type { ClientSession } from '../session.ts'
+import type { Session } from '../session.ts'
 import { BinaryReader } from './binary-reader.ts'
 import { copyInsert } from './copy-insert.ts'
 import { matchColumns } from './copy-to.ts'
@@ -55,7 +55,7 @@ function smallInteger(data: Buffer, start: number, end: number): number {
 }
 
 class RowParser {
-  readonly #session: ClientSession
+  readonly #session: Session
   readonly #columns: readonly Column[]
   readonly #options: CopyOptions
   readonly #relation: string
@@ -66,7 +66,7 @@ class RowParser {
   /** Of the row last read: which columns ask for their default; null = none. */
   defaulted: Uint8Array | null = null
 
-  constructor(session: ClientSession, relation: string, columns: readonly Column[], options: CopyOptions) {
+  constructor(session: Session, relation: string, columns: readonly Column[], options: CopyOptions) {
     this.#session = session
     this.#columns = columns
     this.#options = options
@@ -206,7 +206,7 @@ class RowParser {
 }
 
 /** Answers what the copy needs permission for. */
-function checkTarget(session: ClientSession, relation: RelationInfo, attnums: readonly number[]): PermissionInfo[] {
+function checkTarget(session: Session, relation: RelationInfo, attnums: readonly number[]): PermissionInfo[] {
   if (relation.relkind === 'v') {
     throw new PgError(SQLSTATE.wrongObjectType, `cannot copy to view "${relation.name}"`, {
       hint: 'To enable copying to a view, provide an INSTEAD OF INSERT trigger.',
@@ -233,7 +233,7 @@ function checkTarget(session: ClientSession, relation: RelationInfo, attnums: re
 }
 
 export async function copyFrom(
-  session: ClientSession,
+  session: Session,
   statement: ParsedStatement,
   node: NodeOf['CopyStmt'],
   relation: RelationInfo,

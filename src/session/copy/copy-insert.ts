@@ -12,7 +12,7 @@ import type { Compiled } from '../../sql/executor/expr/compiled.ts'
 import { ROW_SCOPE } from '../../sql/executor/expr/scope.ts'
 import { bulkInsert } from '../../sql/executor/table-work.ts'
 import type { Transaction } from '../../storage/store.ts'
-import type { ClientSession } from '../session.ts'
+import type { Session } from '../session.ts'
 
 export interface CopyInsert {
   /** Values by position in the column list, and which of them ask for the column's default; answers how many rows went in. */
@@ -26,7 +26,7 @@ interface Default {
 }
 
 export function copyInsert(
-  session: ClientSession,
+  session: Session,
   relation: RelationDescriptor,
   attnums: readonly number[],
   where: Expr | null,

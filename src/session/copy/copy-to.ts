@@ -9,7 +9,7 @@ import type { CopyTarget, ResultSink } from '../../pgwire/backend.ts'
 import type { RowTarget } from '../execution.ts'
 import type { PlanEntry } from '../plan-cache.ts'
 import { startExecution } from '../run-planned.ts'
-import type { ClientSession } from '../session.ts'
+import type { Session } from '../session.ts'
 import type { CopyOptions } from './options.ts'
 import { binaryWriter, type CopyColumn, csvWriter, type RowWriter, textWriter } from './writers.ts'
 
@@ -24,7 +24,7 @@ export function matchColumns(list: readonly string[] | '*', columns: readonly st
   return (index) => list.includes(columns[index] ?? '')
 }
 
-function makeWriter(session: ClientSession, columns: readonly CopyColumn[], options: CopyOptions): RowWriter {
+function makeWriter(session: Session, columns: readonly CopyColumn[], options: CopyOptions): RowWriter {
   switch (options.format) {
     case 'text':
       return textWriter(columns, options, session.settings.io)
@@ -82,7 +82,7 @@ class CopyRows implements RowTarget {
   }
 }
 
-export async function copyTo(session: ClientSession, entry: PlanEntry, options: CopyOptions, sink: ResultSink): Promise<string> {
+export async function copyTo(session: Session, entry: PlanEntry, options: CopyOptions, sink: ResultSink): Promise<string> {
   const names = entry.columns!.map((column) => column.name)
   const force = matchColumns(options.forceQuote, names, 'FORCE_QUOTE')
   const columns: CopyColumn[] = entry.columns!.map((column, i) => ({

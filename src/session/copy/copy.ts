@@ -10,7 +10,7 @@ import type { Node, NodeOf } from '../../sql/parser/nodes.ts'
 import type { ParsedStatement } from '../../sql/parser/parse.ts'
 import { positionOfByte } from '../../sql/parser/positions.ts'
 import { cannotExecuteReadOnly } from '../read-only.ts'
-import type { ClientSession } from '../session.ts'
+import type { Session } from '../session.ts'
 import { innerStatement } from '../utility/cursors.ts'
 import { copyFrom } from './copy-from.ts'
 import { copyTo } from './copy-to.ts'
@@ -30,12 +30,7 @@ function optionValue(arg: Node | undefined): { value: RawCopyOption['value']; st
   return { value: null, star: false }
 }
 
-export function runCopy(
-  session: ClientSession,
-  statement: ParsedStatement,
-  node: NodeOf['CopyStmt'],
-  sink: ResultSink,
-): MaybePromise<string> {
+export function runCopy(session: Session, statement: ParsedStatement, node: NodeOf['CopyStmt'], sink: ResultSink): MaybePromise<string> {
   const isFrom = node.is_from === true
   if (node.filename !== undefined || node.is_program) {
     throw new PgError(

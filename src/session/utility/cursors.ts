@@ -9,8 +9,9 @@ import type { ResultSink, RowShape } from '../../pgwire/backend.ts'
 import type { Node, NodeOf } from '../../sql/parser/nodes.ts'
 import type { ParsedStatement } from '../../sql/parser/parse.ts'
 import { Cursor } from '../cursor.ts'
+import type { ColumnsOf } from '../prepared.ts'
 import { startExecution } from '../run-planned.ts'
-import type { ClientSession } from '../session.ts'
+import type { Session } from '../session.ts'
 import { noActiveTransaction } from '../transaction-block.ts'
 
 const CURSOR_OPT_BINARY = 0x1
@@ -24,7 +25,7 @@ export function innerStatement(statement: ParsedStatement, node: Node): ParsedSt
 }
 
 export function runDeclare(
-  session: ClientSession,
+  session: Session,
   statement: ParsedStatement,
   node: NodeOf['DeclareCursorStmt'],
   params: readonly Datum[],
@@ -73,10 +74,10 @@ export function runDeclare(
 }
 
 /** FETCH, MOVE and CLOSE reach portals that Bind made, too: such a one becomes a cursor. */
-function adoptPortal(session: ClientSession, name: string): MaybePromise<void> {
+function adoptPortal(session: Session, name: string): MaybePromise<void> {
   const portal = session.portals.peek(name)
   if (portal === undefined) return undefined
-  const columns = session.planning.columnsOf(portal.prepared)
+  const columns = portal.plan?.columns ?? null
   if (columns === null || portal.held !== null || portal.plan === null || !portal.prepared.class!.optimizable) {
     throw new PgError(SQLSTATE.objectNotInPrerequisiteState, `portal "${name}" cannot be run as a cursor`)
   }
@@ -100,33 +101,11 @@ function adoptPortal(session: ClientSession, name: string): MaybePromise<void> {
   })
 }
 
-function cursorNamed(session: ClientSession, name: string): Cursor {
-  const cursor = session.portals.cursors.get(name)
-  if (cursor === undefined) throw new PgError(SQLSTATE.invalidCursorName, `cursor "${name}" does not exist`)
-  return cursor
-}
-
-/** WHERE CURRENT OF: the key of the stored row of `relation` that the cursor stands on. */
-export function currentRowKey(session: ClientSession, name: string, relation: Oid): Buffer {
-  const cursor = cursorNamed(session, name)
-  const invalid = (message: string): PgError => new PgError(SQLSTATE.invalidCursorState, message)
-  if (cursor.survives) throw invalid(`cursor "${name}" is held from a previous transaction`)
-  const slot = cursor.options.rowKeys.get(relation)
-  if (slot === undefined) {
-    const table = session.planning.snapshot().relation(relation)?.name ?? ''
-    const what = cursor.options.locks ? 'does not have a FOR UPDATE/SHARE reference to' : 'is not a simply updatable scan of'
-    throw invalid(`cursor "${name}" ${what} table "${table}"`)
-  }
-  const key = cursor.current()?.[slot] ?? null
-  if (key === null) throw invalid(`cursor "${name}" is not positioned on a row`)
-  return key as Buffer
-}
-
-export function fetchColumns(session: ClientSession, node: NodeOf['FetchStmt']): RowShape['columns'] | null {
+export function fetchColumns(session: Session, node: NodeOf['FetchStmt'], columnsOf: ColumnsOf): RowShape['columns'] | null {
   if (node.ismove) return null
   const name = node.portalname ?? ''
   const portal = session.portals.peek(name)
-  return portal === undefined ? cursorNamed(session, name).options.columns : session.planning.columnsOf(portal.prepared)
+  return portal === undefined ? session.portals.cursor(name).options.columns : columnsOf(portal.prepared)
 }
 
 /** libpg-query gives FETCH ALL as the largest 64-bit number, rounded or as text. */
@@ -135,12 +114,12 @@ function howMany(node: NodeOf['FetchStmt']): number {
   return Math.abs(count) > Number.MAX_SAFE_INTEGER ? Math.sign(count) * Number.POSITIVE_INFINITY : count
 }
 
-export function runFetch(session: ClientSession, node: NodeOf['FetchStmt'], sink: ResultSink): MaybePromise<string> {
+export function runFetch(session: Session, node: NodeOf['FetchStmt'], sink: ResultSink): MaybePromise<string> {
   return andThen(adoptPortal(session, node.portalname ?? ''), () => fetchFrom(session, node, sink))
 }
 
-function fetchFrom(session: ClientSession, node: NodeOf['FetchStmt'], sink: ResultSink): MaybePromise<string> {
-  const cursor = cursorNamed(session, node.portalname ?? '')
+function fetchFrom(session: Session, node: NodeOf['FetchStmt'], sink: ResultSink): MaybePromise<string> {
+  const cursor = session.portals.cursor(node.portalname ?? '')
   const count = howMany(node)
   let rows: ReturnType<Cursor['fetch']>
   switch (node.direction) {
@@ -166,12 +145,12 @@ function fetchFrom(session: ClientSession, node: NodeOf['FetchStmt'], sink: Resu
   })
 }
 
-export function runClose(session: ClientSession, node: NodeOf['ClosePortalStmt']): string {
+export function runClose(session: Session, node: NodeOf['ClosePortalStmt']): string {
   if (node.portalname === undefined) {
     for (const name of [...session.portals.cursors.keys()]) session.portals.close(name)
     return 'CLOSE CURSOR ALL'
   }
-  if (session.portals.peek(node.portalname) === undefined) cursorNamed(session, node.portalname)
+  if (session.portals.peek(node.portalname) === undefined) session.portals.cursor(node.portalname)
   session.portals.close(node.portalname)
   return 'CLOSE CURSOR'
 }

@@ -11,9 +11,9 @@ import type { StatementClass } from '../../sql/parser/classify.ts'
 import type { ParsedStatement } from '../../sql/parser/parse.ts'
 import { sourceText } from '../../sql/parser/positions.ts'
 import { makeDataPort, noteTableLock } from '../data-port.ts'
-import type { ClientSession } from '../session.ts'
+import type { Session } from '../session.ts'
 
-export async function commandContext(session: ClientSession, statement: ParsedStatement): Promise<CommandContext> {
+export async function commandContext(session: Session, statement: ParsedStatement): Promise<CommandContext> {
   const txn = await session.transaction(false, false)
   const catalog = session.catalogTransaction(txn)
   catalog.lockTimeoutMs = session.lockTimeoutMs
@@ -40,10 +40,10 @@ export async function commandContext(session: ClientSession, statement: ParsedSt
 const NO_STATEMENT: ParsedStatement = { node: null, tenant: null, source: sourceText(''), text: '', start: 0 }
 
 /** For work on the catalogue that no statement asked for. */
-export const internalContext = (session: ClientSession): Promise<CommandContext> => commandContext(session, NO_STATEMENT)
+export const internalContext = (session: Session): Promise<CommandContext> => commandContext(session, NO_STATEMENT)
 
 export async function runDefinition(
-  session: ClientSession,
+  session: Session,
   statement: ParsedStatement,
   statementClass: StatementClass,
   sink: ResultSink,

@@ -14,7 +14,7 @@ import type { ParsedStatement } from '../../sql/parser/parse.ts'
 import { type ExplainOptions, explainJson, explainText } from '../../sql/planner/explain.ts'
 import type { PlanEntry } from '../plan-cache.ts'
 import { drain, startExecution } from '../run-planned.ts'
-import type { ClientSession } from '../session.ts'
+import type { Session } from '../session.ts'
 
 const JSON_TYPE = 114
 
@@ -81,14 +81,14 @@ function defBooleanLoose(def: Parameters<typeof defBoolean>[0]): boolean {
   return def.arg !== undefined && defString(def).toLowerCase() === 'none' ? false : defBoolean(def)
 }
 
-export function explainColumns(session: ClientSession, node: NodeOf['ExplainStmt']): RowShape['columns'] {
+export function explainColumns(session: Session, node: NodeOf['ExplainStmt']): RowShape['columns'] {
   const columns = session.textColumns(['QUERY PLAN'])
   if (readOptions(node).format === 'text') return columns
   return columns.map((column) => ({ ...column, typeOid: JSON_TYPE, encoder: session.planning.supportOf(JSON_TYPE) }))
 }
 
 export function runExplain(
-  session: ClientSession,
+  session: Session,
   statement: ParsedStatement,
   node: NodeOf['ExplainStmt'],
   params: readonly Datum[],
@@ -124,7 +124,7 @@ export function runExplain(
 const OPTIMIZABLE: ReadonlySet<string> = new Set(['SelectStmt', 'InsertStmt', 'UpdateStmt', 'DeleteStmt', 'MergeStmt'])
 
 function tell(
-  session: ClientSession,
+  session: Session,
   entry: PlanEntry,
   node: NodeOf['ExplainStmt'],
   options: Options,

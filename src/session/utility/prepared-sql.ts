@@ -12,12 +12,12 @@ import { formatType } from '../../sql/analyzer/types.ts'
 import type { Node, NodeOf, TypeName } from '../../sql/parser/nodes.ts'
 import type { ParsedStatement } from '../../sql/parser/parse.ts'
 import { evaluateAll } from '../evaluate.ts'
-import type { PreparedStatement } from '../prepared.ts'
+import type { ColumnsOf, PreparedStatement } from '../prepared.ts'
 import { runPlanned } from '../run-planned.ts'
-import type { ClientSession } from '../session.ts'
+import type { Session } from '../session.ts'
 import { innerStatement } from './cursors.ts'
 
-export function runPrepare(session: ClientSession, statement: ParsedStatement, node: NodeOf['PrepareStmt']): MaybePromise<string> {
+export function runPrepare(session: Session, statement: ParsedStatement, node: NodeOf['PrepareStmt']): MaybePromise<string> {
   const name = node.name ?? ''
   if (session.statements.has(name)) {
     throw new PgError(SQLSTATE.duplicatePstatement, `prepared statement "${name}" already exists`)
@@ -34,14 +34,14 @@ export function runPrepare(session: ClientSession, statement: ParsedStatement, n
   )
 }
 
-export function executeColumns(session: ClientSession, node: NodeOf['ExecuteStmt']): RowShape['columns'] | null {
+export function executeColumns(session: Session, node: NodeOf['ExecuteStmt'], columnsOf: ColumnsOf): RowShape['columns'] | null {
   const prepared = session.statements.get(node.name ?? '')
-  return prepared === undefined ? null : session.planning.columnsOf(prepared)
+  return prepared === undefined ? null : columnsOf(prepared)
 }
 
 /** EXECUTE's arguments, coerced to the parameters' types as by assignment. */
 export function executeParameters(
-  session: ClientSession,
+  session: Session,
   statement: ParsedStatement,
   prepared: PreparedStatement,
   params: readonly Node[],
@@ -61,7 +61,7 @@ export function executeParameters(
 }
 
 export function runExecute(
-  session: ClientSession,
+  session: Session,
   statement: ParsedStatement,
   node: NodeOf['ExecuteStmt'],
   sink: ResultSink,
@@ -78,7 +78,7 @@ export function runExecute(
   )
 }
 
-export function runDeallocate(session: ClientSession, node: NodeOf['DeallocateStmt']): string {
+export function runDeallocate(session: Session, node: NodeOf['DeallocateStmt']): string {
   if (node.name === undefined || node.isall) {
     session.statements.clear()
     return 'DEALLOCATE ALL'

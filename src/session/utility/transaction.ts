@@ -9,12 +9,12 @@ import { type NodeOf, nodeAs } from '../../sql/parser/nodes.ts'
 import type { ParsedStatement } from '../../sql/parser/parse.ts'
 import { KvError } from '../../storage/kv-error.ts'
 import type { IsolationLevel, Transaction } from '../../storage/store.ts'
-import type { ClientSession } from '../session.ts'
+import type { Session } from '../session.ts'
 import { hasOnCommit, onCommitTemporary } from '../temporary.ts'
 import { type Marks, noActiveTransaction, type TransactionModes } from '../transaction-block.ts'
 
 /** Ends the transaction by committing it; on failure it is rolled back and the error thrown. */
-export function commitTransaction(session: ClientSession): MaybePromise<void> {
+export function commitTransaction(session: Session): MaybePromise<void> {
   const { txn } = session.block
   try {
     session.notifications.beforeCommit()
@@ -34,13 +34,13 @@ export function commitTransaction(session: ClientSession): MaybePromise<void> {
   }
 }
 
-async function beforeCommit(session: ClientSession): Promise<void> {
+async function beforeCommit(session: Session): Promise<void> {
   for (const cursor of session.portals.cursors.values()) if (cursor.options.holdable && !cursor.survives) await cursor.hold()
   await session.deferred.run(session.block.txn!)
   if (hasOnCommit(session)) await onCommitTemporary(session)
 }
 
-function publish(session: ClientSession): MaybePromise<void> {
+function publish(session: Session): MaybePromise<void> {
   const { catalogTxn, gateHold } = session
   if (!catalogTxn?.changesShared) return store(session)
   const opened = gateHold?.prepareCommit(catalogTxn.txn)
@@ -49,13 +49,13 @@ function publish(session: ClientSession): MaybePromise<void> {
   return store(session)
 }
 
-function store(session: ClientSession): MaybePromise<void> {
+function store(session: Session): MaybePromise<void> {
   const txn = session.block.txn!
   const told = session.notifications.store(txn.dirty ? txn : null)
   return told instanceof Promise ? told.then(() => commitStore(session, txn)) : commitStore(session, txn)
 }
 
-function commitStore(session: ClientSession, txn: Transaction): MaybePromise<void> {
+function commitStore(session: Session, txn: Transaction): MaybePromise<void> {
   const limit = txn.dirty ? session.keyspace.catalog.versions.commitLimit() : null
   const committed = limit === null ? commitNow(session, txn) : commitInTime(session, txn, limit)
   if (committed instanceof Promise) {
@@ -71,12 +71,12 @@ function commitStore(session: ClientSession, txn: Transaction): MaybePromise<voi
   finish(session, true)
 }
 
-function commitNow(session: ClientSession, txn: Transaction): MaybePromise<unknown> {
+function commitNow(session: Session, txn: Transaction): MaybePromise<unknown> {
   return txn.dirty && session.settings.get('synchronous_commit') === 'off' ? txn.commit({ relaxed: true }) : txn.commit()
 }
 
 /** Commits under the lease on the catalogue's version: no later than it allows, or not at all. */
-async function commitInTime(session: ClientSession, txn: Transaction, limit: MaybePromise<Timestamp>): Promise<unknown> {
+async function commitInTime(session: Session, txn: Transaction, limit: MaybePromise<Timestamp>): Promise<unknown> {
   const { versions } = session.keyspace.catalog
   const { catalogEpoch } = session.block
   const isCurrent = (): boolean => versions.epoch === catalogEpoch
@@ -93,7 +93,7 @@ async function commitInTime(session: ClientSession, txn: Transaction, limit: May
   })
 }
 
-function rollBackAfter(session: ClientSession, error: unknown): MaybePromise<void> {
+function rollBackAfter(session: Session, error: unknown): MaybePromise<void> {
   // A check needs a part of the catalogue that is not here: the session fetches it and begins this commit anew.
   if (error instanceof CatalogMiss) throw error
   const done = abortTransaction(session)
@@ -105,7 +105,7 @@ function rollBackAfter(session: ClientSession, error: unknown): MaybePromise<voi
   throw error
 }
 
-export function abortTransaction(session: ClientSession): MaybePromise<void> {
+export function abortTransaction(session: Session): MaybePromise<void> {
   const { txn } = session.block
   try {
     return txn?.rollback()
@@ -115,7 +115,7 @@ export function abortTransaction(session: ClientSession): MaybePromise<void> {
 }
 
 /** A statement of a block failed: its work since the innermost savepoint, or all, is undone and holds nobody up, whenever the block ends. */
-export function failTransaction(session: ClientSession): MaybePromise<void> {
+export function failTransaction(session: Session): MaybePromise<void> {
   return andThen(session.block.fail(), (marks) => {
     if (marks !== null) restore(session, marks)
     else {
@@ -126,7 +126,7 @@ export function failTransaction(session: ClientSession): MaybePromise<void> {
 }
 
 /** Back to a savepoint with everything besides the store's part. */
-function restore(session: ClientSession, marks: Marks): void {
+function restore(session: Session, marks: Marks): void {
   session.settings.rollbackTo(marks.settings)
   session.deferred.rollbackTo(marks.deferred)
   session.notifications.rollbackTo(marks.notifications)
@@ -135,7 +135,7 @@ function restore(session: ClientSession, marks: Marks): void {
 }
 
 /** Everything that ends with the transaction besides the store's part. */
-function finish(session: ClientSession, committed: boolean): void {
+function finish(session: Session, committed: boolean): void {
   session.block.end()
   session.portals.transactionEnds()
   session.deferred.clear()
@@ -150,14 +150,14 @@ function finish(session: ClientSession, committed: boolean): void {
   session.transactionEnded(committed)
 }
 
-function modesFrom(session: ClientSession, options: NodeOf['TransactionStmt']['options']): TransactionModes {
+function modesFrom(session: Session, options: NodeOf['TransactionStmt']['options']): TransactionModes {
   const modes = session.defaultModes()
   for (const option of options ?? []) applyMode(session, modes, option as NodeOf)
   return modes
 }
 
 /** One `transaction_isolation`, `transaction_read_only` or `transaction_deferrable`. */
-export function applyMode(session: ClientSession, modes: TransactionModes, option: NodeOf): void {
+export function applyMode(session: Session, modes: TransactionModes, option: NodeOf): void {
   const { defname, arg } = option.DefElem
   const constant = nodeAs(arg, 'A_Const')
   switch (defname) {
@@ -174,7 +174,7 @@ export function applyMode(session: ClientSession, modes: TransactionModes, optio
 }
 
 /** READ UNCOMMITTED is READ COMMITTED, as in PostgreSQL. A store without true serializability refuses it rather than being weaker. */
-export function isolationLevel(session: ClientSession, text: string): IsolationLevel {
+export function isolationLevel(session: Session, text: string): IsolationLevel {
   if (text === 'read uncommitted') return 'read committed'
   if (text === 'serializable' && !session.keyspace.capabilities.serializable) {
     throw notSupported(
@@ -185,11 +185,11 @@ export function isolationLevel(session: ClientSession, text: string): IsolationL
   return text as IsolationLevel
 }
 
-const warn = (session: ClientSession, code: 'activeSqlTransaction' | 'noActiveSqlTransaction', message: string) =>
+const warn = (session: Session, code: 'activeSqlTransaction' | 'noActiveSqlTransaction', message: string) =>
   session.notice({ severity: 'WARNING', code: SQLSTATE[code], message })
 
 /** Runs the statement and answers its command tag. In a failed block only what ends it or goes back in it is allowed. */
-export function runTransactionStatement(session: ClientSession, statement: ParsedStatement): MaybePromise<string> {
+export function runTransactionStatement(session: Session, statement: ParsedStatement): MaybePromise<string> {
   const node = nodeAs(statement.node!, 'TransactionStmt')!
   const { block } = session
   switch (node.kind) {
@@ -245,7 +245,7 @@ export function runTransactionStatement(session: ClientSession, statement: Parse
 const failedBlock = () =>
   new PgError(SQLSTATE.inFailedSqlTransaction, 'current transaction is aborted, commands ignored until end of transaction block')
 
-function setSavepoint(session: ClientSession, name: string): MaybePromise<string> {
+function setSavepoint(session: Session, name: string): MaybePromise<string> {
   const set = () => {
     session.block.setSavepoint(name, {
       settings: session.settings.mark(),
@@ -261,7 +261,7 @@ function setSavepoint(session: ClientSession, name: string): MaybePromise<string
   return txn instanceof Promise ? txn.then(set) : set()
 }
 
-function commit(session: ClientSession, node: NodeOf['TransactionStmt']): MaybePromise<string> {
+function commit(session: Session, node: NodeOf['TransactionStmt']): MaybePromise<string> {
   const { block } = session
   const { modes } = block
   if (block.state === 'failed') {
@@ -284,7 +284,7 @@ function commit(session: ClientSession, node: NodeOf['TransactionStmt']): MaybeP
   return done instanceof Promise ? done.then(answer) : answer()
 }
 
-function chain(session: ClientSession, modes: TransactionModes): void {
+function chain(session: Session, modes: TransactionModes): void {
   session.block.begin(modes)
   session.settings.beginTransaction()
   session.showModes()

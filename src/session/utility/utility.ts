@@ -13,7 +13,7 @@ import { type Node, type NodeOf, nodeTag } from '../../sql/parser/nodes.ts'
 import type { ParsedStatement } from '../../sql/parser/parse.ts'
 import { runCopy } from '../copy/copy.ts'
 import { cannotExecuteReadOnly } from '../read-only.ts'
-import type { ClientSession } from '../session.ts'
+import type { Session } from '../session.ts'
 import { runClose, runDeclare, runFetch } from './cursors.ts'
 import { runDefinition } from './definition.ts'
 import { runExplain } from './explain.ts'
@@ -21,7 +21,7 @@ import { runDeallocate, runExecute, runPrepare } from './prepared-sql.ts'
 import { runDiscard, runSet, runShow } from './variables.ts'
 
 export function runUtility(
-  session: ClientSession,
+  session: Session,
   statement: ParsedStatement,
   statementClass: StatementClass,
   params: readonly Datum[],
@@ -79,7 +79,7 @@ export function runUtility(
 }
 
 /** SET CONSTRAINTS … IMMEDIATE checks at once what was put off. */
-async function setConstraints(session: ClientSession, node: NodeOf['ConstraintsSetStmt']): Promise<string> {
+async function setConstraints(session: Session, node: NodeOf['ConstraintsSetStmt']): Promise<string> {
   const deferred = node.deferred === true
   const constraints = node.constraints === undefined ? null : await constraintsNamed(session, node.constraints)
   session.deferred.set(constraints, deferred)
@@ -89,7 +89,7 @@ async function setConstraints(session: ClientSession, node: NodeOf['ConstraintsS
 }
 
 /** Constraint names are unique within a table only: every one of that name in the schemas searched is meant. */
-async function constraintsNamed(session: ClientSession, items: readonly Node[]): Promise<Oid[]> {
+async function constraintsNamed(session: Session, items: readonly Node[]): Promise<Oid[]> {
   const snapshot = session.planning.snapshot()
   const records = await snapshot.reader.scan(OBJECT_PREFIX)
   const oids: Oid[] = []

@@ -6,7 +6,7 @@ import { SQLSTATE } from '../../base/sqlstate.ts'
 import { checkCanSetRole, roleNamed } from '../../catalog/roles.ts'
 import type { ResultSink, RowShape } from '../../pgwire/backend.ts'
 import { type Node, type NodeOf, nodeAs } from '../../sql/parser/nodes.ts'
-import type { ClientSession } from '../session.ts'
+import type { Session } from '../session.ts'
 import { display } from '../settings/guc.ts'
 import { fixedOffsetZone, quoteListItem } from '../settings/special.ts'
 import { discardTemporary } from '../temporary.ts'
@@ -50,7 +50,7 @@ export function setText(name: string, args: readonly Node[]): string {
   return args.map((arg) => argumentText(arg, quoted)).join(', ')
 }
 
-export function runSet(session: ClientSession, node: NodeOf['VariableSetStmt']): MaybePromise<string> {
+export function runSet(session: Session, node: NodeOf['VariableSetStmt']): MaybePromise<string> {
   const name = node.name ?? ''
   const local = node.is_local === true
   if (local && !session.block.inBlock) {
@@ -79,7 +79,7 @@ export function runSet(session: ClientSession, node: NodeOf['VariableSetStmt']):
   }
 }
 
-function setOne(session: ClientSession, name: string, text: string, local: boolean): void {
+function setOne(session: Session, name: string, text: string, local: boolean): void {
   switch (name.toLowerCase()) {
     case 'role':
       setRole(session, text, local)
@@ -104,7 +104,7 @@ function setOne(session: ClientSession, name: string, text: string, local: boole
   }
 }
 
-function reset(session: ClientSession, name: string, local: boolean): void {
+function reset(session: Session, name: string, local: boolean): void {
   switch (name.toLowerCase()) {
     case 'role':
       setRole(session, 'none', local)
@@ -117,7 +117,7 @@ function reset(session: ClientSession, name: string, local: boolean): void {
   }
 }
 
-function setIsolation(session: ClientSession, text: string): void {
+function setIsolation(session: Session, text: string): void {
   const level = isolationLevel(session, text)
   if (level !== session.block.modes.isolation && session.block.used) {
     throw new PgError(SQLSTATE.activeSqlTransaction, 'SET TRANSACTION ISOLATION LEVEL must be called before any query')
@@ -127,7 +127,7 @@ function setIsolation(session: ClientSession, text: string): void {
 }
 
 /** SET TRANSACTION and SET SESSION CHARACTERISTICS. */
-function setMulti(session: ClientSession, name: string, args: readonly Node[]): void {
+function setMulti(session: Session, name: string, args: readonly Node[]): void {
   if (name === 'SESSION CHARACTERISTICS') {
     const modes = session.defaultModes()
     for (const arg of args) applyMode(session, modes, arg as NodeOf)
@@ -156,37 +156,37 @@ function setMulti(session: ClientSession, name: string, args: readonly Node[]): 
   session.showModes()
 }
 
-export function setRole(session: ClientSession, name: string, local: boolean): void {
+export function setRole(session: Session, name: string, local: boolean): void {
   const snapshot = session.planning.snapshot()
   if (name === 'none') {
-    session.becomeRole(session.roles.session, session.roles.sessionName, 'none', local)
+    session.becomeRole('none', local)
     return
   }
   const role = snapshot.roleByName(name)
   if (role === null) throw new PgError(SQLSTATE.invalidParameterValue, `role "${name}" does not exist`)
   checkCanSetRole(snapshot, session.roles.session, role)
-  session.becomeRole(role.oid, role.name, role.name, local)
+  session.becomeRole(role.name, local)
 }
 
-function setSessionAuthorization(session: ClientSession, name: string | null, local: boolean): void {
+function setSessionAuthorization(session: Session, name: string | null, local: boolean): void {
   const snapshot = session.planning.snapshot()
   const role = name === null ? snapshot.role(session.roles.authenticated)! : roleNamed(snapshot, name)
   if (role.oid !== session.roles.authenticated && snapshot.role(session.roles.authenticated)?.superuser !== true) {
     throw new PgError(SQLSTATE.insufficientPrivilege, `permission denied to set session authorization "${role.name}"`)
   }
-  session.becomeSessionUser(role.oid, role.name, local)
+  session.becomeSessionUser(role.name, local)
 }
 
-export function showColumns(session: ClientSession, node: NodeOf['VariableShowStmt']): RowShape['columns'] {
+export function showColumns(session: Session, node: NodeOf['VariableShowStmt']): RowShape['columns'] {
   if (node.name?.toLowerCase() === 'all') return session.textColumns(['name', 'setting', 'description'])
   return session.textColumns([showName(session, node.name ?? '')])
 }
 
-function showName(session: ClientSession, name: string): string {
+function showName(session: Session, name: string): string {
   return session.settings.nameOf(name) ?? name
 }
 
-export function runShow(session: ClientSession, node: NodeOf['VariableShowStmt'], sink: ResultSink): MaybePromise<string> {
+export function runShow(session: Session, node: NodeOf['VariableShowStmt'], sink: ResultSink): MaybePromise<string> {
   const name = node.name ?? ''
   const columns = showColumns(session, node)
   let rows: (string | null)[][]
@@ -201,7 +201,7 @@ export function runShow(session: ClientSession, node: NodeOf['VariableShowStmt']
   return wait instanceof Promise ? wait.then(() => 'SHOW') : 'SHOW'
 }
 
-export function runDiscard(session: ClientSession, node: NodeOf['DiscardStmt']): MaybePromise<string> {
+export function runDiscard(session: Session, node: NodeOf['DiscardStmt']): MaybePromise<string> {
   switch (node.target) {
     case 'DISCARD_ALL':
       if (session.block.inBlock) throw new PgError(SQLSTATE.activeSqlTransaction, 'DISCARD ALL cannot run inside a transaction block')

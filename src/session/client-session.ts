@@ -1,0 +1,495 @@
+// What a client's messages do to its session (PostgreSQL's tcop): statements and portals, errors and their consequences. // hot
+//
+// What can be answered at once is: every method stays synchronous as long as analyser, planner, operators and store do.
+
+import type { Datum } from '../base/datum.ts'
+import { PgError } from '../base/errors.ts'
+import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
+import { SQLSTATE } from '../base/sqlstate.ts'
+import { CatalogMiss } from '../catalog/snapshot.ts'
+import type {
+  BindParameters,
+  Client,
+  ResultSink,
+  RowShape,
+  StatementDescription,
+  TransactionStatus,
+  Session as WireSession,
+} from '../pgwire/backend.ts'
+import { classify } from '../sql/parser/classify.ts'
+import { lift } from '../sql/parser/lift.ts'
+import { type ParsedStatement, parse } from '../sql/parser/parse.ts'
+import { truncatedIdentifiers } from '../sql/parser/truncation.ts'
+import { KvError } from '../storage/kv-error.ts'
+import type { ActivityState } from './activity.ts'
+import { bindParameters, checkResultFormats } from './bind.ts'
+import type { Cursor } from './cursor.ts'
+import { HoldingSink } from './holding-sink.ts'
+import { type PlanEntry, StalePlan } from './plan-cache.ts'
+import type { PreparedStatement } from './prepared.ts'
+import { runPlanned } from './run-planned.ts'
+import { runPortal } from './run-portal.ts'
+import type { Services } from './services.ts'
+import { Session, type SessionIdentity } from './session.ts'
+import { toPgError } from './statement-error.ts'
+import { forgetTemporary } from './temporary.ts'
+import { columnsOf, portalShape } from './utility/describe.ts'
+import { abortTransaction, commitTransaction, failTransaction, runTransactionStatement } from './utility/transaction.ts'
+import { runUtility } from './utility/utility.ts'
+
+/** A statement that misses more often than it has names is a defect. */
+const MAX_MISSES = 1000
+const IDLE: TransactionStatus = 73
+const IN_BLOCK: TransactionStatus = 84
+const FAILED: TransactionStatus = 69
+
+const aborted = () =>
+  new PgError(SQLSTATE.inFailedSqlTransaction, 'current transaction is aborted, commands ignored until end of transaction block')
+
+export class ClientSession implements WireSession {
+  readonly #session: Session
+  #statementStart = 0
+  #holding: HoldingSink | null = null
+
+  constructor(services: Services, identity: SessionIdentity, client: Client) {
+    this.#session = new Session(services, identity, client)
+    this.#session.keyspace.sessions.add(this.#session.entry)
+    services.observe.opened(this.#session)
+  }
+
+  get parameters(): Iterable<readonly [string, string]> {
+    return this.#session.settings.reported()
+  }
+
+  get transactionStatus(): TransactionStatus {
+    const { state } = this.#session.block
+    return state === 'block' ? IN_BLOCK : state === 'failed' ? FAILED : IDLE
+  }
+
+  cancel(reason: PgError): void {
+    this.#session.cancel(reason)
+  }
+
+  // --- messages -------------------------------------------------------------------------------------------------------------------------
+
+  query(text: string, client: ResultSink): MaybePromise<void> {
+    const sink = this.#held(client)
+    const done = this.#guard(text, () => {
+      this.closePortal('')
+      const lifted = this.#lifted(text)
+      if (lifted !== null) return this.#runLifted(lifted, sink)
+      const statements = parse(text)
+      this.#tellTruncated(text)
+      if (statements.length === 0) {
+        sink.emptyQuery()
+        return
+      }
+      return this.#statements(statements, 0, sink)
+    })
+    if (done instanceof Promise) return done.finally(() => this.#becomeIdle())
+    this.#becomeIdle()
+  }
+
+  parse(name: string, text: string, parameterTypes: readonly number[]): MaybePromise<void> {
+    const session = this.#session
+    return this.#guard(text, () => {
+      if (name !== '' && session.statements.has(name)) {
+        throw new PgError(SQLSTATE.duplicatePstatement, `prepared statement "${name}" already exists`)
+      }
+      const statements = parse(text)
+      this.#tellTruncated(text)
+      if (statements.length > 1) throw new PgError(SQLSTATE.syntaxError, 'cannot insert multiple commands into a prepared statement')
+      const prepared = session.planning.prepare(name, statements[0] ?? null, parameterTypes, false)
+      if (prepared instanceof Promise) return prepared.then((ready) => session.storeStatement(ready))
+      session.storeStatement(prepared)
+    })
+  }
+
+  #tellTruncated(text: string): void {
+    for (const message of truncatedIdentifiers(text)) this.#session.notice({ severity: 'NOTICE', code: SQLSTATE.nameTooLong, message })
+  }
+
+  bind(portal: string, statement: string, parameters: BindParameters, resultFormats: readonly number[]): MaybePromise<void> {
+    return this.#guard(null, () => {
+      const prepared = this.#session.findStatement(statement)
+      if (portal !== '' && this.#session.portals.has(portal))
+        throw new PgError(SQLSTATE.duplicateCursor, `cursor "${portal}" already exists`)
+      this.#allowed(prepared)
+      if (portal === '') this.closePortal('')
+      const planned = this.#session.planning.current(prepared)
+      if (planned instanceof Promise) return planned.then(() => this.#bind(portal, prepared, parameters, resultFormats))
+      this.#bind(portal, prepared, parameters, resultFormats)
+    })
+  }
+
+  #bind(name: string, prepared: PreparedStatement, parameters: BindParameters, resultFormats: readonly number[]): void {
+    if (parameters.count !== prepared.parameterTypes.length) {
+      throw new PgError(
+        SQLSTATE.protocolViolation,
+        `bind message supplies ${parameters.count} parameters, but prepared statement "${prepared.name}" requires ${prepared.parameterTypes.length}`,
+      )
+    }
+    const params = bindParameters(parameters, prepared.parameterTypes, this.#session.context)
+    const columns = prepared.plan?.columns ?? prepared.describedColumns
+    checkResultFormats(resultFormats, columns?.length ?? null)
+    this.#session.portals.add({
+      name,
+      prepared,
+      params,
+      resultFormats,
+      shape: null,
+      execution: null,
+      held: null,
+      heldAt: 0,
+      state: 'ready',
+      plan: prepared.plan,
+    })
+  }
+
+  describeStatement(name: string): MaybePromise<StatementDescription> {
+    const session = this.#session
+    return this.#guard(null, () => {
+      const prepared = session.findStatement(name)
+      if (prepared.class !== null && !prepared.class.transactionControl && session.block.state === 'failed') throw aborted()
+      const current = session.planning.current(prepared)
+      const answer = (): StatementDescription => {
+        const columns = columnsOf(session, prepared)
+        return {
+          parameterTypes: prepared.parameterTypes,
+          shape: columns === null ? null : { columns, formats: [], io: session.settings.io },
+        }
+      }
+      return current instanceof Promise ? current.then(answer) : answer()
+    })
+  }
+
+  describePortal(name: string): MaybePromise<RowShape | null> {
+    const session = this.#session
+    return this.#guard(null, () => {
+      const cursor = session.portals.cursors.get(name)
+      if (cursor !== undefined) return cursor.shape(session.settings.io)
+      return portalShape(session, session.portals.find(name))
+    })
+  }
+
+  execute(name: string, maxRows: number, client: ResultSink): MaybePromise<void> {
+    const session = this.#session
+    const sink = this.#held(client)
+    return this.#guard(null, () => {
+      const cursor = session.portals.cursors.get(name)
+      if (cursor !== undefined) return this.#executeCursor(cursor, maxRows, sink)
+      const portal = session.portals.find(name)
+      const { prepared } = portal
+      session.entry.query = prepared.text
+      if (prepared.statement === null) {
+        sink.emptyQuery()
+        return
+      }
+      this.#allowed(prepared)
+      if (portal.state === 'done' && portal.held === null && portal.execution === null) {
+        throw new PgError(SQLSTATE.objectNotInPrerequisiteState, `portal "${name}" cannot be run anymore`)
+      }
+      session.startImplicit()
+      const tag = runPortal(session, portal, maxRows, sink)
+      if (tag instanceof Promise) return tag.then((text) => this.#completed(text, sink))
+      this.#completed(tag, sink)
+    })
+  }
+
+  /** A cursor of SQL is a portal too: Execute fetches from it. */
+  #executeCursor(cursor: Cursor, maxRows: number, sink: ResultSink): MaybePromise<void> {
+    if (this.#session.block.state === 'failed') throw aborted()
+    sink.describe(cursor.shape(this.#session.settings.io))
+    return andThen(cursor.fetch(maxRows > 0 ? maxRows : Number.POSITIVE_INFINITY, false), (rows) =>
+      andThen(rows.length === 0 ? undefined : sink.rows(rows), () =>
+        this.#completed(maxRows > 0 && rows.length === maxRows ? null : `SELECT ${rows.length}`, sink),
+      ),
+    )
+  }
+
+  #completed(tag: string | null, sink: ResultSink): void {
+    if (tag === null) sink.suspended()
+    else this.#complete(tag, sink)
+  }
+
+  #complete(tag: string, sink: ResultSink): void {
+    const now = performance.now()
+    this.#session.services.observe.statement(this.#session, tag, now - this.#statementStart)
+    this.#statementStart = now
+    sink.complete(tag)
+  }
+
+  closeStatement(name: string): void {
+    this.#session.statements.delete(name)
+  }
+
+  closePortal(name: string): void {
+    this.#session.portals.close(name)
+  }
+
+  sync(): MaybePromise<void> {
+    if (this.#session.block.state !== 'implicit') {
+      this.#becomeIdle()
+      return
+    }
+    return this.#guard(null, () => {
+      const done = commitTransaction(this.#session)
+      if (done instanceof Promise) return done.then(() => this.#becomeIdle())
+      this.#becomeIdle()
+    })
+  }
+
+  fail(error: PgError): void {
+    this.#session.services.observe.error(this.#session, error)
+    const done = this.#abortAfterError()
+    if (done instanceof Promise) this.#session.services.background(done)
+  }
+
+  /** Called when the session has ended. */
+  onClosed: (() => void) | null = null
+
+  close(): MaybePromise<void> {
+    const session = this.#session
+    session.timers.clear()
+    session.keyspace.sessions.remove(session.entry.pid)
+    session.statements.clear()
+    session.notifications.close()
+    const finish = () => {
+      session.advisory.unlockAll()
+      session.portals.closeAll(true)
+      session.services.observe.closed(session)
+      session.memory.releaseAll()
+      this.onClosed?.()
+    }
+    let done: MaybePromise<void>
+    try {
+      done = andThen(abortTransaction(session), () => forgetTemporary(session))
+    } catch (error) {
+      finish()
+      throw error
+    }
+    if (done instanceof Promise) return done.finally(finish)
+    finish()
+  }
+
+  // --- statements -----------------------------------------------------------------------------------------------------------------------
+
+  #allowed(prepared: PreparedStatement): void {
+    if (this.#session.block.state === 'failed' && prepared.class !== null && !prepared.class.transactionControl) throw aborted()
+  }
+
+  /** A text that differs from an earlier one only in literals runs without being parsed. Null: take the long way. // hot */
+  #lifted(text: string): { entry: PlanEntry; params: readonly Datum[] } | null {
+    if (this.#session.block.state === 'failed') return null
+    const lifted = lift(text)
+    return lifted === null ? null : this.#session.planning.lifted(lifted)
+  }
+
+  #runLifted(found: { entry: PlanEntry; params: readonly Datum[] }, sink: ResultSink): MaybePromise<void> {
+    const alone = this.#session.block.state === 'idle'
+    this.#session.startImplicit()
+    const tag = runPlanned(this.#session, found.entry, found.params, sink, alone)
+    if (tag instanceof Promise) return tag.then((done) => this.#finish(done, sink))
+    return this.#finish(tag, sink)
+  }
+
+  /** The statements of one Query from `index` on, in one implicit transaction unless they make another. */
+  #statements(statements: readonly ParsedStatement[], index: number, sink: ResultSink): MaybePromise<void> {
+    for (let i = index; i < statements.length; i++) {
+      if (i > 0) this.#session.timers.statementFollows()
+      const done = this.#current(() => this.#statement(statements[i]!, sink, statements.length === 1, i === statements.length - 1))
+      if (done instanceof Promise) return done.then(() => this.#statements(statements, i + 1, sink))
+    }
+  }
+
+  #statement(statement: ParsedStatement, sink: ResultSink, only: boolean, last: boolean): MaybePromise<void> {
+    const session = this.#session
+    const statementClass = classify(statement)
+    if (session.block.state === 'failed' && !statementClass.transactionControl) throw aborted()
+    const alone = only && session.block.state === 'idle'
+    session.startImplicit()
+    session.cancelToken.check()
+    let tag: MaybePromise<string>
+    if (statementClass.optimizable) {
+      const prepared = session.planning.simple(statement)
+      if (prepared instanceof Promise) tag = prepared.then((ready) => runPlanned(session, ready.plan!, [], sink, alone))
+      else tag = runPlanned(session, prepared.plan!, [], sink, alone)
+    } else if (statementClass.transactionControl) {
+      tag = runTransactionStatement(session, statement)
+    } else {
+      tag = runUtility(session, statement, statementClass, [], sink, alone)
+    }
+    if (!last) {
+      if (tag instanceof Promise) return tag.then((text) => this.#complete(text, sink))
+      this.#complete(tag, sink)
+      return
+    }
+    if (tag instanceof Promise) return tag.then((text) => this.#finish(text, sink))
+    return this.#finish(tag, sink)
+  }
+
+  /** The last statement of a Query: an implicit transaction commits before its completion is told. */
+  #finish(tag: string, sink: ResultSink): MaybePromise<void> {
+    if (this.#session.block.state === 'implicit') {
+      const committed = commitTransaction(this.#session)
+      if (committed instanceof Promise) {
+        return committed.then(() => this.#complete(tag, sink))
+      }
+    }
+    this.#complete(tag, sink)
+  }
+
+  #held(sink: ResultSink): ResultSink {
+    if (!this.#session.keyspace.capabilities.multiNode) return sink
+    this.#holding = new HoldingSink(sink)
+    return this.#holding
+  }
+
+  /** Runs what may have to begin anew because its plan turned out to be stale. // hot */
+  #current<T>(attempt: () => MaybePromise<T>): MaybePromise<T> {
+    if (this.#session.keyspace.capabilities.multiNode) return this.#fetching(attempt)
+    try {
+      const result = attempt()
+      return result instanceof Promise ? result.catch((error: unknown) => this.#replanned(error, attempt)) : result
+    } catch (error) {
+      return this.#replanned(error, attempt)
+    }
+  }
+
+  #replanned<T>(error: unknown, attempt: () => MaybePromise<T>): MaybePromise<T> {
+    if (error instanceof StalePlan) return this.#current(attempt)
+    throw error
+  }
+
+  /** The same where parts of the catalogue may be missed: undoes what was written on the way, fetches the part and begins anew. */
+  #fetching<T>(attempt: () => MaybePromise<T>, misses = 0): MaybePromise<T> {
+    const session = this.#session
+    const before = session.block.txn
+    const mark = before?.savepoint() ?? null
+    const catalogMark = session.catalogTxn?.savepoint() ?? 0
+    const again = async (error: unknown): Promise<T> => {
+      if (misses > MAX_MISSES) throw error
+      if (error instanceof StalePlan) return this.#fetching(attempt, misses + 1)
+      if (!(error instanceof CatalogMiss)) throw error
+      if (this.#holding?.discard() === false) {
+        await error.load()
+        throw new KvError('schemaChanged', 'a part of the catalogue had to be fetched after rows were sent', { retryable: true })
+      }
+      const { txn } = session.block
+      if (txn !== null && txn === before) {
+        await txn.rollbackTo(mark!)
+        session.catalogTxn?.rollbackTo(catalogMark)
+      } else if (txn !== null) {
+        session.block.txn = null
+        session.catalogTxn?.aborted()
+        session.catalogTxn = null
+        await txn.rollback()
+      }
+      await error.load()
+      return this.#fetching(attempt, misses + 1)
+    }
+    try {
+      const result = attempt()
+      return result instanceof Promise ? result.catch(again) : result
+    } catch (error) {
+      if (error instanceof CatalogMiss || error instanceof StalePlan) return again(error)
+      throw error
+    }
+  }
+
+  // --- around every message -------------------------------------------------------------------------------------------------------------
+
+  #guard<T>(text: string | null, body: () => MaybePromise<T>): MaybePromise<T> {
+    this.#becomeActive(text)
+    let result: MaybePromise<T>
+    try {
+      const synced = this.#session.keyspace.catalog.sync()
+      result = synced instanceof Promise ? synced.then(() => this.#current(body)) : this.#current(body)
+    } catch (error) {
+      return this.#failed(error)
+    }
+    if (result instanceof Promise) {
+      return result.then(
+        (value) => {
+          this.#succeeded()
+          return this.#settled(value)
+        },
+        (error: unknown) => this.#failed(error),
+      )
+    }
+    this.#succeeded()
+    return this.#settled(result)
+  }
+
+  /** An answer waits until what it says was given up is free for others. */
+  #settled<T>(value: T): MaybePromise<T> {
+    const { releasing } = this.#session.advisory
+    return releasing === null ? value : releasing.then(() => value)
+  }
+
+  #succeeded(): void {
+    const session = this.#session
+    session.running = false
+    session.timers.statementEnds()
+    // A cancellation that came too late is not for the next statement.
+    if (session.cancelToken.reason !== null) session.cancelToken.reset()
+  }
+
+  #becomeActive(text: string | null): void {
+    const session = this.#session
+    session.running = true
+    this.#statementStart = performance.now()
+    const starts = session.block.state === 'idle'
+    if (text !== null || starts) session.context.statementBegins(starts)
+    const { entry } = session
+    if (text !== null) entry.query = text
+    entry.state = 'active'
+    entry.queryStart = session.context.statementTimestamp
+    if (starts) entry.transactionStart = session.context.transactionTimestamp
+    session.timers.statementBegins()
+  }
+
+  #becomeIdle(): void {
+    const session = this.#session
+    const { state } = session.block
+    const idle: ActivityState = state === 'block' ? 'idle in transaction' : state === 'failed' ? 'idle in transaction (aborted)' : 'idle'
+    session.entry.state = idle
+    session.entry.stateChange = session.context.statementTimestamp
+    if (idle === 'idle') {
+      session.entry.transactionStart = null
+      session.notifications.deliver()
+    }
+    session.timers.idleBegins(idle !== 'idle')
+  }
+
+  #failed(error: unknown): never | Promise<never> {
+    const session = this.#session
+    session.running = false
+    session.timers.statementEnds()
+    const pgError = toPgError(error, (correlation, cause) => session.services.observe.defect(session, correlation, cause))
+    session.services.observe.error(session, pgError)
+    session.cancelToken.reset()
+    const rolledBack = this.#abortAfterError()
+    this.#becomeIdle()
+    if (rolledBack instanceof Promise) {
+      return rolledBack.then(
+        () => Promise.reject(pgError),
+        (second: unknown) => {
+          session.services.observe.defect(session, 'rollback', second)
+          return Promise.reject(pgError)
+        },
+      )
+    }
+    throw pgError
+  }
+
+  /** An error ends an implicit transaction and fails a block; portals of the transaction cannot go on. */
+  #abortAfterError(): MaybePromise<void> {
+    const session = this.#session
+    const { state } = session.block
+    if (state === 'idle') return
+    session.portals.transactionEnds()
+    if (state === 'implicit') return abortTransaction(session)
+    return failTransaction(session)
+  }
+}
