@@ -27,6 +27,7 @@ import { defElems, relationOptions } from './def-elem.ts'
 import { defaultAclFor } from './default-privileges.ts'
 import { nextvalExpr } from './expr-build.ts'
 import { chooseRelationName, columnNamed, load, lockNamed, partsOf, positionOf, rangeVarParts } from './names.ts'
+import { newRelation } from './new-relation.ts'
 import { createSequenceObject } from './sequence.ts'
 import {
   addCheck,
@@ -241,25 +242,8 @@ export async function newTable(
   persistence: RelationDescriptor['persistence'],
   options: string[] | null,
 ): Promise<RelationDescriptor> {
-  const owner = c.ctx.session.currentUser
-  const oid = await c.writer.newOid(namespace)
-  return {
-    oid,
-    name,
-    namespace,
-    owner,
-    kind: 'r',
-    persistence,
-    acl: await defaultAclFor(c, 'r', owner, namespace),
-    rowType: await c.writer.newOid(namespace),
-    rowArrayType: await c.writer.newOid(namespace),
-    columns: [],
-    options,
-    table: { ...EMPTY_TABLE, id: tableId(await c.writer.newOid()) },
-    sequence: null,
-    view: null,
-    version: 1,
-  }
+  const table = { ...EMPTY_TABLE, id: tableId(await c.writer.newOid()) }
+  return newRelation(c, { name, namespace, kind: 'r', persistence }, { options, table })
 }
 
 export function refuseUnsupported(stmt: CreateStmt): void {

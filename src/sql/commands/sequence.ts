@@ -14,6 +14,7 @@ import type { CommandContext, CommandResult } from './context.ts'
 import { conflicting, defBoolean, defElems, defString } from './def-elem.ts'
 import { defaultAclFor } from './default-privileges.ts'
 import { columnNamed, findRelation, load, lockNamed, partsOf, rangeVarParts, undefinedColumn, undefinedRelation } from './names.ts'
+import { newRelation } from './new-relation.ts'
 import { creationTarget } from './temporary.ts'
 
 const BOUNDS: Readonly<Record<Oid, { min: bigint; max: bigint; name: string }>> = {
@@ -113,29 +114,16 @@ export interface NewSequence {
 /** Makes a sequence and says what it depends on. */
 export async function createSequenceObject(c: CommandContext, sequence: NewSequence): Promise<RelationDescriptor> {
   const parsed = await sequenceOptions(c, sequence.options, null, sequence.type)
-  const oid = await c.writer.newOid(sequence.namespace)
+  const { name, namespace, persistence, owner, ownedBy } = sequence
   const counterId = await c.writer.newOid()
-  const descriptor: RelationDescriptor = {
-    oid,
-    name: sequence.name,
-    namespace: sequence.namespace,
-    owner: sequence.owner,
-    kind: 'S',
-    persistence: sequence.persistence,
-    acl: await defaultAclFor(c, 'S', sequence.owner, sequence.namespace),
-    rowType: 0,
-    rowArrayType: 0,
-    columns: SEQUENCE_COLUMNS,
-    options: null,
-    table: null,
-    sequence: { ...parsed.definition, ownedBy: sequence.ownedBy, counterId },
-    view: null,
-    version: 1,
-  }
+  const descriptor = await newRelation(
+    c,
+    { name, namespace, kind: 'S', persistence },
+    { owner, columns: SEQUENCE_COLUMNS, sequence: { ...parsed.definition, ownedBy, counterId } },
+  )
   await c.writer.createRelation(descriptor)
   if (parsed.restart !== null) await c.ports.data.resetSequence(counterId, String(parsed.restart), false)
-  if (sequence.ownedBy !== null)
-    await c.writer.addDependency(sequenceAddress(oid), ownerAddress(sequence.ownedBy), sequence.ownedBy.deptype)
+  if (ownedBy !== null) await c.writer.addDependency(sequenceAddress(descriptor.oid), ownerAddress(ownedBy), ownedBy.deptype)
   else if (parsed.ownedBy !== null) await setOwnedBy(c, descriptor, parsed.ownedBy)
   return descriptor
 }

@@ -10,6 +10,7 @@ import type { CommandContext, CommandResult } from './context.ts'
 import { serialType } from './create-table.ts'
 import { defaultAclFor } from './default-privileges.ts'
 import { creationNamespace, load, partsOf, rangeVarParts, splitName } from './names.ts'
+import { newRelation } from './new-relation.ts'
 import { columnDefs, columnTypeDependency, plainColumn } from './table-builder.ts'
 
 const MAX_LABEL_BYTES = 63
@@ -100,8 +101,6 @@ export async function createComposite(c: CommandContext, stmt: CompositeTypeStmt
   const { schema, name } = splitName(c, rangeVarParts(stmt.typevar!))
   const namespace = await load(() => creationNamespace(c, schema))
   await checkTypeName(c, namespace.oid, name)
-  const owner = c.ctx.session.currentUser
-  const oid = await c.writer.newOid(namespace.oid)
   const columns: RelationDescriptor['columns'][number][] = []
   for (const def of columnDefs(stmt.coldeflist)) {
     if (serialType(def.typeName!) !== null)
@@ -111,26 +110,10 @@ export async function createComposite(c: CommandContext, stmt: CompositeTypeStmt
     const type = await c.analysis.typeName(def.typeName!)
     columns.push(await plainColumn(c, columns.length + 1, def.colname!, type))
   }
-  const relation: RelationDescriptor = {
-    oid,
-    name,
-    namespace: namespace.oid,
-    owner,
-    kind: 'c',
-    persistence: 'p',
-    acl: null,
-    rowType: await c.writer.newOid(namespace.oid),
-    rowArrayType: await c.writer.newOid(namespace.oid),
-    columns,
-    options: null,
-    table: null,
-    sequence: null,
-    view: null,
-    version: 1,
-  }
+  const relation = await newRelation(c, { name, namespace: namespace.oid, kind: 'c', persistence: 'p' }, { columns })
   await c.writer.createRelation(relation)
   for (const column of columns) {
-    const dependency = columnTypeDependency(oid, column)
+    const dependency = columnTypeDependency(relation.oid, column)
     for (const to of dependency?.to ?? []) await c.writer.addDependency(dependency!.from, to.to, to.type)
   }
   return { tag: 'CREATE TYPE' }

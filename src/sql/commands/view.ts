@@ -14,6 +14,7 @@ import type { CommandContext, CommandResult } from './context.ts'
 import { defBoolean, defElems, defString, relationOptions } from './def-elem.ts'
 import { defaultAclFor } from './default-privileges.ts'
 import { load, partsOf } from './names.ts'
+import { newRelation } from './new-relation.ts'
 import { plainColumn, typeText } from './table-builder.ts'
 import { creationTarget } from './temporary.ts'
 
@@ -99,14 +100,15 @@ export async function createView(c: CommandContext, stmt: ViewStmt): Promise<Com
   const { namespace, name, persistence } = await creationTarget(c, rv, { temporary: usesTemporary })
   if (usesTemporary && rv.relpersistence !== 't')
     c.ctx.notice({ severity: 'NOTICE', code: SQLSTATE.successfulCompletion, message: `view "${name}" will be a temporary view` })
-  const relOptions = relationOptions(defElems(stmt.options)) ?? []
-  if (stmt.withCheckOption !== undefined && stmt.withCheckOption !== 'NO_CHECK_OPTION') relOptions.push(`check_option=${check}`)
+  const given = relationOptions(defElems(stmt.options)) ?? []
+  if (stmt.withCheckOption !== undefined && stmt.withCheckOption !== 'NO_CHECK_OPTION') given.push(`check_option=${check}`)
   const view: ViewDescriptor = {
     query: c.analysis.store(query),
     checkOption: check,
     securityBarrier: options.securityBarrier,
     securityInvoker: options.securityInvoker,
   }
+  const stored = { view, options: given.length === 0 ? null : given }
   const existing = await load(() => c.snapshot.relationByName(namespace.oid, name))
   let oid: number
   if (existing !== null) {
@@ -118,27 +120,10 @@ export async function createView(c: CommandContext, stmt: ViewStmt): Promise<Com
     await load(() => checkReplaceable(c, old, columns))
     oid = old.oid
     const kept = columns.map((column, i) => ({ ...column, acl: old.columns[i]?.acl ?? null, default: old.columns[i]?.default ?? null }))
-    await c.writer.updateRelation({ ...old, columns: kept, options: relOptions.length === 0 ? null : relOptions, view })
+    await c.writer.updateRelation({ ...old, ...stored, columns: kept })
   } else {
-    const owner = c.ctx.session.currentUser
-    oid = await c.writer.newOid(namespace.oid)
-    const relation: RelationDescriptor = {
-      oid,
-      name,
-      namespace: namespace.oid,
-      owner,
-      kind: 'v',
-      persistence,
-      acl: await defaultAclFor(c, 'r', owner, namespace.oid),
-      rowType: await c.writer.newOid(namespace.oid),
-      rowArrayType: await c.writer.newOid(namespace.oid),
-      columns,
-      options: relOptions.length === 0 ? null : relOptions,
-      table: null,
-      sequence: null,
-      view,
-      version: 1,
-    }
+    const relation = await newRelation(c, { name, namespace: namespace.oid, kind: 'v', persistence }, { ...stored, columns })
+    oid = relation.oid
     await c.writer.createRelation(relation)
   }
   const from: ObjectAddress = { classId: CLASS.rewrite, objId: oid, subId: 0 }
