@@ -47,6 +47,9 @@ export const LIMITS = {
   maxSessionMemory: 256 * MiB,
   maxKeyspaceMemory: 512 * MiB,
   maxProcessMemory: 1024 * MiB,
+  /** Rows of ANALYZE's sample and their bytes. */
+  sampleRows: 1_000_000,
+  sampleBytes: 64 * MiB,
   /** Committed writes of one keyspace, and of all, that are in the embedded store's log and not in its B+tree yet. */
   memtableBytes: 16 * MiB,
   memtableBytesInAll: 96 * MiB,

@@ -11,9 +11,10 @@ import { typeByOid, typesByName } from '../sql/builtin/pg-type.ts'
 import { builtinRelation, builtinRelationByName } from './builtin-relations.ts'
 import { builtinNamespaces, builtinRole, builtinRoleByName } from './builtin-roles.ts'
 import type { IndexDescriptor, NamespaceDescriptor, RelationDescriptor, RoleDescriptor, TypeDescriptor } from './descriptors.ts'
-import { commentKey, nameKey, objectKey } from './keys.ts'
+import { commentKey, nameKey, objectKey, statisticsKey } from './keys.ts'
 import { DATABASE_OID, type DatabaseDescriptor, FIRST_NORMAL_OID, type ObjectRecord, PUBLIC_NAMESPACE } from './records.ts'
 import type { CatalogSnapshot, RelationInfo } from './snapshot.ts'
+import type { StatisticsRecord } from './statistics.ts'
 import type { CatalogReader } from './transaction.ts'
 import { arrayTypeRow, rowTypeRow, userTypeRow } from './user-types.ts'
 
@@ -144,6 +145,10 @@ export class ReaderSnapshot implements CatalogSnapshot {
     if (table?.kind !== 'relation') return null
     const index = table.value.table?.indexes.find((candidate) => candidate.oid === oid)
     return index === undefined ? null : indexInfo(table.value, index)
+  }
+
+  statistics(table: Oid): StatisticsRecord | null {
+    return table < FIRST_NORMAL_OID ? null : (this.reader.get(statisticsKey(table)) as StatisticsRecord | null)
   }
 
   relationByName(namespace: Oid, name: string): RelationInfo | null {

@@ -9,6 +9,7 @@
 //   mD CLASS OID SUB CLASS OID SUB                  the same the other way round (referenced, dependent)
 //   mt CLASS OID SUB                                comment (text)
 //   ma ROLE NAMESPACE type                          default privileges: JSON acl; type as pg_default_acl.defaclobjtype
+//   mA OID                                          what ANALYZE found out about a table (statistics.ts)
 //   ms ROLE                                         settings: of the database (ROLE 0) or of a role in the database
 //   mg ID                                           a table or counter id whose keys nobody refers to any more, or a temporary object
 //                                                   does (temporary.ts): the clean-up job's work
@@ -68,6 +69,7 @@ export const COMMENT_PREFIX = 'mt'
 export const DEPENDENCY_PREFIX = 'md'
 export const GARBAGE_PREFIX = 'mg'
 export const SETTINGS_PREFIX = 'ms'
+export const STATISTICS_PREFIX = 'mA'
 
 export const objectKey = (oid: Oid): string => `mo${hex8(oid)}`
 export const nameKey = (kind: NameClass, namespace: Oid, name: string): string => `mn${kind}${hex8(namespace)}${name}`
@@ -81,6 +83,7 @@ export const commentKey = (a: ObjectAddress): string => `mt${addressText(a)}`
 export const commentPrefix = (classId: Oid, objId: Oid): string => `mt${hex8(classId)}${hex8(objId)}`
 export const defaultAclKey = (role: Oid, namespace: Oid, type: string): string => `ma${hex8(role)}${hex8(namespace)}${type}`
 export const settingsKey = (role: Oid): string => `ms${hex8(role)}`
+export const statisticsKey = (table: Oid): string => `mA${hex8(table)}`
 export const garbageKey = (id: number): string => `mg${hex8(id)}`
 
 /** Reads an address back; `at` is the offset in the key's text. */

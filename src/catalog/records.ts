@@ -2,6 +2,7 @@
 
 import type { Oid } from '../base/ids.ts'
 import type { AclItem, NamespaceDescriptor, RelationDescriptor, RoleDescriptor, TypeDescriptor } from './descriptors.ts'
+import type { StatisticsRecord } from './statistics.ts'
 
 /** The database itself, one per keyspace: pg_database's row and its OID in privileges. */
 export interface DatabaseDescriptor {
@@ -28,7 +29,7 @@ export type ObjectRecord =
   | { readonly kind: 'builtin-acl'; readonly acl: readonly AclItem[] }
 
 /** Values of the other keys. */
-export type CatalogValue = ObjectRecord | string | readonly AclItem[] | Readonly<Record<string, string>> | FormatMarker
+export type CatalogValue = ObjectRecord | StatisticsRecord | string | readonly AclItem[] | Readonly<Record<string, string>> | FormatMarker
 
 export interface FormatMarker {
   readonly product: 'pg-keyspace'

@@ -6,6 +6,7 @@ import type { Oid } from '../base/ids.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { PgAggregateRow, PgCastRow, PgOperatorRow, PgProcRow, PgTypeRow } from '../sql/builtin/data/rows.ts'
 import type { NamespaceDescriptor, RelationDescriptor, RoleDescriptor, TypeDescriptor } from './descriptors.ts'
+import type { StatisticsRecord } from './statistics.ts'
 
 /** Thrown by a look-up whose answer has to be fetched first; `load` brings it. Never reaches a client. */
 export class CatalogMiss {
@@ -49,6 +50,8 @@ export interface CatalogSnapshot {
   /** Tables, views, sequences, indexes, composite types; virtual ones too. */
   relation(oid: Oid): RelationInfo | null
   relationByName(namespace: Oid, name: string): RelationInfo | null
+  /** What ANALYZE found out about a table; null = nothing yet. */
+  statistics(table: Oid): StatisticsRecord | null
   /** The table an index belongs to, or null. */
   indexTable(index: Oid): RelationInfo | null
   /** Built-in and user types in pg_type form (row types, arrays, enums, domains). */

@@ -1,5 +1,6 @@
-// pg_stat_get_*: the counters of PostgreSQL's statistics collector. None is collected here yet, so counts are 0 and times are unknown, as in
-// a server whose statistics have just been reset; live tuples are ANALYZE's estimate.
+// pg_stat_get_*: the counters of PostgreSQL's statistics collector. What ANALYZE leaves behind is known for good; changes of rows are counted
+// by this process since its start (activity); of everything else counts are 0 and times are unknown, as in a server whose statistics have
+// just been reset.
 
 import type { Oid } from '../base/ids.ts'
 import { pgProcs } from '../sql/builtin/pg-proc.ts'
@@ -17,6 +18,11 @@ export function statisticsFunctions(snapshotOf: () => ReaderSnapshot): Map<strin
     const empty = COUNTS.has(proc.prorettype) ? 0 : null
     map.set(proc.prosrc, () => empty)
   }
+  const statistics = (oid: unknown) => snapshotOf().statistics(oid as Oid)
   map.set('pg_stat_get_live_tuples', (oid) => Math.max(snapshotOf().relation(oid as Oid)?.descriptor?.table?.relTuples ?? 0, 0))
+  map.set('pg_stat_get_last_analyze_time', (oid) => statistics(oid)?.analyzed?.last ?? null)
+  map.set('pg_stat_get_last_autoanalyze_time', (oid) => statistics(oid)?.autoanalyzed?.last ?? null)
+  map.set('pg_stat_get_analyze_count', (oid) => statistics(oid)?.analyzed?.count ?? 0)
+  map.set('pg_stat_get_autoanalyze_count', (oid) => statistics(oid)?.autoanalyzed?.count ?? 0)
   return map
 }

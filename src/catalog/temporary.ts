@@ -29,7 +29,8 @@ const temporaryDigit = (key: string, at: number): boolean => key.charCodeAt(at) 
 /** Whether a catalogue key (or all keys with this prefix) belongs to the session rather than to the keyspace. // hot */
 export function isTemporaryKey(key: string): boolean {
   switch (key.charCodeAt(1)) {
-    case 111: // mo OID
+    case 111: // mo OID, mA OID
+    case 65:
       return temporaryDigit(key, 2)
     case 110: // mn class NAMESPACE name; nobody else may name a schema pg_…
       return temporaryDigit(key, 3) || key.startsWith('mnn00000000pg_temp')

@@ -34,7 +34,7 @@ export function typeSupportOf(snapshot: CatalogSnapshot, oid: Oid): TypeSupport 
 }
 
 function build(snapshot: CatalogSnapshot, row: PgTypeRow): TypeSupport {
-  // pg_attribute and pg_statistic have columns of this type, always NULL here
+  // Of pg_statistic's values their texts are shown; pg_attribute's are NULL
   if (row.oid === ANYARRAY) return typeSupportOf(snapshot, TEXT_ARRAY)
   if (row.typtype === 'd') return typeSupportOf(snapshot, row.typbasetype)
   if (row.typtype === 'c') {

@@ -27,8 +27,10 @@ import {
   reverseDependencyKey,
   reverseDependencyPrefix,
   settingsKey,
+  statisticsKey,
 } from './keys.ts'
 import { DATABASE_OID, type DatabaseDescriptor, type ObjectRecord } from './records.ts'
+import { noStatistics, type StatisticsRecord } from './statistics.ts'
 import { isTemporary, newTemporaryOid, temporaryNote } from './temporary.ts'
 import type { CatalogTransaction } from './transaction.ts'
 
@@ -186,6 +188,7 @@ export class CatalogWriter {
     for (const key of oldAux.keys()) if (!newAux.has(key)) await this.catalog.delete(key)
     for (const [key, record] of newAux) if (!oldAux.has(key)) await this.catalog.insert(key, record)
     await this.#noteStorage(old, stored)
+    await this.#forgetStatistics(old, stored)
     await this.#putRecord(stored.oid, { kind: 'relation', value: stored })
     return stored
   }
@@ -206,9 +209,41 @@ export class CatalogWriter {
     for (const index of relation.table?.indexes ?? []) await this.forget(CLASS.relation, index.oid)
     for (const constraint of relation.table?.constraints ?? []) await this.forget(CLASS.constraint, constraint.oid)
     for (const column of relation.columns) if (column.default !== null) await this.forget(CLASS.attrdef, column.default.oid)
-    if (relation.table !== null) await this.addGarbage(relation.table.id)
+    if (relation.table !== null) {
+      await this.addGarbage(relation.table.id)
+      if ((await this.catalog.fetch(statisticsKey(oid))) !== null) await this.catalog.delete(statisticsKey(oid))
+    }
     if (relation.sequence !== null) await this.addGarbage(relation.sequence.counterId)
     await this.catalog.delete(objectKey(oid))
+  }
+
+  // --- statistics ----------------------------------------------------------------------------------------------------------------------
+
+  /** Replaces what is known of a table's columns; `change` gets what is there, locked. */
+  async changeStatistics(table: Oid, change: (old: StatisticsRecord) => StatisticsRecord): Promise<void> {
+    const key = statisticsKey(table)
+    const old = (await this.catalog.lock(key)) as StatisticsRecord | null
+    await this.catalog.put(key, change(old ?? noStatistics(table)))
+  }
+
+  /** Statistics of columns that are gone or have other types, and of indexes that are gone, say nothing any more. */
+  async #forgetStatistics(old: RelationDescriptor, next: RelationDescriptor): Promise<void> {
+    const attnums = next.columns
+      .filter(
+        (column, i) => old.columns[i] !== undefined && (column.dropped !== old.columns[i]!.dropped || column.type !== old.columns[i]!.type),
+      )
+      .map((column) => String(column.attnum))
+    const kept = new Set(next.table?.indexes.map((index) => String(index.oid)))
+    const indexes = (old.table?.indexes ?? []).map((index) => String(index.oid)).filter((oid) => !kept.has(oid))
+    if (attnums.length + indexes.length === 0) return
+    if ((await this.catalog.fetch(statisticsKey(next.oid))) === null) return
+    const without = <T>(record: Readonly<Record<string, T>>, names: readonly string[]): Record<string, T> =>
+      Object.fromEntries(Object.entries(record).filter(([name]) => !names.includes(name)))
+    await this.changeStatistics(next.oid, (record) => ({
+      ...record,
+      columns: without(record.columns, attnums),
+      expressions: without(record.expressions, indexes),
+    }))
   }
 
   /** Keys under this table or counter id belong to nobody once this transaction has committed. */

@@ -7,13 +7,13 @@ import { objectKey } from '../catalog/keys.ts'
 import { checkPermissions } from '../catalog/privileges.ts'
 import { rewriteQuery } from '../sql/analyzer/rewrite.ts'
 import type { DataPort } from '../sql/commands/context.ts'
+import { analyzeTable } from '../sql/executor/analyze.ts'
 import type { Compilation } from '../sql/executor/compilation.ts'
 import { makeCompilation } from '../sql/executor/compile.ts'
 import { constantEvaluator } from '../sql/executor/evaluate.ts'
 import {
   buildIndex,
   constantText,
-  countRows,
   insertPlan,
   isEmpty,
   rewriteTable,
@@ -23,6 +23,7 @@ import {
 } from '../sql/executor/table-work.ts'
 import type { ParsedStatement } from '../sql/parser/parse.ts'
 import { planStatement } from '../sql/planner/planner.ts'
+import { statisticsSource } from '../sql/planner/statistics.ts'
 import { KvError } from '../storage/kv-error.ts'
 import type { Transaction } from '../storage/store.ts'
 import { lockRelations } from './gates.ts'
@@ -74,7 +75,7 @@ export function makeDataPort(session: Session, statement: ParsedStatement, txn: 
       const planned = planStatement(rewriteQuery(query, context), {
         catalog: cx.catalog,
         evaluate: constantEvaluator({ ...cx.state, catalog: cx.catalog }),
-        statistics: null,
+        statistics: statisticsSource(cx.catalog, (type) => session.planning.supportOf(type), session.context),
         stored: session.planning.readStored,
       })
       checkPermissions(session.planning.transactionSnapshot(), planned.permissions, session.roles.current)
@@ -88,7 +89,7 @@ export function makeDataPort(session: Session, statement: ParsedStatement, txn: 
       return insertPlan(planned.plan, columns.slice(0, planned.output.length), into.oid, cx)
     },
     isEmpty: (table) => isEmpty(table, compilation()),
-    countRows: (table) => countRows(table, compilation()),
+    analyze: (table, request) => analyzeTable(table, request, compilation()),
     resetSequence: (counterId, lastValue, isCalled) => sequences.initialize(counterId, { lastValue: BigInt(lastValue), isCalled }),
     async sequenceState(counterId) {
       const state = await sequences.stored(counterId)

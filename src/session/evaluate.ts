@@ -47,6 +47,7 @@ export function evaluateAll(session: Session, exprs: readonly Expr[]): MaybeProm
     hasModifyingCte: false,
     hasRowMarks: false,
     hasReturning: false,
+    valuesMatter: false,
     locks: [],
   }
   const entry: PlanEntry = {

@@ -26,6 +26,7 @@ import { type NodeOf, nodeTag } from '../sql/parser/nodes.ts'
 import { type ParsedStatement, parse } from '../sql/parser/parse.ts'
 import { withRowKeys } from '../sql/planner/cursor-rows.ts'
 import { planStatement } from '../sql/planner/planner.ts'
+import { statisticsSource } from '../sql/planner/statistics.ts'
 import type { IoSettings } from '../sql/types/eval-context.ts'
 import { findBuiltinType } from '../sql/types/registry.ts'
 import type { TypeSupport } from '../sql/types/type.ts'
@@ -222,7 +223,12 @@ export class Planning {
     })
   }
 
-  #make(statement: ParsedStatement, declared: readonly Oid[], cursor = false): MaybePromise<PlanEntry> {
+  #make(
+    statement: ParsedStatement,
+    declared: readonly Oid[],
+    cursor = false,
+    paramValues: readonly Datum[] | null = null,
+  ): MaybePromise<PlanEntry> {
     return withCatalog(() => {
       const watched = watchClock(this.#session.context)
       const context = { ...this.analyzeContext(statement, declared), eval: watched.eval }
@@ -231,7 +237,8 @@ export class Planning {
       const planned = planStatement(query, {
         catalog: context.catalog,
         evaluate: constantEvaluator({ ...this.execState(this.#session.block.txn!), catalog: context.catalog }),
-        statistics: null,
+        statistics: statisticsSource(context.catalog, (type) => this.supportOf(type), this.#session.context),
+        paramValues,
         stored: this.readStored,
       })
       const returnsRows = planned.command === 'select' || planned.hasReturning

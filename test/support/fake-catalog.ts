@@ -112,6 +112,7 @@ export function fakeCatalog(): FakeCatalog {
       return typesByName(name).find((row) => row.typnamespace === schema) ?? null
     },
     userType: () => null,
+    statistics: () => null,
     procsByName: (schema, name) => procsByName(name).filter((row) => row.pronamespace === schema),
     proc: (id) => procByOid(id) ?? null,
     aggregate: (fn) => aggregateByProc(fn) ?? null,

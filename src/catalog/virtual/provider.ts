@@ -22,6 +22,7 @@ import {
 import { pgAttrdef, pgAttribute, pgClass, pgConstraint, pgIndex, pgRewrite, pgSequence, type Rows } from './relations.ts'
 import { builtinRows, Hints, type RowObject, shapeOf, toRow } from './rows.ts'
 import type { VirtualSource } from './source.ts'
+import { pgStatistic } from './statistics.ts'
 
 const constraints: Rows = (source, hints) =>
   andThen(pgConstraint(source, hints), (own) =>
@@ -46,6 +47,7 @@ const OWN: Readonly<Record<string, Rows>> = {
   pg_rewrite: pgRewrite,
   pg_sequence: pgSequence,
   pg_shdescription: pgShdescription,
+  pg_statistic: pgStatistic,
   pg_type: pgType,
 }
 

@@ -39,6 +39,8 @@ import {
 } from './table-builder.ts'
 import { viewOptions } from './view.ts'
 
+const MAX_STATISTICS_TARGET = 10_000
+
 const TAGS: Readonly<Record<string, string>> = {
   OBJECT_TABLE: 'ALTER TABLE',
   OBJECT_INDEX: 'ALTER INDEX',
@@ -99,6 +101,29 @@ export async function alterTableStatement(c: CommandContext, stmt: AlterTableStm
 
 async function draftOf(c: CommandContext, relation: RelationInfo): Promise<Draft> {
   return { relation: await c.writer.lockRelation(relation.oid), dependencies: [], reserved: new Set() }
+}
+
+/** null = default_statistics_target. */
+function statisticsTarget(c: CommandContext, target: number): number | null {
+  if (target === -1) return null
+  if (target < -1) throw new PgError(SQLSTATE.invalidParameterValue, `statistics target ${target} is too low`)
+  if (target <= MAX_STATISTICS_TARGET) return target
+  c.ctx.notice({
+    severity: 'WARNING',
+    code: SQLSTATE.invalidParameterValue,
+    message: `lowering statistics target to ${MAX_STATISTICS_TARGET}`,
+  })
+  return MAX_STATISTICS_TARGET
+}
+
+/** n_distinct: a number of values, or minus a fraction of the rows. */
+function checkDistinct(option: string, text: string): void {
+  const value = Number(text)
+  if (Number.isNaN(value)) throw new PgError(SQLSTATE.invalidParameterValue, `invalid value for floating point option "${option}": ${text}`)
+  if (value >= -1) return
+  throw new PgError(SQLSTATE.invalidParameterValue, `value ${text} out of bounds for option "${option}"`, {
+    detail: `Valid values are between "-1.000000" and "${BigInt(Number.MAX_VALUE)}.000000".`,
+  })
 }
 
 async function needTable(c: CommandContext, relation: RelationInfo, action: string): Promise<RelationDescriptor> {
@@ -178,10 +203,8 @@ async function apply(c: CommandContext, relation: RelationInfo, cmd: AlterTableC
       await needTable(c, relation, 'ALTER COLUMN ... DROP IDENTITY')
       return dropIdentity(c, relation.oid, name, cmd.missing_ok ?? false)
     case 'AT_SetStatistics': {
-      const target = nodeAs(cmd.def, 'Integer')?.ival ?? 0
-      await c.writer.alterRelation(relation.oid, (old) =>
-        replaceColumn(old, { ...existing(old, name), statisticsTarget: target < 0 ? null : Math.min(target, 10_000) }),
-      )
+      const target = statisticsTarget(c, nodeAs(cmd.def, 'Integer')?.ival ?? 0)
+      await c.writer.alterRelation(relation.oid, (old) => replaceColumn(old, { ...existing(old, name), statisticsTarget: target }))
       return
     }
     case 'AT_SetStorage': {
@@ -195,6 +218,7 @@ async function apply(c: CommandContext, relation: RelationInfo, cmd: AlterTableC
       for (const option of given)
         if (option.defname !== 'n_distinct' && option.defname !== 'n_distinct_inherited')
           throw new PgError(SQLSTATE.invalidParameterValue, `unrecognized parameter "${option.defname}"`)
+        else if (cmd.subtype === 'AT_SetOptions') checkDistinct(option.defname, defString(option))
       await c.writer.alterRelation(relation.oid, (old) => {
         const column = existing(old, name)
         return replaceColumn(old, {

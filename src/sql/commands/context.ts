@@ -15,6 +15,7 @@ import type { CatalogWriter } from '../../catalog/writer.ts'
 import type { Transaction } from '../../storage/store.ts'
 import type { Expr } from '../analyzer/expr.ts'
 import type { Query } from '../analyzer/query.ts'
+import type { AnalyzedTable, AnalyzeRequest } from '../executor/analyze.ts'
 import type { Node, TypeName } from '../parser/nodes.ts'
 import type { EvalContext } from '../types/eval-context.ts'
 
@@ -60,7 +61,8 @@ export interface DataPort {
   /** Runs the query into the table; answers rows. */
   insertQuery(query: Query, into: RelationDescriptor): Promise<number>
   isEmpty(table: RelationDescriptor): Promise<boolean>
-  countRows(table: RelationDescriptor): Promise<{ rows: number; bytes: number }>
+  /** What a sample of the rows tells of their number and their values. */
+  analyze(table: RelationDescriptor, request: AnalyzeRequest): Promise<AnalyzedTable>
   /** First value of a new or restarted sequence's counter (transactional: a fresh counter id). */
   resetSequence(counterId: number, lastValue: string, isCalled: boolean): Promise<void>
   /** Where the sequence stands, null = never used. */

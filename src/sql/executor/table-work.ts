@@ -175,28 +175,6 @@ export async function isEmpty(table: RelationDescriptor, cx: Compilation): Promi
   }
 }
 
-/** Rows and the bytes of their keys and values. */
-export async function countRows(table: RelationDescriptor, cx: Compilation): Promise<{ rows: number; bytes: number }> {
-  const scanner = cx.state.txn.scan(rowRange(table.table!.id))
-  const slicer = makeSlicer(cx.state)
-  slicer.start()
-  let rows = 0
-  let bytes = 0
-  try {
-    for (;;) {
-      const next = scanner.next()
-      const batch = next instanceof Promise ? await next : next
-      if (batch === null) return { rows, bytes }
-      rows += batch.count
-      for (let i = 0; i < batch.count * 4; i += 2) bytes += batch.bounds[i + 1]! - batch.bounds[i]!
-      const pause = slicer.pause()
-      if (pause !== null) await pause
-    }
-  } finally {
-    scanner.close()
-  }
-}
-
 /** A constant expression's value in its type's text form; undefined when it is not constant. */
 export async function constantText(expr: Expr, cx: Compilation): Promise<{ text: string | null } | undefined> {
   const compiled = compileExpr(expr, FULL_ROW_SCOPE, cx)

@@ -1,18 +1,12 @@
 // What one planning carries along: of the whole statement (Glob), and of one query level (Root).
 
 import type { Datum } from '../../base/datum.ts'
-import type { Oid } from '../../base/ids.ts'
 import type { StoredNode } from '../../catalog/descriptors.ts'
 import type { CatalogSnapshot } from '../../catalog/snapshot.ts'
 import type { Expr } from '../analyzer/expr.ts'
 import type { CommonTableExpr, Query } from '../analyzer/query.ts'
 import type { SubPlan } from './plan.ts'
-
-export interface ColumnStatistics {
-  readonly nullFraction: number
-  /** As pg_stats: > 0 a number, < 0 a fraction of the rows. */
-  readonly distinct: number
-}
+import type { StatisticsSource } from './statistics.ts'
 
 export interface PlannerContext {
   readonly catalog: CatalogSnapshot
@@ -21,7 +15,9 @@ export interface PlannerContext {
   /** Reads a stored expression (index expression or predicate); only needed where tenants' own types may occur in them. */
   readonly stored?: (node: StoredNode) => Expr
   /** ANALYZE's findings; null = defaults. */
-  readonly statistics: ((relation: Oid, attnum: number) => ColumnStatistics | null) | null
+  readonly statistics: StatisticsSource | null
+  /** The parameters' values, for estimates only: the plan holds for all values. Null = not given. */
+  readonly paramValues?: readonly Datum[] | null
 }
 
 export interface Glob extends PlannerContext {
@@ -31,6 +27,9 @@ export interface Glob extends PlannerContext {
   /** Modifying CTEs. */
   readonly modifyingCtes: SubPlan[]
   hasRowMarks: boolean
+  readonly paramValues: readonly Datum[] | null
+  /** An estimate would be another one if the parameters' values were known. */
+  valuesMatter: boolean
 }
 
 export interface PlannedCte {

@@ -31,6 +31,7 @@ export const DEFAULTS = {
   matchSelectivity: 0.005,
   nullFraction: 0.005,
   otherSelectivity: 0.5,
+  functionSelectivity: 1 / 3,
 } as const
 
 export function clampRows(rows: number): number {

@@ -6,12 +6,12 @@ import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { Expr, TargetEntry } from '../analyzer/expr.ts'
 import type { Query, RangeTblEntry } from '../analyzer/query.ts'
 import type { BaseRel, JoinProblem } from './base-rel.ts'
-import { distinctValues } from './base-rel.ts'
 import { makeRoot, type Root } from './context.ts'
-import { COST, clampRows, DEFAULTS } from './cost.ts'
+import { COST, DEFAULTS } from './cost.ts'
 import { planCtes } from './ctes.ts'
 import { type EcMember, type EquivalenceClass, Equivalences } from './equivalence.ts'
 import { exprKey, makeAnd, mapExprDeep, mapTargets, type QueryMapper, some, splitAnd } from './expr-tree.ts'
+import { groupRows } from './group-rows.ts'
 import { mapTree, type TreeFrom, treeRels } from './join-tree.ts'
 import { type Deconstructed, deconstruct, type Qual, type SpecialJoin, withOuterJoins } from './joins/deconstruct.ts'
 import { JoinSearch } from './joins/join-order.ts'
@@ -318,12 +318,14 @@ function distribute(quals: readonly Qual[], rels: readonly BaseRel[]): Qual[] {
   })
 }
 
+const NO_COLUMNS: ReadonlySet<number> = new Set()
+
 function makeRel(root: Root, rte: RangeTblEntry, rti: number, bit: Relids, needed: ReadonlySet<number>): BaseRel {
   const info = rte.kind === 'relation' ? root.catalog.relation(rte.relation) : null
   const table = info?.descriptor?.table ?? null
   const tuples = table === null ? DEFAULTS.relTuples : table.relTuples < 0 ? DEFAULTS.relTuples : Math.max(1, table.relTuples)
   const width = Math.max(1, needed.size) * 8
-  return { bit, rti, rte, info, table, tuples, quals: [], needed, rows: tuples, width, paths: [] }
+  return { bit, rti, rte, info, table, tuples, distinctColumns: NO_COLUMNS, quals: [], needed, rows: tuples, width, paths: [] }
 }
 
 function relPaths(rel: BaseRel, root: Root, problem: JoinProblem): void {
@@ -406,7 +408,9 @@ function subqueryRel(rel: BaseRel, root: Root, problem: JoinProblem): void {
   const outer = params.list.reduce((set, param) => set | problem.relids(param.expr), NO_RELS) & ~rel.bit
   const planned = planQuery(lateral, root, null)
   const { path, columns } = planned
-  ;(rel as { tuples: number }).tuples = Math.max(1, path.rows)
+  const sized = rel as { -readonly [K in keyof BaseRel]: BaseRel[K] }
+  sized.tuples = Math.max(1, path.rows)
+  sized.distinctColumns = distinctColumns(planned.query)
   restrict(rel, problem)
   // The subquery's order, by its output columns.
   const byKey = new Map(columns.map((column, i) => [planned.ecs.orderKey(column), i + 1]))
@@ -489,7 +493,10 @@ function stagesAbove(joined: JoinedLevel, fetch: number | null): Path {
       )
     : 1
   if (setsFirst) paths = paths.map((path) => projectSetPath(path, perRow))
-  if (query.distinctClause.length > 0) paths = paths.flatMap((path) => distinctPaths(path, ctx))
+  if (query.distinctClause.length > 0) {
+    const distinct = orderItems(query.distinctClause, query.targetList, ecs).map((item) => item.expr)
+    paths = paths.flatMap((path) => distinctPaths(path, groupRows(distinct, path.rows, problem), ctx))
+  }
   const count = constantNumber(query.limitCount)
   const offset = query.limitOffset === null ? 0 : constantNumber(query.limitOffset)
   const wanted = count !== null && offset !== null ? count + offset : query.limitCount !== null ? null : fetch
@@ -522,12 +529,14 @@ function topNLimit(query: Query, rows: number | null, lateSets: boolean): { rows
 
 function groupCount(joined: JoinedLevel): number {
   const { query, problem } = joined
-  const rows = cheapest(joined.paths).rows
-  let groups = 1
-  for (const item of orderItems(query.groupClause, query.targetList, problem.ecs)) {
-    const bit = problem.relids(item.expr)
-    const rel = problem.rels.find((r) => r.bit === bit)
-    groups *= distinctValues(problem, item.expr, rel?.tuples ?? rows)
-  }
-  return clampRows(Math.min(rows, groups))
+  const exprs = orderItems(query.groupClause, query.targetList, problem.ecs).map((item) => item.expr)
+  return groupRows(exprs, cheapest(joined.paths).rows, problem)
+}
+
+/** Output columns in which no value occurs twice: the only one grouped by, or made distinct. */
+function distinctColumns(query: Query): ReadonlySet<number> {
+  const clauses = query.groupClause.length > 0 ? query.groupClause : query.distinctClause
+  if (clauses.length !== 1 || query.groupingSets.length > 0 || query.hasTargetSRFs || query.setOperations !== null) return NO_COLUMNS
+  const entry = query.targetList.find((candidate) => candidate.ressortgroupref === clauses[0]!.tleSortGroupRef)
+  return entry === undefined || entry.resjunk ? NO_COLUMNS : new Set([entry.resno])
 }

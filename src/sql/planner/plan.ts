@@ -398,6 +398,8 @@ export interface PlannedStatement {
   readonly hasModifyingCte: boolean
   readonly hasRowMarks: boolean
   readonly hasReturning: boolean
+  /** Chosen without the parameters' values, which might ask for another plan. */
+  readonly valuesMatter: boolean
   /** Taken before the first row and kept until the transaction ends, so that DDL waits for the statement and the statement for it. */
   readonly locks: readonly RelationLock[]
 }

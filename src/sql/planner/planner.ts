@@ -53,7 +53,16 @@ function isPointRead(plan: Plan, catalog: CatalogSnapshot): boolean {
 
 export function planStatement(query: Query, context: PlannerContext): PlannedStatement {
   const stored = context.stored ?? ((node: string) => readStoredExpr(node))
-  const glob: Glob = { ...context, stored, execParams: 0, subPlanIds: 1, modifyingCtes: [], hasRowMarks: false }
+  const glob: Glob = {
+    ...context,
+    stored,
+    execParams: 0,
+    subPlanIds: 1,
+    modifyingCtes: [],
+    hasRowMarks: false,
+    paramValues: context.paramValues ?? null,
+    valuesMatter: false,
+  }
   const permissions = permissionsOf(query)
   const root = makeRoot(glob, query, null)
   let plan: Plan
@@ -77,6 +86,7 @@ export function planStatement(query: Query, context: PlannerContext): PlannedSta
     hasModifyingCte: glob.modifyingCtes.length > 0,
     hasRowMarks: glob.hasRowMarks,
     hasReturning: query.returningList.length > 0,
+    valuesMatter: glob.valuesMatter,
     locks: relationLocks(permissions, glob.hasRowMarks, context.catalog),
   }
 }

@@ -380,11 +380,12 @@ export function projectSetPath(path: Path, rowsPerRow: number): Path {
 
 // --- DISTINCT, LIMIT --------------------------------------------------------------------------------------------------
 
-export function distinctPaths(path: Path, ctx: StageContext): Path[] {
+/** `groups`: how many different rows there are. */
+export function distinctPaths(path: Path, groups: number, ctx: StageContext): Path[] {
   const { query, ecs } = ctx
   const items = orderItems(query.distinctClause, query.targetList, ecs)
   const keysOver = (slots: Slots) => items.map((item) => sortKeyOf(item.expr, item.clause, slots.add(item.expr)))
-  const rows = clampRows(path.rows > 200 ? Math.max(200, path.rows * 0.1) : path.rows)
+  const rows = clampRows(Math.min(path.rows, groups))
   const paths: Path[] = []
   if (query.distinctClause.every((clause) => clause.sortOp !== 0)) {
     // DISTINCT ON keeps the first row of ORDER BY, of which its expressions are a prefix.

@@ -3,12 +3,9 @@
 
 import type { Expr } from '../../analyzer/expr.ts'
 import type { BaseRel, JoinProblem } from '../base-rel.ts'
-import { distinctValues } from '../base-rel.ts'
-import { clampRows } from '../cost.ts'
 import type { Path } from '../paths/path.ts'
 import { addPath, cheapest } from '../paths/path.ts'
 import { contains, NO_RELS, overlap, type Relids } from '../relids.ts'
-import { conjunction, selectivity } from '../selectivity.ts'
 import type { Deconstructed, SpecialJoin } from './deconstruct.ts'
 import {
   hashJoinPath,
@@ -20,6 +17,7 @@ import {
   nestLoopPath,
   uniquePath,
 } from './join-path.ts'
+import { joinRows } from './join-rows.ts'
 
 /** All splits are tried up to this many relations, only additions of one relation up to the next. */
 const BUSHY_LIMIT = 8
@@ -188,10 +186,11 @@ export class JoinSearch {
     if (left === undefined || right === undefined) return null
     const { join } = match
     const above = this.#applicable(left.mask, right.mask)
-    const type = join === null ? 'inner' : join.type
+    const type: JoinStep['type'] = join === null ? 'inner' : join.type
     const joinQuals = join === null ? above : [...join.quals]
     const filterQuals = join === null ? [] : above
-    return { type, left, right, joinQuals, filterQuals, rows: this.#rows(type, left, right, joinQuals, filterQuals) }
+    const step = { type, left, right, joinQuals, filterQuals }
+    return { ...step, rows: joinRows(step, this.#problem) }
   }
 
   #join(a: Relids, b: Relids): boolean {
@@ -249,47 +248,6 @@ export class JoinSearch {
       if (clause !== null) quals.push(clause)
     }
     return quals
-  }
-
-  #rows(type: JoinStep['type'], left: JoinRel, right: JoinRel, joinQuals: readonly Expr[], filterQuals: readonly Expr[]): number {
-    const problem = this.#problem
-    const step: JoinStep = { type, left, right, joinQuals, filterQuals, rows: 0 }
-    const pairs = keyPairs(step, problem)
-    const keyed = new Set(pairs.map((pair) => pair.qual))
-    let pass = conjunction(
-      joinQuals.filter((qual) => !keyed.has(qual)),
-      problem,
-      left.rows * right.rows,
-    )
-    const matchable: number[] = []
-    for (const pair of pairs) {
-      const dl = distinctValues(problem, pair.left, this.#tuples(pair.left, left))
-      const dr = distinctValues(problem, pair.right, this.#tuples(pair.right, right))
-      pass *= 1 / Math.max(dl, dr)
-      matchable.push(Math.min(1, dr / Math.max(dl, 1)))
-    }
-    const filter = filterQuals.reduce((s, qual) => s * selectivity(qual, problem, left.rows), 1)
-    const inner = left.rows * right.rows * pass
-    const semi = left.rows * (pairs.length > 0 ? Math.min(1, ...matchable) : 0.5)
-    switch (type) {
-      case 'inner':
-        return clampRows(inner * filter)
-      case 'left':
-        return clampRows(Math.max(inner, left.rows) * filter)
-      case 'right':
-        return clampRows(Math.max(inner, right.rows) * filter)
-      case 'full':
-        return clampRows(Math.max(inner, left.rows + right.rows) * filter)
-      case 'semi':
-        return clampRows(Math.min(semi, Math.max(inner, 1)) * filter)
-      case 'anti':
-        return clampRows(Math.max(left.rows - semi, left.rows * 0.1) * filter)
-    }
-  }
-
-  #tuples(expr: Expr, side: JoinRel): number {
-    const rel = this.#baseOf.get(this.#problem.relids(expr))
-    return rel === undefined ? side.rows : rel.tuples
   }
 
   #addPaths(rel: JoinRel, step: JoinStep): void {

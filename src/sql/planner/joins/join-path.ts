@@ -294,7 +294,6 @@ export function lookupJoinPaths(step: JoinStep, left: Path, rel: BaseRel, proble
             conjunction(
               match.used.filter((qual) => qual.kind === 'OpExpr'),
               problem,
-              rel.tuples,
             ),
         )
     const answered = new Set([...match.answered])

@@ -125,7 +125,7 @@ function prefixClauses(qual: Expr & { kind: 'OpExpr' }, left: Expr, pattern: Exp
   return clauses
 }
 
-function literalPrefix(pattern: string): string {
+export function literalPrefix(pattern: string): string {
   let prefix = ''
   for (let i = 0; i < pattern.length; i++) {
     const c = pattern[i]!
@@ -140,7 +140,7 @@ function literalPrefix(pattern: string): string {
 }
 
 /** The least string above all that start with `prefix`, in code-point order; null if there is none. */
-function afterPrefix(prefix: string): string | null {
+export function afterPrefix(prefix: string): string | null {
   const points = [...prefix]
   while (points.length > 0) {
     const last = points.pop()!.codePointAt(0)!

@@ -188,5 +188,5 @@ export function functionRows(exprs: readonly Expr[], root: Root): number {
 }
 
 export function restrict(rel: BaseRel, problem: JoinProblem): void {
-  rel.rows = clampRows(rel.tuples * conjunction(rel.quals, problem, rel.tuples))
+  rel.rows = clampRows(rel.tuples * conjunction(rel.quals, problem))
 }
