@@ -18,6 +18,8 @@ export interface Deparser {
   /** CREATE INDEX …, or with `column` > 0 that key alone. */
   index(table: RelationInfo, index: IndexDescriptor, column: number, pretty: boolean): string
   constraint(table: RelationInfo, constraint: ConstraintDescriptor, pretty: boolean): string
+  /** A constraint of a domain; `check` null = NOT NULL. */
+  domainConstraint(check: { readonly expr: string; readonly validated: boolean } | null, pretty: boolean): string
 }
 
 export interface DefinitionSource {
@@ -38,6 +40,11 @@ function relationName(source: DefinitionSource, relation: { oid: Oid; name: stri
 
 export function constraintDefinitionByOid(source: DefinitionSource, oid: Oid, pretty: boolean): string | null {
   const record = source.snapshot.record(oid)
+  if (record?.kind === 'domain-constraint') {
+    const definition = source.snapshot.userType(record.domain)?.definition
+    if (definition?.kind !== 'domain') return null
+    return source.deparser.domainConstraint(definition.checks.find((check) => check.oid === oid) ?? null, pretty)
+  }
   if (record?.kind !== 'constraint') return pgConstraints().find((row) => row.oid === oid)?.conbin ?? null
   const table = source.snapshot.relation(record.table)
   const relation = table?.descriptor

@@ -151,6 +151,8 @@ export interface TableDescriptor {
   readonly rowSecurity: boolean
   readonly forceRowSecurity: boolean
   readonly replicaIdentity: string
+  /** The index that REPLICA IDENTITY USING INDEX named, while it is there. */
+  readonly replicaIdentityIndex?: Oid
   /** ON COMMIT DELETE ROWS or DROP; only temporary tables have one. */
   readonly onCommit?: 'delete' | 'drop'
 }
@@ -213,7 +215,7 @@ export interface TypeDescriptor {
         readonly baseType: Oid
         readonly typmod: number
         readonly collation: Oid
-        readonly notNull: boolean
+        readonly notNullConstraint: { readonly oid: Oid; readonly name: string } | null
         readonly default: StoredNode | null
         readonly checks: readonly { readonly oid: Oid; readonly name: string; readonly expr: StoredNode; readonly validated: boolean }[]
       }

@@ -8,7 +8,7 @@ import { procByOid } from '../sql/builtin/pg-proc.ts'
 import { ACL, type AclKind, ALL_PRIVILEGES, defaultAcl, PUBLIC_ROLE } from './acl.ts'
 import { builtinAcl } from './builtin-roles.ts'
 import type { ReaderSnapshot } from './catalog-snapshot.ts'
-import type { Acl, AclItem } from './descriptors.ts'
+import type { Acl, AclItem, RelationDescriptor } from './descriptors.ts'
 import { BOOTSTRAP_ROLE, FIRST_NORMAL_OID } from './records.ts'
 import { hasPrivilegesOf, isSuperuser, rolesOf } from './roles.ts'
 import type { RelationInfo } from './snapshot.ts'
@@ -108,9 +108,16 @@ export function functionMask(snapshot: ReaderSnapshot, proc: Oid, role: Oid, mas
   return found === null ? 0 : aclMask(snapshot, found.acl, found.owner, role, mask)
 }
 
+/** The relation of a composite type made by CREATE TYPE: its access list is the type's. */
+export function compositeType(snapshot: ReaderSnapshot, type: Oid): RelationDescriptor | null {
+  const relation = snapshot.type(type)?.typrelid
+  const descriptor = relation === undefined || relation === 0 ? null : (snapshot.relation(relation)?.descriptor ?? null)
+  return descriptor?.kind === 'c' ? descriptor : null
+}
+
 export function typeMask(snapshot: ReaderSnapshot, type: Oid, role: Oid, mask: number): number {
   if (isSuperuser(snapshot, role)) return mask
-  const user = snapshot.userType(type)
+  const user = snapshot.userType(type) ?? compositeType(snapshot, type)
   return user === null ? mask : aclMask(snapshot, user.acl ?? defaultAcl('type', user.owner), user.owner, role, mask)
 }
 

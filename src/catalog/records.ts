@@ -24,6 +24,7 @@ export type ObjectRecord =
   | { readonly kind: 'arraytype'; readonly element: Oid }
   | { readonly kind: 'index'; readonly table: Oid }
   | { readonly kind: 'constraint'; readonly table: Oid }
+  | { readonly kind: 'domain-constraint'; readonly domain: Oid }
   | { readonly kind: 'attrdef'; readonly table: Oid; readonly attnum: number }
   /** Changed builtin objects (privileges granted on a builtin function or schema). */
   | { readonly kind: 'builtin-acl'; readonly acl: readonly AclItem[] }

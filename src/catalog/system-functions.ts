@@ -194,6 +194,7 @@ export function catalogFunctions(context: EvalContext, snapshotOf: () => ReaderS
   })
   add('pg_get_replica_identity_index', (oid) => {
     const table = snapshotOf().relation(oid as Oid)?.descriptor?.table
+    if (table?.replicaIdentity === 'i') return table.indexes.find((index) => index.oid === table.replicaIdentityIndex)?.oid ?? null
     return table?.replicaIdentity === 'd' && table.primaryKey !== 0 ? table.primaryKey : null
   })
   add('pg_sequence_parameters', (oid) => {

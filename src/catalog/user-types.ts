@@ -91,9 +91,10 @@ export function userTypeRow(type: TypeDescriptor, baseOf: (oid: Oid) => PgTypeRo
     typmodout: 0,
     typbasetype: definition.baseType,
     typtypmod: definition.typmod,
-    typnotnull: definition.notNull,
+    typnotnull: definition.notNullConstraint !== null,
     typcollation: definition.collation,
     typacl: null,
+    typdefaultbin: definition.default,
     typdefault: null,
   }
 }

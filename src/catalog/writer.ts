@@ -74,6 +74,14 @@ function auxiliary(relation: RelationDescriptor | null): Map<string, ObjectRecor
   return map
 }
 
+/** The constraints of a domain; of another type there are none. */
+function domainConstraints(type: TypeDescriptor): Set<Oid> {
+  const { definition } = type
+  if (definition.kind !== 'domain') return new Set()
+  const oids = definition.checks.map((check) => check.oid)
+  return new Set(definition.notNullConstraint === null ? oids : [...oids, definition.notNullConstraint.oid])
+}
+
 /** Names a relation and its indexes take among relations, with their OIDs. */
 function relationNames(relation: RelationDescriptor | null): Map<string, { name: string; oid: Oid }> {
   const map = new Map<string, { name: string; oid: Oid }>()
@@ -311,6 +319,7 @@ export class CatalogWriter {
     const taken = new PgError(SQLSTATE.duplicateObject, `type "${type.name}" already exists`)
     await this.#takeName('t', type.namespace, type.name, type.oid, taken)
     await this.#putRecord(type.oid, { kind: 'type', value: type })
+    for (const oid of domainConstraints(type)) await this.#putRecord(oid, { kind: 'domain-constraint', domain: type.oid })
     if (type.arrayType === 0) return
     await this.takeArrayName(type.namespace, type.name, type.arrayType)
     await this.#putRecord(type.arrayType, { kind: 'arraytype', element: type.oid })
@@ -328,7 +337,16 @@ export class CatalogWriter {
       await this.#takeName('t', next.namespace, next.name, oid, taken)
       if (next.arrayType !== 0) await this.takeArrayName(next.namespace, next.name, next.arrayType)
     }
+    const [before, after] = [domainConstraints(old), domainConstraints(next)]
+    for (const constraint of before) if (!after.has(constraint)) await this.#dropDomainConstraint(constraint)
+    for (const constraint of after)
+      if (!before.has(constraint)) await this.#putRecord(constraint, { kind: 'domain-constraint', domain: oid })
     await this.catalog.put(objectKey(oid), { kind: 'type', value: next })
+  }
+
+  async #dropDomainConstraint(oid: Oid): Promise<void> {
+    await this.forget(CLASS.constraint, oid)
+    await this.catalog.delete(objectKey(oid))
   }
 
   async dropType(oid: Oid): Promise<void> {
@@ -337,6 +355,7 @@ export class CatalogWriter {
     await this.catalog.delete(nameKey('t', record.value.namespace, record.value.name))
     await this.#dropArrayName(record.value.namespace, record.value.name, record.value.arrayType)
     if (record.value.arrayType !== 0) await this.catalog.delete(objectKey(record.value.arrayType))
+    for (const constraint of domainConstraints(record.value)) await this.#dropDomainConstraint(constraint)
     await this.forget(CLASS.type, oid)
     await this.catalog.delete(objectKey(oid))
   }

@@ -5,6 +5,7 @@ import { LIMITS } from '../base/limits.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { virtualRelation } from '../catalog/virtual/provider.ts'
 import type { Logger } from '../observability/log.ts'
+import { sessionDeparser } from '../session/deparser.ts'
 import type { Services, SessionObserver } from '../session/services.ts'
 import type { Session } from '../session/session.ts'
 import { sqlFunctionRunner } from '../session/sql-functions.ts'
@@ -51,7 +52,11 @@ export function createServices(parts: ServiceParts): Services {
     spillDir: () => parts.spillDir,
     tenantColumns: (session, statement) => (statement.tenant?.returnsRows === true ? tenantColumns(session) : null),
     virtualRelation: (session, relation) =>
-      virtualRelation(relation, () => ({ snapshot: session.planning.snapshot(), database: session.database })),
+      virtualRelation(relation, () => ({
+        snapshot: session.planning.snapshot(),
+        database: session.database,
+        expressionText: (stored) => sessionDeparser(session).expression(stored, null, false),
+      })),
     async tenantStatement(session, statement, sink) {
       const result = await runTenantStatement(statement.tenant!, {
         lifecycle: parts.lifecycle,

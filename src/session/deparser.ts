@@ -1,7 +1,13 @@
 // Stored trees as SQL for pg_get_viewdef and its kin, over the catalogue and search path of a session.
 
 import type { Deparser } from '../catalog/definition-functions.ts'
-import { constraintDefinition, indexDefinition, storedExpressionText, viewDefinition } from '../sql/analyzer/ruleutils/definitions.ts'
+import {
+  constraintDefinition,
+  domainConstraintDefinition,
+  indexDefinition,
+  storedExpressionText,
+  viewDefinition,
+} from '../sql/analyzer/ruleutils/definitions.ts'
 import type { DeparseContext } from '../sql/analyzer/ruleutils/writer.ts'
 import { readStoredQuery } from '../sql/analyzer/stored.ts'
 import type { Session } from './session.ts'
@@ -22,6 +28,7 @@ export function sessionDeparser(session: Session): Deparser {
         pretty,
       ),
     index: (table, index, column, pretty) => indexDefinition(table, index, context(), pretty, column),
+    domainConstraint: (check, pretty) => domainConstraintDefinition(check, context(), pretty),
     constraint: (table, constraint, pretty) => constraintDefinition(table, constraint, context(), pretty),
   }
 }

@@ -1,9 +1,11 @@
 // pg_namespace, pg_type, pg_enum, pg_authid, pg_auth_members, pg_database, pg_description, pg_depend, pg_default_acl, pg_db_role_setting …:
 // rows computed from the keyspace's other records.
 
+import type { Oid } from '../../base/ids.ts'
 import { andThen } from '../../base/maybe-promise.ts'
 import { BUILTIN_ROWS } from '../../sql/builtin/catalogs.ts'
-import type { AclItem } from '../descriptors.ts'
+import type { PgTypeRow } from '../../sql/builtin/data/rows.ts'
+import type { AclItem, TypeDescriptor } from '../descriptors.ts'
 import {
   ADDRESS_LENGTH,
   CLASS,
@@ -16,6 +18,7 @@ import {
   reverseDependencyPrefix,
   SETTINGS_PREFIX,
 } from '../keys.ts'
+import { compositeType } from '../privileges.ts'
 import { DATABASE_OID, type ObjectRecord } from '../records.ts'
 import { withCatalog } from '../snapshot.ts'
 import { aclTexts, CONSTRAINT_ROW, type Rows } from './relations.ts'
@@ -40,6 +43,17 @@ export const pgNamespace: Rows = fromRecords((source, record) =>
     : [],
 )
 
+/** A type's row with what of it is text: privileges, a domain's default. */
+function typeRow(source: VirtualSource, row: PgTypeRow, user: TypeDescriptor | null): RowObject {
+  if (user === null) return { ...row, typacl: aclTexts(source, compositeType(source.snapshot, row.oid)?.acl ?? null) }
+  const domain = user.definition.kind === 'domain' ? user.definition : null
+  return {
+    ...row,
+    typacl: aclTexts(source, user.acl),
+    typdefault: domain === null || domain.default === null ? null : source.expressionText(domain.default),
+  }
+}
+
 function typeRows(source: VirtualSource, record: ObjectRecord): RowObject[] {
   const oids: number[] = []
   if (record.kind === 'type') oids.push(record.value.oid, record.value.arrayType)
@@ -48,7 +62,7 @@ function typeRows(source: VirtualSource, record: ObjectRecord): RowObject[] {
     const row = oid === 0 ? null : source.snapshot.type(oid)
     if (row === null) return []
     const user = record.kind === 'type' && record.value.oid === oid ? record.value : null
-    return [{ ...row, typacl: user === null ? null : aclTexts(source, user.acl) }]
+    return [typeRow(source, row, user)]
   })
 }
 
@@ -58,7 +72,7 @@ export const pgType: Rows = (source, hints) => {
   return withCatalog(() => {
     const row = oid < 16384 ? null : source.snapshot.type(oid)
     const user = row === null ? null : source.snapshot.userType(oid)
-    return row === null ? [] : [{ ...row, typacl: user === null ? null : aclTexts(source, user.acl) }]
+    return row === null ? [] : [typeRow(source, row, user)]
   })
 }
 
@@ -236,22 +250,34 @@ export const pgDbRoleSetting: Rows = (source) =>
     }),
   )
 
+const domainConstraintRow = (type: TypeDescriptor, oid: Oid, name: string): RowObject => ({
+  ...CONSTRAINT_ROW,
+  oid,
+  conname: name,
+  connamespace: type.namespace,
+  condeferrable: false,
+  condeferred: false,
+  conenforced: true,
+  conrelid: 0,
+  contypid: type.oid,
+  connoinherit: false,
+})
+
 /** Constraints of domains stand beside the tables'. */
 export const domainConstraints: Rows = fromRecords((_source, record) => {
   if (record.kind !== 'type' || record.value.definition.kind !== 'domain') return []
-  return record.value.definition.checks.map((check) => ({
-    ...CONSTRAINT_ROW,
-    oid: check.oid,
-    conname: check.name,
-    connamespace: record.value.namespace,
+  const { checks, notNullConstraint } = record.value.definition
+  const rows: RowObject[] = checks.map((check) => ({
+    ...domainConstraintRow(record.value, check.oid, check.name),
     contype: 'c',
-    condeferrable: false,
-    condeferred: false,
-    conenforced: true,
     convalidated: check.validated,
-    conrelid: 0,
-    contypid: record.value.oid,
-    connoinherit: false,
     conbin: check.expr,
   }))
+  if (notNullConstraint !== null)
+    rows.push({
+      ...domainConstraintRow(record.value, notNullConstraint.oid, notNullConstraint.name),
+      contype: 'n',
+      convalidated: true,
+    })
+  return rows
 })

@@ -67,7 +67,8 @@ function relationRow(source: VirtualSource, relation: RelationDescriptor): RowOb
     relrowsecurity: table?.rowSecurity ?? false,
     relforcerowsecurity: table?.forceRowSecurity ?? false,
     relreplident: table?.replicaIdentity ?? 'n',
-    relacl: aclTexts(source, relation.acl),
+    // a composite type's are its type's
+    relacl: relation.kind === 'c' ? null : aclTexts(source, relation.acl),
     reloptions: relation.options,
   }
 }
@@ -157,6 +158,7 @@ function columnRow(source: VirtualSource, relation: RelationDescriptor, column: 
     ...ATTRIBUTE_ROW,
     ...typeFacts(type),
     attstorage: column.storage,
+    attcompression: column.compression,
     attrelid: relation.oid,
     attname: column.name,
     atttypid: column.dropped ? 0 : column.type,
@@ -248,7 +250,7 @@ function pgIndexRow(relation: RelationDescriptor, index: IndexDescriptor): RowOb
     indcheckxmin: false,
     indisready: index.state === 'public' || index.state === 'write-only',
     indislive: true,
-    indisreplident: false,
+    indisreplident: relation.table!.replicaIdentity === 'i' && relation.table!.replicaIdentityIndex === index.oid,
     indkey: [...index.columns.map((key) => key.attnum), ...index.include],
     indcollation: index.columns.map((key) => key.collation),
     indclass: index.columns.map((key) => key.opclass),
@@ -294,7 +296,7 @@ function constraintRow(relation: RelationDescriptor, constraint: ConstraintDescr
     condeferrable: constraint.deferrable,
     condeferred: constraint.deferred,
     conenforced: constraint.enforced,
-    convalidated: constraint.validated,
+    convalidated: constraint.validated && constraint.enforced,
     conrelid: relation.oid,
     connoinherit: true,
     conkey: constraint.columns,

@@ -10,7 +10,7 @@ import { makeArray } from '../../sql/types/array.ts'
 import { makeVector } from '../../sql/types/oid.ts'
 import { aclItemText } from '../acl.ts'
 import { builtinAcl, builtinRoles } from '../builtin-roles.ts'
-import { relationAttributes } from '../extra-columns.ts'
+import { columnSource, relationAttributes } from '../extra-columns.ts'
 import { BOOTSTRAP_ROLE_NAME, PG_CATALOG_NAMESPACE } from '../records.ts'
 
 export type RowObject = { readonly [column: string]: unknown }
@@ -18,6 +18,8 @@ export type RowObject = { readonly [column: string]: unknown }
 interface Shape {
   readonly relation: Oid
   readonly names: readonly string[]
+  /** The property of the row's object that gives each column. */
+  readonly sources: readonly string[]
   readonly position: ReadonlyMap<string, number>
   readonly convert: readonly (((value: unknown) => Datum) | null)[]
 }
@@ -46,6 +48,7 @@ export function shapeOf(table: string): Shape {
     shape = {
       relation,
       names,
+      sources: names.map((name) => columnSource(relation, name)),
       position: new Map(names.map((name, i) => [name, i])),
       convert: attributes.map((attribute) => converter(attribute.atttypid)),
     }
@@ -57,7 +60,7 @@ export function shapeOf(table: string): Shape {
 export function toRow(shape: Shape, object: RowObject): Row {
   const row: Row = new Array<Datum>(shape.names.length)
   for (let i = 0; i < row.length; i++) {
-    const value = object[shape.names[i]!]
+    const value = object[shape.sources[i]!]
     if (value === undefined || value === null) row[i] = null
     else row[i] = shape.convert[i] === null ? (value as Datum) : shape.convert[i]!(value)
   }

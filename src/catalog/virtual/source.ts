@@ -12,6 +12,8 @@ export interface VirtualSource {
   readonly snapshot: ReaderSnapshot
   /** The name the client asked for: one keyspace is one database. */
   readonly database: string
+  /** A stored expression over no relation's columns as SQL. */
+  expressionText(stored: string): string
 }
 
 export function records(source: VirtualSource): MaybePromise<ObjectRecord[]> {

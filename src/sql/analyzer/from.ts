@@ -21,7 +21,7 @@ import { addCte, addFunction, addJoin, addRelation, addSubquery, columnVar, mark
 import { analyzeSubquery } from './subquery.ts'
 import { sampleCondition } from './table-sample.ts'
 import { figureName } from './target.ts'
-import { resolveType } from './type-name.ts'
+import { lookupCollation, resolveType } from './type-name.ts'
 
 export interface FromItem {
   readonly node: JoinTreeNode
@@ -246,7 +246,17 @@ function functionColumns(
     }
     return definitions.map((item) => {
       const column = (item as NodeOf).ColumnDef
-      return { name: column.colname!, ...resolveType(state, column.typeName!) }
+      const type = resolveType(state, column.typeName!)
+      if (column.collClause === undefined) return { name: column.colname!, ...type }
+      if (type.collation === 0)
+        throw errorAt(
+          state,
+          SQLSTATE.datatypeMismatch,
+          `collations are not supported by type ${typeName(state, type.type)}`,
+          column.collClause.location,
+        )
+      const collation = lookupCollation(state, nameList(column.collClause.collname), column.collClause.location ?? -1)
+      return { name: column.colname!, ...type, collation }
     })
   }
   if (composite?.typtype === 'c') {
@@ -366,7 +376,7 @@ function transformJoin(state: ParseState, node: NodeOf['JoinExpr']): FromItem {
   }
   // An alias hides what is inside: its columns are the join's own.
   const own = node.alias === undefined ? columns : columns.map((column, i) => ({ ...column, varno: 0, attno: i + 1 }))
-  const top = addJoin(state, joinType, own, aliasVars, mergedCols, node.alias)
+  const top = addJoin(state, joinType, own, aliasVars, mergedCols, node.alias, node.join_using_alias)
   let namespace: NsItem[]
   if (node.alias !== undefined) namespace = [top]
   else {

@@ -71,6 +71,8 @@ export interface RteJoin extends RteCommon {
   readonly aliasVars: readonly Expr[]
   /** How many leading columns USING/NATURAL merged. */
   readonly mergedCols: number
+  /** `USING (…) AS alias`. Absent = none. */
+  readonly usingAlias?: string
 }
 export interface RteFunction extends RteCommon {
   readonly kind: 'function'

@@ -301,6 +301,7 @@ export function addJoin(
   aliasVars: readonly Expr[],
   mergedCols: number,
   alias: Alias | undefined,
+  usingAlias: Alias | undefined,
 ): NsItem {
   const refname = alias?.aliasname ?? 'unnamed_join'
   const colNames = aliasedNames(
@@ -316,6 +317,7 @@ export function addJoin(
     joinType,
     aliasVars,
     mergedCols,
+    ...(usingAlias !== undefined && { usingAlias: usingAlias.aliasname! }),
     refname,
     hasAlias: alias !== undefined,
     colNames,

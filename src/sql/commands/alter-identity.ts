@@ -5,7 +5,7 @@ import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { ColumnDescriptor, RelationDescriptor } from '../../catalog/descriptors.ts'
 import { CLASS } from '../../catalog/keys.ts'
-import type { Constraint, DefElem } from '../parser/nodes.ts'
+import { type Constraint, type DefElem, nodeAs, stringOf } from '../parser/nodes.ts'
 import type { CommandContext } from './context.ts'
 import { defElems, defString } from './def-elem.ts'
 import { chooseRelationName, columnNamed, undefinedColumn } from './names.ts'
@@ -26,6 +26,15 @@ export function checkIdentityType(type: Oid): void {
     throw new PgError(SQLSTATE.invalidParameterValue, 'identity column type must be smallint, integer, or bigint')
 }
 
+/** An identity's options apart from the name its sequence is to have (pg_dump gives one). */
+export function identityOptions(given: readonly DefElem[]): { readonly options: readonly DefElem[]; readonly sequenceName: string | null } {
+  const named = given.find((option) => option.defname === 'sequence_name')
+  return {
+    options: given.filter((option) => option !== named),
+    sequenceName: named === undefined ? null : stringOf(nodeAs(named.arg!, 'List')!.items!.at(-1)!),
+  }
+}
+
 export async function addIdentity(c: CommandContext, table: Oid, name: string, constraint: Constraint): Promise<void> {
   const relation = await c.writer.lockRelation(table)
   const column = named(relation, name)
@@ -33,11 +42,12 @@ export async function addIdentity(c: CommandContext, table: Oid, name: string, c
   if (!column.notNull) throw wrong(relation, column, 'must be declared NOT NULL before identity can be added')
   if (column.identity !== '') throw wrong(relation, column, 'is already an identity column')
   if (column.default !== null) throw wrong(relation, column, 'already has a default value')
+  const { options, sequenceName } = identityOptions(defElems(constraint.options))
   const sequence = await createSequenceObject(c, {
     namespace: relation.namespace,
-    name: await chooseRelationName(c, relation.namespace, relation.name, name, 'seq', new Set()),
+    name: sequenceName ?? (await chooseRelationName(c, relation.namespace, relation.name, name, 'seq', new Set())),
     owner: relation.owner,
-    options: defElems(constraint.options),
+    options,
     type: column.type,
     ownedBy: { table, attnum: column.attnum, deptype: 'i' },
     persistence: relation.persistence,

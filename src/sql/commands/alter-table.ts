@@ -13,7 +13,7 @@ import { type AlterTableCmd, type AlterTableStmt, type Constraint, nodeAs, type 
 import { alterColumnType } from './alter-column-type.ts'
 import { addIdentity, dropIdentity, setIdentity } from './alter-identity.ts'
 import type { CommandContext, CommandResult } from './context.ts'
-import { addConstraints, checkedOptions, finishColumns, planColumn, storageLetter } from './create-table.ts'
+import { addConstraints, checkedOptions, compressionLetter, finishColumns, planColumn, storageLetter } from './create-table.ts'
 import { defElems, defString, relationOptions } from './def-elem.ts'
 import { performDeletion } from './drop.ts'
 import { relationDetail } from './index.ts'
@@ -203,6 +203,7 @@ async function apply(c: CommandContext, relation: RelationInfo, cmd: AlterTableC
       await needTable(c, relation, 'ALTER COLUMN ... DROP IDENTITY')
       return dropIdentity(c, relation.oid, name, cmd.missing_ok ?? false)
     case 'AT_SetStatistics': {
+      if (relation.relkind === 'i') throw notSupported('ALTER INDEX … ALTER COLUMN … SET STATISTICS is not supported')
       const target = statisticsTarget(c, nodeAs(cmd.def, 'Integer')?.ival ?? 0)
       await c.writer.alterRelation(relation.oid, (old) => replaceColumn(old, { ...existing(old, name), statisticsTarget: target }))
       return
@@ -210,6 +211,13 @@ async function apply(c: CommandContext, relation: RelationInfo, cmd: AlterTableC
     case 'AT_SetStorage': {
       const letter = storageLetter(partsOf([cmd.def!])[0]!)
       await c.writer.alterRelation(relation.oid, (old) => replaceColumn(old, { ...existing(old, name), storage: letter }))
+      return
+    }
+    case 'AT_SetCompression': {
+      const method = partsOf([cmd.def!])[0]!
+      const descriptor = existing(relation.descriptor!, name)
+      const compression = await load(() => compressionLetter(c, descriptor, method))
+      await c.writer.alterRelation(relation.oid, (old) => replaceColumn(old, { ...existing(old, name), compression }))
       return
     }
     case 'AT_SetOptions':
@@ -252,9 +260,11 @@ async function apply(c: CommandContext, relation: RelationInfo, cmd: AlterTableC
       return
     case 'AT_ReplicaIdentity': {
       const identity = nodeAs(cmd.def, 'ReplicaIdentityStmt')!
-      if (identity.identity_type === 'i') throw notSupported('REPLICA IDENTITY USING INDEX is not supported')
-      await needTable(c, relation, 'REPLICA IDENTITY')
-      await c.writer.alterRelation(relation.oid, (old) => alterTable(old, () => ({ replicaIdentity: identity.identity_type ?? 'd' })))
+      const table = await needTable(c, relation, 'REPLICA IDENTITY')
+      const index = identity.identity_type === 'i' ? { replicaIdentityIndex: replicaIdentityIndex(table, identity.name!) } : {}
+      await c.writer.alterRelation(relation.oid, (old) =>
+        alterTable(old, () => ({ replicaIdentity: identity.identity_type ?? 'd', ...index })),
+      )
       return
     }
     case 'AT_ClusterOn': {
@@ -308,6 +318,26 @@ export function mergedOptions(old: readonly string[] | null, changes: readonly (
     else map.set(name, value)
   }
   return map.size === 0 ? null : [...map].map(([name, value]) => `${name}=${value}`)
+}
+
+/** The index's OID, when its columns tell every row from every other. */
+function replicaIdentityIndex(table: RelationDescriptor, name: string): number {
+  const index = table.table!.indexes.find((other) => other.name === name)
+  if (index === undefined) throw new PgError(SQLSTATE.undefinedObject, `index "${name}" for table "${table.name}" does not exist`)
+  const cannot = (kind: string, code = SQLSTATE.wrongObjectType): PgError =>
+    new PgError(code, `cannot use ${kind} index "${name}" as replica identity`)
+  if (!index.unique) throw cannot('non-unique')
+  if (table.table!.constraints.some((constraint) => constraint.type === 'u' && constraint.index === index.oid && constraint.deferrable))
+    throw cannot('non-immediate', SQLSTATE.featureNotSupported)
+  if (index.columns.some((key) => key.attnum === 0)) throw cannot('expression', SQLSTATE.featureNotSupported)
+  if (index.predicate !== null) throw cannot('partial', SQLSTATE.featureNotSupported)
+  const nullable = index.columns.map((key) => table.columns[key.attnum - 1]!).find((column) => !column.notNull)
+  if (nullable !== undefined)
+    throw new PgError(
+      SQLSTATE.wrongObjectType,
+      `index "${name}" cannot be used as replica identity because column "${nullable.name}" is nullable`,
+    )
+  return index.oid
 }
 
 async function setOptions(c: CommandContext, relation: RelationInfo, cmd: AlterTableCmd): Promise<void> {

@@ -7,8 +7,9 @@ import { LOCK } from '../../catalog/object-locks.ts'
 import { mustBeOwner, ownsObject } from '../../catalog/privileges.ts'
 import { DATABASE_OID, FIRST_NORMAL_OID } from '../../catalog/records.ts'
 import { isAdminOf, roleNamed } from '../../catalog/roles.ts'
-import { type CommentStmt, nodeAs, type TypeName } from '../parser/nodes.ts'
+import { type CommentStmt, nodeAs, stringOf, type TypeName } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
+import { domainConstraintAddress } from './domain.ts'
 import { columnNamed, load, lockNamed, namespaceNamed, objectParts, undefinedColumn } from './names.ts'
 import { checkOwner } from './table-builder.ts'
 
@@ -56,6 +57,10 @@ async function target(c: CommandContext, stmt: CommentStmt): Promise<ObjectAddre
       const oid = constraint?.oid ?? notNull?.oid
       if (oid === undefined) throw new PgError(SQLSTATE.undefinedObject, `constraint "${name}" for table "${relation.name}" does not exist`)
       return { classId: CLASS.constraint, objId: oid, subId: 0 }
+    }
+    case 'OBJECT_DOMCONSTRAINT': {
+      const [domain, name] = nodeAs(stmt.object, 'List')!.items!
+      return domainConstraintAddress(c, nodeAs(domain, 'TypeName')!.names!, stringOf(name!))
     }
     case 'OBJECT_SCHEMA': {
       const namespace = await load(() => namespaceNamed(c, parts[0]!))

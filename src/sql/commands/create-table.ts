@@ -21,7 +21,7 @@ import {
   type TableLikeClause,
   type TypeName,
 } from '../parser/nodes.ts'
-import { checkIdentityType } from './alter-identity.ts'
+import { checkIdentityType, identityOptions } from './alter-identity.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { defElems, relationOptions } from './def-elem.ts'
 import { defaultAclFor } from './default-privileges.ts'
@@ -187,9 +187,19 @@ export async function planColumn(c: CommandContext, relationName: string, def: C
       )
   }
   if (def.storage_name !== undefined && def.storage_name !== '') plan.column = { ...plan.column, storage: storageLetter(def.storage_name) }
-  if (def.compression !== undefined && def.compression !== '') throw notSupported('column compression is not supported')
+  if (def.compression !== undefined && def.compression !== '')
+    plan.column = { ...plan.column, compression: compressionLetter(c, plan.column, def.compression) }
   if (plan.serial) plan.notNull ??= { name: null, noInherit: false }
   return plan
+}
+
+/** attcompression of a method's name. */
+export function compressionLetter(c: CommandContext, column: ColumnDescriptor, method: string): string {
+  const letter = { default: '', pglz: 'p', lz4: 'l' }[method.toLowerCase()]
+  if (letter === undefined) throw new PgError(SQLSTATE.invalidParameterValue, `invalid compression method "${method}"`)
+  if (c.snapshot.type(column.type)?.typstorage === 'p')
+    throw new PgError(SQLSTATE.featureNotSupported, `column data type ${typeText(c, column.type)} does not support compression`)
+  return letter
 }
 
 export function storageLetter(name: string): string {
@@ -349,12 +359,8 @@ async function columnSequence(c: CommandContext, draft: Draft, plan: ColumnPlan,
   const { relation } = draft
   const column = relation.columns[plan.column.attnum - 1]!
   if (plan.identity !== null) checkIdentityType(column.type)
-  const options = (plan.identity?.options ?? []).filter((option) => option.defname !== 'sequence_name')
-  const named = plan.identity?.options.find((option) => option.defname === 'sequence_name')
-  const name =
-    named !== undefined
-      ? stringOf(nodeAs(named.arg!, 'List')!.items!.at(-1)!)
-      : await chooseRelationName(c, relation.namespace, relation.name, column.name, 'seq', draft.reserved)
+  const { options, sequenceName } = identityOptions(plan.identity?.options ?? [])
+  const name = sequenceName ?? (await chooseRelationName(c, relation.namespace, relation.name, column.name, 'seq', draft.reserved))
   draft.reserved.add(name)
   const made = await createSequenceObject(c, {
     namespace: relation.namespace,

@@ -4,14 +4,14 @@ import { notSupported, PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { RelationDescriptor, TypeDescriptor } from '../../catalog/descriptors.ts'
-import { CLASS } from '../../catalog/keys.ts'
+import { CLASS, type ObjectAddress } from '../../catalog/keys.ts'
 import { LOCK } from '../../catalog/object-locks.ts'
 import { mustBeOwner, ownsObject } from '../../catalog/privileges.ts'
 import type { Dependency } from '../../catalog/writer.ts'
 import { type AlterDomainStmt, type Constraint, type CreateDomainStmt, type Node, nodeAs, type TypeName } from '../parser/nodes.ts'
 import { makeVar, replace } from '../planner/expr-tree.ts'
 import type { CommandContext, CommandResult } from './context.ts'
-import { creationNamespace, load, makeObjectName, partsOf, splitName } from './names.ts'
+import { creationNamespace, load, makeObjectName, partsOf, positionOf, splitName } from './names.ts'
 import { normal, typeText } from './table-builder.ts'
 import { checkTypeName, createType } from './types.ts'
 
@@ -41,26 +41,42 @@ async function newDefault(
   return { expr: c.analysis.store(expr), dependencies }
 }
 
-async function newCheck(
-  c: CommandContext,
-  domain: { readonly name: string; readonly namespace: Oid; readonly base: BaseType; readonly checks: readonly Check[] },
-  constraint: Constraint,
-): Promise<Check> {
-  const { name, namespace, base, checks } = domain
+/** A domain, being made or there already, as its new constraints see it. */
+interface Named {
+  readonly name: string
+  readonly namespace: Oid
+  readonly base: BaseType
+  readonly checks: readonly Check[]
+  readonly notNullConstraint: Domain['notNullConstraint']
+}
+
+/** The constraint's own name, or one that no other of the domain has. */
+function constraintName(domain: Named, given: string | undefined, label: string): string {
+  const taken = new Set(domain.checks.map((check) => check.name))
+  if (domain.notNullConstraint !== null) taken.add(domain.notNullConstraint.name)
+  let chosen = given ?? makeObjectName(domain.name, null, label)
+  for (let n = 1; taken.has(chosen); n++) {
+    if (given !== undefined)
+      throw new PgError(SQLSTATE.duplicateObject, `constraint "${chosen}" for domain "${domain.name}" already exists`)
+    chosen = makeObjectName(domain.name, null, `${label}${n}`)
+  }
+  return chosen
+}
+
+async function newNotNull(c: CommandContext, domain: Named, given: string | undefined): Promise<Domain['notNullConstraint']> {
+  return { oid: await c.writer.newOid(domain.namespace), name: constraintName(domain, given, 'not_null') }
+}
+
+async function newCheck(c: CommandContext, domain: Named, constraint: Constraint): Promise<Check> {
+  const { namespace, base } = domain
   const expr = await c.analysis.expression(constraint.raw_expr!, {
     purpose: 'domain check',
     relation: null,
     target: null,
     domain: { type: base.type, typmod: base.typmod },
   })
-  const taken = new Set(checks.map((check) => check.name))
-  let chosen = constraint.conname ?? makeObjectName(name, null, 'check')
-  for (let n = 1; taken.has(chosen); n++) {
-    if (constraint.conname !== undefined)
-      throw new PgError(SQLSTATE.duplicateObject, `constraint "${chosen}" for domain "${name}" already exists`)
-    chosen = makeObjectName(name, null, `check${n}`)
-  }
-  return { oid: await c.writer.newOid(namespace), name: chosen, expr: c.analysis.store(expr), validated: !constraint.skip_validation }
+  const name = constraintName(domain, constraint.conname, 'check')
+  return { oid: await c.writer.newOid(namespace), name, expr: c.analysis.store(expr), validated: !constraint.skip_validation }
 }
 
 function notForDomains(constraint: Constraint): PgError {
@@ -83,8 +99,15 @@ export async function createDomain(c: CommandContext, stmt: CreateDomainStmt): P
   const row = (await load(() => c.snapshot.type(base.type)))!
   if (!['b', 'c', 'd', 'e', 'r', 'm'].includes(row.typtype))
     throw new PgError(SQLSTATE.datatypeMismatch, `"${row.typname}" is not a valid base type for a domain`)
+  if (stmt.collClause !== undefined && base.collation === 0)
+    throw new PgError(
+      SQLSTATE.datatypeMismatch,
+      `collations are not supported by type ${typeText(c, base.type)}`,
+      positionOf(c, stmt.typeName!.location),
+    )
+  const collation = stmt.collClause === undefined ? base.collation : await c.analysis.collation(partsOf(stmt.collClause.collname))
   const oid = await c.writer.newOid(namespace.oid)
-  let notNull = false
+  let notNullConstraint: Domain['notNullConstraint'] = null
   let nullSaid: boolean | null = null
   let defaultExpr: string | null = null
   const checks: Check[] = []
@@ -96,7 +119,9 @@ export async function createDomain(c: CommandContext, stmt: CreateDomainStmt): P
       case 'CONSTR_NULL': {
         const said = constraint.contype === 'CONSTR_NOTNULL'
         if (nullSaid !== null && nullSaid !== said) throw new PgError(SQLSTATE.syntaxError, 'conflicting NULL/NOT NULL constraints')
-        nullSaid = notNull = said
+        nullSaid = said
+        if (said && notNullConstraint === null)
+          notNullConstraint = await newNotNull(c, { name, namespace: namespace.oid, base, checks, notNullConstraint }, constraint.conname)
         break
       }
       case 'CONSTR_DEFAULT': {
@@ -107,7 +132,7 @@ export async function createDomain(c: CommandContext, stmt: CreateDomainStmt): P
         break
       }
       case 'CONSTR_CHECK':
-        checks.push(await newCheck(c, { name, namespace: namespace.oid, base, checks }, constraint))
+        checks.push(await newCheck(c, { name, namespace: namespace.oid, base, checks, notNullConstraint }, constraint))
         break
       default:
         throw notForDomains(constraint)
@@ -117,8 +142,8 @@ export async function createDomain(c: CommandContext, stmt: CreateDomainStmt): P
     kind: 'domain',
     baseType: base.type,
     typmod: base.typmod,
-    collation: base.collation,
-    notNull,
+    collation,
+    notNullConstraint,
     default: defaultExpr,
     checks,
   }
@@ -137,16 +162,56 @@ interface Change {
   readonly notNull?: boolean
 }
 
-export async function alterDomain(c: CommandContext, stmt: AlterDomainStmt): Promise<CommandResult> {
-  const named = await c.analysis.typeName({ names: stmt.typeName!, location: -1 } as TypeName)
+interface OwnedDomain {
+  readonly type: TypeDescriptor
+  readonly definition: Domain
+  /** Its name as messages print it. */
+  readonly text: string
+}
+
+async function ownedDomain(c: CommandContext, names: readonly Node[]): Promise<OwnedDomain> {
+  const named = await c.analysis.typeName({ names, location: -1 } as TypeName)
   const type = await load(() => c.snapshot.userType(named.type))
   const text = await load(() => typeText(c, named.type))
   if (type === null || type.definition.kind !== 'domain') throw new PgError(SQLSTATE.wrongObjectType, `${text} is not a domain`)
   if (!(await load(() => ownsObject(c.snapshot, type.owner, c.ctx.session.currentUser)))) throw mustBeOwner('type', text)
-  const change = await changeOf(c, type, type.definition, stmt)
+  return { type, definition: type.definition, text }
+}
+
+function domainConstraintNamed({ definition, text }: OwnedDomain, name: string): Oid {
+  const { checks, notNullConstraint } = definition
+  const found = notNullConstraint?.name === name ? notNullConstraint : checks.find((check) => check.name === name)
+  if (found === undefined) throw new PgError(SQLSTATE.undefinedObject, `constraint "${name}" for domain ${text} does not exist`)
+  return found.oid
+}
+
+/** What COMMENT ON CONSTRAINT … ON DOMAIN names. */
+export async function domainConstraintAddress(c: CommandContext, names: readonly Node[], name: string): Promise<ObjectAddress> {
+  const oid = domainConstraintNamed(await ownedDomain(c, names), name)
+  return { classId: CLASS.constraint, objId: oid, subId: 0 }
+}
+
+export async function renameDomainConstraint(c: CommandContext, names: readonly Node[], from: string, to: string): Promise<CommandResult> {
+  const domain = await ownedDomain(c, names)
+  const oid = domainConstraintNamed(domain, from)
+  const { checks, notNullConstraint } = domain.definition
+  if (notNullConstraint?.name === to || checks.some((check) => check.name === to))
+    throw new PgError(SQLSTATE.duplicateObject, `constraint "${to}" for domain ${domain.text} already exists`)
+  const renamed: Domain = {
+    ...domain.definition,
+    notNullConstraint: notNullConstraint?.oid === oid ? { oid, name: to } : notNullConstraint,
+    checks: checks.map((check) => (check.oid === oid ? { ...check, name: to } : check)),
+  }
+  await c.writer.alterType(domain.type.oid, (old) => ({ ...old, definition: renamed }))
+  return { tag: 'ALTER DOMAIN' }
+}
+
+export async function alterDomain(c: CommandContext, stmt: AlterDomainStmt): Promise<CommandResult> {
+  const { type, definition } = await ownedDomain(c, stmt.typeName!)
+  const change = await changeOf(c, type, definition, stmt)
   if (change === null) return { tag: 'ALTER DOMAIN' }
   if (change.check !== undefined || change.notNull === true)
-    for (const { table, attnum } of await columnsOfDomain(c, type.oid)) await tryOnRows(c, table, attnum, type.definition, change)
+    for (const { table, attnum } of await columnsOfDomain(c, type.oid)) await tryOnRows(c, table, attnum, definition, change)
   await c.writer.alterType(type.oid, (old) => ({ ...old, definition: change.definition }))
   if (change.dependencies !== undefined)
     await c.writer.setDependencies({ classId: CLASS.type, objId: type.oid, subId: 0 }, [...change.dependencies])
@@ -155,6 +220,11 @@ export async function alterDomain(c: CommandContext, stmt: AlterDomainStmt): Pro
 
 async function changeOf(c: CommandContext, type: TypeDescriptor, domain: Domain, stmt: AlterDomainStmt): Promise<Change | null> {
   const base: BaseType = { type: domain.baseType, typmod: domain.typmod }
+  const own: Named = { ...domain, name: type.name, namespace: type.namespace, base }
+  const setNotNull = async (name: string | undefined): Promise<Change | null> =>
+    domain.notNullConstraint !== null
+      ? null
+      : { definition: { ...domain, notNullConstraint: await newNotNull(c, own, name) }, notNull: true }
   switch (stmt.subtype) {
     case 'T': {
       if (stmt.def === undefined) return { definition: { ...domain, default: null }, dependencies: baseDependency(base.type) }
@@ -162,19 +232,19 @@ async function changeOf(c: CommandContext, type: TypeDescriptor, domain: Domain,
       return { definition: { ...domain, default: made.expr }, dependencies: [...baseDependency(base.type), ...made.dependencies] }
     }
     case 'N':
-      return { definition: { ...domain, notNull: false } }
+      return { definition: { ...domain, notNullConstraint: null } }
     case 'O':
-      return domain.notNull ? null : { definition: { ...domain, notNull: true }, notNull: true }
+      return setNotNull(undefined)
     case 'C': {
       const constraint = nodeAs(stmt.def, 'Constraint')!
-      if (constraint.contype === 'CONSTR_NOTNULL')
-        return domain.notNull ? null : { definition: { ...domain, notNull: true }, notNull: true }
+      if (constraint.contype === 'CONSTR_NOTNULL') return setNotNull(constraint.conname)
       if (constraint.contype !== 'CONSTR_CHECK') throw notForDomains(constraint)
-      const check = await newCheck(c, { name: type.name, namespace: type.namespace, base, checks: domain.checks }, constraint)
+      const check = await newCheck(c, own, constraint)
       const definition = { ...domain, checks: [...domain.checks, check] }
       return check.validated ? { definition, check } : { definition }
     }
     case 'X': {
+      if (domain.notNullConstraint?.name === stmt.name) return { definition: { ...domain, notNullConstraint: null } }
       if (!domain.checks.some((check) => check.name === stmt.name)) {
         const message = `constraint "${stmt.name}" of domain "${type.name}" does not exist`
         if (!stmt.missing_ok) throw new PgError(SQLSTATE.undefinedObject, message)
@@ -185,6 +255,8 @@ async function changeOf(c: CommandContext, type: TypeDescriptor, domain: Domain,
     }
     case 'V': {
       const check = domain.checks.find((other) => other.name === stmt.name)
+      if (domain.notNullConstraint?.name === stmt.name)
+        throw new PgError(SQLSTATE.wrongObjectType, `constraint "${stmt.name}" of domain "${type.name}" is not a check constraint`)
       if (check === undefined)
         throw new PgError(SQLSTATE.undefinedObject, `constraint "${stmt.name}" of domain "${type.name}" does not exist`)
       const valid = { ...check, validated: true }

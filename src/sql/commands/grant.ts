@@ -8,7 +8,7 @@ import { type AclKind, ALL_PRIVILEGES, aclGrant, aclRevoke, defaultAcl, PRIVILEG
 import type { Acl, AclItem } from '../../catalog/descriptors.ts'
 import { namePrefix } from '../../catalog/keys.ts'
 import { LOCK } from '../../catalog/object-locks.ts'
-import { functionAcl, permissionDenied, relkindWord } from '../../catalog/privileges.ts'
+import { compositeType, functionAcl, permissionDenied, relkindWord } from '../../catalog/privileges.ts'
 import { BOOTSTRAP_ROLE, FIRST_NORMAL_OID } from '../../catalog/records.ts'
 import { hasPrivilegesOf, isSuperuser, rolesOf } from '../../catalog/roles.ts'
 import { type GrantStmt, nodeAs, type ObjectWithArgs, type RangeVar, stringOf, type TypeName } from '../parser/nodes.ts'
@@ -297,11 +297,14 @@ export async function grant(c: CommandContext, stmt: GrantStmt): Promise<Command
       for (const node of stmt.objects ?? []) {
         const parts = partsOf(nodeAs(node, 'List')?.items)
         const named = await c.analysis.typeName({ names: parts.map((part) => ({ String: { sval: part } })) } as TypeName)
-        const type = await load(() => c.snapshot.userType(named.type))
+        const user = await load(() => c.snapshot.userType(named.type))
+        const composite = user === null ? await load(() => compositeType(c.snapshot, named.type)) : null
+        const type = user ?? composite
         if (type === null) throw notSupported('changing the privileges of this type is not supported')
         const mask = want.all ? ALL_PRIVILEGES.type : want.mask
         const acl = await changed(c, type.acl ?? defaultAcl('type', type.owner), type.owner, mask, want.all, change, 'type', type.name)
-        await c.writer.alterType(type.oid, (old) => ({ ...old, acl }))
+        if (composite !== null) await c.writer.alterRelation(composite.oid, (old) => ({ ...old, acl }))
+        else await c.writer.alterType(type.oid, (old) => ({ ...old, acl }))
       }
       return { tag }
     }

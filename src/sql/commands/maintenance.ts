@@ -19,7 +19,7 @@ export const NO_OPS: Readonly<Record<string, string>> = {
   CHECKPOINT: 'a commit is durable when it is acknowledged',
   'ALTER TABLE … CLUSTER ON, SET WITHOUT CLUSTER': 'rows are always kept in primary key order',
   'ALTER TABLE … SET (fillfactor, autovacuum_…)': 'kept and shown, without meaning for the storage',
-  'ALTER TABLE … SET STORAGE': 'kept and shown, without meaning for the storage',
+  'ALTER TABLE … SET STORAGE, SET COMPRESSION, REPLICA IDENTITY': 'kept and shown, without meaning for the storage',
 }
 
 export async function cluster(c: CommandContext, stmt: ClusterStmt): Promise<CommandResult> {

@@ -8,7 +8,9 @@ import { defaultAclFor } from './default-privileges.ts'
 type Given = Pick<RelationDescriptor, 'name' | 'namespace' | 'kind' | 'persistence'>
 type Part = Partial<Pick<RelationDescriptor, 'owner' | 'columns' | 'options' | 'table' | 'sequence' | 'view'>>
 
-/** A relation of the current user's unless `part` names an owner; not stored yet. Sequences have no type of their rows, composite types no privileges. */
+const ACL_KIND: Readonly<Record<string, 'S' | 'T'>> = { S: 'S', c: 'T' }
+
+/** A relation of the current user's unless `part` names an owner; not stored yet. Sequences have no type of their rows; a composite type's privileges are a type's. */
 export async function newRelation(c: CommandContext, given: Given, part: Part): Promise<RelationDescriptor> {
   const { namespace, kind } = given
   const owner = part.owner ?? c.ctx.session.currentUser
@@ -17,7 +19,7 @@ export async function newRelation(c: CommandContext, given: Given, part: Part): 
     oid: await c.writer.newOid(namespace),
     ...given,
     owner,
-    acl: kind === 'c' ? null : await defaultAclFor(c, kind === 'S' ? 'S' : 'r', owner, namespace),
+    acl: await defaultAclFor(c, ACL_KIND[kind] ?? 'r', owner, namespace),
     rowType: await rowType(),
     rowArrayType: await rowType(),
     columns: [],

@@ -8,8 +8,9 @@ import { LOCK } from '../../catalog/object-locks.ts'
 import { checkNamespace, databaseMask, mustBeOwner, ownsObject, permissionDenied } from '../../catalog/privileges.ts'
 import { isAdminOf, roleNamed } from '../../catalog/roles.ts'
 import type { RelationInfo } from '../../catalog/snapshot.ts'
-import type { RenameStmt, TypeName } from '../parser/nodes.ts'
+import { nodeAs, type RenameStmt, type TypeName } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
+import { renameDomainConstraint } from './domain.ts'
 import { constraintOfIndex } from './drop.ts'
 import { columnNamed, load, lockNamed, namespaceNamed, objectParts, rangeVarParts, SYSTEM_COLUMNS } from './names.ts'
 import { alterTable, checkConstraintName, checkOwner, replaceColumn } from './table-builder.ts'
@@ -57,6 +58,8 @@ export async function rename(c: CommandContext, stmt: RenameStmt): Promise<Comma
       if (relation !== null) await renameConstraint(c, relation, stmt.subname!, stmt.newname!)
       return { tag: 'ALTER TABLE' }
     }
+    case 'OBJECT_DOMCONSTRAINT':
+      return renameDomainConstraint(c, nodeAs(stmt.object, 'List')!.items!, stmt.subname!, stmt.newname!)
     case 'OBJECT_SCHEMA':
       return renameSchema(c, stmt)
     case 'OBJECT_ROLE':

@@ -36,10 +36,12 @@ import {
   load,
   lockNamed,
   makeObjectName,
+  namespaceNamed,
   partsOf,
   positionOf,
   rangeVarParts,
   SYSTEM_COLUMNS,
+  splitName,
 } from './names.ts'
 import { accessMethod, foreignKeyOperators, operatorClass } from './operator-classes.ts'
 
@@ -459,7 +461,7 @@ export async function addCheck(c: CommandContext, draft: Draft, constraint: Cons
     columns.length === 1 && !some(expr, (e) => e.kind === 'Var' && e.attno < 0) ? draft.relation.columns[columns[0]! - 1]!.name : null
   const name = constraint.conname ?? (await chooseConstraintName(draft.relation, draft.relation.name, single, 'check'))
   const oid = await c.writer.newOid(draft.relation.namespace)
-  const enforced = constraint.is_enforced ?? true
+  const enforced = constraint.is_enforced ?? false
   const made: ConstraintDescriptor = {
     oid,
     name,
@@ -484,6 +486,20 @@ export async function addCheck(c: CommandContext, draft: Draft, constraint: Cons
 
 const bareName = (relation: RelationDescriptor): string => relation.name
 
+/** Whether the name would find the table being made, which the snapshot does not show yet. */
+function namesNewTable(c: CommandContext, own: RelationDescriptor, parts: readonly string[]): boolean {
+  const { schema, name } = splitName(c, parts)
+  if (name !== own.name) return false
+  if (schema !== null) return namespaceNamed(c, schema).oid === own.namespace
+  for (const path of c.ctx.session.searchPath(true)) {
+    const namespace = c.snapshot.namespaceByName(path)
+    if (namespace === null) continue
+    if (namespace.oid === own.namespace) return true
+    if (c.snapshot.relationByName(namespace.oid, name) !== null) return false
+  }
+  return false
+}
+
 /** Adds the key to the draft and answers the referenced table, whose inbound list the caller writes after the referencing table. */
 export async function addForeignKey(
   c: CommandContext,
@@ -492,7 +508,7 @@ export async function addForeignKey(
 ): Promise<{ constraint: ConstraintDescriptor & { type: 'f' }; referenced: Oid }> {
   const own = draft.relation
   const parts = rangeVarParts(constraint.pktable!)
-  const self = parts.length === 1 && parts[0] === own.name && (await load(() => c.snapshot.relation(own.oid))) === null
+  const self = await load(() => c.snapshot.relation(own.oid) === null && namesNewTable(c, own, parts))
   const found = self ? null : await lockNamed(c, parts, LOCK.shareRowExclusive)
   const referenced = found === null || found.oid === own.oid ? own : found.descriptor
   if (referenced === null || referenced.table === null)
@@ -582,7 +598,7 @@ export async function addForeignKey(
   if (constraint.fk_matchtype === 'p') throw notSupported('MATCH PARTIAL not yet implemented')
   if (constraint.fk_with_period) throw notSupported('temporal foreign keys (PERIOD) are not supported')
   const oid = await c.writer.newOid(draft.relation.namespace)
-  const enforced = constraint.is_enforced ?? true
+  const enforced = constraint.is_enforced ?? false
   const made: ConstraintDescriptor & { type: 'f' } = {
     oid,
     name,

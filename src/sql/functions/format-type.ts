@@ -23,6 +23,9 @@ const SQL_NAMES: Readonly<Record<number, readonly [string, string]>> = {
   [TYPE_OID.varchar]: ['character varying', ''],
 }
 
+/** Arrays by their category alone: they have names of their own. */
+const VECTORS: ReadonlySet<number> = new Set<number>([TYPE_OID.int2vector, TYPE_OID.oidvector])
+
 const INTERVAL_FIELDS: Readonly<Record<number, string>> = {
   4: ' year',
   2: ' month',
@@ -91,7 +94,7 @@ export function formatType<T extends NamedType>(
   if (oid === 0) return '-'
   const type = lookup(oid)
   if (type === undefined) return '???'
-  if (type.typelem !== 0 && type.typlen === -1 && type.typcategory === 'A')
+  if (type.typelem !== 0 && type.typlen === -1 && type.typcategory === 'A' && !VECTORS.has(oid))
     return `${formatType(type.typelem, typmod, lookup, quotedName)}[]`
   const names = SQL_NAMES[oid]
   // A typmod of -1 means "any length", which plain `character` and `bit` would not say: their internal names do.

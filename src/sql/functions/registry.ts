@@ -24,6 +24,7 @@ import { moneyProcs } from '../types/money.ts'
 import { numericProcs, numericSqlBodies } from '../types/numeric-procs.ts'
 import { oidProcs } from '../types/oid.ts'
 import type { CallInfo, ProcBody, Procs } from '../types/procs.ts'
+import { pseudoProcs } from '../types/pseudo.ts'
 import { rangeProcs } from '../types/range-procs.ts'
 import { recordProcs } from '../types/record-procs.ts'
 import { regProcs } from '../types/reg.ts'
@@ -57,6 +58,7 @@ const TABLES: readonly Procs[] = [
   regexpProcs,
   byteaProcs,
   encodeProcs,
+  pseudoProcs,
   uuidProcs,
   oidProcs,
   regProcs,

@@ -4,6 +4,7 @@ import { PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { collationByOid } from '../builtin/catalogs.ts'
 import { TYPE_OID } from '../builtin/data/type-oids.ts'
+import { settingByName } from '../builtin/pg-settings.ts'
 import { makeArray } from '../types/array.ts'
 import { normalInt8 } from '../types/codecs.ts'
 import type { EvalContext } from '../types/eval-context.ts'
@@ -12,7 +13,7 @@ import type { Procs } from '../types/procs.ts'
 import { quoteIdentifier } from '../types/quote.ts'
 
 /** What version() and server_version say: the PostgreSQL this server behaves as. */
-export const SERVER_VERSION = '18.0'
+const SERVER_VERSION = settingByName('server_version')!.boot_val
 
 const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB'] as const
 

@@ -5,6 +5,7 @@ import type { Datum } from '../../base/datum.ts'
 import { notSupported, PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
+import { defaultOpclass } from '../builtin/pg-index.ts'
 import { typeByOid } from '../builtin/pg-type.ts'
 import {
   ArrayDatum,
@@ -31,20 +32,34 @@ export function elementSupport(type: Oid, ctx: EvalContext): TypeSupport {
   return findBuiltinType(type) ?? ctx.catalog.typeSupport(type)
 }
 
+const missing = (what: string, type: Oid, ctx: EvalContext): PgError =>
+  new PgError(SQLSTATE.undefinedFunction, `could not identify ${what} for type ${ctx.catalog.typeName(type) ?? type}`)
+
 function comparer(type: Oid, ctx: EvalContext): (a: Present, b: Present) => number {
   const { compare } = elementSupport(type, ctx)
-  if (compare === null) {
-    throw new PgError(SQLSTATE.undefinedFunction, `could not identify an equality operator for type ${ctx.catalog.typeName(type) ?? type}`)
-  }
+  if (compare === null) throw missing('a comparison function', type, ctx)
   return compare
+}
+
+const HASH_METHOD = 405
+
+/** Zero for equal values and not zero for others; types with a hash operator class alone (aclitem) have no order. */
+function equality(type: Oid, ctx: EvalContext): (a: Present, b: Present) => number {
+  const { compare, hashKey } = elementSupport(type, ctx)
+  if (compare !== null) return compare
+  if (hashKey === null || defaultOpclass(HASH_METHOD, type) === undefined) throw missing('an equality operator', type, ctx)
+  return (a, b) => (hashKey(a) === hashKey(b) ? 0 : 1)
 }
 
 const delimiterOf = (type: Oid): string => typeByOid(type)?.typdelim ?? ','
 
-function order(a: ArrayDatum, b: ArrayDatum, ctx: EvalContext): number {
+function sameElementType(a: ArrayDatum, b: ArrayDatum): Oid {
   if (a.elementType !== b.elementType) throw new PgError(SQLSTATE.datatypeMismatch, 'cannot compare arrays of different element types')
-  return compareArrays(a, b, comparer(a.elementType, ctx))
+  return a.elementType
 }
+
+const order = (a: ArrayDatum, b: ArrayDatum, ctx: EvalContext): number => compareArrays(a, b, comparer(sameElementType(a, b), ctx))
+const equal = (a: ArrayDatum, b: ArrayDatum, ctx: EvalContext): boolean => compareArrays(a, b, equality(sameElementType(a, b), ctx)) === 0
 
 const oneDimensional = (a: ArrayDatum, what: string): void => {
   if (a.dims.length > 1) throw notSupported(`${what} multidimensional arrays is not supported`)
@@ -54,7 +69,7 @@ const oneDimensional = (a: ArrayDatum, what: string): void => {
 function indexOf(a: ArrayDatum, wanted: Datum, from: number, ctx: EvalContext): number {
   const { elements } = a
   if (wanted === null) return elements.indexOf(null, from)
-  const compare = comparer(a.elementType, ctx)
+  const compare = equality(a.elementType, ctx)
   for (let i = from; i < elements.length; i++) {
     const element = elements[i]!
     if (element !== null && compare(element, wanted) === 0) return i
@@ -71,7 +86,7 @@ function membership(a: ArrayDatum, ctx: EvalContext): (value: Present) => boolea
     for (const element of a.elements) if (element !== null) keys.add(hashKey(element))
     return (value) => keys.has(hashKey(value))
   }
-  const compare = comparer(a.elementType, ctx)
+  const compare = equality(a.elementType, ctx)
   return (value) => a.elements.some((element) => element !== null && compare(element, value) === 0)
 }
 
@@ -134,7 +149,7 @@ function replaceAll(a: ArrayDatum | null, from: Datum, to: Datum, remove: boolea
   if (a === null) return null
   if (remove) oneDimensional(a, 'removing elements from')
   if (a.elements.length === 0) return a
-  const compare = comparer(a.elementType, ctx)
+  const compare = equality(a.elementType, ctx)
   let changed = false
   const elements: Datum[] = []
   for (const element of a.elements) {
@@ -267,8 +282,8 @@ export const arrayProcs = {
   anyarray_send: send,
   anycompatiblearray_out: output,
   anycompatiblearray_send: send,
-  array_eq: (a, b, ctx) => order(a, b, ctx) === 0,
-  array_ne: (a, b, ctx) => order(a, b, ctx) !== 0,
+  array_eq: (a, b, ctx) => equal(a, b, ctx),
+  array_ne: (a, b, ctx) => !equal(a, b, ctx),
   array_lt: (a, b, ctx) => order(a, b, ctx) < 0,
   array_le: (a, b, ctx) => order(a, b, ctx) <= 0,
   array_gt: (a, b, ctx) => order(a, b, ctx) > 0,

@@ -4,6 +4,7 @@ import { PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { textValueCodec } from './codecs.ts'
 import { defineType } from './define.ts'
+import type { Procs } from './procs.ts'
 import type { TypeSupport } from './type.ts'
 
 const cannotAccept = (type: string) => (): never => {
@@ -33,3 +34,7 @@ export const pseudoTypes = {
     return text
   }),
 }
+
+export const pseudoProcs = {
+  aclitem_eq: (a, b) => a === b,
+} satisfies Procs

@@ -209,7 +209,7 @@ describe('changes', () => {
     const one = await begin(space)
     const relation = await table(one.writer, 'a')
     await one.writer.createRelation(relation)
-    const source = () => ({ snapshot: one.writer.snapshot, database: 'db' })
+    const source = () => ({ snapshot: one.writer.snapshot, database: 'db', expressionText: String })
     const pgClass = virtualRelation(1259, source)!
     const byOid = [...(await pgClass.rows(null, [{ attnum: 1, value: relation.oid }]))]
     expect(byOid).toHaveLength(1)

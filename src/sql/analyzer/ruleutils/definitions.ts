@@ -135,3 +135,13 @@ export function constraintDefinition(table: RelationInfo, constraint: Constraint
   else if (!constraint.validated) text += ' NOT VALID'
   return text
 }
+
+/** pg_get_constraintdef for a domain's constraint; `check` null = NOT NULL. */
+export function domainConstraintDefinition(
+  check: { readonly expr: string; readonly validated: boolean } | null,
+  ctx: DeparseContext,
+  pretty: boolean,
+): string {
+  if (check === null) return 'NOT NULL'
+  return `CHECK (${storedExpressionText(check.expr, null, ctx, pretty)})${check.validated ? '' : ' NOT VALID'}`
+}

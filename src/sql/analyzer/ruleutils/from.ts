@@ -1,7 +1,7 @@
 // FROM back to SQL: items, joins, aliases.
 
 import { quoteIdentifier } from '../../types/quote.ts'
-import type { JoinTreeNode, Query, RangeTblEntry, RteValues } from '../query.ts'
+import type { JoinTreeNode, Query, RangeTblEntry, RteJoin, RteValues } from '../query.ts'
 import { writeExpr, writeQuery } from './entry.ts'
 import { collationText, relationName, typeText } from './names.ts'
 import { INDENT_JOIN, INDENT_STD, type Writer } from './writer.ts'
@@ -49,8 +49,9 @@ function writeItem(w: Writer, node: JoinTreeNode, query: Query): void {
   writeItem(w, right, query)
   if (rightParen) w.add(')')
   if (merged > 0) {
-    const names = rte.kind === 'join' ? rte.colNames.slice(0, merged) : []
+    const names = w.names[0]!.columns[node.rtindex - 1]!.slice(0, merged)
     w.add(` USING (${names.map((name) => quoteIdentifier(name ?? '')).join(', ')})`)
+    if (rte.kind === 'join' && rte.usingAlias !== undefined) w.add(` AS ${quoteIdentifier(rte.usingAlias)}`)
   } else if (node.quals !== null) {
     w.add(' ON ')
     if (!w.prettyParen) w.add('(')
@@ -60,7 +61,23 @@ function writeItem(w: Writer, node: JoinTreeNode, query: Query): void {
   if (paren) w.add(')')
   if (rte.hasAlias) {
     w.add(` ${quoteIdentifier(w.names[0]!.refnames[node.rtindex - 1] ?? rte.refname)}`)
+    if (rte.kind === 'join') writeColumnAliases(w, joinAliases(w, rte))
   }
+}
+
+/** A named join's columns, if one that was not merged goes by another name than on its side. */
+function joinAliases(w: Writer, rte: RteJoin): readonly (string | null)[] {
+  const { columns } = w.names[0]!
+  const other = rte.aliasVars.some(
+    (side, i) => i >= rte.mergedCols && side.kind === 'Var' && columns[side.varno - 1]![side.attno - 1] !== rte.colNames[i],
+  )
+  return other ? rte.colNames : []
+}
+
+function writeColumnAliases(w: Writer, names: readonly (string | null)[]): void {
+  if (names.length === 0) return
+  const shown = names.filter((name) => name !== null).map((name) => quoteIdentifier(name))
+  w.add(`(${shown.join(', ')})`)
 }
 
 function writeEntry(w: Writer, rte: RangeTblEntry, rtindex: number): void {
@@ -143,10 +160,7 @@ function writeEntry(w: Writer, rte: RangeTblEntry, rtindex: number): void {
     default:
   }
   if (alias) w.add(` ${quoteIdentifier(refname)}`)
-  if (columnAliases.length > 0) {
-    const shown = columnAliases.filter((name) => name !== null).map((name) => quoteIdentifier(name))
-    w.add(`(${shown.join(', ')})`)
-  }
+  writeColumnAliases(w, columnAliases)
 }
 
 function renamed(names: readonly (string | null)[], natural: readonly (string | null)[]): readonly (string | null)[] {

@@ -5,7 +5,8 @@ import { collationByOid } from '../../builtin/catalogs.ts'
 import { formatType } from '../../functions/format-type.ts'
 import { quoteIdentifier } from '../../types/quote.ts'
 import { typeNameInPath } from '../catalog-source.ts'
-import type { JoinTreeNode, Query } from '../query.ts'
+import type { Expr } from '../expr.ts'
+import type { JoinExpr, JoinTreeNode, Query } from '../query.ts'
 import type { DeparseContext, Names } from './writer.ts'
 
 const PG_CATALOG = 11
@@ -94,31 +95,47 @@ function levelColumns(ctx: DeparseContext, query: Query): (string | null)[][] {
       return aliased-- > 0 ? (rte.colNames[i] ?? column.name) : column.name
     })
   })
-  const merged = (node: JoinTreeNode, name: string): void => {
-    const rti = node.kind === 'FromExpr' ? 0 : node.rtindex
-    const rte = query.rtable[rti - 1]
-    const i = rte?.colNames.indexOf(name) ?? -1
-    if (rte === undefined || i < 0) return
-    if (rte.kind === 'relation') keepName(columns[rti - 1]!, i, name)
-    else if (rte.kind === 'join' && node.kind === 'JoinExpr') {
-      merged(node.left, name)
-      merged(node.right, name)
-    }
+  // A merged column has one name in the join and on both its sides, whatever they called it; an outer join's word goes first.
+  const given = new Map<string, string>()
+  const nameSide = (side: Expr, name: string): void => {
+    if (side.kind === 'CoalesceExpr') for (const arg of side.args) nameSide(arg, name)
+    else if (side.kind === 'Var') {
+      given.set(`${side.varno} ${side.attno}`, name)
+      keepName(columns[side.varno - 1]!, side.attno - 1, name)
+      const rte = query.rtable[side.varno - 1]!
+      if (rte.kind === 'join') nameSide(rte.aliasVars[side.attno - 1]!, name)
+    } else if ('arg' in side && side.arg !== null) nameSide(side.arg as Expr, name)
+    else if (side.kind === 'FuncExpr') nameSide(side.args[0]!, name)
   }
   const walk = (node: JoinTreeNode): void => {
     if (node.kind === 'FromExpr') node.fromlist.forEach(walk)
     if (node.kind !== 'JoinExpr') return
     const rte = query.rtable[node.rtindex - 1]!
-    for (const name of rte.kind === 'join' ? rte.colNames.slice(0, rte.mergedCols) : []) {
-      merged(node.left, name!)
-      merged(node.right, name!)
-    }
+    if (rte.kind === 'join' && rte.mergedCols > 0)
+      for (const [i, equal] of mergeConditions(node).entries()) {
+        if (equal.kind !== 'OpExpr') continue
+        const outer = rte.hasAlias ? undefined : equal.args.map((side) => given.get(varKey(side))).find((name) => name !== undefined)
+        const name = outer ?? rte.colNames[i]!
+        columns[node.rtindex - 1]![i] = name
+        for (const side of equal.args) nameSide(side, name)
+      }
     walk(node.left)
     walk(node.right)
   }
   walk(query.jointree)
   return columns
 }
+
+/** Which column a side of a USING's comparison is, under its casts. */
+function varKey(side: Expr): string {
+  if (side.kind === 'Var') return `${side.varno} ${side.attno}`
+  if ('arg' in side && side.arg !== null) return varKey(side.arg as Expr)
+  return side.kind === 'FuncExpr' ? varKey(side.args[0]!) : ''
+}
+
+/** USING's comparisons, one a merged column. */
+const mergeConditions = ({ quals }: JoinExpr): readonly Expr[] =>
+  quals?.kind === 'BoolExpr' && quals.op === 'and' ? quals.args : quals === null ? [] : [quals]
 
 /** Column `i` is called `name`; another that has come to be called so makes room. */
 function keepName(names: (string | null)[], i: number, name: string): void {

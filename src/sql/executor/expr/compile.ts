@@ -122,7 +122,7 @@ function domainRules(type: Oid, cx: Compilation, compile: (e: Expr, cells?: Part
   const checks = [...definition.checks]
     .sort((a, b) => (a.name < b.name ? -1 : 1))
     .map((check) => ({ name: check.name, test: compile(read!(check.expr), { domain: cell }) }))
-  return { name, notNull: definition.notNull || base.notNull, checks: [...base.checks, ...checks] }
+  return { name, notNull: definition.notNullConstraint !== null || base.notNull, checks: [...base.checks, ...checks] }
 }
 
 function compileNode(e: Expr, scope: ExprScope, cx: Compilation, cells: Cells): Compiled {

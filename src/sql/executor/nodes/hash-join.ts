@@ -24,6 +24,12 @@ const MAX_DEPTH = 4
 /** Pairs tried before the clock is looked at. */
 const PAIRS_AT_ONCE = 16_384
 
+function doubled(list: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
+  const grown = new Int32Array(list.length * 2)
+  grown.set(list)
+  return grown
+}
+
 /** The primitive that stands for a row's key columns, or null when one of them is NULL (which equals nothing). */
 export function joinKey(keys: readonly Compiled[], types: readonly number[], cx: Compilation): (row: Row) => unknown {
   const evals = keys.map(evaluator)
@@ -93,6 +99,8 @@ export function compileHashJoin(plan: HashJoin, cx: Compilation): Operator {
   const table = new KeyTable()
   let built: Row[] = []
   let chain = new Int32Array(1024)
+  /** By head: the end of its chain. */
+  let last = new Int32Array(1024)
   let matched = new Uint8Array(0)
   let charged = 0
 
@@ -123,6 +131,7 @@ export function compileHashJoin(plan: HashJoin, cx: Compilation): Operator {
     table.clear()
     built = []
     chain = new Int32Array(1024)
+    last = new Int32Array(1024)
     matched = new Uint8Array(0)
     state.memory.release(charged)
     charged = 0
@@ -165,18 +174,17 @@ export function compileHashJoin(plan: HashJoin, cx: Compilation): Operator {
     const index = built.length
     built.push(r)
     if (index >= chain.length) {
-      const grown = new Int32Array(chain.length * 2)
-      grown.set(chain)
-      chain = grown
+      chain = doubled(chain)
+      last = doubled(last)
     }
     chain[index] = -1
     if (key === null) return
     const head = table.getOrSet(key, index)
     if (head >= 0) {
-      // Behind the head, so that the head stays where the table says.
-      chain[index] = chain[head]!
-      chain[head] = index
-    }
+      // At the end: rows of one key come out as they came in.
+      chain[last[head]!] = index
+      last[head] = index
+    } else last[index] = index
   }
 
   const readyToProbe = (): void => {
