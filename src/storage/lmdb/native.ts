@@ -202,7 +202,7 @@ export class Environment {
     const size = answer > 0 ? answer : keyWords[0]!
     useValueBuffer(Buffer.allocUnsafeSlow(size + 8))
     // the answer overwrote the head of the key buffer; with LARGE the key is gone, so callers keep keys of large values in `retry`
-    if (answer < 0) key.set(this.#retryHead)
+    if (answer < 0) this.#retryHead.copy(key)
     keyBytes.set(key, 0)
     const again = native.getByBinary(this.#dbiAddress, keySize, 0, this.#txnAddress)
     if (again < 0) throw lmdbFailure(again, 'read')

@@ -49,6 +49,14 @@ function files(directory: string): string[] {
   })
 }
 
+test('a value larger than any before is read whole, however short its key', async () => {
+  const { store } = await open()
+  const keyspace = await store.open(await store.keyspaces.create('one'))
+  const value = 'v'.repeat(20_000_000)
+  await put(keyspace, 'a', value)
+  expect((await get(keyspace, 'a')) === value).toBe(true)
+})
+
 describe('data directory', () => {
   test('is locked while a store has it, and free afterwards', async () => {
     const { store, dataDir } = await open()
