@@ -8,6 +8,7 @@ import { prefixEnd } from '../base/bytes.ts'
 import type { Timestamp } from '../base/ids.ts'
 import { LruMap } from '../base/lru.ts'
 import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
+import { makeSlicer } from '../base/slicer.ts'
 import type { Keyspace, Transaction } from '../storage/store.ts'
 import { type CatalogValue, decodeValue } from './records.ts'
 import { CatalogMiss } from './snapshot.ts'
@@ -106,11 +107,15 @@ export class CatalogSpace {
     const txn = this.#reader(false)
     const scanner = txn.scan({ start, end })
     const entries: CatalogEntry[] = []
+    const slicer = makeSlicer()
+    slicer.start()
     const step = (): MaybePromise<CatalogEntry[]> => {
       for (;;) {
         const batch = scanner.next()
         if (batch instanceof Promise) return batch.then((b) => (add(b) ? step() : finish()))
         if (!add(batch)) return finish()
+        const pause = slicer.pause()
+        if (pause !== null) return pause.then(step)
       }
     }
     const add = (batch: Awaited<ReturnType<typeof scanner.next>>): boolean => {

@@ -1,7 +1,10 @@
 // The catalogue as one user transaction sees and changes it: what is committed, with its own changes above. Changes go into the user's
 // transaction (they commit and roll back with the data) and into an overlay here that answers look-ups; a log undoes them at a savepoint.
 
+import { CancelToken } from '../base/cancel.ts'
 import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
+import { makeSlicer, type Slicer } from '../base/slicer.ts'
+import { lowerBound } from '../storage/lower-bound.ts'
 import type { Transaction } from '../storage/store.ts'
 import { type CatalogValue, decodeValue, encodeValue } from './records.ts'
 import type { CatalogEntry, CatalogSpace } from './space.ts'
@@ -43,10 +46,15 @@ export class CatalogTransaction implements CatalogReader {
   readonly #committed: CatalogReader
   readonly #temporary: TemporaryCatalog
   readonly #overlay = new Map<string, CatalogValue | null>()
+  /** The overlay's keys in order. */
+  #overlayKeys: string[] = []
+  /** Long definitions give way between their steps. */
+  readonly #slicer: Slicer
   readonly #log: { key: string; previous: CatalogValue | null | undefined }[] = []
   lockTimeoutMs = NO_TIMEOUT
 
-  constructor(space: CatalogSpace, txn: Transaction, temporary = new TemporaryCatalog()) {
+  constructor(space: CatalogSpace, txn: Transaction, temporary = new TemporaryCatalog(), cancel = new CancelToken()) {
+    this.#slicer = makeSlicer({ cancel })
     this.space = space
     this.txn = txn
     this.#temporary = temporary
@@ -74,7 +82,19 @@ export class CatalogTransaction implements CatalogReader {
 
   scan(prefix: string): MaybePromise<CatalogEntry[]> {
     const committed = this.#committed.scan(prefix)
-    return this.#overlay.size === 0 ? committed : andThen(committed, (rows) => overlaid(rows, this.#overlay, prefix))
+    const own = this.#own(prefix)
+    return own === null ? committed : andThen(committed, (rows) => overlaid(rows, own, prefix))
+  }
+
+  /** This transaction's changes under a prefix. */
+  #own(prefix: string): ReadonlyMap<string, CatalogValue | null> | null {
+    let found: Map<string, CatalogValue | null> | null = null
+    const keys = this.#overlayKeys
+    for (let at = lowerBound(keys, prefix); at < keys.length && keys[at]!.startsWith(prefix); at++) {
+      found ??= new Map()
+      found.set(keys[at]!, this.#overlay.get(keys[at]!)!)
+    }
+    return found
   }
 
   /** Locks the key and answers its newest value: the base of a change. */
@@ -82,6 +102,8 @@ export class CatalogTransaction implements CatalogReader {
     const own = this.#overlay.get(key)
     if (own !== undefined) return own
     if (isTemporaryKey(key)) return this.#temporary.get(key)
+    const pause = this.#slicer.pause()
+    if (pause !== null) await pause
     const locked = await this.txn.lockKeys([Buffer.from(key, 'utf8')], {
       mode: 'exclusive',
       wait: 'block',
@@ -121,7 +143,9 @@ export class CatalogTransaction implements CatalogReader {
   }
 
   #note(key: string, value: CatalogValue | null): void {
-    this.#log.push({ key, previous: this.#overlay.get(key) })
+    const previous = this.#overlay.get(key)
+    this.#log.push({ key, previous })
+    if (previous === undefined) this.#overlayKeys.splice(lowerBound(this.#overlayKeys, key), 0, key)
     this.#overlay.set(key, value)
     this.#changes++
   }
@@ -134,8 +158,10 @@ export class CatalogTransaction implements CatalogReader {
   rollbackTo(savepoint: number): void {
     while (this.#log.length > savepoint) {
       const { key, previous } = this.#log.pop()!
-      if (previous === undefined) this.#overlay.delete(key)
-      else this.#overlay.set(key, previous)
+      if (previous === undefined) {
+        this.#overlay.delete(key)
+        this.#overlayKeys.splice(lowerBound(this.#overlayKeys, key), 1)
+      } else this.#overlay.set(key, previous)
     }
     this.#changes++
   }
@@ -158,11 +184,13 @@ export class CatalogTransaction implements CatalogReader {
     if (own.length < changes.length) this.space.invalidate(this.#overlay.keys())
     if (own.length > 0) this.#temporary.apply(own)
     this.#overlay.clear()
+    this.#overlayKeys = []
     this.#log.length = 0
   }
 
   aborted(): void {
     this.#overlay.clear()
+    this.#overlayKeys = []
     this.#log.length = 0
     this.#changes++
   }

@@ -5,6 +5,7 @@
 import type { Datum } from '../base/datum.ts'
 import { PgError } from '../base/errors.ts'
 import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
+import { makeSlicer, type Slicer } from '../base/slicer.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { CatalogMiss } from '../catalog/snapshot.ts'
 import type {
@@ -50,9 +51,12 @@ export class ClientSession implements WireSession {
   readonly #session: Session
   #statementStart = 0
   #holding: HoldingSink | null = null
+  /** Between the steps of a long text. */
+  readonly #slicer: Slicer
 
   constructor(services: Services, identity: SessionIdentity, client: Client) {
     this.#session = new Session(services, identity, client)
+    this.#slicer = makeSlicer({ cancel: this.#session.cancelToken })
     this.#session.keyspace.sessions.add(this.#session.entry)
     services.observe.opened(this.#session)
   }
@@ -78,13 +82,14 @@ export class ClientSession implements WireSession {
       this.closePortal('')
       const lifted = this.#lifted(text)
       if (lifted !== null) return this.#runLifted(lifted, sink)
+      this.#slicer.start()
       const statements = parse(text)
       this.#tellTruncated(text)
       if (statements.length === 0) {
         sink.emptyQuery()
         return
       }
-      return this.#statements(statements, 0, sink)
+      return andThen(this.#slicer.pause() ?? undefined, () => this.#statements(statements, 0, sink))
     })
     if (done instanceof Promise) return done.finally(() => this.#becomeIdle())
     this.#becomeIdle()
@@ -298,7 +303,8 @@ export class ClientSession implements WireSession {
     for (let i = index; i < statements.length; i++) {
       if (i > 0) this.#session.timers.statementFollows()
       const done = this.#current(() => this.#statement(statements[i]!, sink, statements.length === 1, i === statements.length - 1))
-      if (done instanceof Promise) return done.then(() => this.#statements(statements, i + 1, sink))
+      const wait = done instanceof Promise ? done : this.#slicer.pause()
+      if (wait !== null) return wait.then(() => this.#statements(statements, i + 1, sink))
     }
   }
 

@@ -1,12 +1,15 @@
 // Constraint checks that a transaction has put off (DEFERRABLE constraints), and what SET CONSTRAINTS said about them.
 
+import type { CancelToken } from '../base/cancel.ts'
 import type { Oid } from '../base/ids.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
+import { makeSlicer, type Slicer } from '../base/slicer.ts'
 import { CatalogMiss } from '../catalog/snapshot.ts'
 import type { DeferredCheck, DeferredChecks } from '../sql/executor/store-services.ts'
 import type { Transaction } from '../storage/store.ts'
 
 const MAX_MISSES = 1000
+const NO_CONSTRAINTS: ReadonlyMap<Oid, boolean> = new Map()
 
 /** A commit cannot begin anew: what a check misses of the catalogue is fetched, and the check alone runs again. */
 function runCheck(check: DeferredCheck, txn: Transaction, misses: number): MaybePromise<void> {
@@ -22,11 +25,25 @@ function runCheck(check: DeferredCheck, txn: Transaction, misses: number): Maybe
   }
 }
 
+/** What was queued, and what SET CONSTRAINTS had said, when a savepoint was made. */
+export interface DeferredMark {
+  readonly checks: DeferredCheck[]
+  readonly count: number
+  readonly all: boolean | null
+  readonly single: ReadonlyMap<Oid, boolean>
+}
+
 export class DeferredWork implements DeferredChecks {
+  readonly #slicer: Slicer
+  /** Only ever appended to, or replaced: a mark refers to it. */
   #checks: DeferredCheck[] = []
   /** SET CONSTRAINTS: all at once, then single ones. */
   #all: boolean | null = null
-  readonly #single = new Map<Oid, boolean>()
+  #single: ReadonlyMap<Oid, boolean> = NO_CONSTRAINTS
+
+  constructor(state: { readonly cancel: CancelToken }) {
+    this.#slicer = makeSlicer(state)
+  }
 
   isDeferred(constraint: Oid, initiallyDeferred: boolean): boolean {
     return this.#single.get(constraint) ?? this.#all ?? initiallyDeferred
@@ -40,37 +57,63 @@ export class DeferredWork implements DeferredChecks {
   set(constraints: readonly Oid[] | null, deferred: boolean): void {
     if (constraints === null) {
       this.#all = deferred
-      this.#single.clear()
+      this.#single = NO_CONSTRAINTS
       return
     }
-    for (const constraint of constraints) this.#single.set(constraint, deferred)
+    this.#single = new Map([...this.#single, ...constraints.map((constraint) => [constraint, deferred] as const)])
   }
 
-  mark(): number {
-    return this.#checks.length
+  mark(): DeferredMark {
+    return { checks: this.#checks, count: this.#checks.length, all: this.#all, single: this.#single }
   }
 
-  rollbackTo(mark: number): void {
-    this.#checks.length = mark
+  /** What was checked since the mark is to be checked again: the rows are as they were then. */
+  rollbackTo(mark: DeferredMark): void {
+    this.#checks = mark.checks
+    this.#checks.length = mark.count
+    this.#all = mark.all
+    this.#single = mark.single
   }
 
   clear(): void {
     if (this.#checks.length > 0) this.#checks = []
     this.#all = null
-    this.#single.clear()
+    this.#single = NO_CONSTRAINTS
   }
 
   /** Runs what is queued, of the constraints given or all, in order; checks that a check queues are run too. // hot */
   run(txn: Transaction, only: ReadonlySet<Oid> | null = null): MaybePromise<void> {
-    for (let i = 0; i < this.#checks.length; ) {
-      const check = this.#checks[i]!
+    if (this.#checks.length === 0) return
+    this.#slicer.start()
+    return this.#runFrom(txn, only, [])
+  }
+
+  /** `later`: what is not due now; first in the queue again at the end. */
+  #runFrom(txn: Transaction, only: ReadonlySet<Oid> | null, later: DeferredCheck[]): MaybePromise<void> {
+    while (this.#checks.length > 0) {
+      const due = this.#checks
+      this.#checks = []
+      const done = this.#runThese(due, 0, txn, only, later)
+      if (done instanceof Promise) return done.then(() => this.#runFrom(txn, only, later))
+    }
+    this.#checks = later
+  }
+
+  #runThese(
+    due: DeferredCheck[],
+    from: number,
+    txn: Transaction,
+    only: ReadonlySet<Oid> | null,
+    later: DeferredCheck[],
+  ): MaybePromise<void> {
+    for (let i = from; i < due.length; i++) {
+      const check = due[i]!
       if (only !== null && !only.has(check.constraint)) {
-        i++
+        later.push(check)
         continue
       }
-      this.#checks.splice(i, 1)
-      const done = runCheck(check, txn, 0)
-      if (done instanceof Promise) return done.then(() => this.run(txn, only))
+      const done = runCheck(check, txn, 0) ?? this.#slicer.pause()
+      if (done instanceof Promise) return done.then(() => this.#runThese(due, i + 1, txn, only, later))
     }
   }
 }

@@ -2,8 +2,8 @@
 
 import type { Row } from '../base/datum.ts'
 import type { Notice } from '../base/errors.ts'
-import { LIMITS } from '../base/limits.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
+import { makeSlicer, type Slicer } from '../base/slicer.ts'
 import type { CopySource, CopyTarget, ResultSink, RowShape } from '../pgwire/backend.ts'
 import type { Batch } from '../sql/executor/operator.ts'
 import { type Compiled, giveBack, type PlanEntry } from './plan-cache.ts'
@@ -12,9 +12,6 @@ import { type Compiled, giveBack, type PlanEntry } from './plan-cache.ts'
 export interface RowTarget {
   rows(rows: readonly Row[], from: number, to: number): MaybePromise<void>
 }
-
-/** Batches whose rows went nowhere before the loop gives other sessions a turn. */
-const SLICE_ROWS = LIMITS.batchRows * 4
 
 export class Execution {
   readonly entry: PlanEntry
@@ -25,7 +22,7 @@ export class Execution {
   #ended = false
   #batch: Batch | null = null
   #at = 0
-  #sinceTurn = 0
+  #slicer: Slicer | null = null
 
   constructor(entry: PlanEntry, compiled: Compiled) {
     this.entry = entry
@@ -70,7 +67,6 @@ export class Execution {
       const wait = sink?.rows(batch.rows, this.#at, this.#at + count)
       sent += count
       this.rows += count
-      this.#sinceTurn += count
       this.#at += count
       if (this.#at === batch.count) this.#batch = null
       const full = max > 0 && sent >= max
@@ -80,15 +76,20 @@ export class Execution {
         return wait.then(() => this.#loop(sink, max, before))
       }
       if (full) return sent
-      if (this.#sinceTurn >= SLICE_ROWS) {
-        this.#sinceTurn = 0
+      const pause = this.#pause()
+      if (pause !== null) {
         const before = sent
-        return new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
-          this.compiled.state.cancel.check()
-          return this.#loop(sink, max, before)
-        })
+        return pause.then(() => this.#loop(sink, max, before))
       }
     }
+  }
+
+  /** After a batch that was not the last: a promise when other sessions should have a turn. */
+  #pause(): Promise<void> | null {
+    if (this.#slicer !== null) return this.#slicer.pause()
+    this.#slicer = makeSlicer(this.compiled.state)
+    this.#slicer.start()
+    return null
   }
 
   #take(batch: Batch | null): void {

@@ -6,6 +6,7 @@ import type { Oid } from '../base/ids.ts'
 import { LIMITS } from '../base/limits.ts'
 import { LruMap } from '../base/lru.ts'
 import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
+import { makeSlicer, type Slicer } from '../base/slicer.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { ReaderSnapshot } from '../catalog/catalog-snapshot.ts'
 import type { StoredNode } from '../catalog/descriptors.ts'
@@ -15,6 +16,7 @@ import type { ResultColumn, RowShape } from '../pgwire/backend.ts'
 import { analyzeStatement } from '../sql/analyzer/analyze.ts'
 import { type AnalyzeContext, paramTypes } from '../sql/analyzer/context.ts'
 import type { Expr, TargetEntry } from '../sql/analyzer/expr.ts'
+import type { Query } from '../sql/analyzer/query.ts'
 import { readStoredExpr } from '../sql/analyzer/stored.ts'
 import type { CompileOptions } from '../sql/executor/compilation.ts'
 import { compilePlan } from '../sql/executor/compile.ts'
@@ -68,8 +70,19 @@ const EXPLAINABLE: ReadonlySet<string> = new Set(['SelectStmt', 'InsertStmt', 'U
 
 const NO_ROW_KEYS: ReadonlyMap<Oid, number> = new Map()
 
+/** A statement bound to one version of the catalogue. */
+interface Bound {
+  readonly context: AnalyzeContext
+  readonly version: string
+  readonly analyzed: Query
+  readonly query: Query
+  readonly rowKeys: ReadonlyMap<Oid, number>
+  readonly usedClock: () => boolean
+}
+
 export class Planning {
   readonly #session: Session
+  readonly #slicer: Slicer
   #searchPath: SearchPath | null = null
   readonly #refused = new LruMap<string, typeof NOT_LIFTABLE>(REFUSED_TEMPLATES)
   #lastLifted: { key: string; found: LiftedEntry } | null = null
@@ -79,6 +92,7 @@ export class Planning {
 
   constructor(session: Session) {
     this.#session = session
+    this.#slicer = makeSlicer({ cancel: session.cancelToken })
   }
 
   /** The catalogue this session's statements see now. */
@@ -229,31 +243,52 @@ export class Planning {
     cursor = false,
     paramValues: readonly Datum[] | null = null,
   ): MaybePromise<PlanEntry> {
-    return withCatalog(() => {
-      const watched = watchClock(this.#session.context)
-      const context = { ...this.analyzeContext(statement, declared), eval: watched.eval }
-      const analyzed = analyzeStatement(statement.node!, context)
-      const { query, rowKeys } = cursor ? withRowKeys(analyzed, context.catalog) : { query: analyzed, rowKeys: NO_ROW_KEYS }
-      const planned = planStatement(query, {
-        catalog: context.catalog,
-        evaluate: constantEvaluator({ ...this.execState(this.#session.block.txn!), catalog: context.catalog }),
-        statistics: statisticsSource(context.catalog, (type) => this.supportOf(type), this.#session.context),
-        paramValues,
-        stored: this.readStored,
-      })
-      const returnsRows = planned.command === 'select' || planned.hasReturning
-      return {
-        planned,
-        parameterTypes: context.params.types,
-        columns: returnsRows
-          ? this.columns(planned.output.slice(0, planned.output.length + analyzed.targetList.length - query.targetList.length))
-          : null,
-        catalogVersion: context.catalog.version,
-        rowKeys,
-        shareable: !watched.usedClock(),
-        idle: [],
-      }
+    this.#slicer.start()
+    const bound = withCatalog(() => this.#bind(statement, declared, cursor))
+    return andThen(bound, (found) => {
+      // A large statement gives way between analysis and planning; both are of one version of the catalogue.
+      const made = (): MaybePromise<PlanEntry> =>
+        this.snapshot().version === found.version
+          ? andThen(
+              withCatalog(() => this.#planned(found, paramValues)),
+              (entry) => entry ?? this.#make(statement, declared, cursor, paramValues),
+            )
+          : this.#make(statement, declared, cursor, paramValues)
+      return andThen(this.#slicer.pause() ?? undefined, made)
     })
+  }
+
+  #bind(statement: ParsedStatement, declared: readonly Oid[], cursor: boolean): Bound {
+    const watched = watchClock(this.#session.context)
+    const context = { ...this.analyzeContext(statement, declared), eval: watched.eval }
+    const { version } = context.catalog
+    const analyzed = analyzeStatement(statement.node!, context)
+    const { query, rowKeys } = cursor ? withRowKeys(analyzed, context.catalog) : { query: analyzed, rowKeys: NO_ROW_KEYS }
+    return { context, version, analyzed, query, rowKeys, usedClock: watched.usedClock }
+  }
+
+  /** Null when the catalogue has changed since the statement was bound to it. */
+  #planned({ context, version, analyzed, query, rowKeys, usedClock }: Bound, paramValues: readonly Datum[] | null): PlanEntry | null {
+    if (context.catalog.version !== version) return null
+    const planned = planStatement(query, {
+      catalog: context.catalog,
+      evaluate: constantEvaluator({ ...this.execState(this.#session.block.txn!), catalog: context.catalog }),
+      statistics: statisticsSource(context.catalog, (type) => this.supportOf(type), this.#session.context),
+      paramValues,
+      stored: this.readStored,
+    })
+    const returnsRows = planned.command === 'select' || planned.hasReturning
+    return {
+      planned,
+      parameterTypes: context.params.types,
+      columns: returnsRows
+        ? this.columns(planned.output.slice(0, planned.output.length + analyzed.targetList.length - query.targetList.length))
+        : null,
+      catalogVersion: version,
+      rowKeys,
+      shareable: !usedClock(),
+      idle: [],
+    }
   }
 
   columns(output: readonly TargetEntry[]): ResultColumn[] {

@@ -62,7 +62,7 @@ export class Session {
   readonly entry: SessionEntry
   readonly planning: Planning
   readonly portals: Portals
-  readonly deferred = new DeferredWork()
+  readonly deferred = new DeferredWork({ cancel: this.cancelToken })
   readonly advisory: AdvisoryLocks
   readonly notifications: SessionNotifications
   readonly storeServices: SessionStoreServices
@@ -171,7 +171,7 @@ export class Session {
   /** The catalogue as this transaction changes it. */
   catalogTransaction(txn: Transaction): CatalogTransaction {
     if (this.catalogTxn === null || this.catalogTxn.txn !== txn)
-      this.catalogTxn = new CatalogTransaction(this.keyspace.catalog, txn, this.temporary)
+      this.catalogTxn = new CatalogTransaction(this.keyspace.catalog, txn, this.temporary, this.cancelToken)
     return this.catalogTxn
   }
 

@@ -8,6 +8,7 @@ import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import type { CatalogSpace } from '../catalog/space.ts'
 import type { BeginOptions, IsolationLevel, Keyspace, Savepoint, Transaction } from '../storage/store.ts'
+import type { DeferredMark } from './deferred.ts'
 
 export interface TransactionModes {
   isolation: IsolationLevel
@@ -27,7 +28,7 @@ interface SavepointEntry {
 export interface Marks {
   readonly settings: number
   readonly catalog: number
-  readonly deferred: number
+  readonly deferred: DeferredMark
   /** How many object locks were held. */
   readonly locks: number
   readonly notifications: { said: number; actions: number }

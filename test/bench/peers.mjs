@@ -27,8 +27,8 @@ function cpuSeconds(pid) {
   return fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0) / 100
 }
 
-/** `{ name, pid, env, stop }`; env is what libpq programs need to reach it. */
-export async function startOurs(extra = {}) {
+/** `{ name, pid, env, stop }`; env is what libpq programs need to reach it. `channels`: more of the child's stdio. */
+export async function startOurs(extra = {}, channels = []) {
   const dataDir = mkdtempSync(path.join(tmpdir(), 'pgk-bench-'))
   const child = spawn(process.execPath, [path.join(root, 'dist', 'main.js')], {
     env: {
@@ -37,11 +37,11 @@ export async function startOurs(extra = {}) {
       METRICS_PORT: '0',
       DATA_DIR: dataDir,
       OPERATOR_PASSWORD: 'operator',
-      LOG_LEVEL: 'warn',
+      LOG_LEVEL: 'error',
       MAX_CONNECTIONS: '5000',
       ...extra,
     },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'inherit', ...channels],
   })
   const lines = createInterface({ input: child.stdout })
   const ready = await new Promise((resolve, reject) => {
@@ -54,6 +54,7 @@ export async function startOurs(extra = {}) {
   return {
     name: 'pg-keyspace',
     pid: child.pid,
+    child,
     dataDir,
     cpu: () => cpuSeconds(child.pid),
     port: ready.pg_port,

@@ -1,4 +1,5 @@
-// `npm run bench`: pg-keyspace beside PostgreSQL in the same run; what counts is the ratio. `npm run bench -- tikv` is about TiKV (tikv.mjs). Options: --seconds N (per measurement, default 5),
+// `npm run bench`: pg-keyspace beside PostgreSQL in the same run; what counts is the ratio. `npm run bench -- tikv` is about TiKV (tikv.mjs),
+// `npm run bench -- loop` about holds of the event loop (loop.mjs). Options: --seconds N (per measurement, default 5),
 // --rows N (COPY and analytics, default 1000000), --only NAME[,NAME…], --built (measure
 // dist/ as it is: nothing is installed or compiled).
 
@@ -19,6 +20,7 @@ const { values: options, positionals } = parseArgs({
     rows: { type: 'string', default: '1000000' },
     only: { type: 'string' },
     built: { type: 'boolean', default: false },
+    cancel: { type: 'boolean', default: false },
   },
 })
 const seconds = Number(options.seconds)
@@ -33,6 +35,11 @@ if (!options.built) {
 if (positionals[0] === 'tikv') {
   const { benchTikv } = await import('./tikv.mjs')
   await benchTikv(seconds)
+  process.exit(0)
+}
+if (positionals[0] === 'loop') {
+  const { benchLoop } = await import('./loop.mjs')
+  await benchLoop({ only: wanted, cancel: options.cancel })
   process.exit(0)
 }
 

@@ -20,7 +20,7 @@ import {
   pgType,
 } from './objects.ts'
 import { pgAttrdef, pgAttribute, pgClass, pgConstraint, pgIndex, pgRewrite, pgSequence, type Rows } from './relations.ts'
-import { builtinRows, Hints, type RowObject, shapeOf, toRow } from './rows.ts'
+import { builtinRows, Hints, type RowObject, type Shape, shapeOf, toRow } from './rows.ts'
 import type { VirtualSource } from './source.ts'
 import { pgStatistic } from './statistics.ts'
 
@@ -77,10 +77,16 @@ export function virtualRelation(relation: Oid, source: () => VirtualSource): Vir
       if (own === undefined) return builtin
       return andThen(own(source(), hints), (objects: RowObject[]) => {
         const base = overridden(table, builtin, objects)
-        return objects.length === 0 ? base : [...base, ...objects.map((object) => toRow(shape, object))]
+        return objects.length === 0 ? base : both(base, shape, objects)
       })
     },
   }
+}
+
+/** Made as they are asked for. */
+function* both(builtin: readonly Row[], shape: Shape, objects: readonly RowObject[]): Iterable<Row> {
+  yield* builtin
+  for (const object of objects) yield toRow(shape, object)
 }
 
 /** A builtin row whose object the keyspace keeps a record of (schema public, a predefined role with memberships) gives way. */

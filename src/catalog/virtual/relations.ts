@@ -2,6 +2,7 @@
 
 import type { Oid } from '../../base/ids.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
+import { makeSlicer } from '../../base/slicer.ts'
 import type { PgTypeRow } from '../../sql/builtin/data/rows.ts'
 import { ACCESS_METHOD } from '../../sql/builtin/pg-index.ts'
 import { aclItemText } from '../acl.ts'
@@ -17,9 +18,26 @@ export type Rows = (source: VirtualSource, hints: Hints) => MaybePromise<RowObje
 export const aclTexts = (source: VirtualSource, acl: Acl): string[] | null =>
   acl?.map((item) => aclItemText(item, roleNameOf(source))) ?? null
 
-/** Row makers may look other objects up: run again after a miss. */
+/** Row makers may look other objects up: run again after a miss. Gives way between relations. */
 const made = (list: MaybePromise<RelationDescriptor[]>, make: (relation: RelationDescriptor) => RowObject[]): MaybePromise<RowObject[]> =>
-  andThen(list, (found) => withCatalog(() => found.flatMap(make)))
+  andThen(list, (found) => {
+    const slicer = makeSlicer()
+    slicer.start()
+    const rows: RowObject[] = []
+    const add = (own: RowObject[]): void => {
+      for (const row of own) rows.push(row)
+    }
+    const from = (start: number): MaybePromise<RowObject[]> => {
+      for (let i = start; i < found.length; i++) {
+        const own = withCatalog(() => make(found[i]!))
+        const added = own instanceof Promise ? own.then(add) : add(own)
+        const wait = added ?? ((i & 15) === 15 ? slicer.pause() : null)
+        if (wait instanceof Promise) return wait.then(() => from(i + 1))
+      }
+      return rows
+    }
+    return from(0)
+  })
 
 // --- pg_class ------------------------------------------------------------------------------------------------------------------------------
 

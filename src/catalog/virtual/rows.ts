@@ -15,7 +15,7 @@ import { BOOTSTRAP_ROLE_NAME, PG_CATALOG_NAMESPACE } from '../records.ts'
 
 export type RowObject = { readonly [column: string]: unknown }
 
-interface Shape {
+export interface Shape {
   readonly relation: Oid
   readonly names: readonly string[]
   /** The property of the row's object that gives each column. */

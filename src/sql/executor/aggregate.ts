@@ -4,6 +4,7 @@
 import { assert } from '../../base/assert.ts'
 import type { Datum, Row } from '../../base/datum.ts'
 import { notSupported } from '../../base/errors.ts'
+import { makeSlicer } from '../../base/slicer.ts'
 import type { Aggref, SortGroupClause, TargetEntry } from '../analyzer/expr.ts'
 import type { PgAggregateRow } from '../builtin/data/rows.ts'
 import { newOrderedSet, type OrderedSet } from '../functions/ordered-set.ts'
@@ -18,12 +19,16 @@ import { packVariadicAny, procOf } from './expr/call.ts'
 import { type Compiled, evaluator } from './expr/compiled.ts'
 import type { Evaluator } from './operator.ts'
 import { datumSize } from './row-size.ts'
+import { sortRows } from './row-sort.ts'
+import { leadingKeyOf } from './row-sorter.ts'
 
 export interface Accumulator {
   /** States for groups up to `groups` exist. */
   ensure(groups: number): void
   /** Takes each row into its group; a negative group is passed over. */
   add(rows: readonly Row[], count: number, groups: Int32Array): void
+  /** Work that `result` may not do at once, giving way to the event loop: to be asked (and awaited) before it, until it answers null. */
+  readonly prepare: ((group: number) => Promise<void> | null) | null
   /** The group's value; may be asked once. `row`: the group's columns, for direct arguments. */
   result(group: number, row: Row): Datum
   /** Only this group goes on, as group 0. */
@@ -84,6 +89,7 @@ function grown<T extends Float64Array | Uint8Array>(make: new (n: number) => T, 
 function counter(arg: Evaluator | null): Accumulator {
   let counts = new Float64Array(64)
   return {
+    prepare: null,
     ensure(groups) {
       counts = grown(Float64Array, counts, groups)
     },
@@ -125,6 +131,7 @@ function integerSum(arg: Evaluator, finish: SumFinish): Accumulator {
     large.set(g, before + BigInt(value))
   }
   return {
+    prepare: null,
     ensure(groups) {
       sums = grown(Float64Array, sums, groups)
       counts = grown(Float64Array, counts, groups)
@@ -176,6 +183,7 @@ function floatSum(arg: Evaluator, average: boolean, slow: (a: number, b: number)
   let sums = new Float64Array(64)
   let counts = new Float64Array(64)
   return {
+    prepare: null,
     ensure(groups) {
       sums = grown(Float64Array, sums, groups)
       counts = grown(Float64Array, counts, groups)
@@ -217,6 +225,7 @@ function floatSum(arg: Evaluator, average: boolean, slow: (a: number, b: number)
 function extreme(arg: Evaluator, largest: boolean): Accumulator {
   let values: Datum[] = []
   return {
+    prepare: null,
     ensure(groups) {
       while (values.length < groups) values.push(null)
     },
@@ -330,6 +339,7 @@ function generalAccumulator(
   const grows = e.transType === 2281
   let states: Datum[] = []
   return {
+    prepare: null,
     ensure(groups) {
       while (states.length < groups) states.push(initial())
     },
@@ -376,6 +386,9 @@ function orderOf(e: Aggref): SortKey[] {
   return [...e.order, ...e.distinct.filter((clause) => !covered.has(clause.tleSortGroupRef))].map((clause) => sortKeyOf(clause, e.args))
 }
 
+/** Rows of one group taken in without giving way. */
+const ROWS_AT_ONCE = 1024
+
 /** DISTINCT and ORDER BY inside an aggregate, and ordered sets: the rows of each group are kept, sorted, and taken in at the end. */
 function sortedAccumulator(
   cx: Compilation,
@@ -406,8 +419,45 @@ function sortedAccumulator(
   /** Arguments proper: junk entries only sort. */
   const passed = e.args.map((entry, i) => (entry.resjunk ? -1 : i)).filter((i) => i >= 0)
   const all = passed.length === n
+  const leading = keys.length > 0 ? leadingKeyOf(keys[0]!) : null
+  const rest = keys.length > 1 ? rowComparator(cx, keys.slice(1)) : null
+  const slicer = makeSlicer(state)
   let groupRows: Row[][] = []
+  /** The group whose rows are sorted and in its state. */
+  let prepared = -1
+  let groupState: Datum = null
+  let last: Row | null = null
+
+  /** Takes rows of a group from `from` on into its state. */
+  const collect = (rows: readonly Row[], from: number, to: number): void => {
+    for (let i = from; i < to; i++) {
+      const values = rows[i]!
+      if (same !== null) {
+        if (last !== null && same(last, values)) continue
+        last = values
+      }
+      groupState = transition(groupState, all ? values : passed.map((k) => values[k]!))
+    }
+  }
+  const begin = (): void => {
+    groupState = ordered ? newOrderedSet(compare as OrderedSet['compare']) : initial()
+    last = null
+  }
+  const prepare = async (group: number): Promise<void> => {
+    const rows = groupRows[group]!
+    groupRows[group] = []
+    slicer.start()
+    const sorted = keys.length > 0 ? await sortRows(rows, compare, leading, rest, slicer) : rows
+    begin()
+    for (let i = 0; i < sorted.length; i += ROWS_AT_ONCE) {
+      collect(sorted, i, Math.min(i + ROWS_AT_ONCE, sorted.length))
+      const pause = slicer.pause()
+      if (pause !== null) await pause
+    }
+    prepared = group
+  }
   return {
+    prepare: (group) => (prepared === group || groupRows[group]!.length <= ROWS_AT_ONCE ? null : prepare(group)),
     ensure(groups) {
       while (groupRows.length < groups) groupRows.push([])
     },
@@ -427,29 +477,29 @@ function sortedAccumulator(
       if (bytes > 0) charge(bytes)
     },
     result(group, row) {
-      const rows = groupRows[group]!
-      if (keys.length > 0) rows.sort(compare)
-      let s: Datum = ordered ? newOrderedSet(compare as OrderedSet['compare']) : initial()
-      let last: Row | null = null
-      for (const values of rows) {
+      if (prepared !== group) {
         state.cancel.check()
-        if (same !== null) {
-          if (last !== null && same(last, values)) continue
-          last = values
-        }
-        s = transition(s, all ? values : passed.map((i) => values[i]!))
+        const rows = groupRows[group]!
+        if (keys.length > 0) rows.sort(compare)
+        begin()
+        collect(rows, 0, rows.length)
       }
+      prepared = -1
       groupRows[group] = []
-      return finish(
-        s,
+      const value = finish(
+        groupState,
         direct.map((f) => f(row)),
       )
+      groupState = null
+      return value
     },
     keep(group) {
       groupRows = [groupRows[group]!]
     },
     clear() {
       groupRows = []
+      prepared = -1
+      groupState = null
     },
   }
 }
@@ -470,6 +520,7 @@ function distinctAccumulator(
   let seen: Set<unknown>[] = []
   let chosen = new Int32Array(1024)
   return {
+    prepare: inner.prepare,
     ensure(groups) {
       while (seen.length < groups) seen.push(new Set())
       inner.ensure(groups)

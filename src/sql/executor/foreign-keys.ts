@@ -5,7 +5,9 @@
 import type { Datum, Row } from '../../base/datum.ts'
 import { PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
+import { LIMITS } from '../../base/limits.ts'
 import { andThen, loop, type MaybePromise } from '../../base/maybe-promise.ts'
+import { makeSlicer, type Slicer } from '../../base/slicer.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { ConstraintDescriptor } from '../../catalog/descriptors.ts'
 import { scanRange } from '../../storage/rows/key-codec.ts'
@@ -102,8 +104,10 @@ class Referencing {
   #parent: TableAccess | null = null
   /** The referenced row may come later in this statement: a key into the table itself, or a WITH that writes. */
   #waiting: { key: Buffer; row: Row }[] = []
+  readonly #slicer: Slicer
 
   constructor(fk: ForeignKey, access: TableAccess, cx: Compilation) {
+    this.#slicer = makeSlicer(cx.state)
     this.#fk = fk
     this.#access = access
     this.#cx = cx
@@ -158,7 +162,15 @@ class Referencing {
   }
 
   /** Rows that may have changed again since: only what still refers as it did is checked; a later change has a check of its own. */
-  #checkLater(txn: Transaction, pending: readonly { key: Buffer; row: Row }[]): MaybePromise<void> {
+  #checkLater(txn: Transaction, pending: readonly { key: Buffer; row: Row }[], from = 0): MaybePromise<void> {
+    if (from >= pending.length) return undefined
+    const part = pending.slice(from, from + LIMITS.batchRows)
+    return andThen(this.#checkPart(txn, part), () =>
+      andThen(this.#slicer.pause() ?? undefined, () => this.#checkLater(txn, pending, from + part.length)),
+    )
+  }
+
+  #checkPart(txn: Transaction, pending: readonly { key: Buffer; row: Row }[]): MaybePromise<void> {
     const { columns } = this.#fk
     const reader = compileRowReader(
       this.#access.layout,
@@ -321,8 +333,12 @@ class Referenced {
     const fk = this.#fk
     const refreshed = txn.isolation === 'read committed' ? txn.refreshReadTs() : undefined
     let at = 0
+    const slicer = makeSlicer(this.#cx.state)
+    slicer.start()
     const one = (): MaybePromise<boolean> => {
       if (at >= gone.length) return false
+      const pause = slicer.pause()
+      if (pause !== null) return pause.then(() => true)
       const key = gone[at++]!
       const action = key.next === null ? fk.onDelete : fk.onUpdate
       if (action === 'a' && fk.deferrable && store.deferred.isDeferred(fk.oid, fk.deferred)) {

@@ -2,8 +2,8 @@
 // exactly; text by its first bytes), which a radix sort puts in order; rows with equal numbers are then compared in full. Stable. // hot
 
 import type { Row } from '../../base/datum.ts'
+import type { Slicer } from '../../base/slicer.ts'
 import type { RowComparator } from './comparison.ts'
-import type { Slicer } from './slicer.ts'
 
 /** How the first key becomes a number. `exact`: equal numbers mean equal keys. */
 export interface LeadingKey {

@@ -4,12 +4,12 @@ import type { Row } from '../../base/datum.ts'
 import type { Oid } from '../../base/ids.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { andThen } from '../../base/maybe-promise.ts'
+import type { Slicer } from '../../base/slicer.ts'
 import type { SortKey } from '../planner/plan.ts'
 import { plainOrder, type RowComparator, rowComparator, supportOf } from './comparison.ts'
 import type { Compilation } from './compilation.ts'
 import { rowSize } from './row-size.ts'
 import { type LeadingKey, sortRows } from './row-sort.ts'
-import type { Slicer } from './slicer.ts'
 import { RowCodec, SpillFile, SpillRun } from './spill.ts'
 
 /** Runs merged at once. */

@@ -12,9 +12,14 @@ import type { WindowFrame } from './window-frame.ts'
 
 export interface WindowAggregate {
   reset(): void
-  /** The value for the rows [start, end). */
-  value(start: number, end: number): Datum
+  /** Goes on towards the state of the rows [start, end), a bounded number of them at a time; true when it is reached. */
+  prepare(start: number, end: number): boolean
+  /** The value for the rows that were prepared. */
+  value(): Datum
 }
+
+/** Rows taken in by one call. */
+const ROWS_AT_ONCE = 1024
 
 /** An inverse transition: null when the row cannot be taken out. */
 function inverseOf(cx: Compilation, funcId: number, call: AggregateCall, transType: number): Transition {
@@ -52,6 +57,7 @@ export function makeWindowAggregate(
   let taken = 0
   let value: Datum = null
   let known = false
+  let excluding = false
   const values = new Array<Datum>(n)
 
   /** Whether the row counts, with its arguments in `values`. */
@@ -100,11 +106,17 @@ export function makeWindowAggregate(
   return {
     reset() {
       restart(0)
+      excluding = false
     },
-    value(start, end) {
-      if (frame.excludes || start < from || start > to || end < to) restart(start)
+    prepare(start, end) {
+      // A frame with rows left out is taken in anew for each row: `excluding` is that row's state in the making.
+      if ((frame.excludes && !excluding) || start < from || start > to || end < to) restart(start)
       else if (start > from && (inverse === null || !removeUpTo(start))) restart(start)
-      addUpTo(end)
+      addUpTo(Math.min(end, to + ROWS_AT_ONCE))
+      excluding = to < end
+      return !excluding
+    },
+    value() {
       if (!known) {
         value = finish(state, [])
         known = true

@@ -251,7 +251,19 @@ export function exprKey(expr: Expr): string {
 }
 
 function makeKey(expr: Expr): string {
-  if (expr.kind === 'Var') return `v${expr.levelsUp === 0 ? '' : `${expr.levelsUp}^`}${expr.varno}.${expr.attno}`
+  switch (expr.kind) {
+    case 'Var':
+      return `v${expr.levelsUp === 0 ? '' : `${expr.levelsUp}^`}${expr.varno}.${expr.attno}`
+    case 'OpExpr':
+      // the commonest by far, and where keys of long conditions are made of
+      return `o${expr.opNo}.${expr.opFuncId}.${expr.type}.${expr.typmod}.${expr.collation}.${expr.inputCollation}.${expr.retset}(${expr.args.map(exprKey).join()})`
+    case 'BoolExpr':
+      return `b${expr.op}(${expr.args.map(exprKey).join()})`
+    case 'Const':
+      if (typeof expr.value === 'number' || typeof expr.value === 'string') {
+        return `c${expr.type}.${expr.typmod}.${expr.collation}.${JSON.stringify(datumKey(expr.value))}`
+      }
+  }
   if (isSubPlanExpr(expr)) return `subplan${(expr as unknown as SubPlanExpr).plan.id}`
   return JSON.stringify(expr, function (this: Record<string, unknown>, name, value: unknown) {
     if (name === 'location' || name === 'format') return undefined

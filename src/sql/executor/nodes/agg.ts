@@ -4,6 +4,7 @@
 import type { Datum, Row } from '../../../base/datum.ts'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
 import { andThen } from '../../../base/maybe-promise.ts'
+import { makeSlicer } from '../../../base/slicer.ts'
 import type { Aggref, Expr, GroupingFunc } from '../../analyzer/expr.ts'
 import type { Agg } from '../../planner/plan.ts'
 import { type Accumulator, makeAccumulator } from '../aggregate.ts'
@@ -17,7 +18,6 @@ import { walkPlan } from '../init-plan.ts'
 import { hashKey32, KeyTable, MAX_TABLE_ENTRIES } from '../key-table.ts'
 import type { Batch, Operator } from '../operator.ts'
 import { datumSize, rowSize } from '../row-size.ts'
-import { makeSlicer } from '../slicer.ts'
 import { RowCodec, SpillFile, SpillRun } from '../spill.ts'
 import { done, makeOutput, nullRow, refill, restart } from './batches.ts'
 import { makeStep, rowEmitter } from './filter-project.ts'
@@ -394,12 +394,26 @@ export function compileAgg(plan: Agg, cx: Compilation): Operator {
     return row
   }
 
+  const slow = accumulators.flatMap(({ prepare }) => (prepare === null ? [] : [prepare]))
+  /** Waits for what a group's values take long to come from; null: they can be had. */
+  const preparing = (group: number): Promise<void> | null => {
+    for (const prepare of slow) {
+      const wait = prepare(group)
+      if (wait !== null) return wait
+    }
+    return null
+  }
+
   /** True when the batch is full; false when the groups are used up. */
-  const emitNow = (): boolean => {
+  const emitNow = (): MaybePromise<boolean> => {
     const test = filter === null ? null : (filter.test as (row: Row) => boolean)
     const project = projector.project as (row: Row) => Row
     while (emitAt < emitEnd) {
       if (out.count >= out.size) return true
+      if (slow.length > 0) {
+        const wait = preparing(emitAt)
+        if (wait !== null) return wait.then(emitNow)
+      }
       const row = present(emitAt++)
       if (test === null || test(row)) out.rows[out.count++] = project(row)
     }

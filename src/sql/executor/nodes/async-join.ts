@@ -1,13 +1,13 @@
 // A join whose ON conditions may wait (a subquery inside ON of an outer join): every pair is tried, the right side kept. Rare, so simple.
 
 import type { Row } from '../../../base/datum.ts'
+import { makeSlicer } from '../../../base/slicer.ts'
 import type { Expr } from '../../analyzer/expr.ts'
 import { INNER_VAR, type Plan } from '../../planner/plan.ts'
 import type { Compilation } from '../compilation.ts'
 import { compileQuals } from '../expr/predicate.ts'
 import type { ExprScope } from '../expr/scope.ts'
 import type { Batch, Operator } from '../operator.ts'
-import { makeSlicer } from '../slicer.ts'
 import { TupleStore } from '../tuple-store.ts'
 import { done, makeOutput, nullRow, refill, restart } from './batches.ts'
 import { filterProject } from './filter-project.ts'

@@ -3,27 +3,39 @@
 import type { Row } from '../../../base/datum.ts'
 import { LIMITS } from '../../../base/limits.ts'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
+import type { Slicer } from '../../../base/slicer.ts'
 import type { Batch, Operator } from '../operator.ts'
-import type { Slicer } from '../slicer.ts'
 
 /** An output batch and how many rows the next one should have. */
 export interface Output extends Batch {
   size: number
+  /** When the last one was asked for. */
+  at: number
 }
 
 export function makeOutput(): Output {
-  return { rows: [], count: 0, size: LIMITS.firstBatchRows }
+  return { rows: [], count: 0, size: LIMITS.firstBatchRows, at: 0 }
 }
 
 /** Before the first batch of a run. */
 export function restart(out: Output): void {
   out.size = LIMITS.firstBatchRows
   out.count = 0
+  out.at = 0
 }
 
-/** Empties the batch for the next call and grows its target size; no more than `max` rows. */
+/**
+ * Empties the batch for the next call and grows its target size, or makes it smaller where a batch takes long to make and use: nobody gives
+ * way within one. No more than `max` rows.
+ */
 export function refill(out: Output, max?: number): void {
-  if (out.count > 0 && out.size < LIMITS.batchRows) out.size = Math.min(LIMITS.batchRows, out.size * 2)
+  if (out.count > 0) {
+    const now = performance.now()
+    const took = now - out.at
+    if (out.at > 0 && took > LIMITS.sliceMs) out.size = Math.max(1, out.size >> 1)
+    else if (out.size < LIMITS.batchRows) out.size = Math.min(LIMITS.batchRows, out.size * 2)
+    out.at = now
+  }
   out.count = 0
   if (max !== undefined && max < out.size) out.size = Math.max(1, max)
 }

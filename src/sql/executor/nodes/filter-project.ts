@@ -3,13 +3,13 @@
 import type { Row } from '../../../base/datum.ts'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
 import { andThen } from '../../../base/maybe-promise.ts'
+import { makeSlicer } from '../../../base/slicer.ts'
 import type { Expr, TargetEntry } from '../../analyzer/expr.ts'
 import type { Compilation } from '../compilation.ts'
 import { compileProjection, compileQuals, filterRows, type Predicate, type Projector, projectRows } from '../expr/predicate.ts'
 import { isQuiet } from '../expr/quiet.ts'
 import type { ExprScope } from '../expr/scope.ts'
 import type { Batch, Operator } from '../operator.ts'
-import { makeSlicer } from '../slicer.ts'
 import { nothing, type Output, portions, puller } from './batches.ts'
 
 /** One batch through filter and projection into `out`; null when nothing passed. */

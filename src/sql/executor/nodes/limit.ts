@@ -4,6 +4,7 @@ import type { Datum, Row } from '../../../base/datum.ts'
 import { PgError } from '../../../base/errors.ts'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
 import { andThen } from '../../../base/maybe-promise.ts'
+import { makeSlicer } from '../../../base/slicer.ts'
 import { SQLSTATE } from '../../../base/sqlstate.ts'
 import type { Limit } from '../../planner/plan.ts'
 import { rowsEqual } from '../comparison.ts'
@@ -11,7 +12,6 @@ import type { Compilation } from '../compilation.ts'
 import { compileExpr } from '../expr/compile.ts'
 import { ROW_SCOPE } from '../expr/scope.ts'
 import type { Batch, Operator } from '../operator.ts'
-import { makeSlicer } from '../slicer.ts'
 
 function limitOf(value: Datum): number {
   if (value === null) return Number.POSITIVE_INFINITY

@@ -2,6 +2,7 @@
 
 import type { Datum, Row } from '../../../base/datum.ts'
 import { andThen, loop, type MaybePromise } from '../../../base/maybe-promise.ts'
+import { makeSlicer } from '../../../base/slicer.ts'
 import { scanRange } from '../../../storage/rows/key-codec.ts'
 import { indexPrefix, rowKey, rowPrefix } from '../../../storage/rows/keys.ts'
 import { rowKeyInValue } from '../../../storage/rows/row-codec.ts'
@@ -14,7 +15,6 @@ import { compileProjection, compileQuals, filterRows } from '../expr/predicate.t
 import { type ExprScope, ROW_SCOPE, type RowHolder } from '../expr/scope.ts'
 import { fitKey } from '../key-bounds.ts'
 import type { Batch, Operator } from '../operator.ts'
-import { makeSlicer } from '../slicer.ts'
 import { tableAccess } from '../table-layout.ts'
 import { rawColumns, rawReader } from './scan-output.ts'
 import { finishRows } from './table-scan.ts'

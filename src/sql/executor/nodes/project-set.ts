@@ -3,6 +3,7 @@
 
 import type { Datum, Row } from '../../../base/datum.ts'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
+import { makeSlicer } from '../../../base/slicer.ts'
 import type { ProjectSet } from '../../planner/plan.ts'
 import type { Compilation } from '../compilation.ts'
 import { compileExpr } from '../expr/compile.ts'
@@ -10,7 +11,6 @@ import { isQuiet } from '../expr/quiet.ts'
 import { ROW_SCOPE } from '../expr/scope.ts'
 import { compileSetCall, type SetCall, setCallOf } from '../expr/set-returning.ts'
 import type { AsyncEvaluator, Batch, Operator } from '../operator.ts'
-import { makeSlicer } from '../slicer.ts'
 import { done, makeOutput, refill, restart } from './batches.ts'
 import { compileResult } from './result.ts'
 

@@ -2,6 +2,7 @@
 
 import type { Row } from '../../../base/datum.ts'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
+import { makeSlicer } from '../../../base/slicer.ts'
 import { compileRowReader, type RowReader } from '../../../storage/rows/row-codec.ts'
 import { type Expr, ROW_KEY_ATTNO, type TargetEntry } from '../../analyzer/expr.ts'
 import { some } from '../../planner/expr-tree.ts'
@@ -11,7 +12,6 @@ import { compileProjection, compileQuals, filterRows, projectRows } from '../exp
 import { isQuiet } from '../expr/quiet.ts'
 import type { ExprScope } from '../expr/scope.ts'
 import type { Batch, Operator } from '../operator.ts'
-import { makeSlicer } from '../slicer.ts'
 import { checkSystemColumn, withSystemColumns } from '../system-columns.ts'
 import { FULL_ROW_SCOPE, type TableAccess } from '../table-layout.ts'
 

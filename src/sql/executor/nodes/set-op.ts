@@ -3,13 +3,13 @@
 import type { Row } from '../../../base/datum.ts'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
 import { andThen } from '../../../base/maybe-promise.ts'
+import { makeSlicer } from '../../../base/slicer.ts'
 import type { SetOp } from '../../planner/plan.ts'
 import { rowKey } from '../comparison.ts'
 import type { Compilation } from '../compilation.ts'
 import { KeyTable } from '../key-table.ts'
 import type { Batch, Operator } from '../operator.ts'
 import { datumSize } from '../row-size.ts'
-import { makeSlicer } from '../slicer.ts'
 import { nothing, puller } from './batches.ts'
 
 export function compileSetOp(plan: SetOp, cx: Compilation): Operator {

@@ -4,6 +4,7 @@
 import type { Row } from '../../../base/datum.ts'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
 import { andThen } from '../../../base/maybe-promise.ts'
+import { makeSlicer } from '../../../base/slicer.ts'
 import type { Sort } from '../../planner/plan.ts'
 import { rowsEqual } from '../comparison.ts'
 import type { Compilation } from '../compilation.ts'
@@ -11,7 +12,6 @@ import { compileExpr } from '../expr/compile.ts'
 import { ROW_SCOPE } from '../expr/scope.ts'
 import type { Batch, Operator } from '../operator.ts'
 import { RowSorter } from '../row-sorter.ts'
-import { makeSlicer } from '../slicer.ts'
 import { done, makeOutput, refill, restart } from './batches.ts'
 
 export function compileSort(plan: Sort, cx: Compilation): Operator {

@@ -2,13 +2,13 @@
 
 import type { Row } from '../../../base/datum.ts'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
+import { makeSlicer } from '../../../base/slicer.ts'
 import type { HashDistinct, Unique } from '../../planner/plan.ts'
 import { rowKey, rowsEqual, supportOf } from '../comparison.ts'
 import type { Compilation } from '../compilation.ts'
 import { hashKey32, KeyTable, MAX_TABLE_ENTRIES } from '../key-table.ts'
 import type { Batch, Operator } from '../operator.ts'
 import { datumSize } from '../row-size.ts'
-import { makeSlicer } from '../slicer.ts'
 import { RowCodec, SpillFile, SpillRun } from '../spill.ts'
 import { nothing, puller } from './batches.ts'
 

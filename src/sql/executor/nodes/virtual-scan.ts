@@ -42,6 +42,7 @@ export function compileVirtualScan(plan: VirtualScan, cx: Compilation): Operator
   }
   const hints = plan.hints.map((hint) => ({ attnum: hint.attnum, value: compileExpr(hint.value, ROW_SCOPE, cx) }))
   let rows: Iterator<Row> | null = null
+  let begun = false
   const hintValues = (from: number, known: { attnum: number; value: Datum }[]): MaybePromise<{ attnum: number; value: Datum }[]> => {
     for (let i = from; i < hints.length; i++) {
       const { attnum, value } = hints[i]!
@@ -56,32 +57,44 @@ export function compileVirtualScan(plan: VirtualScan, cx: Compilation): Operator
     }
     return known
   }
+  /** Computed when the first row is asked for: several relations of one statement then come in slices of their own. */
+  const begin = (): MaybePromise<void> => {
+    const provider = state.store.virtualRelation(plan.relation)
+    if (provider === null) throw notSupported(`relation "${info?.name ?? plan.relation}" is not implemented`)
+    return andThen(hintValues(0, []), (values) =>
+      andThen(provider.rows(state.ctx, values), (found) => {
+        rows = found[Symbol.iterator]()
+      }),
+    )
+  }
+  const batchOf = (): Row[] | null => {
+    if (rows === null) return null
+    const batch: Row[] = []
+    while (batch.length < LIMITS.batchRows) {
+      const step = rows.next()
+      if (step.done === true) {
+        rows = null
+        break
+      }
+      const row = step.value.slice(0, width)
+      while (row.length < width) row.push(null)
+      row.push(plan.relation)
+      if (wantsXmin) row.push(digestOf(row))
+      batch.push(row)
+    }
+    return batch.length === 0 ? null : batch
+  }
   const source: RowSource = {
     open() {
-      const provider = state.store.virtualRelation(plan.relation)
-      if (provider === null) throw notSupported(`relation "${info?.name ?? plan.relation}" is not implemented`)
-      return andThen(hintValues(0, []), (values) =>
-        andThen(provider.rows(state.ctx, values), (found) => {
-          rows = found[Symbol.iterator]()
-        }),
-      )
+      rows = null
+      begun = false
     },
     next() {
-      if (rows === null) return null
-      const batch: Row[] = []
-      while (batch.length < LIMITS.batchRows) {
-        const step = rows.next()
-        if (step.done === true) {
-          rows = null
-          break
-        }
-        const row = step.value.slice(0, width)
-        while (row.length < width) row.push(null)
-        row.push(plan.relation)
-        if (wantsXmin) row.push(digestOf(row))
-        batch.push(row)
+      if (!begun) {
+        begun = true
+        return andThen(begin(), batchOf)
       }
-      return batch.length === 0 ? null : batch
+      return batchOf()
     },
     close() {
       rows = null

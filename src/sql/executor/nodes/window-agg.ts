@@ -5,6 +5,7 @@ import type { Datum, Row } from '../../../base/datum.ts'
 import { notSupported } from '../../../base/errors.ts'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
 import { andThen } from '../../../base/maybe-promise.ts'
+import { makeSlicer } from '../../../base/slicer.ts'
 import type { Expr, WindowFunc } from '../../analyzer/expr.ts'
 import type { FrameBound } from '../../analyzer/query.ts'
 import { type WindowContext, windowBodies } from '../../functions/window.ts'
@@ -17,7 +18,6 @@ import { anyAsync, type Compiled, evaluator } from '../expr/compiled.ts'
 import { compileProjection, compileQuals, type Projector, projectorOf, projectRows } from '../expr/predicate.ts'
 import { type ExprScope, ROW_SCOPE, type RowHolder } from '../expr/scope.ts'
 import type { Batch, Evaluator, Operator } from '../operator.ts'
-import { makeSlicer } from '../slicer.ts'
 import { TupleStore } from '../tuple-store.ts'
 import { makeWindowAggregate } from '../window-aggregate.ts'
 import { makeFrame, type WindowFrame } from '../window-frame.ts'
@@ -27,6 +27,8 @@ import { makeStep, rowEmitter } from './filter-project.ts'
 /** A function at work in the current partition. */
 interface Worker {
   reset(): void
+  /** Some of the work that the value at a position takes; true when it is done. */
+  prepare(position: number): boolean
   value(position: number): Datum
 }
 
@@ -101,6 +103,7 @@ function windowWorker(
     reset() {
       context.state = undefined
     },
+    prepare: () => true,
     value(position) {
       context.position = position
       return body(context, state.ctx, info)
@@ -150,10 +153,11 @@ export function compileWindowAgg(plan: WindowAgg, cx: Compilation): Operator {
     const aggregate = makeWindowAggregate(cx, e, args, filter, frame, store)
     return {
       reset: () => aggregate.reset(),
-      value(position) {
+      prepare(position) {
         frame.moveTo(position)
-        return aggregate.value(frame.start, Math.max(frame.end, frame.start))
+        return aggregate.prepare(frame.start, Math.max(frame.end, frame.start))
       },
+      value: () => aggregate.value(),
     }
   })
 
@@ -181,6 +185,8 @@ export function compileWindowAgg(plan: WindowAgg, cx: Compilation): Operator {
   const out = makeOutput()
   let pending: Row[] = []
   let position = 0
+  /** Workers that have prepared the current row's value. */
+  let preparedTo = 0
   let phase: 'load' | 'emit' | 'end' = 'end'
   let ended = false
   let ready = false
@@ -230,11 +236,22 @@ export function compileWindowAgg(plan: WindowAgg, cx: Compilation): Operator {
     frame.reset()
     for (const worker of workers) worker.reset()
     position = 0
+    preparedTo = 0
     phase = store.count > 0 ? 'emit' : 'end'
     return undefined
   }
 
+  /** Works on the current row's values without presenting them: false when the slice should end first. */
+  const prepared = (): boolean => {
+    while (preparedTo < workers.length) {
+      if (!workers[preparedTo]!.prepare(position)) return false
+      preparedTo++
+    }
+    return true
+  }
   const present = (): Row => {
+    while (!prepared());
+    preparedTo = 0
     const row = store.get(position)
     const values = new Array<Datum>(workers.length)
     for (let i = 0; i < workers.length; i++) values[i] = workers[i]!.value(position)
@@ -250,9 +267,12 @@ export function compileWindowAgg(plan: WindowAgg, cx: Compilation): Operator {
     let steps = 0
     while (position < store.count) {
       if (out.count >= out.size) return true
-      const row = present()
-      if (test === null || test(row)) out.rows[out.count++] = project(row)
-      if ((++steps & 15) === 0) {
+      const ready = prepared()
+      if (ready) {
+        const row = present()
+        if (test === null || test(row)) out.rows[out.count++] = project(row)
+      }
+      if (!ready || (++steps & 15) === 0) {
         const pause = slicer.pause()
         if (pause !== null) return pause.then(emit)
       }

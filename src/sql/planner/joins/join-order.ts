@@ -63,6 +63,8 @@ export class JoinSearch {
   readonly #parts: Deconstructed
   readonly #memo = new Map<Relids, JoinRel>()
   readonly #baseOf = new Map<Relids, BaseRel>()
+  /** By set: the relations that some condition, equivalence or parameter connects with one of it. */
+  readonly #neighbours = new Map<Relids, Relids>()
 
   constructor(problem: JoinProblem, parts: Deconstructed) {
     this.#problem = problem
@@ -71,6 +73,33 @@ export class JoinSearch {
       this.#baseOf.set(rel.bit, rel)
       this.#memo.set(rel.bit, { mask: rel.bit, rows: rel.rows, width: rel.width, paths: rel.paths })
     }
+    this.#findNeighbours()
+  }
+
+  #findNeighbours(): void {
+    const { rels, ecs } = this.#problem
+    const groups = [
+      ...this.#parts.quals.map((qual) => qual.required),
+      ...this.#parts.joins.map((join) => join.minLeft | join.minRight),
+      ...ecs.classes.map((ec) => ec.members.reduce((set, member) => set | member.relids, NO_RELS)),
+      ...rels.flatMap((rel) => rel.paths.map((path) => (path.outer === NO_RELS ? NO_RELS : path.outer | rel.bit))),
+    ]
+    const distinct = [...new Set(groups)]
+    for (const { bit } of rels)
+      this.#neighbours.set(
+        bit,
+        distinct.reduce((set, group) => (overlap(group, bit) ? set | group : set), NO_RELS),
+      )
+  }
+
+  #neighboursOf(set: Relids): Relids {
+    let found = this.#neighbours.get(set)
+    if (found === undefined) {
+      found = NO_RELS
+      for (const [bit, others] of this.#neighbours) if (overlap(bit, set)) found |= others
+      this.#neighbours.set(set, found)
+    }
+    return found
   }
 
   solve(): JoinRel {
@@ -150,6 +179,7 @@ export class JoinSearch {
   }
 
   #connected(a: Relids, b: Relids): boolean {
+    if (!overlap(this.#neighboursOf(a), b)) return false
     const both = a | b
     for (const qual of this.#parts.quals) {
       if (overlap(qual.required, a) && overlap(qual.required, b) && contains(both, qual.required)) return true

@@ -1,8 +1,8 @@
 // Keeps one statement from holding the event loop: an operator that works through batches of its own (sorting, hashing, filtering without
 // output) asks after each whether it must give way. // hot
 
-import type { CancelToken } from '../../base/cancel.ts'
-import { LIMITS } from '../../base/limits.ts'
+import { CancelToken } from './cancel.ts'
+import { LIMITS } from './limits.ts'
 
 /** When the loop last turned on behalf of any statement here: several operators of one pipeline share the slice. */
 let lastTurn = 0
@@ -18,7 +18,10 @@ export interface Slicer {
   pause(): Promise<void> | null
 }
 
-export function makeSlicer(state: { readonly cancel: CancelToken }): Slicer {
+const NEVER = { cancel: new CancelToken() }
+
+/** Without a state: for work that is no statement's alone. */
+export function makeSlicer(state: { readonly cancel: CancelToken } = NEVER): Slicer {
   let started = 0
   return {
     start() {
