@@ -3,6 +3,7 @@
 import type { Datum, Row } from '../../base/datum.ts'
 import type { Oid } from '../../base/ids.ts'
 import { LIMITS } from '../../base/limits.ts'
+import { makeSlicer } from '../../base/slicer.ts'
 import type { IndexDescriptor, RelationDescriptor } from '../../catalog/descriptors.ts'
 import type { ColumnStatistics } from '../../catalog/statistics.ts'
 import { ArrayDatum } from '../types/array.ts'
@@ -13,7 +14,6 @@ import type { Present, TypeSupport } from '../types/type.ts'
 import { computeStatistics } from './column-statistics.ts'
 import type { Compilation } from './compilation.ts'
 import { sampleTable } from './sample.ts'
-import { makeSlicer } from './slicer.ts'
 import { accessOf, readStored, storedEvaluator, typeSupport } from './table-layout.ts'
 
 /** Rows per unit of the statistics target: so many make a histogram's error small with great probability. */

@@ -3,10 +3,10 @@
 
 import type { Row } from '../../base/datum.ts'
 import { LIMITS } from '../../base/limits.ts'
+import { makeSlicer } from '../../base/slicer.ts'
 import { rowRange } from '../../storage/rows/keys.ts'
 import { compileRowReader } from '../../storage/rows/row-codec.ts'
 import type { Compilation } from './compilation.ts'
-import { makeSlicer } from './slicer.ts'
 import type { TableAccess } from './table-layout.ts'
 
 export interface TableSample {
