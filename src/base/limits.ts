@@ -41,8 +41,8 @@ export const LIMITS = {
   keyspaceContexts: 1000,
   /** Tenants that logins may create in one process (tenancy section 0). */
   autoCreatedKeyspaces: 1000,
-  /** Writes of one transaction on TiKV, which stay in memory until its commit (with about 200 bytes for each key). */
-  tikvTransactionBytes: 256 * MiB,
+  /** Writes of one transaction on TiKV: what does not fit into memory waits for the commit in temporary files. */
+  tikvTransactionBytes: 16 * 1024 * MiB,
   /** Memory held by sorts, hashes, cursors and buffers: per session, per keyspace, in all. */
   maxSessionMemory: 256 * MiB,
   maxKeyspaceMemory: 512 * MiB,

@@ -1,6 +1,7 @@
 // Which store serves: TiKV when PD endpoints are configured, the embedded one otherwise.
 
 import { readFileSync } from 'node:fs'
+import path from 'node:path'
 import type { Logger } from '../observability/log.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import { openLmdbStore } from '../storage/lmdb/store.ts'
@@ -19,6 +20,7 @@ export async function openStore(config: Config, log: Logger, _metrics: Metrics):
   return openTikvStore({
     pdEndpoints: config.pdEndpoints,
     log: told,
+    spillDir: path.join(config.dataDir, 'tmp'),
     startTimeoutMs: config.tikvStartTimeoutMs,
     ...(tikvTls === null
       ? {}

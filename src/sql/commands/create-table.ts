@@ -24,7 +24,6 @@ import {
 import { checkIdentityType, identityOptions } from './alter-identity.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { defElems, relationOptions } from './def-elem.ts'
-import { defaultAclFor } from './default-privileges.ts'
 import { nextvalExpr } from './expr-build.ts'
 import { chooseRelationName, columnNamed, load, lockNamed, partsOf, positionOf, rangeVarParts } from './names.ts'
 import { newRelation } from './new-relation.ts'

@@ -1,22 +1,20 @@
-// Spill files: rows that do not fit into memory, in blocks, written and read through one descriptor. The file is unlinked as soon as it is
-// open (where the system lets us), so that not even a crash leaves it behind; `clearSpillFiles` removes what an older process left.
+// Spill files: rows that do not fit into memory, in blocks, written and read through one descriptor of a temporary file.
+// `clearSpillFiles` removes what an older process left where files cannot be unlinked while open.
 //
 // Row format: u32 total bytes, then per datum a tag byte and its payload. Values are self-describing except objects, which are written by
 // their type's ValueCodec; record shapes stay in memory beside the file.
 
-import { closeSync, mkdirSync, openSync, readdirSync, readSync, unlinkSync, writeSync } from 'node:fs'
+import { closeSync, readdirSync, readSync, unlinkSync, writeSync } from 'node:fs'
 import path from 'node:path'
 import { ByteWriter } from '../../base/bytes.ts'
 import type { Datum, Row } from '../../base/datum.ts'
 import { PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
+import { isDiskFull, openTemporaryFile, TEMPORARY_PREFIX } from '../../base/temporary-file.ts'
 import { ArrayDatum } from '../types/array.ts'
 import { RecordDatum, type RowType } from '../types/record.ts'
 import type { TypeSupport } from '../types/type.ts'
-
-const PREFIX = 'spill-'
-let sequence = 0
 
 /** Removes spill files that a process which died left in `dir`. */
 export function clearSpillFiles(dir: string): number {
@@ -29,7 +27,7 @@ export function clearSpillFiles(dir: string): number {
     throw error
   }
   for (const name of names) {
-    if (!name.startsWith(PREFIX)) continue
+    if (!name.startsWith(TEMPORARY_PREFIX)) continue
     unlinkSync(path.join(dir, name))
     removed++
   }
@@ -37,11 +35,10 @@ export function clearSpillFiles(dir: string): number {
 }
 
 function ioError(error: unknown, what: string): PgError {
-  const { code, message } = error as NodeJS.ErrnoException
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
+  if (isDiskFull(error)) {
     return new PgError(SQLSTATE.diskFull, `could not ${what} temporary file: No space left on device`, { cause: error })
   }
-  return new PgError(SQLSTATE.ioError, `could not ${what} temporary file: ${message}`, { cause: error })
+  return new PgError(SQLSTATE.ioError, `could not ${what} temporary file: ${(error as Error).message}`, { cause: error })
 }
 
 export class SpillFile {
@@ -52,14 +49,9 @@ export class SpillFile {
 
   constructor(dir: string) {
     try {
-      mkdirSync(dir, { recursive: true })
-      const name = path.join(dir, `${PREFIX}${process.pid}-${++sequence}`)
-      this.#fd = openSync(name, 'wx+')
-      if (process.platform === 'win32') this.#path = name
-      else {
-        unlinkSync(name)
-        this.#path = null
-      }
+      const { fd, path: name } = openTemporaryFile(dir)
+      this.#fd = fd
+      this.#path = name
     } catch (error) {
       throw ioError(error, 'create')
     }

@@ -2,97 +2,48 @@
 // phases otherwise. Invariant: a commit that may have happened is never reported as failed: it is settled by asking the primary, or reported as
 // undetermined.
 
-import type { CancelToken } from '../../base/cancel.ts'
 import { KvError } from '../kv-error.ts'
 import { Backoff, BUDGET } from './backoff.ts'
-import type { Capability } from './codec.ts'
-import type { Engine } from './engine.ts'
 import { MAX_REQUEST_BYTES } from './gate.ts'
-import { type LockInfo, toKvError } from './key-error.ts'
+import { startHeartbeat } from './heartbeat.ts'
+import { toKvError } from './key-error.ts'
+import { type Mutation, sizeOf } from './mutations.ts'
 import { inParallel } from './parallel.ts'
-import { Op, type PessimisticAction } from './proto/kvrpcpb.ts'
+import { BATCH_BYTES, type Batch, batchesOf, type CommitJob, Prewriter, WRITE_TIMEOUT_MS } from './prewrite.ts'
+import { Op } from './proto/kvrpcpb.ts'
 import type { Region } from './region-cache.ts'
 import { groupByRegion, trace } from './router.ts'
-import { physicalOf } from './tso.ts'
 
-export interface Mutation {
-  readonly key: Buffer
-  readonly op: (typeof Op)[keyof typeof Op]
-  readonly value: Buffer | null
-  readonly action: (typeof PessimisticAction)[keyof typeof PessimisticAction]
-}
-
-export interface CommitJob {
-  readonly engine: Engine
-  readonly capability: Capability
-  readonly startTs: bigint
-  readonly primary: Buffer
-  readonly mutations: readonly Mutation[]
-  /** 0 = optimistic. */
-  readonly forUpdateTs: bigint
-  /** Statements of the client came before: the commit must be later than anything seen since the start. */
-  readonly isLong: boolean
-  /** 0 = none. */
-  readonly maxCommitTs: bigint
-  readonly laterCommitTs: (() => Promise<bigint>) | null
-  readonly cancel: CancelToken | null
-}
-
-const BATCH_BYTES = 512 * 1024
-const BATCH_MUTATIONS = 4096
 const COMMIT_KEYS = 4096
 const AT_ONCE = 8
 const ASYNC_KEYS = 256
 const ASYNC_KEY_BYTES = 4096
 const ONE_PHASE_BYTES = 4 * 1024 * 1024
-export const PESSIMISTIC_TTL_MS = 20_000
-const WRITE_TIMEOUT_MS = 30_000
-/** How long an autocommit write waits for the commits of others before its statement runs again with locks. */
-const OPTIMISTIC_PATIENCE_MS = 150
-const MUTATION_BYTES = 32
 
-const sizeOf = (mutation: Mutation): number => mutation.key.length + (mutation.value?.length ?? 0) + MUTATION_BYTES
-
-/** Milliseconds since the transaction's start, by PD's clock. */
-export const elapsedMs = (engine: Engine, startTs: bigint): number =>
-  Math.max(0, Math.ceil(engine.oracle.approximateNow() - physicalOf(startTs)))
-
-function lockTtl(job: CommitJob, bytes: number): bigint {
-  const elapsed = elapsedMs(job.engine, job.startTs)
-  if (job.forUpdateTs !== 0n) return BigInt(elapsed + PESSIMISTIC_TTL_MS)
-  const base = bytes < 16 * 1024 ? 3000 : Math.min(20_000, Math.max(3000, 6000 * Math.sqrt(bytes / (1024 * 1024))))
-  return BigInt(elapsed + Math.ceil(base))
-}
-
-interface Batch {
-  readonly region: Region
-  readonly items: Mutation[]
-  readonly bytes: number
-}
-
-function batchesOf(groups: readonly { region: Region; items: Mutation[] }[], limit: number): Batch[] {
-  const batches: Batch[] = []
-  for (const { region, items } of groups) {
-    let part: Mutation[] = []
-    let bytes = 0
-    for (const item of items) {
-      const size = sizeOf(item)
-      if (part.length > 0 && (bytes + size > limit || part.length >= BATCH_MUTATIONS)) {
-        batches.push({ region, items: part, bytes })
-        part = []
-        bytes = 0
-      }
-      part.push(item)
-      bytes += size
-    }
-    batches.push({ region, items: part, bytes })
-  }
-  return batches
-}
-
-/** Commits; answers the commit timestamp. Throws with nothing left behind, or KvError 'undetermined'. */
+/** Commits; answers the commit timestamp. Throws with nothing left behind, or KvError 'undetermined'. The mutations are closed when nobody needs them. */
 export async function commitTransaction(job: CommitJob): Promise<bigint> {
-  const { engine, capability, startTs, primary, mutations } = job
+  /** What goes on after the answer. */
+  const afterwards: Promise<unknown>[] = []
+  const background = (what: string, work: Promise<void>): void => {
+    job.engine.background(what, work)
+    afterwards.push(work)
+  }
+  try {
+    const { few } = job.mutations
+    return await (few === null ? commitMany(job, background) : commitFew(job, few, background))
+  } finally {
+    job.engine.background(
+      'the end of a large transaction',
+      Promise.allSettled(afterwards).then(() => job.mutations.close()),
+    )
+  }
+}
+
+type Background = (what: string, work: Promise<void>) => void
+
+async function commitFew(job: CommitJob, mutations: readonly Mutation[], background: Background): Promise<bigint> {
+  const { engine, startTs } = job
+  const { key: primary } = job.mutations.primary
   let bytes = 0
   let keyBytes = 0
   for (const mutation of mutations) {
@@ -100,143 +51,98 @@ export async function commitTransaction(job: CommitJob): Promise<bigint> {
     keyBytes += mutation.key.length
   }
   const committing = mutations.filter(({ op }) => op !== Op.CheckNotExists)
-  let useAsync = committing.length <= ASYNC_KEYS && keyBytes <= ASYNC_KEY_BYTES
-  const allowOnePhase = bytes <= ONE_PHASE_BYTES
-  const backoff = new Backoff(BUDGET.prewrite)
-  const ttl = lockTtl(job, bytes)
-  let minCommitTs = startTs + 1n
-  if (job.forUpdateTs >= minCommitTs) minCommitTs = job.forUpdateTs + 1n
+  const wantsAsync = committing.length <= ASYNC_KEYS && keyBytes <= ASYNC_KEY_BYTES
+  let minCommitTs = firstCommitTs(job)
   const groups = await groupByRegion(engine.router, mutations, (mutation) => mutation.key)
-  const mayOnePhase = allowOnePhase && groups.length === 1
-  if ((useAsync || mayOnePhase) && job.isLong) {
+  const mayOnePhase = bytes <= ONE_PHASE_BYTES && groups.length === 1
+  if ((wantsAsync || mayOnePhase) && job.isLong) {
     const now = await engine.oracle.next()
     if (now + 1n > minCommitTs) minCommitTs = now + 1n
   }
-  const secondaries = useAsync ? committing.filter(({ key }) => !key.equals(primary)).map(({ key }) => key) : []
-  let onePhaseTs = 0n
-  let asyncTs = 0n
-  /** An attempt that alone could have committed the transaction may have been executed. */
-  let mayBeCommitted = false
-  let sentSeveral = false
-  const isPessimistic = job.forUpdateTs !== 0n
-  const written: Mutation[] = []
-
-  const prewrite = async (batch: Batch, onePhase: boolean): Promise<void> => {
-    const seen = trace()
-    const optimisticEnd = performance.now() + OPTIMISTIC_PATIENCE_MS
-    for (;;) {
-      const hasPrimary = batch.items.some(({ key }) => key.equals(primary))
-      const asyncNow = useAsync
-      const answer = await engine.router
-        .send(
-          capability,
-          'KvPrewrite',
-          batch.region,
-          {
-            mutations: batch.items.map(({ op, key, value }) => ({ op, key, value: value ?? undefined })),
-            primary_lock: primary,
-            start_version: startTs,
-            lock_ttl: ttl,
-            pessimistic_actions: isPessimistic ? batch.items.map(({ action }) => action) : [],
-            txn_size: BigInt(batch.items.length),
-            for_update_ts: job.forUpdateTs,
-            min_commit_ts: minCommitTs,
-            max_commit_ts: job.maxCommitTs,
-            use_async_commit: asyncNow,
-            secondaries: asyncNow && hasPrimary ? secondaries : [],
-            try_one_pc: onePhase,
-          },
-          { backoff, trace: seen, timeoutMs: WRITE_TIMEOUT_MS, size: batch.bytes },
-        )
-        .finally(() => {
-          if (seen.maybeExecuted) {
-            written.push(...batch.items)
-            if (asyncNow || onePhase) mayBeCommitted = true
-          }
-        })
-      if (answer === null) {
-        sentSeveral = true
-        const again = batchesOf(await groupByRegion(engine.router, batch.items, (mutation) => mutation.key), BATCH_BYTES)
-        const stays = onePhase && again.length === 1
-        for (const part of again) await prewrite(part, stays)
-        return
-      }
-      if (answer.errors.length === 0) {
-        if (onePhase && answer.one_pc_commit_ts !== 0n) {
-          onePhaseTs = answer.one_pc_commit_ts
-          return
-        }
-        written.push(...batch.items)
-        if (onePhase) useAsync = false
-        if (answer.min_commit_ts === 0n) useAsync = false
-        else if (answer.min_commit_ts > asyncTs) asyncTs = answer.min_commit_ts
-        return
-      }
-      const locks: LockInfo[] = []
-      for (const error of answer.errors) {
-        if (error.locked === undefined) throw toKvError(capability, error)
-        locks.push(error.locked)
-      }
-      job.cancel?.check()
-      const { waitMs } = await engine.resolver.resolve(capability, locks, 0n, backoff)
-      if (waitMs > 0 && !isPessimistic) {
-        const isHeld = locks.some(({ lock_type }) => lock_type === Op.PessimisticLock)
-        if (isHeld || performance.now() > optimisticEnd) {
-          throw new KvError('writeConflict', 'another transaction holds a lock', {
-            retryable: true,
-            key: Buffer.from(capability.user(locks[0]!.key)),
-          })
-        }
-      }
-      if (waitMs > 0)
-        await backoff.wait('txnLock', 'another transaction holds a lock', { atMost: isPessimistic ? waitMs : Math.min(waitMs, 20) })
-    }
-  }
-
+  const secondaries = wantsAsync ? committing.filter(({ key }) => !key.equals(primary)).map(({ key }) => key) : null
+  const prewriter = new Prewriter(job, { bytes, minCommitTs, secondaries })
   try {
     const batches = batchesOf(groups, mayOnePhase ? ONE_PHASE_BYTES : BATCH_BYTES)
-    for (const { bytes: size } of batches) {
-      if (size > MAX_REQUEST_BYTES) throw new KvError('valueTooLarge', `a row of ${size} bytes does not fit into one raft entry`)
-    }
+    for (const batch of batches) checkSize(batch)
     const onePhase = mayOnePhase && batches.length === 1
     if (batches.length > AT_ONCE) {
-      // The primary first: it carries the heart-beat of what takes longer than its locks live.
       const first = batches.findIndex(({ items }) => items.some(({ key }) => key.equals(primary)))
-      await prewrite(batches[first]!, false)
-      const stop = startHeartbeat(job, () => {})
-      try {
-        await inParallel(
-          batches.filter((_, i) => i !== first),
-          AT_ONCE,
-          (batch) => prewrite(batch, false),
-        )
-      } finally {
-        stop()
-      }
-    } else await inParallel(batches, AT_ONCE, (batch) => prewrite(batch, onePhase))
+      await prewriter.run(batches[first]!, false)
+      const others = batches.filter((_, i) => i !== first)
+      await whileBeating(job, () => inParallel(others, AT_ONCE, (batch) => prewriter.run(batch, false)))
+    } else await inParallel(batches, AT_ONCE, (batch) => prewriter.run(batch, onePhase))
   } catch (error) {
-    if (mayBeCommitted) {
-      const settled = await settle(job)
+    if (prewriter.mayBeCommitted) {
+      const settled = await settle(job, background)
       if (settled !== 0n) return settled
-    } else if (written.length > 0 || sentSeveral) {
-      await rollbackPrewrite(job).catch((failed: Error) => engine.log.warn('locks could not be rolled back', { error: failed.message }))
-    }
+    } else if (prewriter.hasWritten || prewriter.sentSeveral) await tryRollBack(job)
     throw error
   }
+  const { onePhaseTs, asyncTs } = prewriter
   if (onePhaseTs !== 0n) {
     engine.resolver.note(startTs, onePhaseTs)
     return onePhaseTs
   }
-  if (useAsync && asyncTs !== 0n) {
+  if (prewriter.useAsync && asyncTs !== 0n) {
     engine.resolver.note(startTs, asyncTs)
-    engine.background('commit of an asynchronous transaction', commitKeys(job, committing, asyncTs))
+    background('commit of an asynchronous transaction', commitKeys(job, asyncTs, new Set()))
     return asyncTs
   }
-  return commitPrimary(job, committing)
+  return commitPrimary(job, committing, background)
 }
 
-async function commitPrimary(job: CommitJob, mutations: readonly Mutation[]): Promise<bigint> {
-  const { engine, capability, startTs, primary } = job
+/** Two phases over as many mutations as files hold, a part at a time. */
+async function commitMany(job: CommitJob, background: Background): Promise<bigint> {
+  const { engine, mutations } = job
+  const { primary } = mutations
+  const prewriter = new Prewriter(job, { bytes: Number.MAX_SAFE_INTEGER, minCommitTs: firstCommitTs(job), secondaries: null })
+  const prewrite = async (items: readonly Mutation[]): Promise<void> => {
+    prewriter.backoff = new Backoff(BUDGET.prewrite)
+    const batches = batchesOf(await groupByRegion(engine.router, items, (mutation) => mutation.key), BATCH_BYTES)
+    for (const batch of batches) checkSize(batch)
+    await inParallel(batches, AT_ONCE, (batch) => prewriter.run(batch, false))
+  }
+  try {
+    await prewrite([primary])
+    await whileBeating(job, async () => {
+      for (const part of mutations.parts()) {
+        job.cancel?.check()
+        await prewrite(part.filter(({ key }) => !key.equals(primary.key)))
+      }
+    })
+  } catch (error) {
+    if (prewriter.hasWritten) await tryRollBack(job)
+    throw error
+  }
+  return commitPrimary(job, [primary], background)
+}
+
+function firstCommitTs({ startTs, forUpdateTs }: CommitJob): bigint {
+  return (forUpdateTs > startTs ? forUpdateTs : startTs) + 1n
+}
+
+function checkSize({ bytes }: Batch): void {
+  if (bytes > MAX_REQUEST_BYTES) throw new KvError('valueTooLarge', `a row of ${bytes} bytes does not fit into one raft entry`)
+}
+
+/** The primary is prewritten: its heart-beat carries what takes longer than locks live. */
+async function whileBeating(job: CommitJob, work: () => Promise<void>): Promise<void> {
+  const stop = startHeartbeat({ ...job, primary: job.mutations.primary.key }, () => {})
+  try {
+    await work()
+  } finally {
+    stop()
+  }
+}
+
+async function tryRollBack(job: CommitJob): Promise<void> {
+  await rollbackPrewrite(job).catch((failed: Error) => job.engine.log.warn('locks could not be rolled back', { error: failed.message }))
+}
+
+/** `near`: mutations that are committed with the primary where they lie in its region. */
+async function commitPrimary(job: CommitJob, near: readonly Mutation[], background: Background): Promise<bigint> {
+  const { engine, capability, startTs } = job
+  const { key: primary } = job.mutations.primary
   const refuse = async (): Promise<never> => {
     await rollbackPrewrite(job)
     throw new KvError('schemaChanged', 'the commit came too late for the schema it was made under', { retryable: true })
@@ -250,17 +156,17 @@ async function commitPrimary(job: CommitJob, mutations: readonly Mutation[]): Pr
   let commitTs = await allowed(await engine.oracle.next())
   const backoff = new Backoff(BUDGET.commit)
   const seen = trace()
-  let inFirst: ReadonlySet<Mutation> = new Set()
+  let inFirst: ReadonlySet<string> = new Set()
   try {
     for (;;) {
       const region = await engine.router.regions.locate(primary)
       const first: Mutation[] = []
-      for (const mutation of mutations) {
+      for (const mutation of near) {
         if (first.length >= COMMIT_KEYS) break
         if (engine.router.regions.find(mutation.key) === region) first.push(mutation)
       }
-      if (!first.some(({ key }) => key.equals(primary))) first.push(mutations.find(({ key }) => key.equals(primary))!)
-      inFirst = new Set(first)
+      if (!first.some(({ key }) => key.equals(primary))) first.push(job.mutations.primary)
+      inFirst = new Set(first.map(({ key }) => key.latin1Slice()))
       const answer = await engine.router.send(
         capability,
         'KvCommit',
@@ -279,20 +185,20 @@ async function commitPrimary(job: CommitJob, mutations: readonly Mutation[]): Pr
     }
   } catch (error) {
     if (error instanceof Definite) {
-      await rollbackPrewrite(job).catch((failed: Error) => engine.log.warn('locks could not be rolled back', { error: failed.message }))
+      await tryRollBack(job)
       throw error.reason
     }
     if (!seen.maybeExecuted) {
-      await rollbackPrewrite(job).catch((failed: Error) => engine.log.warn('locks could not be rolled back', { error: failed.message }))
+      await tryRollBack(job)
       throw error
     }
-    const settled = await settle(job)
+    const settled = await settle(job, background)
     if (settled === 0n) throw error
     commitTs = settled
   }
   engine.resolver.note(startTs, commitTs)
-  const rest = mutations.filter((mutation) => !inFirst.has(mutation))
-  if (rest.length > 0) engine.background('commit of secondary keys', commitKeys(job, rest, commitTs))
+  const { few } = job.mutations
+  if (few === null || inFirst.size < near.length) background('commit of secondary keys', commitKeys(job, commitTs, inFirst))
   return commitTs
 }
 
@@ -305,23 +211,16 @@ class Definite {
 }
 
 /** What became of a commit that was not answered: its timestamp, 0 = rolled back. */
-async function settle(job: CommitJob): Promise<bigint> {
-  const { engine, capability, startTs, primary } = job
+async function settle(job: CommitJob, background: Background): Promise<bigint> {
+  const { engine, capability, startTs } = job
   try {
-    const commitTs = await engine.resolver.settle(capability, startTs, primary, new Backoff(BUDGET.cleanup))
+    const commitTs = await engine.resolver.settle(capability, startTs, job.mutations.primary.key, new Backoff(BUDGET.cleanup))
     if (commitTs !== 0n) {
       engine.resolver.note(startTs, commitTs)
-      engine.background(
-        'commit of secondary keys',
-        commitKeys(
-          job,
-          job.mutations.filter(({ op }) => op !== Op.CheckNotExists),
-          commitTs,
-        ),
-      )
+      background('commit of secondary keys', commitKeys(job, commitTs, new Set()))
       return commitTs
     }
-    engine.background('roll-back', rollbackPrewrite(job))
+    background('roll-back', rollbackPrewrite(job))
     return 0n
   } catch (error) {
     throw new KvError('undetermined', `the commit was not answered, and its outcome cannot be found out: ${(error as Error).message}`, {
@@ -330,10 +229,11 @@ async function settle(job: CommitJob): Promise<bigint> {
   }
 }
 
-async function commitKeys(job: CommitJob, mutations: readonly Mutation[], commitTs: bigint): Promise<void> {
-  const { engine, capability, startTs } = job
-  const backoff = new Backoff(BUDGET.secondaries)
-  const run = async (items: readonly Mutation[]): Promise<void> => {
+/** Commits all keys but those whose bytes, as latin1, are in `done`. */
+async function commitKeys(job: CommitJob, commitTs: bigint, done: ReadonlySet<string>): Promise<void> {
+  const { engine, capability, startTs, mutations } = job
+  const { key: primary } = mutations.primary
+  const run = async (items: readonly Mutation[], backoff: Backoff): Promise<void> => {
     const groups = await groupByRegion(engine.router, items, (mutation) => mutation.key)
     const parts: { region: Region; items: Mutation[] }[] = []
     for (const group of groups) {
@@ -345,21 +245,23 @@ async function commitKeys(job: CommitJob, mutations: readonly Mutation[], commit
         capability,
         'KvCommit',
         region,
-        { start_version: startTs, keys: part.map(({ key }) => key), commit_version: commitTs, primary_key: job.primary },
+        { start_version: startTs, keys: part.map(({ key }) => key), commit_version: commitTs, primary_key: primary },
         { backoff, timeoutMs: WRITE_TIMEOUT_MS },
       )
-      if (answer === null) return run(part)
+      if (answer === null) return run(part, backoff)
       if (answer.error !== undefined) throw toKvError(capability, answer.error)
     })
   }
-  await run(mutations)
+  for (const part of mutations.parts()) {
+    const left = part.filter(({ op, key }) => op !== Op.CheckNotExists && !done.has(key.latin1Slice()))
+    await run(left, new Backoff(BUDGET.secondaries))
+  }
 }
 
 /** Removes what a prewrite may have left, and the transaction's pessimistic locks on the same keys. */
 async function rollbackPrewrite(job: CommitJob): Promise<void> {
-  const { engine, capability, startTs } = job
-  const backoff = new Backoff(BUDGET.cleanup)
-  const run = async (items: readonly Mutation[]): Promise<void> => {
+  const { engine, capability, startTs, mutations } = job
+  const run = async (items: readonly Mutation[], backoff: Backoff): Promise<void> => {
     const batches = batchesOf(await groupByRegion(engine.router, items, (mutation) => mutation.key), BATCH_BYTES)
     await inParallel(batches, AT_ONCE, async ({ region, items: part }) => {
       const answer = await engine.router.send(
@@ -369,46 +271,9 @@ async function rollbackPrewrite(job: CommitJob): Promise<void> {
         { start_version: startTs, keys: part.map(({ key }) => key) },
         { backoff, timeoutMs: WRITE_TIMEOUT_MS },
       )
-      if (answer === null) return run(part)
+      if (answer === null) return run(part, backoff)
       if (answer.error !== undefined) throw toKvError(capability, answer.error)
     })
   }
-  await run(job.mutations)
-}
-
-const HEARTBEAT_MS = 8000
-const MAX_LIFETIME_MS = 24 * 3600 * 1000
-
-/** Keeps a transaction's primary lock alive. `missing` is called when it is not there (any more). Answers how to stop. */
-export function startHeartbeat(
-  of: { readonly engine: Engine; readonly capability: Capability; readonly startTs: bigint; readonly primary: Buffer },
-  missing: () => void,
-): () => void {
-  const { engine, capability, startTs, primary } = of
-  let isStopped = false
-  const stop = (): void => {
-    isStopped = true
-    clearInterval(timer)
-  }
-  const beat = async (): Promise<void> => {
-    const elapsed = elapsedMs(engine, startTs)
-    if (elapsed > MAX_LIFETIME_MS) {
-      stop()
-      return
-    }
-    const answer = await engine.router.sendTo(
-      capability,
-      'KvTxnHeartBeat',
-      primary,
-      { primary_lock: primary, start_version: startTs, advise_lock_ttl: BigInt(elapsed + PESSIMISTIC_TTL_MS) },
-      { backoff: new Backoff(BUDGET.heartbeat) },
-    )
-    if (answer.error !== undefined && !isStopped) missing()
-  }
-  const timer = setInterval(() => {
-    if (engine.closed) stop()
-    else beat().catch((error: Error) => engine.log.warn('a heart-beat failed', { error: error.message }))
-  }, HEARTBEAT_MS)
-  timer.unref()
-  return stop
+  for (const part of mutations.parts()) await run(part, new Backoff(BUDGET.cleanup))
 }

@@ -2,6 +2,7 @@
 // that a clean end waits for.
 
 import { randomUUID } from 'node:crypto'
+import { tmpdir } from 'node:os'
 import { LIMITS } from '../../base/limits.ts'
 import type { TlsOptions } from './grpc.ts'
 import { LockResolver } from './lock-resolver.ts'
@@ -18,14 +19,22 @@ export interface EngineOptions {
   readonly batching?: boolean
   /** How long the start may wait for the cluster, ms. */
   readonly startTimeoutMs?: number
-  /** Bytes that one transaction's writes may take up in memory until its commit, and those of all together. */
+  /** Bytes of one transaction's writes until its commit, in memory and in files, and what those of all together may take up in memory. */
   readonly maxTransactionBytes?: number
   readonly maxBufferedBytes?: number
+  /** Where the writes of large transactions go (the system's directory for temporary files), and from how many bytes on. */
+  readonly spillDir?: string
+  readonly spillAt?: number
+  /** Locks of one transaction from which on keys that it inserts are not locked, but looked at again by its commit. */
+  readonly maxInsertLocks?: number
   readonly safePoints?: SafePointOptions
 }
 
 const silent: TikvLog = { info: () => {}, warn: () => {} }
 const DRAIN_MS = 5000
+/** As much as is sorted without holding up the process's other work. */
+const SPILL_AT = 4 * 1024 * 1024
+const MAX_INSERT_LOCKS = 64 * 1024
 
 export class Engine {
   readonly pd: PdClient
@@ -38,7 +47,10 @@ export class Engine {
   readonly log: TikvLog
   readonly maxTransactionBytes: number
   readonly maxBufferedBytes: number
-  /** Bytes of writes that wait for their commits. */
+  readonly spillDir: string
+  readonly spillAt: number
+  readonly maxInsertLocks: number
+  /** Bytes in memory of writes that wait for their commits. */
   bufferedBytes = 0
   readonly #startTimeoutMs: number | undefined
   readonly #background = new Set<Promise<void>>()
@@ -54,6 +66,9 @@ export class Engine {
     this.safePoints = new SafePoints(this.pd, this.oracle, this.log, this.node, options.safePoints ?? SAFE_POINT_DEFAULTS)
     this.maxTransactionBytes = options.maxTransactionBytes ?? LIMITS.tikvTransactionBytes
     this.maxBufferedBytes = options.maxBufferedBytes ?? LIMITS.maxProcessMemory
+    this.spillDir = options.spillDir ?? tmpdir()
+    this.spillAt = options.spillAt ?? SPILL_AT
+    this.maxInsertLocks = options.maxInsertLocks ?? MAX_INSERT_LOCKS
     this.#startTimeoutMs = options.startTimeoutMs
   }
 

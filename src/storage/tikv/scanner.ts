@@ -1,10 +1,10 @@
 // A scan of one range: pieces from the stores merged with the transaction's own writes, as batches of bytes. // hot
 
-import { lowerBound } from '../lower-bound.ts'
 import type { KeyRange, KvBatch, Scanner, ScanOptions } from '../store.ts'
 import { type Capability, PREFIX_BYTES } from './codec.ts'
 import type { Piece } from './snapshot.ts'
 import type { WriteBuffer } from './write-buffer.ts'
+import type { WriteEntry } from './write-run.ts'
 
 /** A request costs more than some rows too many. */
 const FIRST_ROWS = 128
@@ -68,8 +68,7 @@ export class TikvScanner implements Scanner {
     let high = reverse ? this.#end : (reached ?? this.#end)
     let own = this.#ownIn(low, high)
     if (own.length > MOST_ROWS) {
-      const cut =
-        this.#source.writes!.entries.get(own[reverse ? MOST_ROWS - 1 : MOST_ROWS]!)?.key ?? Buffer.from(own[MOST_ROWS - 1]!, 'latin1')
+      const cut = own[reverse ? MOST_ROWS - 1 : MOST_ROWS]!.key
       const isNow = (pair: { key: Buffer }): boolean => (reverse ? Buffer.compare(pair.key, cut) >= 0 : Buffer.compare(pair.key, cut) < 0)
       this.#saved = { pairs: pairs.filter((pair) => !isNow(pair)), reached }
       pairs = pairs.filter(isNow)
@@ -93,11 +92,8 @@ export class TikvScanner implements Scanner {
     }
     if (own.length === 0) for (const pair of pairs) emit(pair.key, pair.value)
     else {
-      const entries = this.#source.writes!.entries
       let i = 0
-      for (const name of own) {
-        const entry = entries.get(name)
-        if (entry === undefined) continue
+      for (const entry of own) {
         while (i < pairs.length) {
           const pair = pairs[i]!
           const order = Buffer.compare(pair.key, entry.key)
@@ -142,17 +138,11 @@ export class TikvScanner implements Scanner {
     return { count, data, bounds }
   }
 
-  /** Own writes in [low, high), in scan order. */
-  #ownIn(low: Buffer, high: Buffer): string[] {
+  /** Own writes in [low, high), in scan order: one more than are merged at once, if there are so many. */
+  #ownIn(low: Buffer, high: Buffer): WriteEntry[] {
     const { writes } = this.#source
-    if (writes === null || writes.entries.size === 0) return []
-    const sorted = writes.sorted()
-    const from = lowerBound(sorted, low.latin1Slice())
-    const to = lowerBound(sorted, high.latin1Slice())
-    if (from >= to) return []
-    const names = sorted.slice(from, to)
-    if (this.#reverse) names.reverse()
-    return names
+    if (writes === null || writes.isEmpty) return []
+    return writes.range(low.latin1Slice(), high.latin1Slice(), this.#reverse, MOST_ROWS + 1)
   }
 
   close(): void {

@@ -2,7 +2,7 @@
 // (pessimistic), one that commits itself leaves all to the commit (optimistic) and may have to be run again. // hot
 
 import { type KeyspaceId, type Timestamp, timestamp } from '../../base/ids.ts'
-import type { MaybePromise } from '../../base/maybe-promise.ts'
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { KvError } from '../kv-error.ts'
 import {
   type BeginOptions,
@@ -22,16 +22,19 @@ import {
   type Transaction,
 } from '../store.ts'
 import type { Capability } from './codec.ts'
-import { commitTransaction, type Mutation, startHeartbeat } from './commit.ts'
+import { commitTransaction } from './commit.ts'
 import type { Engine } from './engine.ts'
 import { MAX_TS } from './gate.ts'
+import { startHeartbeat } from './heartbeat.ts'
+import { type Mutation, type Mutations, mutationsOf } from './mutations.ts'
 import { inParallel } from './parallel.ts'
 import { acquireLocks, type LockCall, type LockTarget, lockHeld, releaseLocks } from './pessimistic.ts'
 import { Op, PessimisticAction } from './proto/kvrpcpb.ts'
 import type { SnapshotHolder } from './safe-points.ts'
 import { type ScanSource, TikvScanner } from './scanner.ts'
 import { type Piece, Snapshot } from './snapshot.ts'
-import { WriteBuffer, type WriteEntry } from './write-buffer.ts'
+import { WriteBuffer } from './write-buffer.ts'
+import type { WriteEntry } from './write-run.ts'
 
 interface HeldLock {
   readonly key: Buffer
@@ -51,9 +54,13 @@ const LOCKS_ARE_SAFE_MS = 5000
 type Acquisition = Pick<LockCall, 'wait' | 'timeoutMs' | 'returnValues' | 'mustNotExist' | 'onlyExisting'>
 
 interface SavepointState {
-  readonly log: number
+  /** A mark of the write buffer. */
+  readonly writes: number
   readonly locks: number
 }
+
+/** Locks of one transaction, which stay in memory (about 400 bytes for each). */
+const MAX_LOCKS = 1024 * 1024
 
 /** Point reads under way for `newest`. */
 const NEWEST_AT_ONCE = 16
@@ -89,7 +96,6 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
   #stopHeartbeat: (() => void) | null = null
   /** Under way: locks that were lost are taken again. */
   #renewing: Promise<void> | null = null
-  #log: { name: string; before: WriteEntry | undefined }[] | null = null
   #savepoints: SavepointState[] = []
   #dirty = false
   #ended = false
@@ -153,7 +159,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     this.#alive()
     const physical = this.capability.key(key)
     if (this.writes !== null) {
-      const own = this.writes.entries.get(physical.latin1Slice())
+      const own = this.writes.get(physical.latin1Slice())
       if (own !== undefined) return own.value === null ? null : Buffer.from(own.value)
     }
     if (this.#options.latest === true) return this.#view().get(physical)
@@ -170,13 +176,13 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
   async #batchGet(keys: readonly Uint8Array[]): Promise<(Buffer | null)[]> {
     const physical = keys.map((key) => this.capability.key(key))
     const names = physical.map((key) => key.latin1Slice())
-    const entries = this.writes?.entries
-    const wanted = entries === undefined ? physical : physical.filter((_, i) => !entries.has(names[i]!))
+    const own = names.map((name) => this.writes?.get(name))
+    const wanted = physical.filter((_, i) => own[i] === undefined)
     if (this.#options.latest !== true) await this.#start()
     const found = wanted.length === 0 ? null : await this.#view().batchGet(wanted)
-    return names.map((name) => {
-      const own = entries?.get(name)
-      if (own !== undefined) return own.value === null ? null : Buffer.from(own.value)
+    return names.map((name, i) => {
+      const entry = own[i]
+      if (entry !== undefined) return entry.value === null ? null : Buffer.from(entry.value)
       return found?.get(name) ?? null
     })
   }
@@ -192,7 +198,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     const values = new Array<Buffer | null>(keys.length)
     await inParallel([...keys.entries()], NEWEST_AT_ONCE, async ([i, key]) => {
       const physical = this.capability.key(key)
-      const own = this.writes?.entries.get(physical.latin1Slice())
+      const own = this.writes?.get(physical.latin1Slice())
       values[i] = own === undefined ? await view.get(physical) : own.value === null ? null : Buffer.from(own.value)
     })
     return values
@@ -229,7 +235,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
       const key = this.capability.key(keys[i]!)
       const name = key.latin1Slice()
       names[i] = name
-      const own = this.writes?.entries.get(name)
+      const own = this.writes?.get(name)
       if (this.#locks.has(name) && (!returnValues || own !== undefined)) continue
       if (own?.unchecked === true) unchecked.push(own)
       if (!targets.has(name)) targets.set(name, this.#target(key, name))
@@ -257,7 +263,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
       }
       status[i] = held.changedTs > this.#readTs ? LOCKED_CHANGED : LOCKED
       if (values === null) continue
-      const own = this.writes?.entries.get(name)
+      const own = this.writes?.get(name)
       values[i] = own !== undefined ? (own.value === null ? null : Buffer.from(own.value)) : (targets.get(name)?.value ?? null)
     }
     return { status, values }
@@ -287,6 +293,9 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
 
   async #acquire(targets: LockTarget[], options: Acquisition): Promise<void> {
     let fresh = targets.filter(({ name }) => !this.#locks.has(name))
+    if (this.#locks.size + fresh.length > MAX_LOCKS) {
+      throw new KvError('transactionTooLarge', `a transaction can hold ${MAX_LOCKS} row locks at most on TiKV`)
+    }
     let duplicate: LockTarget | undefined
     const again = targets.filter(({ name }) => this.#locks.has(name))
     const call = this.#call(options, this.isolation !== 'read committed')
@@ -397,13 +406,13 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
   }
 
   #write(key: Buffer, name: string, value: Uint8Array | null, unchecked: boolean): void {
-    const writes = (this.writes ??= new WriteBuffer())
-    if (this.#log !== null) this.#log.push({ name, before: writes.entries.get(name) })
     const { engine } = this
-    const before = writes.bytes
-    writes.set({ key, name, value: value === null ? null : Buffer.from(value), unchecked })
-    engine.bufferedBytes += writes.bytes - before
-    if (writes.bytes > engine.maxTransactionBytes) {
+    if (this.writes === null) {
+      this.writes = new WriteBuffer({ memory: engine, dir: engine.spillDir, spillAt: engine.spillAt })
+      if (this.#savepoints.length > 0) this.writes.mark()
+    }
+    this.writes.set(key, name, value === null ? null : Buffer.from(value), unchecked)
+    if (this.writes.bytes > engine.maxTransactionBytes) {
       throw new KvError('transactionTooLarge', `a transaction can hold ${engine.maxTransactionBytes} bytes of writes on TiKV`)
     }
     if (engine.bufferedBytes > engine.maxBufferedBytes) {
@@ -419,11 +428,12 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     return this.#put(key, null)
   }
 
-  #put(key: Uint8Array, value: Uint8Array | null): undefined {
+  #put(key: Uint8Array, value: Uint8Array | null): MaybePromise<void> {
     this.#writable(key, value === null ? 0 : value.length)
     const physical = this.capability.key(key)
     const name = physical.latin1Slice()
-    this.#write(physical, name, value, this.writes?.entries.get(name)?.unchecked === true)
+    this.#write(physical, name, value, this.writes?.get(name)?.unchecked === true)
+    return this.writes!.relieve()
   }
 
   insert(key: Uint8Array, value: Uint8Array): MaybePromise<void> {
@@ -439,22 +449,32 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
       const key = this.capability.key(keys[i]!)
       const name = key.latin1Slice()
       entries[i] = { key, name }
-      const own = this.writes?.entries.get(name)
+      const own = this.writes?.get(name)
       if (own !== undefined ? own.value !== null : targets.has(name)) throw exists(keys[i]!)
       if (own === undefined) targets.set(name, this.#target(key, name))
     }
     const isLater = isAutocommit && !entries.some(({ name }) => this.#locks.has(name))
     if (isLater || targets.size === 0) {
       for (let i = 0; i < entries.length; i++) this.#insertOne(entries[i]!, values[i]!, isAutocommit)
-      return
+      return this.writes?.relieve()
     }
     const copies = values.map((value) => Buffer.from(value))
+    if (this.#locks.size >= this.engine.maxInsertLocks) return this.#insertUnlocked([...targets.values()], entries, copies)
     return this.#insertLocked([...targets.values()], entries, copies)
   }
 
-  #insertOne({ key, name }: { key: Buffer; name: string }, value: Uint8Array, isAutocommit: boolean): void {
-    const own = this.writes?.entries.get(name)
-    this.#write(key, name, value, own === undefined ? isAutocommit : own.unchecked)
+  #insertOne({ key, name }: { key: Buffer; name: string }, value: Uint8Array, isUnchecked: boolean): void {
+    const own = this.writes?.get(name)
+    this.#write(key, name, value, own === undefined ? isUnchecked : own.unchecked)
+  }
+
+  /** With many locks held, more keys are not locked: that they are new is seen now, and once more by the commit. */
+  async #insertUnlocked(targets: readonly LockTarget[], entries: { key: Buffer; name: string }[], values: Buffer[]): Promise<void> {
+    await this.#start()
+    const found = await this.#view().batchGet(targets.map(({ key }) => key))
+    for (const { key, name } of targets) if ((found.get(name) ?? null) !== null) throw exists(this.capability.user(key))
+    for (let i = 0; i < entries.length; i++) this.#insertOne(entries[i]!, values[i]!, !this.#locks.has(entries[i]!.name))
+    await this.writes!.relieve()
   }
 
   async #insertLocked(targets: LockTarget[], entries: { key: Buffer; name: string }[], values: Buffer[]): Promise<void> {
@@ -468,30 +488,21 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
       onlyExisting: false,
     })
     for (let i = 0; i < entries.length; i++) this.#insertOne(entries[i]!, values[i]!, false)
+    await this.writes!.relieve()
   }
 
   // Savepoints
 
   savepoint(): Savepoint {
-    this.#log ??= []
-    this.#savepoints.push({ log: this.#log.length, locks: this.#lockOrder.length })
+    this.#savepoints.push({ writes: this.writes?.mark() ?? 0, locks: this.#lockOrder.length })
     return (this.#savepoints.length - 1) as Savepoint
   }
 
   rollbackTo(savepoint: Savepoint): MaybePromise<void> {
     if (this.#ended) throw new KvError('closed', 'the transaction has ended')
-    const state = this.#savepoints[savepoint]!
+    const { writes, locks } = this.#savepoints[savepoint]!
     this.#savepoints.length = savepoint + 1
-    const log = this.#log!
-    const bytes = this.writes?.bytes ?? 0
-    while (log.length > state.log) {
-      const { name, before } = log.pop()!
-      if (before === undefined) this.writes?.remove(name)
-      else this.writes?.set(before)
-    }
-    this.engine.bufferedBytes += (this.writes?.bytes ?? 0) - bytes
-    if (this.#lockOrder.length === state.locks) return
-    return this.#releaseSince(state.locks)
+    return andThen(this.writes?.rollbackTo(writes), () => (this.#lockOrder.length === locks ? undefined : this.#releaseSince(locks)))
   }
 
   // The end
@@ -510,7 +521,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
 
   commit(options: CommitOptions = {}): MaybePromise<Timestamp | null> {
     this.#alive()
-    const isEmpty = this.writes === null || this.writes.entries.size === 0
+    const isEmpty = this.writes === null || this.writes.isEmpty
     if (isEmpty && this.#lockOrder.length === 0) {
       this.#finish()
       return null
@@ -523,24 +534,17 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     try {
       if (this.#startTs === 0n) await this.#start()
       const hasLocks = this.#lockOrder.length > 0
-      const mutations: Mutation[] = []
-      for (const name of this.writes!.sorted()) {
-        const entry = this.writes!.entries.get(name)
-        if (entry === undefined) continue
-        const mutation = this.#mutation(entry, hasLocks)
-        if (mutation !== null) mutations.push(mutation)
-      }
-      const names = this.writes!.entries
-      const rest = [...this.#locks.values()].filter(({ key, name }) => !names.has(name) && this.#primary?.equals(key) !== true)
+      const writes = this.writes!
+      await writes.settled()
+      const rest = [...this.#locks.values()].filter(
+        ({ key, name }) => this.#primary?.equals(key) !== true && writes.get(name) === undefined,
+      )
       if (this.#renewing !== null) await this.#renewing
       if (this.#lost !== null) throw this.#lost
       // A lost lock of a key that is written is found by its prewrite; of one that was only locked, by nothing but this.
       if (rest.length > 0 && performance.now() - this.#lockedAt > LOCKS_ARE_SAFE_MS) await this.#renew(rest)
-      if (hasLocks && !names.has(this.#primary!.latin1Slice())) {
-        mutations.push({ key: this.#primary!, op: Op.Lock, value: null, action: PessimisticAction.DO_PESSIMISTIC_CHECK })
-      }
-      const primary = this.#primary ?? mutations.find(({ op }) => op !== Op.CheckNotExists)?.key
-      if (primary === undefined) {
+      const mutations = this.#mutations(writes, hasLocks)
+      if (mutations === null) {
         this.#finish()
         return null
       }
@@ -549,11 +553,12 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
       if (maxCommitTs !== 0n && this.#startTs >= maxCommitTs) {
         throw new KvError('schemaChanged', 'the commit came too late for the schema it was made under', { retryable: true })
       }
+      // Written in files: the commit goes on with them after its answer, and closes them.
+      if (writes.isSpilled) this.writes = null
       const commitTs = await commitTransaction({
         engine: this.engine,
         capability: this.capability,
         startTs: this.#startTs,
-        primary,
         mutations,
         forUpdateTs: hasLocks ? later(this.#maxForUpdateTs, this.#startTs) : 0n,
         isLong: this.#options.autocommit !== true,
@@ -567,11 +572,21 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     } catch (error) {
       if (!(error instanceof KvError && error.kind === 'undetermined')) await this.#releaseAll()
       else this.#finish()
-      if (error instanceof KvError && error.kind === 'alreadyExists' && this.#options.autocommit === true) {
-        throw error.key === null ? error : exists(error.key, true)
+      if (error instanceof KvError && error.kind === 'alreadyExists') {
+        if (this.#options.autocommit === true) throw error.key === null ? error : exists(error.key, true)
+        throw new KvError('writeConflict', 'a key that was new has been inserted by another transaction', { retryable: true, cause: error })
       }
       throw error
     }
+  }
+
+  /** What the commit writes; null when that is nothing. */
+  #mutations(writes: WriteBuffer, hasLocks: boolean): Mutations | null {
+    const lockPrimary: Mutation | null =
+      hasLocks && writes.get(this.#primary!.latin1Slice()) === undefined
+        ? { key: this.#primary!, op: Op.Lock, value: null, action: PessimisticAction.DO_PESSIMISTIC_CHECK }
+        : null
+    return mutationsOf(writes, (entry) => this.#mutation(entry, hasLocks), this.#primary, lockPrimary)
   }
 
   #mutation(entry: WriteEntry, isPessimistic: boolean): Mutation | null {
@@ -580,7 +595,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
       ? PessimisticAction.SKIP_PESSIMISTIC_CHECK
       : this.#locks.has(name)
         ? PessimisticAction.DO_PESSIMISTIC_CHECK
-        : this.#options.autocommit === true
+        : this.#options.autocommit === true || unchecked
           ? PessimisticAction.DO_CONSTRAINT_CHECK
           : PessimisticAction.SKIP_PESSIMISTIC_CHECK
     if (!unchecked) return { key, op: value === null ? Op.Del : Op.Put, value, action }
@@ -612,9 +627,8 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     this.#locks.clear()
     this.#lockOrder.length = 0
     this.#primary = null
-    this.engine.bufferedBytes -= this.writes?.bytes ?? 0
+    this.writes?.close()
     this.writes = null
-    this.#log = null
     this.#savepoints = []
     this.#snapshot = null
   }
