@@ -147,7 +147,7 @@ export class ClientSession implements WireSession {
       held: null,
       heldAt: 0,
       state: 'ready',
-      plan: prepared.plan,
+      plan: prepared.plan === null ? null : this.#session.planning.forValues(prepared.plan, params),
     })
   }
 

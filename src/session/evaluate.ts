@@ -57,6 +57,7 @@ export function evaluateAll(session: Session, exprs: readonly Expr[]): MaybeProm
     catalogVersion: '',
     rowKeys: new Map(),
     shareable: false,
+    custom: null,
     idle: [],
   }
   const run = (execution: Awaited<ReturnType<typeof startExecution>>): MaybePromise<Datum[]> => {

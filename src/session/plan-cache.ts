@@ -8,6 +8,7 @@ import { LIMITS } from '../base/limits.ts'
 import { LruMap } from '../base/lru.ts'
 import type { RowShape } from '../pgwire/backend.ts'
 import type { ExecState, Operator } from '../sql/executor/operator.ts'
+import type { ParsedStatement } from '../sql/parser/parse.ts'
 import type { PlannedStatement } from '../sql/planner/plan.ts'
 
 /** A plan compiled over a state of its own. */
@@ -15,6 +16,17 @@ export interface Compiled {
   readonly state: ExecState
   readonly root: Operator
 }
+
+/** plan_cache_mode = auto: a few executions are planned for their values; then the plan for all values serves where it promises as much. */
+export interface CustomPlans {
+  readonly statement: ParsedStatement
+  made: number
+  /** Of those made, planning included. */
+  cost: number
+}
+
+/** So many are made before the plan for all values gets its chance. */
+export const CUSTOM_PLANS = 5
 
 export interface PlanEntry {
   readonly planned: PlannedStatement
@@ -26,6 +38,8 @@ export interface PlanEntry {
   readonly rowKeys: ReadonlyMap<Oid, number>
   /** May serve other statements of the same text under the same catalogue version: nothing in it is true of this moment only. */
   readonly shareable: boolean
+  /** Where the parameters' values may ask for another plan: what it takes to make one, and how those made so far turned out. */
+  readonly custom: CustomPlans | null
   readonly idle: Compiled[]
 }
 

@@ -34,7 +34,7 @@ import { findBuiltinType } from '../sql/types/registry.ts'
 import type { TypeSupport } from '../sql/types/type.ts'
 import type { Transaction } from '../storage/store.ts'
 import { watchClock } from './analysis-eval.ts'
-import { type Compiled, PlanCache, type PlanEntry } from './plan-cache.ts'
+import { type Compiled, CUSTOM_PLANS, PlanCache, type PlanEntry } from './plan-cache.ts'
 import type { Portal, PreparedStatement } from './prepared.ts'
 import { resolveSearchPath, type SearchPath } from './search-path.ts'
 import type { Session } from './session.ts'
@@ -66,12 +66,16 @@ function innerQuery(statement: ParsedStatement): ParsedStatement | null {
   return { ...statement, node: inner, text: `inner\0${statement.text}` }
 }
 
+/** What a millisecond of planning is worth in the planner's own unit. */
+const COST_PER_MS = 9
+
 const EXPLAINABLE: ReadonlySet<string> = new Set(['SelectStmt', 'InsertStmt', 'UpdateStmt', 'DeleteStmt', 'MergeStmt'])
 
 const NO_ROW_KEYS: ReadonlyMap<Oid, number> = new Map()
 
 /** A statement bound to one version of the catalogue. */
 interface Bound {
+  readonly statement: ParsedStatement
   readonly context: AnalyzeContext
   readonly version: string
   readonly analyzed: Query
@@ -264,15 +268,22 @@ export class Planning {
     const { version } = context.catalog
     const analyzed = analyzeStatement(statement.node!, context)
     const { query, rowKeys } = cursor ? withRowKeys(analyzed, context.catalog) : { query: analyzed, rowKeys: NO_ROW_KEYS }
-    return { context, version, analyzed, query, rowKeys, usedClock: watched.usedClock }
+    return { statement, context, version, analyzed, query, rowKeys, usedClock: watched.usedClock }
   }
 
   /** Null when the catalogue has changed since the statement was bound to it. */
-  #planned({ context, version, analyzed, query, rowKeys, usedClock }: Bound, paramValues: readonly Datum[] | null): PlanEntry | null {
+  #planned(
+    { statement, context, version, analyzed, query, rowKeys, usedClock }: Bound,
+    paramValues: readonly Datum[] | null,
+  ): PlanEntry | null {
     if (context.catalog.version !== version) return null
     const planned = planStatement(query, {
       catalog: context.catalog,
-      evaluate: constantEvaluator({ ...this.execState(this.#session.block.txn!), catalog: context.catalog }),
+      evaluate: constantEvaluator({
+        ...this.execState(this.#session.block.txn!),
+        catalog: context.catalog,
+        params: paramValues ?? [],
+      }),
       statistics: statisticsSource(context.catalog, (type) => this.supportOf(type), this.#session.context),
       paramValues,
       stored: this.readStored,
@@ -287,8 +298,30 @@ export class Planning {
       catalogVersion: version,
       rowKeys,
       shareable: !usedClock(),
+      custom: planned.valuesMatter && context.params.types.length > 0 ? { statement, made: 0, cost: 0 } : null,
       idle: [],
     }
+  }
+
+  /** The plan to run with these values: the entry's own, or one made for them where that may be a better one. // hot */
+  forValues(entry: PlanEntry, params: readonly Datum[]): PlanEntry {
+    const { custom } = entry
+    if (custom === null) return entry
+    const mode = this.#session.settings.get('plan_cache_mode')
+    if (mode === 'force_generic_plan') return entry
+    const generic = entry.planned.plan.totalCost
+    if (mode !== 'force_custom_plan' && custom.made >= CUSTOM_PLANS && generic < custom.cost / custom.made) return entry
+    const started = performance.now()
+    const made = withCatalog(() => this.#planned(this.#bind(custom.statement, entry.parameterTypes, false), params))
+    if (made === null) return entry
+    if (made instanceof Promise) {
+      // What has to be fetched first is there the next time.
+      made.catch(() => undefined)
+      return entry
+    }
+    custom.made++
+    custom.cost += made.planned.plan.totalCost + (performance.now() - started) * COST_PER_MS
+    return made
   }
 
   columns(output: readonly TargetEntry[]): ResultColumn[] {
@@ -347,7 +380,7 @@ export class Planning {
         }
       }
     }
-    return { entry, params }
+    return { entry: this.forValues(entry, params), params }
   }
 
   /** Only what is in the cache, or can be made without waiting; whatever goes wrong is told by the text itself. */

@@ -73,7 +73,7 @@ export function runExecute(
   }
   return andThen(session.planning.current(prepared), () =>
     andThen(executeParameters(session, statement, prepared, node.params ?? []), (values) =>
-      runPlanned(session, prepared.plan!, values, sink, alone),
+      runPlanned(session, session.planning.forValues(prepared.plan!, values), values, sink, alone),
     ),
   )
 }

@@ -35,5 +35,9 @@ export interface JoinProblem {
   /** Range table index → bit. */
   readonly bitOf: ReadonlyMap<number, Relids>
   readonly ecs: Equivalences
+  /** Conditions derived from another one and counted for themselves. */
+  readonly implied: Map<Expr, readonly Expr[]>
+  /** Keys of orders that somebody may ask for: of ORDER BY, groups, windows, and what relations are joined by. */
+  readonly usefulKeys: Set<string>
   relids(expr: Expr): Relids
 }

@@ -9,7 +9,7 @@ import type { BaseRel, JoinProblem } from './base-rel.ts'
 import { makeRoot, type Root } from './context.ts'
 import { COST, DEFAULTS } from './cost.ts'
 import { planCtes } from './ctes.ts'
-import { type EcMember, type EquivalenceClass, Equivalences } from './equivalence.ts'
+import { type EcMember, type EquivalenceClass, Equivalences, equalityFamily } from './equivalence.ts'
 import { exprKey, makeAnd, mapExprDeep, mapTargets, type QueryMapper, some, splitAnd } from './expr-tree.ts'
 import { groupRows } from './group-rows.ts'
 import { mapTree, type TreeFrom, treeRels } from './join-tree.ts'
@@ -23,6 +23,8 @@ import { tablePaths } from './paths/scan.ts'
 import type { Plan } from './plan.ts'
 import { isSeveral, NO_RELS, overlap, type Relids } from './relids.ts'
 import { correlateQuery, outerParams } from './rewrite/correlate.ts'
+import { derivedQuals } from './rewrite/derive-quals.ts'
+import { splitConditions } from './rewrite/factor-or.ts'
 import { foldConstants } from './rewrite/fold-constants.ts'
 import { inlineCtes } from './rewrite/inline-ctes.ts'
 import type { Level } from './rewrite/level.ts'
@@ -161,7 +163,7 @@ function searchJoins(
     return set
   }
   const ecs = new Equivalences(root.catalog)
-  const parts = deconstruct(tree, bitOf, relids)
+  const parts = deconstruct(tree, bitOf, relids, (qual) => splitConditions(qual, root.catalog))
   for (const mark of query.rowMarks) {
     const bit = bitOf.get(mark.rti) ?? NO_RELS
     const nullable = parts.joins.some(
@@ -180,7 +182,7 @@ function searchJoins(
   const outside = level.substitute === null ? extraTargets : extraTargets.map((expr) => mapExprDeep(expr, 0, level.substitute!))
   const needed = neededColumns([...exprs, ...outside, ...parts.joins.flatMap((join) => join.quals)], level)
   const rels: BaseRel[] = []
-  const problem: JoinProblem = { root, rels, bitOf, ecs, relids }
+  const problem: JoinProblem = { root, rels, bitOf, ecs, relids, implied: new Map(), usefulKeys: new Set() }
   const single = rtis.length === 0
   // Below an outer join a condition on nothing still belongs to its side.
   const oneTime = parts.quals
@@ -198,10 +200,12 @@ function searchJoins(
       substitute: level.substitute,
     }
   }
-  const quals = equivalent(parts, problem)
+  const given = equivalent(parts, problem)
   for (const rti of rtis) {
     rels.push(makeRel(root, level.rtable[rti - 1]!, rti, bitOf.get(rti)!, needed.get(rti) ?? new Set()))
   }
+  const quals = [...given, ...derivedQuals(given, parts, problem)]
+  noteUsefulKeys(problem, query, parts)
   const search: Deconstructed = {
     joins: parts.joins,
     quals: distribute(
@@ -227,6 +231,21 @@ function searchJoins(
     special: parts.joins,
     substitute: level.substitute,
   }
+}
+
+function noteUsefulKeys({ usefulKeys, ecs }: JoinProblem, query: Query, parts: Deconstructed): void {
+  const clauses = [
+    ...query.sortClause,
+    ...query.groupClause,
+    ...query.distinctClause,
+    ...query.windowClause.flatMap((window) => [...window.partition, ...window.order]),
+  ]
+  for (const item of orderItems(clauses, query.targetList, ecs)) usefulKeys.add(item.pathKey.key)
+  for (const qual of [...parts.quals.map((placed) => placed.expr), ...parts.joins.flatMap((join) => join.quals)]) {
+    if (qual.kind === 'OpExpr' && qual.args.length === 2 && equalityFamily(qual.opNo) !== 0)
+      for (const arg of qual.args) usefulKeys.add(ecs.orderKey(arg))
+  }
+  for (const ec of ecs.classes) if (ec.members.filter((member) => member.relids !== NO_RELS).length > 1) usefulKeys.add(ec.id)
 }
 
 /** attnos by range table index that any expression uses, sub-selects and lateral references included. */

@@ -24,6 +24,13 @@ function strategyOf(opNo: number): number {
 }
 
 export function selectivity(qual: Expr, problem: JoinProblem): number {
+  const implied = problem.implied.get(qual)
+  if (implied === undefined) return ownSelectivity(qual, problem)
+  const counted = implied.reduce((pass, one) => pass * ownSelectivity(one, problem), 1)
+  return counted > 0 ? clamp(ownSelectivity(qual, problem) / counted) : 1
+}
+
+function ownSelectivity(qual: Expr, problem: JoinProblem): number {
   switch (qual.kind) {
     case 'Const':
       return qual.value === true ? 1 : 0

@@ -2,7 +2,6 @@
 // that must be joined before it may be checked.
 
 import type { Expr } from '../../analyzer/expr.ts'
-import { splitAnd } from '../expr-tree.ts'
 import type { TreeNode } from '../join-tree.ts'
 import { contains, NO_RELS, overlap, type Relids } from '../relids.ts'
 
@@ -56,7 +55,12 @@ export function withOuterJoins(rels: Relids, joins: readonly SpecialJoin[]): Rel
   return required
 }
 
-export function deconstruct(tree: TreeNode, bitOf: ReadonlyMap<number, Relids>, relidsOf: (expr: Expr) => Relids): Deconstructed {
+export function deconstruct(
+  tree: TreeNode,
+  bitOf: ReadonlyMap<number, Relids>,
+  relidsOf: (expr: Expr) => Relids,
+  split: (qual: Expr) => Expr[],
+): Deconstructed {
   const joins: SpecialJoin[] = []
   const quals: Qual[] = []
 
@@ -75,7 +79,7 @@ export function deconstruct(tree: TreeNode, bitOf: ReadonlyMap<number, Relids>, 
     if (node.kind === 'from') {
       const parts = node.items.map((item) => walk(item, below))
       const part: Part = { rels: parts.reduce((all, p) => all | p.rels, NO_RELS), joins: parts.flatMap((p) => p.joins) }
-      for (const qual of node.quals.flatMap((q) => splitAnd(q))) {
+      for (const qual of node.quals.flatMap(split)) {
         if (qual.kind === 'Const' && qual.value === true) continue
         place(qual, part, below)
       }
@@ -85,7 +89,7 @@ export function deconstruct(tree: TreeNode, bitOf: ReadonlyMap<number, Relids>, 
     const right = walk(node.right, true)
     const own: Expr[] = []
     let used = NO_RELS
-    for (const qual of node.quals.flatMap((q) => splitAnd(q))) {
+    for (const qual of node.quals.flatMap(split)) {
       if (qual.kind === 'Const' && qual.value === true) continue
       const rels = relidsOf(qual)
       // Of the right side alone: a restriction below the join, unless rows there must survive (full).

@@ -24,6 +24,7 @@ const BUSHY_LIMIT = 8
 const DYNAMIC_LIMIT = 11
 /** Paths kept per set: cheapest ones first. */
 const PATHS_PER_REL = 6
+const ORDERS_PER_REL = 8
 
 interface Match {
   readonly join: SpecialJoin | null
@@ -56,6 +57,19 @@ interface JoinPair {
   readonly b: Relids
   readonly connected: boolean
   rows: number | null | undefined
+}
+
+/** The cheapest paths, and of each order that may save a sort the cheapest. */
+function keepBest(paths: Path[]): void {
+  paths.sort((x, y) => x.total - y.total)
+  const orders = new Set<string>()
+  const kept = paths.filter((path, i) => {
+    const order = path.order.map((key) => `${key.key} ${key.descending} ${key.nullsFirst}`).join()
+    const isNew = path.order.length > 0 && orders.size < ORDERS_PER_REL && !orders.has(order)
+    if (isNew) orders.add(order)
+    return isNew || i < PATHS_PER_REL
+  })
+  paths.splice(0, paths.length, ...kept)
 }
 
 export class JoinSearch {
@@ -239,10 +253,7 @@ export class JoinSearch {
     if (type === 'inner') this.#addPaths(rel, { ...step, left: right, right: left })
     else if (type === 'left') this.#addPaths(rel, { ...step, type: 'right', left: right, right: left })
     if (rel.paths.length === 0) return false
-    if (rel.paths.length > PATHS_PER_REL) {
-      rel.paths.sort((x, y) => x.total - y.total)
-      rel.paths.length = PATHS_PER_REL
-    }
+    if (rel.paths.length > PATHS_PER_REL) keepBest(rel.paths)
     this.#memo.set(mask, rel)
     return true
   }

@@ -7,7 +7,18 @@ import { COST } from '../cost.ts'
 import { equalityFamily } from '../equivalence.ts'
 import { isSubPlanExpr, some } from '../expr-tree.ts'
 import { type IndexClause, indexClauses, indexUsable, matchIndex, predicateImplied } from '../paths/index-match.ts'
-import { collectAtoms, common, orderSatisfies, overInput, type Path, type PathKey, passThrough, Slots, targetList } from '../paths/path.ts'
+import {
+  collectAtoms,
+  common,
+  commonOrder,
+  orderSatisfies,
+  overInput,
+  type Path,
+  type PathKey,
+  passThrough,
+  Slots,
+  targetList,
+} from '../paths/path.ts'
 import { indexKeys, overScan } from '../paths/scan.ts'
 import { INNER_VAR, OUTER_VAR, type Plan, type PlanJoinType, type SortKey } from '../plan.ts'
 import { contains, NO_RELS, overlap, type Relids } from '../relids.ts'
@@ -162,6 +173,9 @@ export function mergeJoinPath(step: JoinStep, left: Path, right: Path, problem: 
     exprs.map((expr) => ({ key: problem.ecs.orderKey(expr), descending: false, nullsFirst: false }))
   const leftOrder = order(pairs.map((pair) => pair.left))
   const rightOrder = order(pairs.map((pair) => pair.right))
+  // Sorting both sides to merge them is what a hash join saves.
+  const isPresorted = commonOrder(left.order, leftOrder) > 0 || commonOrder(right.order, rightOrder) > 0
+  if (!isPresorted && step.type !== 'full') return null
   const sortKey = (side: 'left' | 'right') => (i: number, slot: number) => mergeSortKey(pairs[i]!, pairs[i]![side], slot)
   const sortedLeft = sortedBy(
     left,

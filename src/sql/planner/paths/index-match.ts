@@ -9,7 +9,9 @@ import type { BaseRel, JoinProblem } from '../base-rel.ts'
 import { exprKey, mapExprDeep, splitAnd, stripRelabel } from '../expr-tree.ts'
 import type { IndexCondition } from '../plan.ts'
 import { contains, type Relids } from '../relids.ts'
+import { foldConstants } from '../rewrite/fold-constants.ts'
 import { isVolatile, strictVars } from '../volatility.ts'
+import { datetimeClause } from './datetime-clauses.ts'
 
 /** One way to read a qual: `key` (an indexable expression of the relation) against a value that is constant during a scan. */
 export interface IndexClause {
@@ -58,7 +60,18 @@ export function indexClauses(qual: Expr, rel: BaseRel, problem: JoinProblem, out
         if (!own(key) || !constant(value)) return
         for (const amop of amopsByOperator(opNo)) {
           if (amop.amopmethod !== ACCESS_METHOD.btree || amop.amoppurpose !== 's') continue
-          if (!keyComparable(amop.amoplefttype, amop.amoprighttype)) continue
+          if (!keyComparable(amop.amoplefttype, amop.amoprighttype)) {
+            const clause = datetimeClause(OPS[amop.amopstrategy]!, amop.amoplefttype, amop.amoprighttype, value)
+            if (clause !== null)
+              clauses.push({
+                qual,
+                key: keyOf(key),
+                family: amop.amopfamily,
+                ...clause,
+                value: foldConstants(clause.value, problem.root.glob),
+              })
+            continue
+          }
           clauses.push({ qual, key: keyOf(key), op: OPS[amop.amopstrategy]!, family: amop.amopfamily, value, lossy: false })
         }
       }

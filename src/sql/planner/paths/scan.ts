@@ -11,6 +11,7 @@ import { CTID_ATTNO, type Plan, SCAN_VAR } from '../plan.ts'
 import { NO_RELS } from '../relids.ts'
 import { arrayLength, conjunction } from '../selectivity.ts'
 import { type IndexClause, indexClauses, indexColumnExpr, indexUsable, matchIndex, predicateImplied } from './index-match.ts'
+import { orPaths } from './or-scan.ts'
 import { addPath, common, type Path, type PathKey, targetList, UNORDERED } from './path.ts'
 
 const TID = 27
@@ -65,12 +66,13 @@ export function indexKeys(index: IndexDescriptor, rel: BaseRel, problem: JoinPro
   return index.columns.map((_, column) => exprKey(indexColumnExpr(index, column, rel, problem)))
 }
 
-/** The order of an index's entries from column `from` on. */
+/** The order of an index's entries from column `from` on, as far as it is of use. */
 export function indexOrder(index: IndexDescriptor, rel: BaseRel, problem: JoinProblem, from: number, backward: boolean): PathKey[] {
   const order: PathKey[] = []
   for (let i = from; i < index.columns.length; i++) {
     const column = index.columns[i]!
     const key = problem.ecs.orderKey(indexColumnExpr(index, i, rel, problem))
+    if (!problem.usefulKeys.has(key)) break
     order.push({ key, descending: column.descending !== backward, nullsFirst: column.nullsFirst !== backward })
   }
   return order
@@ -121,6 +123,13 @@ export function tablePaths(rel: BaseRel, problem: JoinProblem): void {
     }
     addPath(rel.paths, path)
   }
+  otherPaths(rel, problem)
+  if (!quals.some((qual) => qual.kind === 'CurrentOfExpr')) orPaths(rel, problem, (part) => otherPaths(part, problem))
+}
+
+/** All but the sequential scan. */
+function otherPaths(rel: BaseRel, problem: JoinProblem): void {
+  const { quals } = rel
   const clauses = quals.flatMap((qual) => indexClauses(qual, rel, problem, NO_RELS))
   tidPath(rel, clauses)
   if (quals.some((qual) => qual.kind === 'CurrentOfExpr')) return
@@ -186,7 +195,9 @@ function indexPaths(index: IndexDescriptor, rel: BaseRel, problem: JoinProblem, 
   const ranges = match.conditions.reduce((n, condition) => (condition.op === 'any' ? n * arrayLength(condition.value!) : n), 1)
   const perRow = (covered ? COST.indexTuple : index.primary ? COST.scanTuple : COST.indexTuple + COST.get) + rest.length * COST.operator
   const total = COST.request * Math.min(ranges, 100) + entries * perRow
-  for (const backward of [false, true]) {
+  const isOrdered = indexOrder(index, rel, problem, match.equalColumns, false).length > 0
+  if (match.conditions.length === 0 && !isOrdered && !covered) return
+  for (const backward of isOrdered ? [false, true] : [false]) {
     addPath(rel.paths, {
       rows: rel.rows,
       startup: COST.request,
