@@ -220,3 +220,8 @@ export interface TypeDescriptor {
         readonly checks: readonly { readonly oid: Oid; readonly name: string; readonly expr: StoredNode; readonly validated: boolean }[]
       }
 }
+
+/** One of a relation's or column's `name=value` options. */
+export function optionValue(options: readonly string[] | null, name: string): string | null {
+  return options?.find((option) => option.startsWith(`${name}=`))?.slice(name.length + 1) ?? null
+}

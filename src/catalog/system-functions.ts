@@ -29,6 +29,7 @@ import { privilegeFunctions } from './privilege-functions.ts'
 import { DATABASE_OID, PG_CATALOG_NAMESPACE } from './records.ts'
 import { statisticsFunctions } from './statistics-functions.ts'
 import { outRow, type SystemFunction } from './system-function.ts'
+import type { TableActivity } from './table-activity.ts'
 import { typeText } from './type-names.ts'
 import { isRelationVisible, procVisible } from './visibility.ts'
 
@@ -56,10 +57,15 @@ function relationBytes(snapshot: ReaderSnapshot, oid: Oid, indexes: 'without' | 
   return indexes === 'without' ? own : indexes === 'only' ? own * secondary : own * (1 + secondary)
 }
 
-export function catalogFunctions(context: EvalContext, snapshotOf: () => ReaderSnapshot, deparser: Deparser): Map<string, SystemFunction> {
+export function catalogFunctions(
+  context: EvalContext,
+  snapshotOf: () => ReaderSnapshot,
+  deparser: Deparser,
+  activity: TableActivity,
+): Map<string, SystemFunction> {
   const source = (): DefinitionSource => ({ snapshot: snapshotOf(), searchPath: context.session.searchPath(true), deparser })
   const map = new Map<string, SystemFunction>([
-    ...statisticsFunctions(snapshotOf),
+    ...statisticsFunctions(snapshotOf, activity),
     ...privilegeFunctions(snapshotOf),
     ...informationSchemaFunctions(snapshotOf),
     ...enumFunctions(snapshotOf),

@@ -69,6 +69,7 @@ const schema = v.strictObject({
   FAILED_LOGIN_DELAY_MS: between(0, 60_000),
   SHUTDOWN_GRACE_MS: between(0, 3_600_000),
   SLOW_STATEMENT_MS: between(0, 86_400_000),
+  AUTO_ANALYZE_INTERVAL_MS: between(0, 86_400_000),
 })
 
 type Settings = v.InferOutput<typeof schema>
@@ -102,6 +103,7 @@ export interface Config {
   readonly failedLoginDelayMs: number
   readonly shutdownGraceMs: number
   readonly slowStatementMs: number
+  readonly autoAnalyzeIntervalMs: number
 }
 
 export interface ConfigSources {
@@ -178,6 +180,7 @@ function toConfig(s: Settings): Config {
     failedLoginDelayMs: s.FAILED_LOGIN_DELAY_MS,
     shutdownGraceMs: s.SHUTDOWN_GRACE_MS,
     slowStatementMs: s.SLOW_STATEMENT_MS,
+    autoAnalyzeIntervalMs: s.AUTO_ANALYZE_INTERVAL_MS,
   }
 }
 

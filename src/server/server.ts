@@ -21,6 +21,7 @@ import type { Keyspace, KeyspaceMeta, Store } from '../storage/store.ts'
 import { TenantDirectory } from '../tenancy/directory.ts'
 import { TenantLifecycle } from '../tenancy/lifecycle.ts'
 import { SYSTEM_TENANT } from '../tenancy/tenant.ts'
+import { startAutoanalyze } from './autoanalyze.ts'
 import { startCleanup } from './cleanup.ts'
 import type { Config } from './config.ts'
 import { withinLimit } from './connection-limits.ts'
@@ -90,6 +91,8 @@ export async function openEngine(config: Config, log: Logger, metrics: Metrics):
       maxAutoCreated: LIMITS.autoCreatedKeyspaces,
     })
     const cleanup = startCleanup(() => keyspaces.contexts(), log)
+    const autoanalyze =
+      config.autoAnalyzeIntervalMs === 0 ? null : startAutoanalyze(() => keyspaces.contexts(), services, config.autoAnalyzeIntervalMs, log)
     metrics.cache('keyspace_contexts', () => keyspaces.size)
     let closing = false
     const stopWatching = store.capabilities.multiNode ? watchTenants(lifecycle.directory, keyspaces, log) : () => {}
@@ -113,6 +116,7 @@ export async function openEngine(config: Config, log: Logger, metrics: Metrics):
       async close() {
         closing = true
         stopWatching()
+        await autoanalyze?.stop()
         await cleanup.stop()
         await mail?.close()
         await keyspaces.close()

@@ -5,6 +5,7 @@ import type { Oid } from '../base/ids.ts'
 import type { RelationDescriptor } from '../catalog/descriptors.ts'
 import { objectKey } from '../catalog/keys.ts'
 import { checkPermissions } from '../catalog/privileges.ts'
+import { liveRows } from '../catalog/table-activity.ts'
 import { rewriteQuery } from '../sql/analyzer/rewrite.ts'
 import type { DataPort } from '../sql/commands/context.ts'
 import { analyzeTable } from '../sql/executor/analyze.ts'
@@ -89,7 +90,13 @@ export function makeDataPort(session: Session, statement: ParsedStatement, txn: 
       return insertPlan(planned.plan, columns.slice(0, planned.output.length), into.oid, cx)
     },
     isEmpty: (table) => isEmpty(table, compilation()),
-    analyze: (table, request) => analyzeTable(table, request, compilation()),
+    async analyze(table, request) {
+      const { id, relTuples } = table.table!
+      const known = relTuples < 0 ? null : liveRows(relTuples, session.keyspace.activity.of(id))
+      const found = await analyzeTable(table, { ...request, knownRows: known }, compilation())
+      session.pendingActivity.noteAnalyzed(id)
+      return found
+    },
     resetSequence: (counterId, lastValue, isCalled) => sequences.initialize(counterId, { lastValue: BigInt(lastValue), isCalled }),
     async sequenceState(counterId) {
       const state = await sequences.stored(counterId)

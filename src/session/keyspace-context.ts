@@ -7,6 +7,7 @@ import { deadlockDetected, ObjectLocks } from '../catalog/object-locks.ts'
 import type { GateKeepers } from '../catalog/relation-gates.ts'
 import { SharedVersions } from '../catalog/shared-versions.ts'
 import { CatalogSpace } from '../catalog/space.ts'
+import { TableActivity } from '../catalog/table-activity.ts'
 import type { TemporaryCatalog } from '../catalog/temporary.ts'
 import { Sequences } from '../storage/rows/sequences.ts'
 import type { Keyspace, StoreCapabilities } from '../storage/store.ts'
@@ -33,6 +34,7 @@ export class KeyspaceContext {
   readonly plans = new PlanCache()
   readonly sessions = new SessionRegistry()
   readonly locks = new ObjectLocks()
+  readonly activity = new TableActivity()
   /** Temporary objects of the sessions that have some. */
   readonly temporary = new Set<TemporaryCatalog>()
   /** How relation locks reach other nodes; null where there are none. */

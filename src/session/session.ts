@@ -11,6 +11,7 @@ import { SQLSTATE } from '../base/sqlstate.ts'
 import { objectKey } from '../catalog/keys.ts'
 import { LOCK, lockHolder, type RelationLockMode } from '../catalog/object-locks.ts'
 import { GateHold, type GateKeepers } from '../catalog/relation-gates.ts'
+import { PendingActivity } from '../catalog/table-activity.ts'
 import { TemporaryCatalog } from '../catalog/temporary.ts'
 import { CatalogTransaction } from '../catalog/transaction.ts'
 import type { Client, RowShape } from '../pgwire/backend.ts'
@@ -66,6 +67,7 @@ export class Session {
   readonly advisory: AdvisoryLocks
   readonly notifications: SessionNotifications
   readonly storeServices: SessionStoreServices
+  readonly pendingActivity = new PendingActivity()
   readonly timers: Timers
   readonly statements = new Map<string, PreparedStatement>()
   /** The role whose privileges count (SET ROLE), the session's, and the one that logged in. */
@@ -202,6 +204,7 @@ export class Session {
       this.gateHold = null
       this.services.background(gateHold.open(committed))
     }
+    this.pendingActivity.settle(this.keyspace.activity, committed)
     this.advisory.transactionEnds()
     this.notifications.transactionEnds(committed)
     this.services.transactionEnded(this, committed)

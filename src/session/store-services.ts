@@ -26,6 +26,11 @@ export class SessionStoreServices implements StoreServices {
     return this.#session.lockTimeoutMs
   }
 
+  // hot
+  rowsChanged(table: TableId, inserted: number, updated: number, deleted: number): void {
+    this.#session.pendingActivity.note(table, inserted, updated, deleted)
+  }
+
   rowIds(table: TableId, count: number): MaybePromise<readonly number[]> {
     return this.#session.keyspace.sequences.rowIds(table, count)
   }

@@ -169,7 +169,7 @@ export function systemFunctions(session: Session): ReadonlyMap<string, SystemFun
     ...advisoryFunctions(session),
   }
   return new Map([
-    ...catalogFunctions(session.context, () => session.planning.snapshot(), sessionDeparser(session)),
+    ...catalogFunctions(session.context, () => session.planning.snapshot(), sessionDeparser(session), session.keyspace.activity),
     ...Object.entries(own),
   ])
 }

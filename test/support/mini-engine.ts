@@ -10,21 +10,25 @@ import { indexId, type Oid, tableId } from '../../src/base/ids.ts'
 import { MemoryAccount } from '../../src/base/memory.ts'
 import { ReaderSnapshot } from '../../src/catalog/catalog-snapshot.ts'
 import type { ColumnDescriptor, ConstraintDescriptor, IndexDescriptor, RelationDescriptor } from '../../src/catalog/descriptors.ts'
-import { nameKey, objectKey } from '../../src/catalog/keys.ts'
+import { nameKey, objectKey, statisticsKey } from '../../src/catalog/keys.ts'
 import { EMPTY_TABLE, newColumn } from '../../src/catalog/new-descriptors.ts'
 import type { CatalogValue } from '../../src/catalog/records.ts'
+import { noStatistics } from '../../src/catalog/statistics.ts'
 import { analyzeStatement } from '../../src/sql/analyzer/analyze.ts'
 import { type AnalyzeContext, paramTypes } from '../../src/sql/analyzer/context.ts'
 import { analyzeExpression } from '../../src/sql/analyzer/expression.ts'
 import { writeStoredExpr } from '../../src/sql/analyzer/stored.ts'
 import { defaultOpclass } from '../../src/sql/builtin/pg-index.ts'
 import { typesByName } from '../../src/sql/builtin/pg-type.ts'
+import { type AnalyzedTable, analyzeTable } from '../../src/sql/executor/analyze.ts'
 import { compilePlan, makeCompilation } from '../../src/sql/executor/compile.ts'
+import { constantEvaluator } from '../../src/sql/executor/evaluate.ts'
 import type { ExecState } from '../../src/sql/executor/operator.ts'
 import type { DeferredCheck } from '../../src/sql/executor/store-services.ts'
 import { loadParser, parse } from '../../src/sql/parser/parse.ts'
 import type { Plan, PlannedStatement } from '../../src/sql/planner/plan.ts'
 import { planStatement } from '../../src/sql/planner/planner.ts'
+import { statisticsSource } from '../../src/sql/planner/statistics.ts'
 import { TEXT_IO } from '../../src/sql/types/define.ts'
 import type { EvalContext } from '../../src/sql/types/eval-context.ts'
 import { builtinTypeSupport } from '../../src/sql/types/registry.ts'
@@ -289,9 +293,27 @@ export class MiniEngine {
     return this.#keyspace.begin({ isolation })
   }
 
-  plan(sql: string, params: readonly Oid[] = []): PlannedStatement {
+  /** `paramValues`: what the plan is to be good for. */
+  plan(sql: string, params: readonly Oid[] = [], paramValues: readonly Datum[] | null = null): PlannedStatement {
     const query = analyzeStatement(parse(sql)[0]!.node!, this.#analyzeContext(params))
-    return planStatement(query, { catalog: this.snapshot, evaluate: null, statistics: null })
+    return planStatement(query, {
+      catalog: this.snapshot,
+      evaluate: constantEvaluator(this.#state(this.begin(), paramValues ?? [])),
+      statistics: statisticsSource(this.snapshot, builtinTypeSupport, this.context),
+      paramValues,
+    })
+  }
+
+  /** ANALYZE. */
+  async analyze(name: string, target = 100): Promise<AnalyzedTable> {
+    const table = this.relation(name)
+    const txn = this.begin()
+    const found = await analyzeTable(table, { attnums: null, target, knownRows: null }, makeCompilation(this.#state(txn, [])))
+    await txn.rollback()
+    this.#put({ ...table, table: { ...table.table!, relTuples: found.rows } })
+    const { columns, expressions } = found
+    this.#records.set(statisticsKey(table.oid), { ...noStatistics(table.oid), columns, expressions })
+    return found
   }
 
   #state(txn: Transaction, params: readonly Datum[]): ExecState {
@@ -309,6 +331,7 @@ export class MiniEngine {
         capabilities: this.#store.capabilities,
         autocommit: false,
         lockTimeoutMs: 5000,
+        rowsChanged: () => undefined,
         rowIds: (table, count) => this.#sequences.rowIds(table, count),
         readNow: () => this.begin(),
         virtualRelation: () => null,

@@ -62,7 +62,7 @@ export interface DataPort {
   insertQuery(query: Query, into: RelationDescriptor): Promise<number>
   isEmpty(table: RelationDescriptor): Promise<boolean>
   /** What a sample of the rows tells of their number and their values. */
-  analyze(table: RelationDescriptor, request: AnalyzeRequest): Promise<AnalyzedTable>
+  analyze(table: RelationDescriptor, request: Omit<AnalyzeRequest, 'knownRows'>): Promise<AnalyzedTable>
   /** First value of a new or restarted sequence's counter (transactional: a fresh counter id). */
   resetSequence(counterId: number, lastValue: string, isCalled: boolean): Promise<void>
   /** Where the sequence stands, null = never used. */

@@ -3,8 +3,10 @@
 import type { Datum, Row } from '../../base/datum.ts'
 import type { Oid } from '../../base/ids.ts'
 import { LIMITS } from '../../base/limits.ts'
+
 import { makeSlicer } from '../../base/slicer.ts'
-import type { IndexDescriptor, RelationDescriptor } from '../../catalog/descriptors.ts'
+import { type IndexDescriptor, optionValue, type RelationDescriptor } from '../../catalog/descriptors.ts'
+
 import type { ColumnStatistics } from '../../catalog/statistics.ts'
 import { ArrayDatum } from '../types/array.ts'
 import { utf8Length } from '../types/chars.ts'
@@ -29,6 +31,8 @@ export interface AnalyzeRequest {
   readonly attnums: readonly number[] | null
   /** default_statistics_target. */
   readonly target: number
+  /** How many rows there are, as far as that has been counted already; null = not known. */
+  readonly knownRows: number | null
 }
 
 export interface AnalyzedTable {
@@ -72,7 +76,13 @@ export async function analyzeTable(table: RelationDescriptor, request: AnalyzeRe
           .filter((column) => subjects.length > 0 && !column.dropped && (request.attnums?.includes(column.attnum) ?? true))
           .map((column) => column.attnum - 1)
   const target = subjects.reduce((most, subject) => Math.max(most, subject.target), 1)
-  const sample = await sampleTable(accessOf(table, cx), wanted, Math.min(ROWS_PER_TARGET * target, LIMITS.sampleRows), cx)
+  const sample = await sampleTable(
+    accessOf(table, cx),
+    wanted,
+    Math.min(ROWS_PER_TARGET * target, LIMITS.sampleRows),
+    request.knownRows,
+    cx,
+  )
   const slicer = makeSlicer(cx.state)
   slicer.start()
   if (sample.rows.length > 0) {
@@ -121,8 +131,7 @@ function expressionSubjects(
 }
 
 function declaredDistinct(options: readonly string[] | null): number | null {
-  const option = options?.find((one) => one.startsWith('n_distinct='))
-  const value = option === undefined ? 0 : Number(option.slice('n_distinct='.length))
+  const value = Number(optionValue(options, 'n_distinct') ?? 0)
   return value === 0 ? null : value
 }
 

@@ -33,6 +33,8 @@ export interface StoreServices {
   autocommit: boolean
   /** lock_timeout; 0 = none. */
   lockTimeoutMs: number
+  /** Rows written, for the statistics of the table's activity. // hot */
+  rowsChanged(table: TableId, inserted: number, updated: number, deleted: number): void
   rowIds(table: TableId, count: number): MaybePromise<readonly number[]>
   /** A transaction that reads what is committed now; the caller rolls it back. */
   readNow(): Transaction

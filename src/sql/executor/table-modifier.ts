@@ -97,6 +97,7 @@ function makeTableModifier(relation: Oid, cx: Compilation, set: ModifierSet): Ta
       for (const column of index.columns) if (column.attnum > 0) uniqueColumns.add(column.attnum - 1)
   }
   const insertChecked = (rows: readonly Row[]): MaybePromise<Buffer[]> => {
+    state.store.rowsChanged(layout.id, rows.length, 0, 0)
     const ids = layout.primaryKey === null ? state.store.rowIds(layout.id, rows.length) : null
     const keys = andThen(ids, (rowIds) => writer.insert(state.txn, rows, rowIds))
     if (foreignKeys === null) return keys
@@ -134,6 +135,7 @@ function makeTableModifier(relation: Oid, cx: Compilation, set: ModifierSet): Ta
       return checked instanceof Promise ? checked.then(() => insertChecked(rows)) : insertChecked(rows)
     },
     update(keys, oldRows, newRows, columns) {
+      state.store.rowsChanged(layout.id, 0, keys.length, 0)
       return andThen(checkRows(checks, newRows), () =>
         andThen(changesKey(columns) ? holdKeys(keys.filter((_, i) => keysDiffer(oldRows[i]!, newRows[i]!))) : undefined, () =>
           andThen(writer.update(state.txn, keys, oldRows, newRows), (made) =>
@@ -143,6 +145,7 @@ function makeTableModifier(relation: Oid, cx: Compilation, set: ModifierSet): Ta
       )
     },
     delete(keys, oldRows) {
+      state.store.rowsChanged(layout.id, 0, 0, keys.length)
       return andThen(holdKeys(keys), () => andThen(writer.delete(state.txn, keys, oldRows), () => foreignKeys?.deleted(oldRows)))
     },
     changesKey,

@@ -250,6 +250,10 @@ export function exprKey(expr: Expr): string {
   return key
 }
 
+/** Its fields stand in different orders: a constant of a stored expression was read, another one made. */
+const isConst = (value: unknown): value is Expr & { kind: 'Const' } =>
+  typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'Const'
+
 function makeKey(expr: Expr): string {
   switch (expr.kind) {
     case 'Var':
@@ -265,11 +269,10 @@ function makeKey(expr: Expr): string {
       }
   }
   if (isSubPlanExpr(expr)) return `subplan${(expr as unknown as SubPlanExpr).plan.id}`
-  return JSON.stringify(expr, function (this: Record<string, unknown>, name, value: unknown) {
+  return JSON.stringify(expr, (name, value: unknown) => {
     if (name === 'location' || name === 'format') return undefined
-    if (name === 'value' && this['kind'] === 'Const') return datumKey(value as Datum)
     if (typeof value === 'bigint') return `n${value}`
-    return value
+    return isConst(value) ? [value.type, value.typmod, value.collation, datumKey(value.value)] : value
   })
 }
 

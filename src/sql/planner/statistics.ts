@@ -1,7 +1,8 @@
 // ANALYZE's findings as the planner uses them: values read back from their texts once, and put on one scale with the constants of conditions.
 
 import type { Oid } from '../../base/ids.ts'
-import type { CatalogSnapshot } from '../../catalog/snapshot.ts'
+import type { IndexDescriptor } from '../../catalog/descriptors.ts'
+import type { CatalogSnapshot, RelationInfo } from '../../catalog/snapshot.ts'
 import type { ColumnStatistics } from '../../catalog/statistics.ts'
 import type { EvalContext } from '../types/eval-context.ts'
 import { Numeric } from '../types/numeric.ts'
@@ -19,20 +20,19 @@ export interface ColumnEstimates {
   readonly compare: ((a: Present, b: Present) => number) | null
 }
 
-/** Of a column of a table, or of an expression of an index (its place from 1). */
-export type StatisticsSource = (relation: Oid, attnum: number) => ColumnEstimates | null
+/** Of a column of a table, or of an expression of one of its indexes; `place`: attnum, or the column's place in the index, from 1. */
+export type StatisticsSource = (table: RelationInfo, index: IndexDescriptor | null, place: number) => ColumnEstimates | null
 
 const decoded = new WeakMap<ColumnStatistics, ColumnEstimates>()
 
 export function statisticsSource(catalog: CatalogSnapshot, supportOf: (type: Oid) => TypeSupport, context: EvalContext): StatisticsSource {
-  return (relation, attnum) => {
-    const own = catalog.statistics(relation)
-    const statistics =
-      own !== null ? own.columns[attnum] : catalog.statistics(catalog.indexTable(relation)?.oid ?? 0)?.expressions[relation]?.[attnum]
+  return (table, index, place) => {
+    const record = catalog.statistics(table.oid)
+    const statistics = index === null ? record?.columns[place] : record?.expressions[index.oid]?.[place]
     if (statistics === undefined) return null
     let found = decoded.get(statistics)
     if (found === undefined) {
-      const { type } = catalog.relation(relation)!.columns[attnum - 1]!
+      const { type } = (index ?? table).columns[place - 1]!
       found = decode(statistics, type, supportOf(type), context)
       decoded.set(statistics, found)
     }

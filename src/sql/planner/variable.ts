@@ -40,7 +40,7 @@ export function variableOf(problem: JoinProblem, expr: Expr): Variable {
 function tableVariable(problem: JoinProblem, expr: Expr, rel: BaseRel): Variable {
   const { statistics } = problem.root.glob
   const table = rel.table!
-  let estimates = expr.kind === 'Var' && expr.attno > 0 ? (statistics?.(rel.info!.oid, expr.attno) ?? null) : null
+  let estimates = expr.kind === 'Var' && expr.attno > 0 ? (statistics?.(rel.info!, null, expr.attno) ?? null) : null
   let unique = false
   let inUniqueKey = false
   const key = exprKey(expr)
@@ -52,7 +52,7 @@ function tableVariable(problem: JoinProblem, expr: Expr, rel: BaseRel): Variable
     if (place < 0) continue
     if (index.unique && index.columns.length === 1) unique = true
     else if (index.unique) inUniqueKey = true
-    if (estimates === null && expr.kind !== 'Var') estimates = statistics?.(index.oid, place + 1) ?? null
+    if (estimates === null && expr.kind !== 'Var') estimates = statistics?.(rel.info!, index, place + 1) ?? null
   }
   const tuples = Math.max(1, rel.tuples)
   const found = { expr, rel, estimates, unique }

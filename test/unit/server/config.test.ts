@@ -37,6 +37,7 @@ test('the defaults are the contract’s', () => {
     failedLoginDelayMs: 100,
     shutdownGraceMs: 5000,
     slowStatementMs: 1000,
+    autoAnalyzeIntervalMs: 60_000,
   })
 })
 

@@ -276,6 +276,7 @@ const NO_STORE: StoreServices = {
   capabilities: { sharedLocks: true, serializable: true, multiNode: false, maxKeyBytes: 1900, maxValueBytes: 1 << 24 },
   autocommit: false,
   lockTimeoutMs: 0,
+  rowsChanged: () => undefined,
   rowIds: () => {
     throw new Error('no row ids here')
   },

@@ -1,0 +1,124 @@
+// Background work: analyses tables that have changed much since they were analysed last, as PostgreSQL's autovacuum does: one at a time, never
+// while somebody holds the table's lock, in slices like any other statement.
+
+import { optionValue } from '../catalog/descriptors.ts'
+import { OBJECT_PREFIX } from '../catalog/keys.ts'
+import { LOCK } from '../catalog/object-locks.ts'
+import { BOOTSTRAP_ROLE, BOOTSTRAP_ROLE_NAME, type ObjectRecord } from '../catalog/records.ts'
+import { modified } from '../catalog/table-activity.ts'
+import type { Logger } from '../observability/log.ts'
+import type { Client } from '../pgwire/backend.ts'
+import type { KeyspaceContext } from '../session/keyspace-context.ts'
+import type { Services } from '../session/services.ts'
+import { Session } from '../session/session.ts'
+import { internalContext } from '../session/utility/definition.ts'
+import { abortTransaction, commitTransaction } from '../session/utility/transaction.ts'
+import { analyzeOne } from '../sql/commands/analyze.ts'
+
+/** autovacuum_analyze_threshold and autovacuum_analyze_scale_factor. */
+const THRESHOLD = 50
+const SCALE_FACTOR = 0.1
+
+export interface Autoanalyze {
+  /** Ends the work; resolves when a table under way is done with. */
+  stop(): Promise<void>
+}
+
+/** Nobody listens. */
+const NO_CLIENT: Client = {
+  processId: 0,
+  request: {
+    protocolVersion: 0x30000,
+    parameters: new Map(),
+    remoteAddress: null,
+    remotePort: null,
+    localAddress: null,
+    localPort: null,
+    tls: null,
+  },
+  bytesReceived: 0,
+  bytesSent: 0,
+  notice: () => undefined,
+  parameterStatus: () => undefined,
+  notification: () => undefined,
+  terminate: () => undefined,
+}
+
+/** The tables whose changes have passed their threshold. */
+async function aged(context: KeyspaceContext): Promise<number[]> {
+  const changed = new Map([...context.activity.entries()].map(([id, counts]) => [id, modified(counts.sinceAnalyze)]))
+  if (![...changed.values()].some((count) => count > THRESHOLD)) return []
+  const oids: number[] = []
+  for (const { value } of await context.catalog.scan(OBJECT_PREFIX)) {
+    const record = value as ObjectRecord
+    if (record.kind !== 'relation' || record.value.kind !== 'r') continue
+    const { oid, table, options } = record.value
+    if (optionValue(options, 'autovacuum_enabled') === 'false') continue
+    const threshold = Number(optionValue(options, 'autovacuum_analyze_threshold') ?? THRESHOLD)
+    const factor = Number(optionValue(options, 'autovacuum_analyze_scale_factor') ?? SCALE_FACTOR)
+    if ((changed.get(table!.id) ?? 0) > threshold + factor * Math.max(0, table!.relTuples)) oids.push(oid)
+  }
+  return oids
+}
+
+async function analyze(context: KeyspaceContext, services: Services, oid: number): Promise<void> {
+  const identity = {
+    keyspace: context,
+    roleOid: BOOTSTRAP_ROLE,
+    roleName: BOOTSTRAP_ROLE_NAME,
+    superuser: true,
+    connectionLimit: -1,
+    roleSettings: [],
+    notice: null,
+  }
+  const session = new Session(services, identity, NO_CLIENT)
+  session.startImplicit()
+  try {
+    await context.catalog.sync()
+    const command = await internalContext(session)
+    await command.lock(oid, LOCK.shareUpdateExclusive, '', false)
+    await analyzeOne(command, oid, null, true, false)
+  } catch (error) {
+    await abortTransaction(session)
+    throw error
+  } finally {
+    session.memory.releaseAll()
+  }
+  await commitTransaction(session)
+}
+
+export function startAutoanalyze(
+  contexts: () => Iterable<KeyspaceContext>,
+  services: Services,
+  intervalMs: number,
+  log: Logger,
+): Autoanalyze {
+  let stopping = false
+  let round: Promise<void> | null = null
+  const all = async (): Promise<void> => {
+    for (const context of [...contexts()]) {
+      try {
+        for (const oid of await aged(context)) {
+          if (stopping) return
+          await analyze(context, services, oid)
+        }
+      } catch (error) {
+        // Its lock was taken, it was dropped, the store was away: the next round looks again.
+        log.debug({ err: error, keyspace: context.name }, 'a table was not analysed')
+      }
+    }
+  }
+  const timer = setInterval(() => {
+    round ??= all().finally(() => {
+      round = null
+    })
+  }, intervalMs)
+  timer.unref()
+  return {
+    async stop() {
+      stopping = true
+      clearInterval(timer)
+      await round
+    },
+  }
+}
