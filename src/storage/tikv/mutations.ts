@@ -30,28 +30,25 @@ export const sizeOf = ({ key, value }: Mutation): number => key.length + (value?
 
 type MutationOf = (entry: WriteEntry) => Mutation | null
 
-/** `primary`: the first key locked, if there are locks; `lock`: its mutation if it is not written. Null: nothing is to be written. */
-export function mutationsOf(writes: WriteBuffer, mutationOf: MutationOf, primary: Buffer | null, lock: Mutation | null): Mutations | null {
-  const isPrimary = ({ key, op }: Mutation): boolean => (primary === null ? op !== Op.CheckNotExists : key.equals(primary))
+/** `primary`: the first key locked, if there are locks, written or not; else the first one written. Null: nothing is to be written. */
+export function mutationsOf(writes: WriteBuffer, mutationOf: MutationOf, primary: Mutation | null): Mutations | null {
   function* all(): Generator<Mutation, undefined> {
     for (const entry of writes.all()) {
       const mutation = mutationOf(entry)
       if (mutation !== null) yield mutation
     }
-    if (lock !== null) yield lock
+    if (primary?.op === Op.Lock) yield primary
   }
-  if (!writes.isSpilled) {
-    const few = [...all()]
-    const first = few.find(isPrimary)
-    return first === undefined ? null : { primary: first, few, parts: () => [few], close: () => {} }
-  }
-  let first: Mutation | undefined
-  for (const mutation of all()) {
-    if (!isPrimary(mutation)) continue
-    first = mutation
-    break
-  }
-  return first === undefined ? null : { primary: first, few: null, parts: () => inParts(all()), close: () => writes.close() }
+  const deciding = primary ?? firstOf(all())
+  if (deciding === null) return null
+  if (writes.isSpilled) return { primary: deciding, few: null, parts: () => inParts(all()), close: () => writes.close() }
+  const few = [...all()]
+  return { primary: deciding, few, parts: () => [few], close: () => {} }
+}
+
+function firstOf(mutations: Iterable<Mutation>): Mutation | null {
+  for (const mutation of mutations) if (mutation.op !== Op.CheckNotExists) return mutation
+  return null
 }
 
 function* inParts(mutations: Iterable<Mutation>): Generator<readonly Mutation[], undefined> {

@@ -3,6 +3,7 @@
 
 import { type KeyspaceId, type Timestamp, timestamp } from '../../base/ids.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
+import { makeSlicer } from '../../base/slicer.ts'
 import { KvError } from '../kv-error.ts'
 import {
   type BeginOptions,
@@ -25,10 +26,10 @@ import type { Capability } from './codec.ts'
 import { commitTransaction } from './commit.ts'
 import type { Engine } from './engine.ts'
 import { MAX_TS } from './gate.ts'
-import { startHeartbeat } from './heartbeat.ts'
+import { type Acquisition, type HeldLock, HeldLocks, later } from './held-locks.ts'
 import { type Mutation, type Mutations, mutationsOf } from './mutations.ts'
 import { inParallel } from './parallel.ts'
-import { acquireLocks, type LockCall, type LockTarget, lockHeld, releaseLocks } from './pessimistic.ts'
+import type { LockTarget } from './pessimistic.ts'
 import { Op, PessimisticAction } from './proto/kvrpcpb.ts'
 import type { SnapshotHolder } from './safe-points.ts'
 import { type ScanSource, TikvScanner } from './scanner.ts'
@@ -36,40 +37,17 @@ import { type Piece, Snapshot } from './snapshot.ts'
 import { WriteBuffer } from './write-buffer.ts'
 import type { WriteEntry } from './write-run.ts'
 
-interface HeldLock {
-  readonly key: Buffer
-  readonly name: string
-  /** What it was locked at. */
-  readonly ts: bigint
-  /** Commit of a newer version than the snapshot it was locked under; 0 = none. */
-  readonly changedTs: bigint
-}
-
-/**
- * Stores keep locks in their leader's memory, and a leader that dies takes them along; another is elected 10 s later at the earliest. Locks older
- * than this are looked after before anything rests on them.
- */
-const LOCKS_ARE_SAFE_MS = 5000
-
-type Acquisition = Pick<LockCall, 'wait' | 'timeoutMs' | 'returnValues' | 'mustNotExist' | 'onlyExisting'>
-
 interface SavepointState {
   /** A mark of the write buffer. */
   readonly writes: number
   readonly locks: number
 }
 
-/** Locks of one transaction, which stay in memory (about 400 bytes for each). */
-const MAX_LOCKS = 1024 * 1024
+/** Held locks compared with the writes before other work gets its turn. */
+const LOOKS_PER_SLICE = 256
 
 /** Point reads under way for `newest`. */
 const NEWEST_AT_ONCE = 16
-
-/** The later of two timestamps; Math.max takes no bigints. */
-function later(a: bigint, b: bigint): bigint {
-  if (a > b) return a
-  return b
-}
 
 export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder {
   readonly engine: Engine
@@ -79,27 +57,15 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
   readonly #limits: StoreCapabilities
   readonly #options: BeginOptions
   lockTimeoutMs = 0
-  /** Told when locks were lost while nothing was asked of the transaction. */
-  onLost: ((error: KvError) => void) | null = null
   writes: WriteBuffer | null = null
   #startTs = 0n
   #readTs = 0n
   #starting: Promise<void> | null = null
   #snapshot: Snapshot | null = null
-  readonly #locks = new Map<string, HeldLock>()
-  /** Names in the order taken. */
-  readonly #lockOrder: string[] = []
-  #primary: Buffer | null = null
-  #maxForUpdateTs = 0n
-  /** When the first lock was taken, performance.now(). */
-  #lockedAt = 0
-  #stopHeartbeat: (() => void) | null = null
-  /** Under way: locks that were lost are taken again. */
-  #renewing: Promise<void> | null = null
+  readonly #locks: HeldLocks
   #savepoints: SavepointState[] = []
   #dirty = false
   #ended = false
-  #lost: KvError | null = null
 
   constructor(engine: Engine, capability: Capability, limits: StoreCapabilities, options: BeginOptions) {
     if (options.isolation === 'serializable') throw new KvError('serialization', 'TiKV offers no SERIALIZABLE')
@@ -109,6 +75,12 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     this.isolation = options.isolation
     this.#limits = limits
     this.#options = options
+    this.#locks = new HeldLocks({
+      engine,
+      capability,
+      cancel: options.cancel ?? null,
+      failOnChange: options.isolation !== 'read committed',
+    })
   }
 
   get dirty(): boolean {
@@ -126,7 +98,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
   #alive(): void {
     if (this.#ended) throw new KvError('closed', 'the transaction has ended')
     if (this.engine.closed) throw new KvError('closed', 'the store is closed')
-    if (this.#lost !== null) throw this.#lost
+    if (this.#locks.lost !== null) throw this.#locks.lost
   }
 
   // Reads
@@ -273,121 +245,19 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     return { key, name, changedTs: 0n, ts: this.#readTs, locked: false, gone: false, value: null }
   }
 
-  #call(options: Acquisition, failOnChange: boolean): LockCall {
-    return {
-      engine: this.engine,
-      capability: this.capability,
-      startTs: this.#startTs,
-      readTs: this.#readTs,
-      failOnChange,
-      wait: options.wait,
-      timeoutMs: options.timeoutMs,
-      returnValues: options.returnValues,
-      mustNotExist: options.mustNotExist,
-      onlyExisting: options.onlyExisting,
-      cancel: this.#options.cancel ?? null,
-      primary: this.#primary,
-      maxTs: this.#maxForUpdateTs,
-    }
-  }
-
   async #acquire(targets: LockTarget[], options: Acquisition): Promise<void> {
-    let fresh = targets.filter(({ name }) => !this.#locks.has(name))
-    if (this.#locks.size + fresh.length > MAX_LOCKS) {
-      throw new KvError('transactionTooLarge', `a transaction can hold ${MAX_LOCKS} row locks at most on TiKV`)
-    }
-    let duplicate: LockTarget | undefined
-    const again = targets.filter(({ name }) => this.#locks.has(name))
-    const call = this.#call(options, this.isolation !== 'read committed')
-    // What is held already is asked for its value only, and not given back by a failure.
-    for (const target of again) target.ts = later(this.#maxForUpdateTs, target.ts)
-    if (again.length > 0) {
-      const held: LockCall = {
-        ...call,
-        returnValues: options.returnValues || options.mustNotExist,
-        mustNotExist: false,
-        onlyExisting: false,
-      }
-      try {
-        await lockHeld(held, again)
-      } finally {
-        call.maxTs = held.maxTs
-        this.#maxForUpdateTs = held.maxTs
-      }
-      // A store takes a lock that is held for an answer: it does not look whether the key exists. Those before it may exist, too, and are told first.
-      if (options.mustNotExist) duplicate = again.find(({ value }) => value !== null)
-      if (duplicate !== undefined) fresh = targets.slice(0, targets.indexOf(duplicate)).filter((target) => fresh.includes(target))
-    }
-    try {
-      if (fresh.length > 0) await acquireLocks(call, fresh)
-    } finally {
-      this.#maxForUpdateTs = call.maxTs
-    }
-    for (const target of fresh) {
-      if (!target.locked) continue
-      const { key, name, ts, changedTs } = target
-      this.#locks.set(name, { key, name, ts, changedTs })
-      this.#lockOrder.push(target.name)
-    }
-    if (call.primary !== null && this.#primary === null) this.#setPrimary(call.primary)
+    const duplicate = await this.#locks.acquire({ startTs: this.#startTs, readTs: this.#readTs }, targets, options)
     if (duplicate !== undefined) throw exists(this.capability.user(duplicate.key))
   }
 
   /** Gives a lock back before the end: of a key that was not written, and not the first one taken, on which the others hang. */
-  async unlock(key: Uint8Array): Promise<void> {
-    const name = this.capability.key(key).latin1Slice()
-    const held = this.#locks.get(name)
-    if (held === undefined) return
-    this.#locks.delete(name)
-    this.#lockOrder.splice(this.#lockOrder.indexOf(name), 1)
-    await this.#release([held])
+  unlock(key: Uint8Array): Promise<void> {
+    return this.#locks.unlock(this.capability.key(key).latin1Slice())
   }
 
-  #setPrimary(primary: Buffer): void {
-    this.#primary = primary
-    this.#lockedAt = performance.now()
-    this.#stopHeartbeat = startHeartbeat({ engine: this.engine, capability: this.capability, startTs: this.#startTs, primary }, () => {
-      if (this.#ended || this.#renewing !== null) return
-      this.#renewing = this.#renew([...this.#locks.values()])
-        .catch((error: KvError) => {
-          this.#lost = error
-          this.onLost?.(error)
-        })
-        .finally(() => {
-          this.#renewing = null
-        })
-    })
-  }
-
-  /** Takes locks again that may have got lost. Fails if the keys were locked or committed by others since: then the transaction is over. */
-  async #renew(held: readonly HeldLock[]): Promise<void> {
-    const call = this.#call({ wait: 'nowait', timeoutMs: 0, returnValues: false, mustNotExist: false, onlyExisting: false }, true)
-    try {
-      await lockHeld(
-        call,
-        held.map(({ key, name, ts }) => ({ key, name, changedTs: 0n, ts, locked: false, gone: false, value: null })),
-      )
-    } catch (error) {
-      if (!(error instanceof KvError) || error.kind === 'unavailable' || error.kind === 'closed') throw error
-      throw new KvError('writeConflict', 'the locks of the transaction were lost, and others took their keys', {
-        retryable: true,
-        cause: error,
-      })
-    }
-  }
-
-  /** Releases the locks taken since `held` of them were held. */
-  async #releaseSince(held: number): Promise<void> {
-    const names = this.#lockOrder.splice(held)
-    const targets = names.map((name) => this.#locks.get(name)!)
-    for (const name of names) this.#locks.delete(name)
-    if (held === 0) {
-      this.#stopHeartbeat?.()
-      this.#stopHeartbeat = null
-      this.#primary = null
-    }
-    if (targets.length === 0) return
-    await releaseLocks({ engine: this.engine, capability: this.capability, startTs: this.#startTs }, targets, this.#maxForUpdateTs)
+  /** Told when locks were lost while nothing was asked of the transaction. */
+  set onLost(told: (error: KvError) => void) {
+    this.#locks.onLost = told
   }
 
   // Writes
@@ -459,7 +329,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
       return this.writes?.relieve()
     }
     const copies = values.map((value) => Buffer.from(value))
-    if (this.#locks.size >= this.engine.maxInsertLocks) return this.#insertUnlocked([...targets.values()], entries, copies)
+    if (this.#locks.count >= this.engine.maxInsertLocks) return this.#insertUnlocked([...targets.values()], entries, copies)
     return this.#insertLocked([...targets.values()], entries, copies)
   }
 
@@ -494,7 +364,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
   // Savepoints
 
   savepoint(): Savepoint {
-    this.#savepoints.push({ writes: this.writes?.mark() ?? 0, locks: this.#lockOrder.length })
+    this.#savepoints.push({ writes: this.writes?.mark() ?? 0, locks: this.#locks.count })
     return (this.#savepoints.length - 1) as Savepoint
   }
 
@@ -502,7 +372,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     if (this.#ended) throw new KvError('closed', 'the transaction has ended')
     const { writes, locks } = this.#savepoints[savepoint]!
     this.#savepoints.length = savepoint + 1
-    return andThen(this.writes?.rollbackTo(writes), () => (this.#lockOrder.length === locks ? undefined : this.#releaseSince(locks)))
+    return andThen(this.writes?.rollbackTo(writes), () => (this.#locks.count === locks ? undefined : this.#locks.releaseSince(locks)))
   }
 
   // The end
@@ -522,7 +392,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
   commit(options: CommitOptions = {}): MaybePromise<Timestamp | null> {
     this.#alive()
     const isEmpty = this.writes === null || this.writes.isEmpty
-    if (isEmpty && this.#lockOrder.length === 0) {
+    if (isEmpty && this.#locks.count === 0) {
       this.#finish()
       return null
     }
@@ -533,16 +403,11 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
   async #commit({ maxCommitTs = timestamp(0n), laterCommitTs }: CommitOptions): Promise<Timestamp | null> {
     try {
       if (this.#startTs === 0n) await this.#start()
-      const hasLocks = this.#lockOrder.length > 0
+      const hasLocks = this.#locks.count > 0
       const writes = this.writes!
       await writes.settled()
-      const rest = [...this.#locks.values()].filter(
-        ({ key, name }) => this.#primary?.equals(key) !== true && writes.get(name) === undefined,
-      )
-      if (this.#renewing !== null) await this.#renewing
-      if (this.#lost !== null) throw this.#lost
-      // A lost lock of a key that is written is found by its prewrite; of one that was only locked, by nothing but this.
-      if (rest.length > 0 && performance.now() - this.#lockedAt > LOCKS_ARE_SAFE_MS) await this.#renew(rest)
+      const rest = await this.#unwritten(writes)
+      await this.#locks.makeSure(rest)
       const mutations = this.#mutations(writes, hasLocks)
       if (mutations === null) {
         this.#finish()
@@ -560,13 +425,13 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
         capability: this.capability,
         startTs: this.#startTs,
         mutations,
-        forUpdateTs: hasLocks ? later(this.#maxForUpdateTs, this.#startTs) : 0n,
+        forUpdateTs: hasLocks ? later(this.#locks.maxTs, this.#startTs) : 0n,
         isLong: this.#options.autocommit !== true,
         maxCommitTs,
         laterCommitTs: laterCommitTs ?? null,
         cancel: this.#options.cancel ?? null,
       })
-      if (rest.length > 0) await this.#release(rest)
+      await this.#locks.release(rest)
       this.#finish()
       return timestamp(commitTs)
     } catch (error) {
@@ -580,13 +445,29 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     }
   }
 
+  /** Locks of keys that the commit does not write; not the primary. */
+  async #unwritten(writes: WriteBuffer): Promise<HeldLock[]> {
+    const { primary } = this.#locks
+    const slicer = makeSlicer()
+    slicer.start()
+    const rest: HeldLock[] = []
+    let looked = 0
+    for (const held of this.#locks.all()) {
+      if (primary?.equals(held.key) !== true && writes.get(held.name) === undefined) rest.push(held)
+      if (++looked % LOOKS_PER_SLICE === 0) await slicer.pause()
+    }
+    return rest
+  }
+
   /** What the commit writes; null when that is nothing. */
   #mutations(writes: WriteBuffer, hasLocks: boolean): Mutations | null {
-    const lockPrimary: Mutation | null =
-      hasLocks && writes.get(this.#primary!.latin1Slice()) === undefined
-        ? { key: this.#primary!, op: Op.Lock, value: null, action: PessimisticAction.DO_PESSIMISTIC_CHECK }
-        : null
-    return mutationsOf(writes, (entry) => this.#mutation(entry, hasLocks), this.#primary, lockPrimary)
+    const { primary } = this.#locks
+    const mutationOf = (entry: WriteEntry): Mutation | null => this.#mutation(entry, hasLocks)
+    if (primary === null) return mutationsOf(writes, mutationOf, null)
+    const written = writes.get(primary.latin1Slice())
+    const own = written === undefined ? null : mutationOf(written)
+    const locked = { key: primary, op: Op.Lock, value: null, action: PessimisticAction.DO_PESSIMISTIC_CHECK }
+    return mutationsOf(writes, mutationOf, own ?? locked)
   }
 
   #mutation(entry: WriteEntry, isPessimistic: boolean): Mutation | null {
@@ -603,30 +484,17 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     return isPessimistic ? null : { key, op: Op.CheckNotExists, value: null, action }
   }
 
-  async #release(held: readonly HeldLock[]): Promise<void> {
-    try {
-      await releaseLocks({ engine: this.engine, capability: this.capability, startTs: this.#startTs }, held, this.#maxForUpdateTs)
-    } catch (error) {
-      // They expire by themselves.
-      this.engine.log.warn('locks could not be released', { error: (error as Error).message })
-    }
-  }
-
   async #releaseAll(): Promise<void> {
-    if (this.#renewing !== null) await this.#renewing
-    const held = [...this.#locks.values()]
+    this.#ended = true
+    const held = await this.#locks.end()
     this.#finish()
-    if (held.length > 0) await this.#release(held)
+    await this.#locks.release(held)
   }
 
   #finish(): void {
     this.#ended = true
     this.engine.safePoints.release(this)
-    this.#stopHeartbeat?.()
-    this.#stopHeartbeat = null
-    this.#locks.clear()
-    this.#lockOrder.length = 0
-    this.#primary = null
+    this.#locks.forget()
     this.writes?.close()
     this.writes = null
     this.#savepoints = []
@@ -636,7 +504,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
   rollback(): MaybePromise<void> {
     if (this.#ended) return
     this.#ended = true
-    if (this.#lockOrder.length === 0 || this.engine.closed) {
+    if (this.#locks.count === 0 || this.engine.closed) {
       this.#finish()
       return
     }
