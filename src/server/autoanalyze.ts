@@ -14,15 +14,11 @@ import { Session } from '../session/session.ts'
 import { internalContext } from '../session/utility/definition.ts'
 import { abortTransaction, commitTransaction } from '../session/utility/transaction.ts'
 import { analyzeOne } from '../sql/commands/analyze.ts'
+import { type Rounds, startRounds } from './rounds.ts'
 
 /** autovacuum_analyze_threshold and autovacuum_analyze_scale_factor. */
 const THRESHOLD = 50
 const SCALE_FACTOR = 0.1
-
-export interface Autoanalyze {
-  /** Ends the work; resolves when a table under way is done with. */
-  stop(): Promise<void>
-}
 
 /** Nobody listens. */
 const NO_CLIENT: Client = {
@@ -87,19 +83,12 @@ async function analyze(context: KeyspaceContext, services: Services, oid: number
   await commitTransaction(session)
 }
 
-export function startAutoanalyze(
-  contexts: () => Iterable<KeyspaceContext>,
-  services: Services,
-  intervalMs: number,
-  log: Logger,
-): Autoanalyze {
-  let stopping = false
-  let round: Promise<void> | null = null
-  const all = async (): Promise<void> => {
+export function startAutoanalyze(contexts: () => Iterable<KeyspaceContext>, services: Services, intervalMs: number, log: Logger): Rounds {
+  return startRounds(intervalMs, async (isStopping) => {
     for (const context of [...contexts()]) {
       try {
         for (const oid of await aged(context)) {
-          if (stopping) return
+          if (isStopping()) return
           await analyze(context, services, oid)
         }
       } catch (error) {
@@ -107,18 +96,5 @@ export function startAutoanalyze(
         log.debug({ err: error, keyspace: context.name }, 'a table was not analysed')
       }
     }
-  }
-  const timer = setInterval(() => {
-    round ??= all().finally(() => {
-      round = null
-    })
-  }, intervalMs)
-  timer.unref()
-  return {
-    async stop() {
-      stopping = true
-      clearInterval(timer)
-      await round
-    },
-  }
+  })
 }

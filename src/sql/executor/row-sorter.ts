@@ -5,12 +5,13 @@ import type { Oid } from '../../base/ids.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { andThen } from '../../base/maybe-promise.ts'
 import type { Slicer } from '../../base/slicer.ts'
+import type { TemporaryFile } from '../../base/temporary-file.ts'
 import type { SortKey } from '../planner/plan.ts'
 import { plainOrder, type RowComparator, rowComparator, supportOf } from './comparison.ts'
 import type { Compilation } from './compilation.ts'
 import { rowSize } from './row-size.ts'
 import { type LeadingKey, sortRows } from './row-sort.ts'
-import { RowCodec, SpillFile, SpillRun } from './spill.ts'
+import { openSpillFile, RowCodec, SpillRun } from './spill.ts'
 
 /** Runs merged at once. */
 const MERGE_WAYS = 64
@@ -116,7 +117,7 @@ export class RowSorter {
   readonly #slicer: Slicer
   #rows: Row[] = []
   #charged = 0
-  #file: SpillFile | null = null
+  #file: TemporaryFile | null = null
   #codec: RowCodec | null = null
   #runs: SpillRun[] = []
   /** Rows wanted at most; Infinity = all. */
@@ -171,7 +172,7 @@ export class RowSorter {
   }
 
   async #spill(): Promise<void> {
-    this.#file ??= new SpillFile(this.#cx.state.spillDir())
+    this.#file ??= openSpillFile(this.#cx.state.spillDir())
     this.#codec ??= new RowCodec(this.#types, (type) => supportOf(this.#cx, type))
     const sorted = await sortRows(this.#rows, this.#compare, this.#leading, this.#rest, this.#slicer)
     const run = new SpillRun(this.#file, this.#codec)

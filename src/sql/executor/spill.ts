@@ -1,98 +1,24 @@
-// Spill files: rows that do not fit into memory, in blocks, written and read through one descriptor of a temporary file.
-// `clearSpillFiles` removes what an older process left where files cannot be unlinked while open.
+// Spill files: rows that do not fit into memory, in blocks of temporary files.
 //
 // Row format: u32 total bytes, then per datum a tag byte and its payload. Values are self-describing except objects, which are written by
 // their type's ValueCodec; record shapes stay in memory beside the file.
 
-import { closeSync, readdirSync, readSync, unlinkSync, writeSync } from 'node:fs'
-import path from 'node:path'
 import { ByteWriter } from '../../base/bytes.ts'
 import type { Datum, Row } from '../../base/datum.ts'
 import { PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
-import { isDiskFull, openTemporaryFile, TEMPORARY_PREFIX } from '../../base/temporary-file.ts'
+import { TemporaryFile } from '../../base/temporary-file.ts'
 import { ArrayDatum } from '../types/array.ts'
 import { RecordDatum, type RowType } from '../types/record.ts'
 import type { TypeSupport } from '../types/type.ts'
 
-/** Removes spill files that a process which died left in `dir`. */
-export function clearSpillFiles(dir: string): number {
-  let removed = 0
-  let names: string[]
-  try {
-    names = readdirSync(dir)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0
-    throw error
-  }
-  for (const name of names) {
-    if (!name.startsWith(TEMPORARY_PREFIX)) continue
-    unlinkSync(path.join(dir, name))
-    removed++
-  }
-  return removed
-}
-
-function ioError(error: unknown, what: string): PgError {
-  if (isDiskFull(error)) {
-    return new PgError(SQLSTATE.diskFull, `could not ${what} temporary file: No space left on device`, { cause: error })
-  }
-  return new PgError(SQLSTATE.ioError, `could not ${what} temporary file: ${(error as Error).message}`, { cause: error })
-}
-
-export class SpillFile {
-  readonly #fd: number
-  readonly #path: string | null
-  #size = 0
-  #open = true
-
-  constructor(dir: string) {
-    try {
-      const { fd, path: name } = openTemporaryFile(dir)
-      this.#fd = fd
-      this.#path = name
-    } catch (error) {
-      throw ioError(error, 'create')
-    }
-  }
-
-  get size(): number {
-    return this.#size
-  }
-
-  /** Answers the offset it was written at. */
-  append(bytes: Uint8Array): number {
-    const at = this.#size
-    try {
-      for (let done = 0; done < bytes.length; ) done += writeSync(this.#fd, bytes, done, bytes.length - done, at + done)
-    } catch (error) {
-      throw ioError(error, 'write to')
-    }
-    this.#size += bytes.length
-    return at
-  }
-
-  read(offset: number, length: number): Buffer {
-    const buffer = Buffer.allocUnsafe(length)
-    try {
-      for (let done = 0; done < length; ) {
-        const got = readSync(this.#fd, buffer, done, length - done, offset + done)
-        if (got === 0) throw new Error('unexpected end of file')
-        done += got
-      }
-    } catch (error) {
-      throw ioError(error, 'read from')
-    }
-    return buffer
-  }
-
-  close(): void {
-    if (!this.#open) return
-    this.#open = false
-    closeSync(this.#fd)
-    if (this.#path !== null) unlinkSync(this.#path)
-  }
+/** A temporary file in `dir`; its failures are PostgreSQL's errors. */
+export function openSpillFile(dir: string): TemporaryFile {
+  return new TemporaryFile(dir, (what, error, isFull) => {
+    const why = isFull ? 'No space left on device' : error.message
+    return new PgError(isFull ? SQLSTATE.diskFull : SQLSTATE.ioError, `could not ${what} temporary file: ${why}`, { cause: error })
+  })
 }
 
 const TAG = {
@@ -286,14 +212,14 @@ export class RowCodec {
 
 /** Collects rows into blocks of a file and reads them back in order: one partition of a hash, one run of a sort. */
 export class SpillRun {
-  readonly #file: SpillFile
+  readonly #file: TemporaryFile
   readonly #codec: RowCodec
   readonly #out = new ByteWriter(64 * 1024)
   readonly #blocks: number[] = []
   rows = 0
   bytes = 0
 
-  constructor(file: SpillFile, codec: RowCodec) {
+  constructor(file: TemporaryFile, codec: RowCodec) {
     this.#file = file
     this.#codec = codec
   }

@@ -4,10 +4,11 @@
 import { ByteWriter } from '../../base/bytes.ts'
 import type { Row } from '../../base/datum.ts'
 import type { Oid } from '../../base/ids.ts'
+import type { TemporaryFile } from '../../base/temporary-file.ts'
 import { supportOf } from './comparison.ts'
 import type { Compilation } from './compilation.ts'
 import { rowSize } from './row-size.ts'
-import { RowCodec, SpillFile } from './spill.ts'
+import { openSpillFile, RowCodec } from './spill.ts'
 
 const BLOCK_ROWS = 256
 const CACHED_BLOCKS = 8
@@ -18,7 +19,7 @@ export class TupleStore {
   /** All rows; once spilled, those of the unfinished last block. */
   #rows: Row[] = []
   #charged = 0
-  #spilled: { file: SpillFile; codec: RowCodec; blocks: number[]; cache: Map<number, Row[]> } | null = null
+  #spilled: { file: TemporaryFile; codec: RowCodec; blocks: number[]; cache: Map<number, Row[]> } | null = null
   #out: ByteWriter | null = null
   count = 0
 
@@ -47,7 +48,7 @@ export class TupleStore {
   #spill(): void {
     const cx = this.#cx
     const codec = new RowCodec(this.#types, (type) => supportOf(cx, type))
-    this.#spilled = { file: new SpillFile(cx.state.spillDir()), codec, blocks: [], cache: new Map() }
+    this.#spilled = { file: openSpillFile(cx.state.spillDir()), codec, blocks: [], cache: new Map() }
     this.#out = new ByteWriter(64 * 1024)
     const rows = this.#rows
     for (let i = 0; i < rows.length; i += BLOCK_ROWS) {

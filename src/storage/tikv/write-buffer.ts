@@ -5,8 +5,9 @@
 
 import { ByteWriter } from '../../base/bytes.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
+import type { TemporaryFile } from '../../base/temporary-file.ts'
 import { lowerBound } from '../lower-bound.ts'
-import { decodeEntry, encodeEntry, nameHash, TemporaryFile, type WriteEntry, type WriteRun, writeRun } from './write-run.ts'
+import { decodeEntry, encodeEntry, nameHash, openWriteFile, type WriteEntry, type WriteRun, writeRun } from './write-run.ts'
 
 /** What the writes of all transactions together take up in memory. */
 export interface WriteMemory {
@@ -162,8 +163,8 @@ export class WriteBuffer {
       await this.relieve()
       const { at, before } = this.#undoParts.pop()!
       const file = this.#undoFile!
-      const part = file.read(at, file.size)
-      file.size = at
+      const part = file.read(at, file.size - at)
+      file.cut(at)
       for (let from = 0; from < part.length; ) {
         const { entry, end } = decodeEntry(part, from)
         this.#undo!.push(entry)
@@ -235,10 +236,9 @@ export class WriteBuffer {
       encodeEntry(bytes, entry)
       freed += undoSizeOf(entry)
     }
-    this.#undoFile ??= new TemporaryFile(this.#options.dir)
-    const at = this.#undoFile.size
+    this.#undoFile ??= openWriteFile(this.#options.dir)
     const before = this.#undoCount - count
-    await this.#undoFile.append(bytes.view())
+    const at = await this.#undoFile.appendLater(bytes.view())
     undo.splice(0, count)
     this.#undoParts.push({ at, before })
     this.#charge(-freed)

@@ -3,10 +3,8 @@
 //
 // Entry: u8 flags, u16 length of the key, u32 length of the value, key, value. Blocks end at entries.
 
-import { closeSync, readSync, unlinkSync, write } from 'node:fs'
-import { promisify } from 'node:util'
 import { ByteWriter } from '../../base/bytes.ts'
-import { isDiskFull, openTemporaryFile } from '../../base/temporary-file.ts'
+import { TemporaryFile } from '../../base/temporary-file.ts'
 import { KvError } from '../kv-error.ts'
 import { lowerBound } from '../lower-bound.ts'
 
@@ -31,12 +29,12 @@ const ABSENT = 4
 const BITS_PER_KEY = 10
 const PROBES = 6
 
-const writeAt = promisify(write)
-
-function ioError(error: unknown, what: string): KvError {
-  if (isDiskFull(error))
-    return new KvError('diskFull', `could not ${what} a transaction's temporary file: no space left on device`, { cause: error })
-  return new KvError('unavailable', `could not ${what} a transaction's temporary file: ${(error as Error).message}`, { cause: error })
+/** A temporary file in `dir`. Its failures: KvError 'diskFull' or 'unavailable'. */
+export function openWriteFile(dir: string): TemporaryFile {
+  return new TemporaryFile(dir, (what, error, isFull) => {
+    const why = isFull ? 'no space left on device' : error.message
+    return new KvError(isFull ? 'diskFull' : 'unavailable', `could not ${what} a transaction's temporary file: ${why}`, { cause: error })
+  })
 }
 
 /** Two 32-bit hashes of a name, for the filters of all runs. */
@@ -124,53 +122,6 @@ export function decodeEntry(block: Buffer, at: number): { entry: WriteEntry; end
   }
 }
 
-/** Bytes appended to a temporary file, and read back. Throws KvError 'diskFull'. */
-export class TemporaryFile {
-  readonly #fd: number
-  readonly #path: string | null
-  size = 0
-
-  constructor(dir: string) {
-    try {
-      const { fd, path } = openTemporaryFile(dir)
-      this.#fd = fd
-      this.#path = path
-    } catch (error) {
-      throw ioError(error, 'create')
-    }
-  }
-
-  async append(bytes: Buffer): Promise<void> {
-    const at = this.size
-    this.size += bytes.length
-    try {
-      for (let done = 0; done < bytes.length; ) done += (await writeAt(this.#fd, bytes, done, bytes.length - done, at + done)).bytesWritten
-    } catch (error) {
-      this.size = at
-      throw ioError(error, 'write to')
-    }
-  }
-
-  read(from: number, to: number): Buffer {
-    const bytes = Buffer.allocUnsafe(to - from)
-    try {
-      for (let done = 0; done < bytes.length; ) {
-        const read = readSync(this.#fd, bytes, done, bytes.length - done, from + done)
-        if (read === 0) throw new Error('it ends too early')
-        done += read
-      }
-    } catch (error) {
-      throw ioError(error, 'read')
-    }
-    return bytes
-  }
-
-  close(): void {
-    closeSync(this.#fd)
-    if (this.#path !== null) unlinkSync(this.#path)
-  }
-}
-
 /** One run, once it is written. */
 export class WriteRun {
   readonly count: number
@@ -208,7 +159,8 @@ export class WriteRun {
   }
 
   #read(index: number): Block {
-    return parseBlock(this.#file.read(this.#offsets[index]!, this.#offsets[index + 1] ?? this.#file.size))
+    const at = this.#offsets[index]!
+    return parseBlock(this.#file.read(at, (this.#offsets[index + 1] ?? this.#file.size) - at))
   }
 
   /** The block that holds the first name that is not below `name`, or the one before it. */
@@ -249,7 +201,7 @@ export class WriteRun {
 
 /** Writes `entries`, which come in order, about `expected` of them. */
 export async function writeRun(dir: string, entries: Iterable<WriteEntry>, expected: number, level: number): Promise<WriteRun> {
-  const file = new TemporaryFile(dir)
+  const file = openWriteFile(dir)
   try {
     const firsts: string[] = []
     const offsets: number[] = []
@@ -268,11 +220,11 @@ export async function writeRun(dir: string, entries: Iterable<WriteEntry>, expec
       encodeEntry(pending, entry)
       count++
       if (pending.length >= FLUSH_BYTES) {
-        await file.append(pending.view())
+        await file.appendLater(pending.view())
         pending.reset()
       }
     }
-    await file.append(pending.view())
+    await file.appendLater(pending.view())
     return new WriteRun(file, { count, level, firsts, offsets, filter })
   } catch (error) {
     file.close()

@@ -5,6 +5,7 @@ import type { Datum, Row } from '../../../base/datum.ts'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
 import { andThen } from '../../../base/maybe-promise.ts'
 import { makeSlicer } from '../../../base/slicer.ts'
+import type { TemporaryFile } from '../../../base/temporary-file.ts'
 import type { Aggref, Expr, GroupingFunc } from '../../analyzer/expr.ts'
 import type { Agg } from '../../planner/plan.ts'
 import { type Accumulator, makeAccumulator } from '../aggregate.ts'
@@ -18,7 +19,7 @@ import { walkPlan } from '../init-plan.ts'
 import { hashKey32, KeyTable, MAX_TABLE_ENTRIES } from '../key-table.ts'
 import type { Batch, Operator } from '../operator.ts'
 import { datumSize, rowSize } from '../row-size.ts'
-import { RowCodec, SpillFile, SpillRun } from '../spill.ts'
+import { openSpillFile, RowCodec, SpillRun } from '../spill.ts'
 import { done, makeOutput, nullRow, refill, restart } from './batches.ts'
 import { makeStep, rowEmitter } from './filter-project.ts'
 
@@ -184,7 +185,7 @@ export function compileAgg(plan: Agg, cx: Compilation): Operator {
   let ended = false
 
   // Spilling of groups that found no room.
-  let file: SpillFile | null = null
+  let file: TemporaryFile | null = null
   let runs: SpillRun[] | null = null
   let tasks: { run: SpillRun; set: number; depth: number }[] = []
   let depth = 0
@@ -235,7 +236,7 @@ export function compileAgg(plan: Agg, cx: Compilation): Operator {
     if (mayHold && state.memory.tryCharge(held)) charged += held
     else {
       if (state.memory.tryCharge(held)) charged += held
-      file ??= new SpillFile(state.spillDir())
+      file ??= openSpillFile(state.spillDir())
       const codec = new RowCodec(rowTypes, (type) => supportOf(cx, type))
       runs = Array.from({ length: PARTITIONS * sets.length }, () => new SpillRun(file!, codec))
     }

@@ -5,6 +5,7 @@ import type { Row } from '../../../base/datum.ts'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
 import { andThen } from '../../../base/maybe-promise.ts'
 import { makeSlicer } from '../../../base/slicer.ts'
+import type { TemporaryFile } from '../../../base/temporary-file.ts'
 import type { HashJoin } from '../../planner/plan.ts'
 import { combineKeys, hashKeyOf, supportOf } from '../comparison.ts'
 import type { Compilation } from '../compilation.ts'
@@ -14,7 +15,7 @@ import { ROW_SCOPE } from '../expr/scope.ts'
 import { hashKey32, KeyTable, MAX_TABLE_ENTRIES } from '../key-table.ts'
 import type { Batch, Operator } from '../operator.ts'
 import { rowSize } from '../row-size.ts'
-import { RowCodec, SpillFile, SpillRun } from '../spill.ts'
+import { openSpillFile, RowCodec, SpillRun } from '../spill.ts'
 import { compileAsyncJoin } from './async-join.ts'
 import { done, makeOutput, nullRow, refill, restart } from './batches.ts'
 import { compilePair, keyEqualities } from './join-pair.ts'
@@ -105,7 +106,7 @@ export function compileHashJoin(plan: HashJoin, cx: Compilation): Operator {
   let charged = 0
 
   // Spilling.
-  let file: SpillFile | null = null
+  let file: TemporaryFile | null = null
   let rightRuns: SpillRun[] | null = null
   let leftRuns: SpillRun[] | null = null
   let depth = 0
@@ -138,7 +139,7 @@ export function compileHashJoin(plan: HashJoin, cx: Compilation): Operator {
   }
 
   const makeRuns = (types: readonly number[]): SpillRun[] => {
-    file ??= new SpillFile(state.spillDir())
+    file ??= openSpillFile(state.spillDir())
     const codec = new RowCodec(types, (type) => supportOf(cx, type))
     const runs: SpillRun[] = []
     for (let i = 0; i < PARTITIONS; i++) runs.push(new SpillRun(file, codec))

@@ -3,13 +3,14 @@
 import type { Row } from '../../../base/datum.ts'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
 import { makeSlicer } from '../../../base/slicer.ts'
+import type { TemporaryFile } from '../../../base/temporary-file.ts'
 import type { HashDistinct, Unique } from '../../planner/plan.ts'
 import { rowKey, rowsEqual, supportOf } from '../comparison.ts'
 import type { Compilation } from '../compilation.ts'
 import { hashKey32, KeyTable, MAX_TABLE_ENTRIES } from '../key-table.ts'
 import type { Batch, Operator } from '../operator.ts'
 import { datumSize } from '../row-size.ts'
-import { RowCodec, SpillFile, SpillRun } from '../spill.ts'
+import { openSpillFile, RowCodec, SpillRun } from '../spill.ts'
 import { nothing, puller } from './batches.ts'
 
 /** Keeps rows for which `keep` is true. */
@@ -71,7 +72,7 @@ export function compileHashDistinct(plan: HashDistinct, cx: Compilation): Operat
   const seen = new KeyTable()
   let charged = 0
   let depth = 0
-  let file: SpillFile | null = null
+  let file: TemporaryFile | null = null
   /** Rows whose key found no room, by partition; each is worked off with an empty table later. */
   let runs: SpillRun[] | null = null
   let tasks: { run: SpillRun; depth: number }[] = []
@@ -93,7 +94,7 @@ export function compileHashDistinct(plan: HashDistinct, cx: Compilation): Operat
     const fits = charged + size <= state.workMem && seen.size < MAX_TABLE_ENTRIES
     if (fits && state.memory.tryCharge(size)) charged += size
     else {
-      file ??= new SpillFile(state.spillDir())
+      file ??= openSpillFile(state.spillDir())
       const codec = new RowCodec(types, (type) => supportOf(cx, type))
       runs = Array.from({ length: PARTITIONS }, () => new SpillRun(file!, codec))
     }
