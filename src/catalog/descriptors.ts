@@ -97,6 +97,8 @@ export interface IndexDescriptor {
   readonly accessMethod: Oid
   readonly unique: boolean
   readonly primary: boolean
+  /** Of a DEFERRABLE constraint: rows may have the same key for a while. Absent: no. */
+  readonly deferrable?: boolean
   readonly nullsNotDistinct: boolean
   readonly columns: readonly IndexColumn[]
   /** INCLUDE columns' attnums. */
@@ -104,6 +106,16 @@ export interface IndexDescriptor {
   readonly predicate: StoredNode | null
   readonly state: IndexState
   readonly options: readonly string[] | null
+}
+
+/** Whether there are never two rows of one key: the index is unique, and at once. */
+export function provesUnique(index: IndexDescriptor): boolean {
+  return index.unique && index.deferrable !== true
+}
+
+/** Whether the index is the table's own order: rows are found by its key and nothing else. */
+export function isRowKey(index: IndexDescriptor): boolean {
+  return index.primary && provesUnique(index)
 }
 
 export type ForeignKeyAction = 'a' | 'r' | 'c' | 'n' | 'd'

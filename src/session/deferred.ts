@@ -53,6 +53,11 @@ export class DeferredWork implements DeferredChecks {
     this.#checks.push(check)
   }
 
+  /** Whether checks of the table's rows are waiting. */
+  pendingOn(relation: Oid): boolean {
+    return this.#checks.some((check) => check.relation === relation)
+  }
+
   /** SET CONSTRAINTS; `constraints` null = ALL. */
   set(constraints: readonly Oid[] | null, deferred: boolean): void {
     if (constraints === null) {

@@ -25,7 +25,11 @@ export async function commandContext(session: Session, statement: ParsedStatemen
     txn,
     ctx: session.context,
     analysis: makeAnalysis(() => session.planning.analyzeContext(statement, [], false)),
-    ports: { data: makeDataPort(session, statement, txn), makeVerifier: (password) => session.services.makeVerifier(password) },
+    ports: {
+      data: makeDataPort(session, statement, txn),
+      hasPendingChecks: (table) => session.deferred.pendingOn(table),
+      makeVerifier: (password) => session.services.makeVerifier(password),
+    },
     inTransactionBlock: session.block.inBlock,
     source: statement.source.text,
     lock: (oid, mode, name, wait = true) => {

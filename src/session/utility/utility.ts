@@ -80,31 +80,39 @@ export function runUtility(
 
 /** SET CONSTRAINTS … IMMEDIATE checks at once what was put off. */
 async function setConstraints(session: Session, node: NodeOf['ConstraintsSetStmt']): Promise<string> {
+  if (!session.block.inBlock)
+    session.notice({
+      severity: 'WARNING',
+      code: SQLSTATE.noActiveSqlTransaction,
+      message: 'SET CONSTRAINTS can only be used in transaction blocks',
+    })
   const deferred = node.deferred === true
-  const constraints = node.constraints === undefined ? null : await constraintsNamed(session, node.constraints)
+  const constraints = node.constraints === undefined ? null : await constraintsNamed(session, node.constraints, deferred)
   session.deferred.set(constraints, deferred)
   const { txn } = session.block
   if (!deferred && txn !== null) await session.deferred.run(txn, constraints === null ? null : new Set(constraints))
   return 'SET CONSTRAINTS'
 }
 
-/** Constraint names are unique within a table only: every one of that name in the schemas searched is meant. */
-async function constraintsNamed(session: Session, items: readonly Node[]): Promise<Oid[]> {
+/** Constraint names are unique within a table only: every one of that name in the first schema that has one is meant. */
+async function constraintsNamed(session: Session, items: readonly Node[], deferred: boolean): Promise<Oid[]> {
   const snapshot = session.planning.snapshot()
   const records = await snapshot.reader.scan(OBJECT_PREFIX)
   const oids: Oid[] = []
   for (const item of items) {
     const { relname = '', schemaname } = (item as NodeOf).RangeVar
     const schemas = schemaname === undefined ? session.planning.searchPath().oids : [snapshot.namespaceByName(schemaname)?.oid ?? 0]
-    const found = records.flatMap(({ value }) => {
-      const record = value as ObjectRecord
-      if (record.kind !== 'relation' || !schemas.includes(record.value.namespace)) return []
-      return (record.value.table?.constraints ?? []).filter((constraint) => constraint.name === relname)
-    })
+    const inSchema = (schema: Oid) =>
+      records.flatMap(({ value }) => {
+        const record = value as ObjectRecord
+        if (record.kind !== 'relation' || record.value.namespace !== schema) return []
+        return (record.value.table?.constraints ?? []).filter((constraint) => constraint.name === relname)
+      })
+    const found = schemas.map(inSchema).find((list) => list.length > 0) ?? []
     if (found.length === 0) throw new PgError(SQLSTATE.undefinedObject, `constraint "${relname}" does not exist`)
     for (const constraint of found) {
-      if (!constraint.deferrable) throw new PgError(SQLSTATE.wrongObjectType, `constraint "${relname}" is not deferrable`)
-      oids.push(constraint.oid)
+      if (constraint.deferrable) oids.push(constraint.oid)
+      else if (deferred) throw new PgError(SQLSTATE.wrongObjectType, `constraint "${relname}" is not deferrable`)
     }
   }
   return oids

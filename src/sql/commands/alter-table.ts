@@ -1,7 +1,7 @@
 // ALTER TABLE (INDEX, VIEW, SEQUENCE, TYPE): sub-commands in PostgreSQL's passes, each applied to the newest descriptor with its work on rows.
 
 import { notSupported, PgError } from '../../base/errors.ts'
-import { tableId } from '../../base/ids.ts'
+import { indexId, tableId } from '../../base/ids.ts'
 import { LIMITS } from '../../base/limits.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { ColumnDescriptor, ConstraintDescriptor, RelationDescriptor } from '../../catalog/descriptors.ts'
@@ -17,7 +17,7 @@ import { addConstraints, checkedOptions, compressionLetter, finishColumns, planC
 import { defElems, defString, relationOptions } from './def-elem.ts'
 import { performDeletion } from './drop.ts'
 import { relationDetail } from './index.ts'
-import { columnNamed, load, lockNamed, partsOf, rangeVarParts, SYSTEM_COLUMNS, undefinedColumn } from './names.ts'
+import { checkNotInUse, columnNamed, load, lockNamed, partsOf, rangeVarParts, SYSTEM_COLUMNS, undefinedColumn } from './names.ts'
 import { changeRelationOwner } from './owner.ts'
 import {
   addCheck,
@@ -94,6 +94,7 @@ export async function alterTableStatement(c: CommandContext, stmt: AlterTableStm
     throw new PgError(SQLSTATE.wrongObjectType, `"${relation.name}" is not ${wanted.article}`)
   const commands = (stmt.cmds ?? []).map((node) => nodeAs(node, 'AlterTableCmd')!)
   if (!commands.every((cmd) => cmd.subtype === 'AT_ChangeOwner')) await checkOwner(c, relation)
+  checkNotInUse(c, relation, 'ALTER TABLE')
   const ordered = commands.map((cmd, i) => ({ cmd, i })).sort((a, b) => passOf(a.cmd) - passOf(b.cmd) || a.i - b.i)
   for (const { cmd } of ordered) await apply(c, relation, cmd)
   return { tag }
@@ -597,7 +598,8 @@ async function settleKey(
   built = false,
 ): Promise<void> {
   const empty = await c.ports.data.isEmpty(before)
-  if (made.type === 'p' && !empty) {
+  const clusters = made.type === 'p' && !made.deferrable
+  if (clusters && !empty) {
     const id = tableId(await c.writer.newOid())
     draft.relation = alterTable(draft.relation, () => ({ id }))
   }
@@ -609,13 +611,13 @@ async function settleKey(
     .map((column) => column.attnum)
   // checked on the rows where they still are
   if (notNull.length > 0) await c.ports.data.validateNotNull(before, notNull)
-  if (made.type === 'p')
+  if (clusters)
     await c.ports.data.rewriteTable(
       before,
       stored,
       stored.columns.map(() => null),
     )
-  else if (made.type === 'u' && !built)
+  else if ((made.type === 'p' || made.type === 'u') && !built)
     await c.ports.data.buildIndex(stored, stored.table!.indexes.find((index) => index.oid === made.index)!)
 }
 
@@ -648,13 +650,17 @@ async function addConstraintUsingIndex(c: CommandContext, draft: Draft, constrai
     })
   }
   if (primary) for (const column of index.columns) draft.relation = await withNotNull(c, draft.relation, column.attnum, null)
-  const named = { ...index, name, primary }
+  const deferrable = constraint.deferrable ?? false
+  // entries of another form: the index is built anew, under another number
+  const next = before.table!.nextIndexId
+  const named = deferrable ? { ...index, name, primary, deferrable, id: indexId(next) } : { ...index, name, primary }
   draft.relation = alterTable(draft.relation, (table) => ({
     indexes: table.indexes.map((other) => (other.oid === index.oid ? named : other)),
+    nextIndexId: deferrable ? next + 1 : table.nextIndexId,
   }))
   await c.writer.dropDependencies(CLASS.relation, index.oid)
   const made = await attachKeyConstraint(c, draft, constraint, named)
-  await settleKey(c, draft, before, made, true)
+  await settleKey(c, draft, before, made, !deferrable)
 }
 
 async function dropConstraint(c: CommandContext, relation: RelationInfo, cmd: AlterTableCmd): Promise<void> {

@@ -14,7 +14,7 @@ import type { Dependent } from '../../catalog/writer.ts'
 import { type DropStmt, type Node, nodeAs, type TypeName } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { describeAddress } from './describe.ts'
-import { load, lockNamed, objectParts, splitName } from './names.ts'
+import { checkNotInUse, load, lockNamed, objectParts, splitName } from './names.ts'
 import { alterTable, typeText } from './table-builder.ts'
 
 interface Doomed {
@@ -274,6 +274,7 @@ async function dropWholeRelation(c: CommandContext, relation: RelationDescriptor
     if (constraint.type === 'f' && constraint.referencedTable !== relation.oid)
       await forgetInbound(c, constraint.referencedTable, constraint.oid)
   if (relation.kind === 'v') await c.writer.dropDependencies(CLASS.rewrite, relation.oid)
+  if (relation.table !== null) checkNotInUse(c, relation, 'DROP TABLE')
   await c.writer.dropRelation(relation.oid)
 }
 

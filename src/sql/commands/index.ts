@@ -10,7 +10,7 @@ import { checkNamespace, mustBeOwner, ownsObject } from '../../catalog/privilege
 import { type IndexStmt, nodeAs, type ReindexStmt } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { defElems, relationOptions } from './def-elem.ts'
-import { load, lockNamed, namespaceNamed, rangeVarParts } from './names.ts'
+import { checkNotInUse, load, lockNamed, namespaceNamed, rangeVarParts } from './names.ts'
 import { accessMethod } from './operator-classes.ts'
 import { addIndex, checkOwner, type Draft, writeDependencies } from './table-builder.ts'
 
@@ -25,6 +25,7 @@ export async function createIndex(c: CommandContext, stmt: IndexStmt): Promise<C
       detail: relationDetail(relation.relkind),
     })
   await load(() => checkNamespace(c.snapshot, relation.namespace, c.ctx.session.currentUser, ACL.create))
+  checkNotInUse(c, relation, 'CREATE INDEX')
   accessMethod(stmt.accessMethod ?? 'btree')
   if (stmt.idxname !== undefined && stmt.idxname !== '') {
     if ((await load(() => c.snapshot.relationByName(relation.namespace, stmt.idxname!))) !== null) {

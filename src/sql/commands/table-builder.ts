@@ -7,13 +7,14 @@ import { LIMITS } from '../../base/limits.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { ACL } from '../../catalog/acl.ts'
 import { relationInfo } from '../../catalog/catalog-snapshot.ts'
-import type {
-  ColumnDescriptor,
-  ConstraintDescriptor,
-  ForeignKeyAction,
-  IndexColumn,
-  IndexDescriptor,
-  RelationDescriptor,
+import {
+  type ColumnDescriptor,
+  type ConstraintDescriptor,
+  type ForeignKeyAction,
+  type IndexColumn,
+  type IndexDescriptor,
+  provesUnique,
+  type RelationDescriptor,
 } from '../../catalog/descriptors.ts'
 import { CLASS, type ObjectAddress } from '../../catalog/keys.ts'
 import { newColumn } from '../../catalog/new-descriptors.ts'
@@ -201,6 +202,7 @@ export interface IndexSpec {
   readonly method: string
   readonly unique: boolean
   readonly primary: boolean
+  readonly deferrable?: boolean
   /** Belongs to a constraint: its name rule differs. */
   readonly constraint: boolean
   readonly nullsNotDistinct: boolean
@@ -344,6 +346,7 @@ export async function addIndex(c: CommandContext, draft: Draft, spec: IndexSpec)
     accessMethod: method,
     unique: spec.unique,
     primary: spec.primary,
+    ...(spec.deferrable === true ? { deferrable: true } : {}),
     nullsNotDistinct: spec.nullsNotDistinct,
     columns,
     include,
@@ -395,6 +398,7 @@ export async function addKeyConstraint(c: CommandContext, draft: Draft, constrai
     method: 'btree',
     unique: true,
     primary,
+    deferrable: constraint.deferrable ?? false,
     constraint: true,
     nullsNotDistinct: constraint.nulls_not_distinct ?? false,
     elements: keys,
@@ -413,18 +417,14 @@ export async function attachKeyConstraint(
   index: IndexDescriptor,
 ): Promise<ConstraintDescriptor> {
   const primary = constraint.contype === 'CONSTR_PRIMARY'
-  if (constraint.deferrable)
-    throw notSupported(
-      `deferrable ${primary ? 'primary keys' : 'unique constraints'} are not supported`,
-      'Uniqueness is checked row by row; foreign keys may be DEFERRABLE.',
-    )
+  const deferrable = constraint.deferrable ?? false
   const oid = await c.writer.newOid(draft.relation.namespace)
   const columns = index.columns.map((column) => column.attnum)
   const made: ConstraintDescriptor = {
     oid,
     name: index.name,
-    deferrable: false,
-    deferred: false,
+    deferrable,
+    deferred: constraint.initdeferred ?? false,
     validated: true,
     enforced: true,
     type: primary ? 'p' : 'u',
@@ -433,7 +433,8 @@ export async function attachKeyConstraint(
   }
   draft.relation = alterTable(draft.relation, (table) => ({
     constraints: [...table.constraints, made],
-    primaryKey: primary ? index.oid : table.primaryKey,
+    // Rows that may have the same key for a while cannot be found by it.
+    primaryKey: primary && !deferrable ? index.oid : table.primaryKey,
   }))
   draft.dependencies.push({
     from: { classId: CLASS.constraint, objId: oid, subId: 0 },
@@ -484,6 +485,13 @@ export async function addCheck(c: CommandContext, draft: Draft, constraint: Cons
 
 // --- foreign keys ------------------------------------------------------------------------------------------------------------------------
 
+function deferrableTarget(what: string, referenced: RelationDescriptor): PgError {
+  return new PgError(
+    SQLSTATE.objectNotInPrerequisiteState,
+    `cannot use a deferrable ${what} for referenced table "${bareName(referenced)}"`,
+  )
+}
+
 const bareName = (relation: RelationDescriptor): string => relation.name
 
 /** Whether the name would find the table being made, which the snapshot does not show yet. */
@@ -533,6 +541,7 @@ export async function addForeignKey(
     index = referenced.table.indexes.find((candidate) => candidate.primary)
     if (index === undefined)
       throw new PgError(SQLSTATE.undefinedObject, `there is no primary key for referenced table "${bareName(referenced)}"`)
+    if (!provesUnique(index)) throw deferrableTarget('primary key', referenced)
     referencedColumns = index.columns.map((column) => column.attnum)
   } else {
     referencedColumns = pkNames.map((name) => {
@@ -548,13 +557,15 @@ export async function addForeignKey(
     if (new Set(referencedColumns).size !== referencedColumns.length)
       throw new PgError(SQLSTATE.invalidForeignKey, 'foreign key referenced-columns list must not contain duplicates')
     const wanted = new Set(referencedColumns)
-    index = referenced.table.indexes.find(
+    const candidates = referenced.table.indexes.filter(
       (candidate) =>
         candidate.unique &&
         candidate.predicate === null &&
         candidate.columns.length === wanted.size &&
         candidate.columns.every((column) => column.attnum !== 0 && wanted.has(column.attnum)),
     )
+    index = candidates.find(provesUnique)
+    if (index === undefined && candidates.length > 0) throw deferrableTarget('unique constraint', referenced)
     if (index === undefined)
       throw new PgError(
         SQLSTATE.invalidForeignKey,

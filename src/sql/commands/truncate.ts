@@ -11,7 +11,7 @@ import { FIRST_NORMAL_OID } from '../../catalog/records.ts'
 import type { RelationInfo } from '../../catalog/snapshot.ts'
 import { nodeAs, type RangeVar, type TruncateStmt } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
-import { load, lockNamed, rangeVarParts } from './names.ts'
+import { checkNotInUse, load, lockNamed, rangeVarParts } from './names.ts'
 import { restartSequence } from './sequence.ts'
 import { alterTable } from './table-builder.ts'
 
@@ -28,6 +28,7 @@ export async function truncate(c: CommandContext, stmt: TruncateStmt): Promise<C
   for (const node of stmt.relations ?? []) {
     const relation = (await lockNamed(c, rangeVarParts(nodeAs(node, 'RangeVar') as RangeVar), LOCK.accessExclusive))!
     await check(c, relation)
+    checkNotInUse(c, relation, 'TRUNCATE')
     oids.add(relation.oid)
   }
   // a table that others refer to goes only together with them
@@ -44,6 +45,7 @@ export async function truncate(c: CommandContext, stmt: TruncateStmt): Promise<C
       c.ctx.notice({ severity: 'NOTICE', code: SQLSTATE.successfulCompletion, message: `truncate cascades to table "${other.name}"` })
       await c.lock(other.oid, LOCK.accessExclusive, other.name)
       await check(c, other)
+      checkNotInUse(c, other, 'TRUNCATE')
       oids.add(other.oid)
     }
   }

@@ -19,6 +19,7 @@ import { LOCKED, LOCKED_CHANGED, type Transaction } from '../../storage/store.ts
 import { type Compilation, detached } from './compilation.ts'
 import { compileExpr } from './expr/compile.ts'
 import { fitKey } from './key-bounds.ts'
+import { readingNow } from './read-now.ts'
 import { relationFields } from './row-checks.ts'
 import { accessOf, FULL_ROW_SCOPE, keyDetail, mayRead, readStored, sameDatum, type TableAccess, tableAccess } from './table-layout.ts'
 import type { ModifierSet, TableModifier } from './table-modifier.ts'
@@ -140,7 +141,11 @@ class Referencing {
       const pending = keys.map((key, i) => ({ key, row: rows[i]! }))
       const cx = detached(this.#cx)
       const later = new Referencing(fk, accessOf(this.#access.descriptor, cx), cx)
-      store.deferred.add({ constraint: fk.oid, run: (txn) => later.#checkLater(txn, pending) })
+      store.deferred.add({
+        constraint: fk.oid,
+        relation: this.#access.descriptor.oid,
+        run: (txn) => later.#checkLater(txn, pending),
+      })
       return undefined
     }
     if (fk.referencedTable === this.#access.descriptor.oid || this.#cx.writes !== null) {
@@ -343,7 +348,11 @@ class Referenced {
       const action = key.next === null ? fk.onDelete : fk.onUpdate
       if (action === 'a' && fk.deferrable && store.deferred.isDeferred(fk.oid, fk.deferred)) {
         const later = this.#detach()
-        store.deferred.add({ constraint: fk.oid, run: (at) => later.#refuse(at, key, action) })
+        store.deferred.add({
+          constraint: fk.oid,
+          relation: this.#access.descriptor.oid,
+          run: (at) => later.#refuse(at, key, action),
+        })
         return true
       }
       const done = action === 'a' || action === 'r' ? this.#refuse(txn, key, action) : this.#act(key, action)
@@ -411,26 +420,13 @@ class Referenced {
    */
   #newChildren(txn: Transaction, key: GoneKey): MaybePromise<boolean> {
     if (txn.isolation === 'read committed') return false
-    return this.#reading((now) =>
+    return readingNow(this.#cx, (now) =>
       andThen(this.#children(now, key, Number.POSITIVE_INFINITY), (found) =>
         andThen(txn.newest(found.keys), (values) =>
           values.some((value, i) => value !== null && this.#refers(found.keys[i]!, value, found.rows[i]!)),
         ),
       ),
     )
-  }
-
-  #reading<T>(read: (now: Transaction) => MaybePromise<T>): MaybePromise<T> {
-    const now = this.#cx.state.store.readNow()
-    let answer: MaybePromise<T>
-    try {
-      answer = read(now)
-    } catch (error) {
-      return andThen(now.rollback(), () => {
-        throw error
-      })
-    }
-    return answer instanceof Promise ? answer.finally(() => now.rollback()) : andThen(now.rollback(), () => answer)
   }
 
   #keyExists(txn: Transaction, key: GoneKey): MaybePromise<boolean> {

@@ -16,6 +16,8 @@ export interface VirtualRelation {
 /** A constraint check put off to the end of the transaction (or to SET CONSTRAINTS … IMMEDIATE). */
 export interface DeferredCheck {
   readonly constraint: Oid
+  /** The table that must stay as it is until then; 0 = none. */
+  readonly relation: Oid
   /** Throws the violation. */
   run(txn: Transaction): MaybePromise<void>
 }

@@ -7,7 +7,14 @@ import { notSupported, PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { relationInfo } from '../../catalog/catalog-snapshot.ts'
-import type { IndexColumn, IndexDescriptor, RelationDescriptor, StoredNode, TableDescriptor } from '../../catalog/descriptors.ts'
+import {
+  type IndexColumn,
+  type IndexDescriptor,
+  provesUnique,
+  type RelationDescriptor,
+  type StoredNode,
+  type TableDescriptor,
+} from '../../catalog/descriptors.ts'
 import type { IndexLayout, IndexPart, TableLayout } from '../../storage/rows/layout.ts'
 import type { Expr } from '../analyzer/expr.ts'
 import { indexDefinition } from '../analyzer/ruleutils/definitions.ts'
@@ -130,7 +137,7 @@ export function indexLayout(index: IndexDescriptor, descriptor: RelationDescript
   const predicate = index.predicate === null ? null : storedEvaluator(readStored(index.predicate, cx), cx)
   return {
     id: index.id,
-    unique: index.unique,
+    unique: provesUnique(index),
     nullsNotDistinct: index.nullsNotDistinct,
     parts: index.columns.map(
       (column): IndexPart => ({

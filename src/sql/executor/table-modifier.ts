@@ -4,12 +4,14 @@
 import type { Datum, Row } from '../../base/datum.ts'
 import type { Oid } from '../../base/ids.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
+import { provesUnique } from '../../catalog/descriptors.ts'
 import { KvError } from '../../storage/kv-error.ts'
 import { keyLocksOf, lockRows } from '../../storage/rows/locks.ts'
 import { compileRowReader, type RowReader } from '../../storage/rows/row-codec.ts'
 import { compileTableWriter, type TableWriter } from '../../storage/rows/table-writer.ts'
 import { LOCKED } from '../../storage/store.ts'
 import type { Compilation } from './compilation.ts'
+import { makeUniqueChecks } from './deferrable-unique.ts'
 import { type ForeignKeys, makeForeignKeys } from './foreign-keys.ts'
 import { checkRows, compileRowChecks, type RowChecks } from './row-checks.ts'
 import { sameDatum, type TableAccess, tableAccess } from './table-layout.ts'
@@ -91,15 +93,17 @@ function makeTableModifier(relation: Oid, cx: Compilation, set: ModifierSet): Ta
   )
   const everyColumn = descriptor.columns.every((column) => !column.dropped)
   const foreignKeys: ForeignKeys | null = makeForeignKeys(access, cx, set)
+  const uniqueChecks = makeUniqueChecks(access, cx)
   const uniqueColumns = new Set<number>()
   for (const index of table.indexes) {
-    if (index.unique && index.predicate === null)
+    if (provesUnique(index) && index.predicate === null)
       for (const column of index.columns) if (column.attnum > 0) uniqueColumns.add(column.attnum - 1)
   }
   const insertChecked = (rows: readonly Row[]): MaybePromise<Buffer[]> => {
     state.store.rowsChanged(layout.id, rows.length, 0, 0)
     const ids = layout.primaryKey === null ? state.store.rowIds(layout.id, rows.length) : null
-    const keys = andThen(ids, (rowIds) => writer.insert(state.txn, rows, rowIds))
+    const written = andThen(ids, (rowIds) => writer.insert(state.txn, rows, rowIds))
+    const keys = uniqueChecks === null ? written : andThen(written, (made) => andThen(uniqueChecks.inserted(rows), () => made))
     if (foreignKeys === null) return keys
     return andThen(keys, (made) => andThen(foreignKeys.inserted(made, rows), () => made))
   }
@@ -139,19 +143,30 @@ function makeTableModifier(relation: Oid, cx: Compilation, set: ModifierSet): Ta
       return andThen(checkRows(checks, newRows), () =>
         andThen(changesKey(columns) ? holdKeys(keys.filter((_, i) => keysDiffer(oldRows[i]!, newRows[i]!))) : undefined, () =>
           andThen(writer.update(state.txn, keys, oldRows, newRows), (made) =>
-            foreignKeys === null ? made : andThen(foreignKeys.updated(made, oldRows, newRows, columns), () => made),
+            andThen(uniqueChecks?.updated(oldRows, newRows), () =>
+              foreignKeys === null ? made : andThen(foreignKeys.updated(made, oldRows, newRows, columns), () => made),
+            ),
           ),
         ),
       )
     },
     delete(keys, oldRows) {
       state.store.rowsChanged(layout.id, 0, 0, keys.length)
-      return andThen(holdKeys(keys), () => andThen(writer.delete(state.txn, keys, oldRows), () => foreignKeys?.deleted(oldRows)))
+      return andThen(holdKeys(keys), () =>
+        andThen(writer.delete(state.txn, keys, oldRows), () => {
+          uniqueChecks?.deleted(oldRows)
+          return foreignKeys?.deleted(oldRows)
+        }),
+      )
     },
     changesKey,
     keysDiffer,
-    settle: () => foreignKeys?.settle() ?? false,
+    settle() {
+      if (uniqueChecks === null) return foreignKeys?.settle() ?? false
+      return andThen(uniqueChecks.settle(), (checked) => andThen(foreignKeys?.settle() ?? false, (did) => checked || did))
+    },
     reset() {
+      uniqueChecks?.reset()
       foreignKeys?.reset()
     },
   }

@@ -10,6 +10,7 @@ import { makeSlicer } from '../../base/slicer.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { ConstraintDescriptor, IndexDescriptor, RelationDescriptor } from '../../catalog/descriptors.ts'
 import { rowRange } from '../../storage/rows/keys.ts'
+import type { IndexLayout } from '../../storage/rows/layout.ts'
 import { compileRowReader } from '../../storage/rows/row-codec.ts'
 import { type RowBatch, scanTable } from '../../storage/rows/table-reader.ts'
 import { compileTableWriter } from '../../storage/rows/table-writer.ts'
@@ -17,6 +18,7 @@ import type { Expr } from '../analyzer/expr.ts'
 import type { Plan } from '../planner/plan.ts'
 import { TEXT_IO } from '../types/define.ts'
 import type { Compilation } from './compilation.ts'
+import { findDuplicate } from './deferrable-unique.ts'
 import { compileExpr } from './expr/compile.ts'
 import { makeForeignKeys } from './foreign-keys.ts'
 import { forEachRow } from './init-plan.ts'
@@ -56,24 +58,37 @@ async function eachBatch(access: TableAccess, cx: Compilation, visit: Visit): Pr
   }
 }
 
-/** Enters every row into a new index; 23505 in CREATE INDEX's words. */
-export async function buildIndex(table: RelationDescriptor, index: IndexDescriptor, cx: Compilation): Promise<void> {
-  const access = accessOf(table, cx)
-  const layout = { ...indexLayout(index, table, cx), writes: true }
-  const duplicate = layout.violation
-  const inWords = {
+/** The index, with CREATE INDEX's words for a duplicate. */
+function inIndexWords(index: IndexDescriptor, layout: IndexLayout): IndexLayout {
+  return {
     ...layout,
     violation: (row: Row): PgError => {
-      const { fields } = duplicate(row)
+      const { fields } = layout.violation(row)
       return new PgError(SQLSTATE.uniqueViolation, `could not create unique index "${index.name}"`, {
         ...fields,
         detail: (fields.detail ?? '').replace(/ already exists\.$/, ' is duplicated.'),
       })
     },
   }
+}
+
+/** Enters every row into a new index; 23505 in CREATE INDEX's words. */
+export async function buildIndex(table: RelationDescriptor, index: IndexDescriptor, cx: Compilation): Promise<void> {
+  const access = accessOf(table, cx)
+  const inWords = inIndexWords(index, { ...indexLayout(index, table, cx), writes: true })
   const writer = compileTableWriter({ ...access.layout, indexes: [inWords] })
   await eachBatch(access, cx, async (rows, keys) => {
     await writer.backfill(cx.state.txn, inWords, keys, rows)
+    return true
+  })
+  if (index.deferrable === true) await refuseDuplicates(access, inWords, cx)
+}
+
+/** A deferrable constraint's index takes duplicates; one that has all rows now must have none. */
+async function refuseDuplicates(access: TableAccess, layout: IndexLayout, cx: Compilation): Promise<void> {
+  await eachBatch(access, cx, async (rows) => {
+    const duplicate = await findDuplicate(access.layout, layout, cx.state.txn, rows)
+    if (duplicate !== null) throw duplicate
     return true
   })
 }
@@ -110,6 +125,8 @@ export async function rewriteTable(
     await writer.insert(cx.state.txn, made, ids)
     return true
   })
+  for (const { descriptor, layout } of target.indexes.values())
+    if (descriptor.deferrable === true) await refuseDuplicates(target, inIndexWords(descriptor, layout!), cx)
 }
 
 /** 23514 when a row violates the check. */

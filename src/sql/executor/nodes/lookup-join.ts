@@ -3,6 +3,7 @@
 import type { Datum, Row } from '../../../base/datum.ts'
 import { andThen, loop, type MaybePromise } from '../../../base/maybe-promise.ts'
 import { makeSlicer } from '../../../base/slicer.ts'
+import { provesUnique } from '../../../catalog/descriptors.ts'
 import { scanRange } from '../../../storage/rows/key-codec.ts'
 import { indexPrefix, rowKey, rowPrefix } from '../../../storage/rows/keys.ts'
 import { rowKeyInValue } from '../../../storage/rows/row-codec.ts'
@@ -34,7 +35,8 @@ export function compileLookupJoin(plan: LookupJoin, cx: Compilation): Operator {
   const keys = plan.keys.map((key) => compileExpr(key, ROW_SCOPE, cx))
   const columns = index.descriptor.columns.slice(0, keys.length)
   const parts = index.layout === null ? layout.primaryKey! : index.layout.parts
-  const whole = keys.length === index.descriptor.columns.length && index.descriptor.unique && columns.every((column) => column.attnum > 0)
+  const whole =
+    keys.length === index.descriptor.columns.length && provesUnique(index.descriptor) && columns.every((column) => column.attnum > 0)
   const inner: RowHolder = { row: [] }
   const scope: ExprScope = { holders: new Map([[INNER_VAR, inner]]) }
   const joinQuals = compileQuals(plan.joinQuals, scope, cx)

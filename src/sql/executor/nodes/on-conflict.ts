@@ -4,6 +4,7 @@ import type { Datum, Row } from '../../../base/datum.ts'
 import { PgError } from '../../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../../base/maybe-promise.ts'
 import { SQLSTATE } from '../../../base/sqlstate.ts'
+import { type IndexDescriptor, provesUnique } from '../../../catalog/descriptors.ts'
 import type { IndexLayout } from '../../../storage/rows/layout.ts'
 import { lockRows } from '../../../storage/rows/locks.ts'
 import { uniqueKey } from '../../../storage/rows/table-reader.ts'
@@ -11,7 +12,7 @@ import { LOCK_GONE, LOCKED_CHANGED } from '../../../storage/store.ts'
 import { INNER_VAR, SCAN_VAR } from '../../planner/plan.ts'
 import { compileProjection, compileQuals } from '../expr/predicate.ts'
 import type { ExprScope, RowHolder } from '../expr/scope.ts'
-import { checkRows } from '../row-checks.ts'
+import { checkRows, relationFields } from '../row-checks.ts'
 import { type Change, eachRow, type ModifyContext, NO_ROW } from './modify-common.ts'
 
 export interface ConflictingInsert {
@@ -27,7 +28,10 @@ export function insertOnConflict(context: ModifyContext): ConflictingInsert {
   const conflict = plan.onConflict!
   const unique = access.table.indexes.filter((index) => index.unique && access.indexes.has(index.oid))
   const chosen = conflict.arbiters.length > 0 ? unique.filter((index) => conflict.arbiters.includes(index.oid)) : unique
-  const arbiters: (IndexLayout | null)[] = chosen.map((index) => access.indexes.get(index.oid)!.layout)
+  const unfit = chosen.find((index) => !provesUnique(index))
+  const arbiters: (IndexLayout | null)[] = (unfit === undefined ? chosen : chosen.slice(0, chosen.indexOf(unfit))).map(
+    (index) => access.indexes.get(index.oid)!.layout,
+  )
   const existing: RowHolder = { row: NO_ROW }
   const proposed: RowHolder = { row: NO_ROW }
   const scope: ExprScope = {
@@ -90,11 +94,18 @@ export function insertOnConflict(context: ModifyContext): ConflictingInsert {
       })
     })
   }
+  const deferrable = (index: IndexDescriptor): PgError =>
+    new PgError(
+      SQLSTATE.objectNotInPrerequisiteState,
+      'ON CONFLICT does not support deferrable unique constraints/exclusion constraints as arbiters',
+      { ...relationFields(access.descriptor, cx), constraint: index.name },
+    )
   const one = (input: Row, row: Row, changes: Change[]): MaybePromise<void> => {
     const { txn, store } = state
     const before = conflict.action === 'nothing' && !store.autocommit ? txn.savepoint() : null
     return andThen(modifier.writer.findConflicts(txn, [row], arbiters, store.lockTimeoutMs), (found) => {
       if (found.length === 0) {
+        if (unfit !== undefined) throw deferrable(unfit)
         if (unwritten.size === 0 || !tagsOf(row).some((name) => unwritten.has(name))) return insertOne(input, row, changes)
         if (conflict.action === 'nothing') return undefined
         throw twice()
@@ -117,12 +128,12 @@ export function insertOnConflict(context: ModifyContext): ConflictingInsert {
     insert(rows, fresh) {
       const changes: Change[] = []
       // Constraints hold for a proposed row even if it is not inserted in the end.
-      return andThen(checkRows(modifier.checks, fresh), () =>
-        andThen(
+      return andThen(checkRows(modifier.checks, fresh), () => {
+        return andThen(
           eachRow(rows, (input, i) => one(input, fresh[i]!, changes)),
           () => changes,
-        ),
-      )
+        )
+      })
     },
   }
 }

@@ -1,5 +1,6 @@
 // The ways to join two sets of relations: hash, merge, nested loop and lookup joins, each as a costed path.
 
+import { isRowKey, provesUnique } from '../../../catalog/descriptors.ts'
 import type { Expr } from '../../analyzer/expr.ts'
 import { operatorByOid, operatorByTypes } from '../../builtin/pg-operator.ts'
 import type { BaseRel, JoinProblem } from '../base-rel.ts'
@@ -299,7 +300,7 @@ export function lookupJoinPaths(step: JoinStep, left: Path, rel: BaseRel, proble
     if (match.equalColumns === 0 || !match.conditions.some((condition) => problem.relids(condition.value!) !== NO_RELS)) continue
     const conditions = match.conditions.slice(0, match.equalColumns)
     if (conditions.some((condition) => condition.op !== '=')) continue
-    const unique = index.unique && conditions.length === index.columns.length
+    const unique = provesUnique(index) && conditions.length === index.columns.length
     const perKey = unique
       ? 1
       : Math.max(
@@ -313,7 +314,7 @@ export function lookupJoinPaths(step: JoinStep, left: Path, rel: BaseRel, proble
     const answered = new Set([...match.answered])
     const joinQuals = step.joinQuals.filter((qual) => !answered.has(qual))
     const scanQuals = rel.quals.filter((qual) => !answered.has(qual))
-    const fetch = (index.primary ? COST.get : COST.indexTuple + COST.get) * perKey + (unique ? 0 : COST.request * 0.3)
+    const fetch = (isRowKey(index) ? COST.get : COST.indexTuple + COST.get) * perKey + (unique ? 0 : COST.request * 0.3)
     const total = left.total + COST.request + left.rows * (fetch + COST.tuple) + step.rows * (COST.tuple + qualCost(joinQuals))
     paths.push({
       rows: step.rows,

@@ -1,7 +1,7 @@
 // Access paths of one stored table: sequential scan (in primary key order), index ranges, point gets; and what later joins need to look
 // rows up by key.
 
-import type { IndexDescriptor } from '../../../catalog/descriptors.ts'
+import { type IndexDescriptor, isRowKey, provesUnique } from '../../../catalog/descriptors.ts'
 import { type Expr, ROW_KEY_ATTNO } from '../../analyzer/expr.ts'
 import { findBuiltinType } from '../../types/registry.ts'
 import type { BaseRel, JoinProblem } from '../base-rel.ts'
@@ -86,7 +86,7 @@ export function primaryIndex(rel: BaseRel): IndexDescriptor | null {
 
 /** The entries hold every needed column, in a form that gives the value back. */
 export function coversNeeded(index: IndexDescriptor, rel: BaseRel): boolean {
-  if (index.primary) return false
+  if (isRowKey(index)) return false
   const held = new Set<number>(index.include)
   const keyed = [...index.columns, ...(primaryIndex(rel)?.columns ?? [])]
   for (const column of keyed) {
@@ -177,10 +177,10 @@ function indexPaths(index: IndexDescriptor, rel: BaseRel, problem: JoinProblem, 
   const keys = indexKeys(index, rel, problem)
   const match = matchIndex(index, keys, clauses)
   const covered = coversNeeded(index, rel)
-  if (match.conditions.length === 0 && index.primary) return
+  if (match.conditions.length === 0 && isRowKey(index)) return
   const rest = rel.quals.filter((qual) => !match.answered.has(qual))
   const scanRest = rest.map((qual) => overScan(qual, rel))
-  if (match.allEqual && index.unique && index.columns.every((column) => column.attnum > 0)) {
+  if (match.allEqual && provesUnique(index) && index.columns.every((column) => column.attnum > 0)) {
     pointGet(
       index,
       rel,
@@ -193,7 +193,7 @@ function indexPaths(index: IndexDescriptor, rel: BaseRel, problem: JoinProblem, 
   const predicate = index.predicate === null ? 1 : 0.5
   const entries = clampRows(rel.tuples * fraction * predicate)
   const ranges = match.conditions.reduce((n, condition) => (condition.op === 'any' ? n * arrayLength(condition.value!) : n), 1)
-  const perRow = (covered ? COST.indexTuple : index.primary ? COST.scanTuple : COST.indexTuple + COST.get) + rest.length * COST.operator
+  const perRow = (covered ? COST.indexTuple : isRowKey(index) ? COST.scanTuple : COST.indexTuple + COST.get) + rest.length * COST.operator
   const total = COST.request * Math.min(ranges, 100) + entries * perRow
   const isOrdered = indexOrder(index, rel, problem, match.equalColumns, false).length > 0
   if (match.conditions.length === 0 && !isOrdered && !covered) return
@@ -222,7 +222,7 @@ function indexPaths(index: IndexDescriptor, rel: BaseRel, problem: JoinProblem, 
 }
 
 function pointGet(index: IndexDescriptor, rel: BaseRel, key: readonly Expr[], quals: readonly Expr[]): void {
-  const total = index.primary ? COST.get : 2 * COST.get
+  const total = isRowKey(index) ? COST.get : 2 * COST.get
   addPath(rel.paths, {
     ...UNORDERED,
     rows: 1,
