@@ -15,6 +15,7 @@ import { commentKey, nameKey, objectKey, statisticsKey } from './keys.ts'
 import { DATABASE_OID, type DatabaseDescriptor, FIRST_NORMAL_OID, type ObjectRecord, PUBLIC_NAMESPACE } from './records.ts'
 import type { CatalogSnapshot, RelationInfo } from './snapshot.ts'
 import type { StatisticsRecord } from './statistics.ts'
+import { isTemporary } from './temporary.ts'
 import type { CatalogReader } from './transaction.ts'
 import { arrayTypeRow, rowTypeRow, userTypeRow } from './user-types.ts'
 
@@ -89,6 +90,7 @@ export function indexInfo(table: RelationDescriptor, index: IndexDescriptor): Re
 }
 
 const NONE: readonly never[] = []
+const NO_LABELS: ReadonlySet<Oid> = new Set()
 
 export class ReaderSnapshot implements CatalogSnapshot {
   readonly reader: CatalogReader
@@ -223,6 +225,17 @@ export class ReaderSnapshot implements CatalogSnapshot {
     if (oid < FIRST_NORMAL_OID) return null
     const record = this.record(oid)
     return record?.kind === 'type' ? record.value : null
+  }
+
+  uncommittedLabels({ oid, definition }: TypeDescriptor): ReadonlySet<Oid> {
+    // nobody else sees those
+    if (isTemporary(oid)) return NO_LABELS
+    const record = this.reader.committedValue(objectKey(oid)) as ObjectRecord | null
+    if (record?.kind !== 'type' || record.value.definition.kind !== 'enum' || definition.kind !== 'enum') return NO_LABELS
+    const { labels } = record.value.definition
+    if (labels === definition.labels) return NO_LABELS
+    const known = new Set(labels.map((label) => label.oid))
+    return new Set(definition.labels.flatMap((label) => (known.has(label.oid) ? [] : [label.oid])))
   }
 
   procsByName(namespace: Oid, name: string): readonly PgProcRow[] {

@@ -53,13 +53,22 @@ export function canSetRole(snapshot: ReaderSnapshot, member: Oid, role: Oid): bo
   return member === role || isSuperuser(snapshot, member) || rolesOf(snapshot, member, 'set').has(role)
 }
 
-/** Holds ADMIN OPTION on the role, itself or through a role whose privileges it has. */
+/** Holds ADMIN OPTION on the role, itself or through a role it is a member of. */
 export function isAdminOf(snapshot: ReaderSnapshot, member: Oid, role: Oid): boolean {
   if (isSuperuser(snapshot, member)) return true
-  if (member === role) return false
-  for (const reached of rolesOf(snapshot, member, 'inherit'))
-    if (snapshot.role(reached)?.memberOf.some((grant) => grant.role === role && grant.admin)) return true
-  return false
+  return adminAmong(snapshot, rolesOf(snapshot, member, 'member'), member, role) !== null
+}
+
+/** In whose name `member` may grant the role: its own, or the nearest role's whose privileges it has; null = nobody's. */
+export function bestAdmin(snapshot: ReaderSnapshot, member: Oid, role: Oid): Oid | null {
+  return adminAmong(snapshot, rolesOf(snapshot, member, 'inherit'), member, role)
+}
+
+/** The first of the roles, nearest first, that holds ADMIN OPTION on `role`; nobody does on itself. */
+function adminAmong(snapshot: ReaderSnapshot, roles: ReadonlySet<Oid>, member: Oid, role: Oid): Oid | null {
+  if (member === role) return null
+  for (const reached of roles) if (snapshot.role(reached)?.memberOf.some((grant) => grant.role === role && grant.admin)) return reached
+  return null
 }
 
 /** 42501 unless `member` may become `role`. */

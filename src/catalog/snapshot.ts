@@ -58,6 +58,8 @@ export interface CatalogSnapshot {
   type(oid: Oid): PgTypeRow | null
   typeByName(namespace: Oid, name: string): PgTypeRow | null
   userType(oid: Oid): TypeDescriptor | null
+  /** OIDs of an enum's labels that this transaction has added to what others see of it; none where nobody sees it yet. */
+  uncommittedLabels(type: TypeDescriptor): ReadonlySet<Oid>
   /** Every function, procedure and aggregate of that name in a schema. */
   procsByName(namespace: Oid, name: string): readonly PgProcRow[]
   proc(oid: Oid): PgProcRow | null

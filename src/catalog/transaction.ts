@@ -18,15 +18,19 @@ export interface CatalogReader {
   get(key: string): CatalogValue | null
   fetch(key: string): MaybePromise<CatalogValue | null>
   scan(prefix: string): MaybePromise<CatalogEntry[]>
+  /** As `get`, without the transaction's own changes. */
+  committedValue(key: string): CatalogValue | null
 }
 
 /** What is committed: the keyspace's, and the session's own temporary objects. */
 export function committedReader(space: CatalogSpace, temporary = new TemporaryCatalog()): CatalogReader {
+  const get = (key: string): CatalogValue | null => (isTemporaryKey(key) ? temporary.get(key) : space.get(key))
   return {
     get version() {
       return temporary.isEmpty ? space.versionText : space.versionText + temporary.version
     },
-    get: (key) => (isTemporaryKey(key) ? temporary.get(key) : space.get(key)),
+    get,
+    committedValue: get,
     fetch: (key) => (isTemporaryKey(key) ? temporary.get(key) : space.fetch(key)),
     scan: (prefix) => {
       if (isTemporaryKey(prefix)) return temporary.overlaid([], prefix)
@@ -73,6 +77,10 @@ export class CatalogTransaction implements CatalogReader {
   get(key: string): CatalogValue | null {
     const own = this.#overlay.get(key)
     return own !== undefined ? own : this.#committed.get(key)
+  }
+
+  committedValue(key: string): CatalogValue | null {
+    return this.#committed.get(key)
   }
 
   fetch(key: string): MaybePromise<CatalogValue | null> {

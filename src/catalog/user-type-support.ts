@@ -7,6 +7,7 @@ import { SQLSTATE } from '../base/sqlstate.ts'
 import type { PgTypeRow } from '../sql/builtin/data/rows.ts'
 import { arrayTypeSupport } from '../sql/types/array-type.ts'
 import { defineType } from '../sql/types/define.ts'
+import type { EvalContext } from '../sql/types/eval-context.ts'
 import { compositeTypeSupport } from '../sql/types/record.ts'
 import { findBuiltinType } from '../sql/types/registry.ts'
 import type { TypeSupport } from '../sql/types/type.ts'
@@ -47,13 +48,27 @@ function build(snapshot: CatalogSnapshot, row: PgTypeRow): TypeSupport {
         .map((column) => ({ name: column.name, type: column.type, typmod: column.typmod, support: typeSupportOf(snapshot, column.type) })),
     })
   }
-  if (row.typtype === 'e') return enumSupport(snapshot.userType(row.oid)!)
+  if (row.typtype === 'e') {
+    const type = snapshot.userType(row.oid)!
+    return enumSupport(type, snapshot.uncommittedLabels(type))
+  }
   if (row.typcategory === 'A' && row.typelem !== 0) return arrayTypeSupport(typeSupportOf(snapshot, row.typelem), row.typelem, row.typdelim)
   throw notSupported(`type ${row.typname} is not implemented`)
 }
 
+export type EnumLabel = (TypeDescriptor['definition'] & { readonly kind: 'enum' })['labels'][number]
+
+/** A roll-back would leave values without a label. */
+export function unsafeLabel(label: string, type: TypeDescriptor, ctx: EvalContext): PgError {
+  return new PgError(
+    SQLSTATE.unsafeNewEnumValueUsage,
+    `unsafe use of new value "${label}" of enum type ${ctx.catalog.typeName(type.oid) ?? type.name}`,
+    { hint: 'New enum values must be committed before they can be used.' },
+  )
+}
+
 /** A label in memory; its OID in rows (labels may be renamed), its sort order in keys (orders never change). */
-function enumSupport(type: TypeDescriptor): TypeSupport {
+function enumSupport(type: TypeDescriptor, uncommitted: ReadonlySet<Oid>): TypeSupport {
   const labels = type.definition.kind === 'enum' ? type.definition.labels : []
   const byLabel = new Map(labels.map((label) => [label.label, label]))
   const byOid = new Map(labels.map((label) => [label.oid, label.label]))
@@ -63,14 +78,18 @@ function enumSupport(type: TypeDescriptor): TypeSupport {
     if (label !== undefined) return label
     throw new PgError(SQLSTATE.invalidTextRepresentation, `invalid input value for enum ${type.name}: "${text}"`)
   }
+  const usable = (label: EnumLabel, ctx: EvalContext): EnumLabel => {
+    if (uncommitted.has(label.oid)) throw unsafeLabel(label.label, type, ctx)
+    return label
+  }
   const stored = (label: string | undefined): string => {
     if (label === undefined) throw new PgError(SQLSTATE.dataCorrupted, `invalid internal value for enum ${type.name}`)
     return label
   }
   return defineType<string>({
-    input: (text) => found(text).label,
+    input: (text, _typmod, ctx) => usable(found(text), ctx).label,
     output: (value) => value,
-    receive: (buffer, start, end) => found(buffer.utf8Slice(start, end)).label,
+    receive: (buffer, start, end, _typmod, ctx) => usable(found(buffer.utf8Slice(start, end)), ctx).label,
     send: (value, out) => {
       out.utf8(value)
     },

@@ -113,6 +113,7 @@ export function fakeCatalog(): FakeCatalog {
     },
     userType: () => null,
     statistics: () => null,
+    uncommittedLabels: () => new Set(),
     procsByName: (schema, name) => procsByName(name).filter((row) => row.pronamespace === schema),
     proc: (id) => procByOid(id) ?? null,
     aggregate: (fn) => aggregateByProc(fn) ?? null,

@@ -85,6 +85,7 @@ export class MiniEngine {
     version: '1',
     get: (key) => this.#records.get(key) ?? null,
     fetch: (key) => this.#records.get(key) ?? null,
+    committedValue: (key) => this.#records.get(key) ?? null,
     scan: (prefix) => [...this.#records].filter(([key]) => key.startsWith(prefix)).map(([key, value]) => ({ key, value })),
   })
 

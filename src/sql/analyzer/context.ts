@@ -92,8 +92,8 @@ export interface NsColumn {
   readonly type: Oid
   readonly typmod: number
   readonly collation: Oid
-  /** Merged into another by USING: reachable by qualified name only. */
-  hidden: boolean
+  /** What SEARCH and CYCLE carry along: reachable by qualified name only, and in no *. */
+  readonly hidden: boolean
 }
 export interface NsItem {
   readonly rtindex: number
@@ -125,6 +125,8 @@ export interface CteEntry extends Mutable<CommonTableExpr> {
   /** Being analysed: the recursive term's references have the non-recursive term's columns. */
   open: boolean
   selfReferences: number
+  /** How many of its columns, the last ones, the recursion only carries along. */
+  readonly carried: number
   raw: Node
 }
 

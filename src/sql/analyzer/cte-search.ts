@@ -1,12 +1,13 @@
 // SEARCH and CYCLE of a recursive WITH item, written out: the item becomes a query around a recursion of the same name that carries the
 // order (a path, or a depth), the mark and the path of cycles along as columns of its own.
 
-import { notSupported } from '../../base/errors.ts'
+import { PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { type Node, type NodeOf, nameList, nodeAs, type CommonTableExpr as RawCte } from '../parser/nodes.ts'
 import { errorAt, type ParseState } from './context.ts'
 import { findSelfReference } from './cte-scan.ts'
-import { figureName } from './target.ts'
+import { analyzeSubquery } from './subquery.ts'
+import { figureName, starOf } from './target.ts'
 
 type Select = NodeOf['SelectStmt']
 
@@ -44,6 +45,11 @@ const select = (targetList: readonly Node[], source: Node, where: Node | null = 
   limitOption: 'LIMIT_OPTION_DEFAULT',
 })
 
+/** A recursion as written out here: its last columns are in nobody's *. */
+export interface ExpandedCte extends RawCte {
+  readonly carried?: number
+}
+
 /** A column that the recursion carries along. */
 interface Carried {
   readonly name: string
@@ -66,7 +72,7 @@ export function expandSearchAndCycle(state: ParseState, item: RawCte, recursive:
   if (query.larg!.op !== 'SETOP_NONE') refuse('with a SEARCH or CYCLE clause, the left side of the UNION must be a SELECT')
   if (query.rarg!.op !== 'SETOP_NONE' || query.rarg!.valuesLists !== undefined)
     refuse('with a SEARCH or CYCLE clause, the right side of the UNION must be a SELECT')
-  const columns = columnNames(item, query.larg!)
+  const columns = columnNames(state, item, query.larg!)
   const check = (list: readonly string[], what: string): void => {
     for (const [i, one] of list.entries()) {
       if (!columns.includes(one))
@@ -112,7 +118,11 @@ export function expandSearchAndCycle(state: ParseState, item: RawCte, recursive:
   }
   const own = (alias: string): Node[] => columns.map((one) => target(column(alias, one), one))
   const self = selfAlias(query.rarg!.fromClause ?? [], cteName)
-  if (self === null) return refuse('with a SEARCH or CYCLE clause, the recursive reference must be in the FROM clause of the right side')
+  if (self === null)
+    throw new PgError(
+      SQLSTATE.featureNotSupported,
+      `with a SEARCH or CYCLE clause, the recursive reference to WITH query "${cteName}" must be at the top level of its right-hand SELECT`,
+    )
   const first = select([...own(FIRST), ...carried.map((one) => target(one.first, one.name))], from(query.larg!, FIRST, columns))
   const term: Select = {
     ...query.rarg!,
@@ -120,7 +130,8 @@ export function expandSearchAndCycle(state: ParseState, item: RawCte, recursive:
   }
   const all = [...columns, ...carried.map((one) => one.name)]
   const next = select([...own(NEXT), ...carried.map((one) => target(one.next, one.name))], from(term, NEXT, all), where)
-  const recursion: RawCte = {
+  const recursion: ExpandedCte = {
+    carried: carried.length,
     ctename: cteName,
     aliascolnames: all.map(name),
     ctematerialized: 'CTEMaterializeDefault',
@@ -141,19 +152,23 @@ function fresh(state: ParseState, columns: readonly string[], own: string, what:
 }
 
 /** What the item's columns are called: by its own list, else by what the first SELECT selects. */
-function columnNames(item: RawCte, query: Select): string[] {
+function columnNames(state: ParseState, item: RawCte, query: Select): string[] {
   const given = nameList(item.aliascolnames)
   const lists = nodeAs(query.valuesLists?.[0], 'List')?.items
   if (lists !== undefined) return lists.map((_, i) => given[i] ?? `column${i + 1}`)
-  const found = (query.targetList ?? []).map((node, i) => {
-    const { name: own, val } = (node as NodeOf).ResTarget
-    if (given[i] !== undefined) return given[i]
-    const fields = nodeAs(val, 'ColumnRef')?.fields ?? []
-    if (fields.some((field) => 'A_Star' in field))
-      throw notSupported('SEARCH and CYCLE over SELECT * are not supported', 'Name the columns behind the name of the WITH query.')
-    return own ?? figureName(val!)
-  })
+  const targets = (query.targetList ?? []).map((node) => (node as NodeOf).ResTarget)
+  const starred = targets.some(({ val }) => starOf(val!) !== null)
+  const names = starred ? selectedNames(state, query) : targets.map(({ name: own, val }) => own ?? figureName(val!))
+  const found = names.map((one, i) => given[i] ?? one)
   return given.length > found.length ? given : found
+}
+
+/** The names behind a *, which only analysis knows; what it does to the WITH items so far is undone. */
+function selectedNames(state: ParseState, query: Select): string[] {
+  const counts = state.ctes.map((entry) => entry.refcount)
+  const { targetList } = analyzeSubquery(state, { SelectStmt: query }, { kind: 'other' })
+  for (const [i, entry] of state.ctes.entries()) entry.refcount = counts[i]!
+  return targetList.filter((entry) => !entry.resjunk).map((entry) => entry.resname ?? '?column?')
 }
 
 /** What the recursive term calls the recursion. */

@@ -5,13 +5,13 @@ import { SQLSTATE } from '../../base/sqlstate.ts'
 import { nameList, nodeAs, nodeTag, type CommonTableExpr as RawCte, type WithClause } from '../parser/nodes.ts'
 import { type CteEntry, errorAt, type ParseState, querySubselect } from './context.ts'
 import { findSelfReference, misplacedReference } from './cte-scan.ts'
-import { expandSearchAndCycle } from './cte-search.ts'
+import { type ExpandedCte, expandSearchAndCycle } from './cte-search.ts'
 import type { NamedRteColumn, Query } from './query.ts'
 import { analyzeSubquery } from './subquery.ts'
 
 export function transformWith(state: ParseState, clause: WithClause): void {
   const recursive = clause.recursive ?? false
-  const items = (clause.ctes ?? []).map((node) => expandSearchAndCycle(state, nodeAs(node, 'CommonTableExpr')!, recursive))
+  const items = (clause.ctes ?? []).map((node) => nodeAs(node, 'CommonTableExpr')!)
   for (const [i, item] of items.entries()) {
     if (items.findIndex((other) => other.ctename === item.ctename) !== i) {
       throw errorAt(state, SQLSTATE.duplicateAlias, `WITH query name "${item.ctename}" specified more than once`, item.location ?? 0)
@@ -31,8 +31,9 @@ export function transformWith(state: ParseState, clause: WithClause): void {
   if (!recursive) {
     for (const [i, item] of items.entries()) {
       state.futureCtes = items.slice(i).map((later) => later.ctename!)
-      const entry = makeEntry(item, false)
-      analyzeItem(state, item, entry)
+      const expanded = expandSearchAndCycle(state, item, false)
+      const entry = makeEntry(expanded, false)
+      analyzeItem(state, expanded, entry)
       state.ctes.push(entry)
     }
     state.futureCtes = []
@@ -40,11 +41,10 @@ export function transformWith(state: ParseState, clause: WithClause): void {
   }
   state.hasRecursive = true
   const ordered = dependencyOrder(state, items)
-  const entries = new Map<RawCte, CteEntry>()
-  for (const item of ordered) {
+  for (const one of ordered) {
+    const item = expandSearchAndCycle(state, one, true)
     const recursive = findSelfReference(item.ctequery, item.ctename!) !== null
     const entry = makeEntry(item, recursive)
-    entries.set(item, entry)
     if (recursive) checkRecursive(state, item)
     entry.open = recursive
     if (recursive) state.ctes.push(entry)
@@ -65,6 +65,7 @@ function makeEntry(item: RawCte, recursive: boolean): CteEntry {
     columns: nameList(item.aliascolnames).map((name): NamedRteColumn => ({ name, type: 0, typmod: -1, collation: 0 })),
     open: false,
     selfReferences: 0,
+    carried: (item as ExpandedCte).carried ?? 0,
     raw: item.ctequery!,
   }
 }

@@ -155,7 +155,8 @@ function rowDefaults(
   for (const column of relation.columns) {
     if (column.dropped) continue
     const given = list.find((entry) => entry.resno === column.attnum && !entry.resjunk)
-    let useDefault = given === undefined || given.expr.kind === 'SetToDefault' || isAllDefault(given.expr)
+    const ownOnly = column.identity === 'a' || column.generated !== ''
+    let useDefault = given === undefined || given.expr.kind === 'SetToDefault' || (ownOnly && isAllDefault(given.expr))
     if (!useDefault && column.identity === 'a' && override !== 'system') {
       if (override !== 'user') throw refuseValue(column, true)
       useDefault = true
@@ -197,7 +198,7 @@ function insertDefaults(query: Query, relation: RelationDescriptor, ctx: Analyze
       if (expr.kind !== 'SetToDefault') return expr
       const column = columnOf.get(i + 1)
       if (column === undefined) return makeConst(expr.type, expr.typmod, expr.collation, null, -1)
-      return isDefault(i + 1) ? nullOf(column, ctx) : (columnDefault(column, ctx) ?? nullOf(column, ctx))
+      return columnDefault(column, ctx) ?? nullOf(column, ctx)
     }),
   )
   const rtable = query.rtable.map((rte, i) => (i === index ? { ...values, lists } : rte))

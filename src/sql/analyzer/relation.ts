@@ -278,7 +278,8 @@ export function addCte(state: ParseState, cte: CteEntry, levelsUp: number, alias
     types.map((column) => column.name),
     alias,
   )
-  const columns = columnsOf(state.rtable.length + 1, colNames, types)
+  const own = types.length - (selfReference ? cte.carried : 0)
+  const columns = columnsOf(state.rtable.length + 1, colNames, types).map((column, i) => (i < own ? column : { ...column, hidden: true }))
   const rte: RangeTblEntry = {
     kind: 'cte',
     cteName: cte.name,

@@ -8,18 +8,24 @@ import type { Expr, TargetEntry } from './expr.ts'
 import { makeVar, targetEntry } from './make.ts'
 import type { Query, RangeTblEntry, RangeTblRef, RteColumn, RteSubquery, SetOperation } from './query.ts'
 import { baseQuery } from './query-parts.ts'
+import { foldLeft, leftmostLeaf, type SetOperand } from './setop-tree.ts'
 import { mapQueryVars } from './walker.ts'
 
 export function alignSetOperation(query: Query, ctx: AnalyzeContext): Query {
   const state = makeState(ctx, null)
   const rtable: RangeTblEntry[] = [...query.rtable]
-  const align = (node: SetOperation | RangeTblRef, wanted: readonly RteColumn[]): SetOperation | RangeTblRef => {
-    if (node.kind === 'RangeTblRef') {
-      const rte = rtable[node.rtindex - 1] as RteSubquery
-      rtable[node.rtindex - 1] = { ...rte, subquery: castOutputs(state, rte.subquery, wanted) }
-      return node
-    }
-    const left = align(node.left, node.columns)
+  const alignLeaf = (node: RangeTblRef, wanted: readonly RteColumn[]): RangeTblRef => {
+    const rte = rtable[node.rtindex - 1] as RteSubquery
+    rtable[node.rtindex - 1] = { ...rte, subquery: castOutputs(state, rte.subquery, wanted) }
+    return node
+  }
+  const align = (node: SetOperand, wanted: readonly RteColumn[]): SetOperand =>
+    foldLeft<SetOperand>(
+      node,
+      (leaf, above) => alignLeaf(leaf, above?.columns ?? wanted),
+      (left, operation, above) => join(left, operation, above?.columns ?? wanted),
+    )
+  const join = (left: SetOperand, node: SetOperation, wanted: readonly RteColumn[]): SetOperand => {
     const right = align(node.right, node.columns)
     if (node.columns.every((column, i) => column.type === wanted[i]!.type)) return { ...node, left, right }
     // A branch that is itself a set operation of other types: a leaf of its own, cast outside.
@@ -27,7 +33,7 @@ export function alignSetOperation(query: Query, ctx: AnalyzeContext): Query {
       ...baseQuery(makeState(ctx, null), { kind: 'FromExpr', fromlist: [], quals: null }),
       rtable: [...rtable],
       targetList: node.columns.map((column, i) =>
-        targetEntry(makeVar(firstLeaf(node), i + 1, column, 0, -1), i + 1, outputName(rtable, node, i)),
+        targetEntry(makeVar(leftmostLeaf(node).rtindex, i + 1, column, 0, -1), i + 1, outputName(rtable, node, i)),
       ),
       setOperations: { ...node, left, right },
     }
@@ -39,14 +45,8 @@ export function alignSetOperation(query: Query, ctx: AnalyzeContext): Query {
   return { ...query, rtable, setOperations }
 }
 
-function firstLeaf(node: SetOperation | RangeTblRef): number {
-  let current = node
-  while (current.kind === 'SetOperation') current = current.left
-  return current.rtindex
-}
-
 function outputName(rtable: readonly RangeTblEntry[], node: SetOperation, column: number): string | null {
-  return (rtable[firstLeaf(node) - 1] as RteSubquery).colNames[column] ?? null
+  return (rtable[leftmostLeaf(node).rtindex - 1] as RteSubquery).colNames[column] ?? null
 }
 
 function subqueryEntry(subquery: Query): RteSubquery {

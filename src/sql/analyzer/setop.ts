@@ -7,16 +7,17 @@ import { type Node, nodeAs, type SelectStmt } from '../parser/nodes.ts'
 import { limitOf, sortListOf } from './clauses.ts'
 import { coerceToCommon, coerceType, commonType } from './coerce.ts'
 import { assignListCollations, selectCommonCollation } from './collate.ts'
-import { descend, errorAt, type Mutable, type NsColumn, type NsItem, type ParseState } from './context.ts'
+import { type CteEntry, descend, errorAt, type Mutable, type NsColumn, type NsItem, type ParseState } from './context.ts'
 import { transformWith } from './cte.ts'
 import { findSelfReference } from './cte-scan.ts'
 import type { Expr, SortGroupClause, TargetEntry } from './expr.ts'
 import { exprLocation } from './location.ts'
 import { makeVar, targetEntry } from './make.ts'
 import { sortGroupOperators } from './operators.ts'
-import type { Query, RangeTblRef, RteColumn, SetOperation } from './query.ts'
+import type { Query, RteColumn, SetOperation } from './query.ts'
 import { baseQuery, fromExpr, limitOptionOf, lockName } from './query-parts.ts'
 import { addSubquery } from './relation.ts'
+import { leftmostLeaf, type SetOperand } from './setop-tree.ts'
 import { analyzeSubquery } from './subquery.ts'
 import { formatType } from './types.ts'
 
@@ -41,8 +42,7 @@ export function transformSetOperation(state: ParseState, select: SelectStmt): Qu
   delete tree.withClause
   const { node } = transformTree(state, tree, true)
   const operation = node as SetOperation
-  let left: SetOperation | RangeTblRef = operation
-  while (left.kind === 'SetOperation') left = left.left
+  const left = leftmostLeaf(operation)
   const leftmost = state.rtable[left.rtindex - 1]!
   const leftQuery = (leftmost as { subquery: Query }).subquery
   const names = leftQuery.targetList.filter((entry) => !entry.resjunk)
@@ -105,32 +105,62 @@ export function transformSetOperation(state: ParseState, select: SelectStmt): Qu
 }
 
 interface Branch {
-  readonly node: SetOperation | RangeTblRef
+  readonly node: SetOperand
   /** One expression per column, for types and positions; of leaves the target entries, which literals' types are written into. */
   readonly columns: Mutable<TargetEntry>[]
   readonly leaf: boolean
 }
 
+function isLeaf(select: SelectStmt): boolean {
+  return (
+    select.op === undefined ||
+    select.op === 'SETOP_NONE' ||
+    select.sortClause !== undefined ||
+    select.limitCount !== undefined ||
+    select.limitOffset !== undefined ||
+    select.lockingClause !== undefined ||
+    select.withClause !== undefined
+  )
+}
+
+/** The left side, which may be long, in a loop; right sides, which only parentheses make deep, by recursion. */
 function transformTree(state: ParseState, select: SelectStmt, top: boolean): Branch {
   return descend(() => {
-    const isLeaf =
-      select.op === undefined ||
-      select.op === 'SETOP_NONE' ||
-      select.sortClause !== undefined ||
-      select.limitCount !== undefined ||
-      select.limitOffset !== undefined ||
-      select.lockingClause !== undefined ||
-      select.withClause !== undefined
-    if (select.intoClause !== undefined) {
+    const operations: SelectStmt[] = []
+    let current = select
+    for (;;) {
+      if (current.intoClause !== undefined) {
+        throw errorAt(
+          state,
+          SQLSTATE.syntaxError,
+          'INTO is only allowed on first SELECT of UNION/INTERSECT/EXCEPT',
+          current.intoClause.rel?.location,
+        )
+      }
+      if (isLeaf(current)) break
+      operations.push(current)
+      current = current.larg!
+    }
+    const cte = top ? recursiveTerm(state) : null
+    const early = cte === null || operations.length === 0 ? null : findSelfReference(select.larg, cte.name)
+    if (early !== null) {
       throw errorAt(
         state,
-        SQLSTATE.syntaxError,
-        'INTO is only allowed on first SELECT of UNION/INTERSECT/EXCEPT',
-        select.intoClause.rel?.location,
+        SQLSTATE.invalidRecursion,
+        `recursive reference to query "${cte!.name}" must not appear within its non-recursive term`,
+        early,
       )
     }
-    return isLeaf ? transformLeaf(state, select) : transformNode(state, select, top)
+    let branch = transformLeaf(state, current)
+    for (let i = operations.length - 1; i >= 0; i--) branch = transformNode(state, branch, operations[i]!, i === 0 ? cte : null)
+    return branch
   })
+}
+
+/** The WITH item whose recursion the set operation at this level's top is. */
+function recursiveTerm(state: ParseState): CteEntry | null {
+  const cte = state.isTerm ? null : state.parentCte
+  return cte?.recursive === true && cte.open ? cte : null
 }
 
 function transformLeaf(state: ParseState, select: SelectStmt): Branch {
@@ -145,25 +175,11 @@ function transformLeaf(state: ParseState, select: SelectStmt): Branch {
   return { node: { kind: 'RangeTblRef', rtindex: item.rtindex }, columns, leaf: true }
 }
 
-function transformNode(state: ParseState, select: SelectStmt, top: boolean): Branch {
+function transformNode(state: ParseState, left: Branch, select: SelectStmt, cte: CteEntry | null): Branch {
   const op = select.op === 'SETOP_UNION' ? 'union' : select.op === 'SETOP_INTERSECT' ? 'intersect' : 'except'
   const context = op.toUpperCase()
   const all = select.all ?? false
-  const cte = top && !state.isTerm ? state.parentCte : null
-  const recursive = cte?.recursive === true && cte.open
-  if (recursive) {
-    const early = findSelfReference(select.larg, cte.name)
-    if (early !== null) {
-      throw errorAt(
-        state,
-        SQLSTATE.invalidRecursion,
-        `recursive reference to query "${cte.name}" must not appear within its non-recursive term`,
-        early,
-      )
-    }
-  }
-  const left = transformTree(state, select.larg!, false)
-  if (recursive) {
+  if (cte !== null) {
     // From here on the CTE has the columns of its first term.
     for (const entry of left.columns)
       entry.expr = entry.expr.type === T.unknown ? coerceType(state, entry.expr, T.text, -1, COERCION.implicit, 'implicit', -1) : entry.expr
@@ -215,7 +231,7 @@ function transformNode(state: ParseState, select: SelectStmt, top: boolean): Bra
         hashable: ops.hashable,
       })
     }
-    if (recursive && (type !== cte.columns[i]!.type || typmod !== cte.columns[i]!.typmod)) {
+    if (cte !== null && (type !== cte.columns[i]!.type || typmod !== cte.columns[i]!.typmod)) {
       const first = cte.columns[i]!
       const text = (oid: number, mod: number): string => formatType(state.ctx.catalog, oid, mod)
       throw errorAt(

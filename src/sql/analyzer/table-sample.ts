@@ -4,7 +4,7 @@
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
 import { COERCION } from '../functions/coercion-path.ts'
-import { type Node, type NodeOf, nameList, nodeAs } from '../parser/nodes.ts'
+import { type NodeOf, nameList } from '../parser/nodes.ts'
 import { coerceToTarget } from './coerce.ts'
 import { assignCollations } from './collate.ts'
 import { errorAt, type NsItem, type ParseState } from './context.ts'
@@ -41,12 +41,7 @@ export function sampleCondition(state: ParseState, sample: NodeOf['RangeTableSam
       `tablesample method ${method} requires 1 argument, not ${args.length}`,
       location,
     )
-  const percent = argument(state, transformExpr(state, args[0]!, 'from function'), T.float4)
-  if (percent.kind === 'Const' && percent.value === null)
-    throw errorAt(state, SQLSTATE.invalidTablesampleArgument, 'TABLESAMPLE parameter cannot be null', undefined)
-  const value = numberOf(args[0]!)
-  if (value !== null && !(value >= 0 && value <= 100))
-    throw errorAt(state, SQLSTATE.invalidTablesampleArgument, 'sample percentage must be between 0 and 100', undefined)
+  const given = argument(state, transformExpr(state, args[0]!, 'from function'), T.float4)
   const call = (name: string, list: readonly Expr[]): Expr =>
     parseFunction(state, { names: ['pg_catalog', name], args: list, argNames: [], raw: null, filter: null, procCall: false, location })!
   const op = (name: string, left: Expr, right: Expr): Expr => makeOp(state, { schema: 'pg_catalog', name }, left, right, location)
@@ -54,33 +49,20 @@ export function sampleCondition(state: ParseState, sample: NodeOf['RangeTableSam
   let seed: Expr
   if (sample.repeatable === undefined) seed = argument(state, op('*', call('random', []), float(RANGE)), T.int8)
   else {
-    const given = argument(state, transformExpr(state, sample.repeatable, 'from function'), T.float8)
-    if (given.kind === 'Const' && given.value === null)
-      throw errorAt(state, SQLSTATE.invalidTablesampleRepeat, 'TABLESAMPLE REPEATABLE parameter cannot be null', undefined)
-    seed = argument(state, call('hashfloat8', [given]), T.int8)
+    const number = argument(state, transformExpr(state, sample.repeatable, 'from function'), T.float8)
+    seed = argument(state, call('hashfloat8', [call('tablesample_seed', [number])]), T.int8)
   }
   const key = makeVar(item.rtindex, ROW_KEY_ATTNO, { type: T.bytea, typmod: -1, collation: 0 }, 0, -1)
   const digest = op('&', call('hashbyteaextended', [key, seed]), makeConst(T.int8, -1, 0, RANGE - 1, -1))
+  const percent = call('tablesample_percentage', [given])
   const limit = op('*', argument(state, percent, T.float8), float(RANGE / 100))
   const condition = op('<', argument(state, digest, T.float8), limit)
   assignCollations(state, condition)
   return condition
 }
 
-/** A number as written, signed or not; null for anything else. */
-function numberOf(node: Node): number | null {
-  const sign = nodeAs(node, 'A_Expr')
-  if (sign !== undefined && sign.lexpr === undefined && nameList(sign.name)[0] === '-') {
-    const positive = numberOf(sign.rexpr!)
-    return positive === null ? null : -positive
-  }
-  const constant = nodeAs(node, 'A_Const')
-  if (constant === undefined) return null
-  return constant.fval === undefined ? (constant.ival?.ival ?? (constant.ival === undefined ? null : 0)) : Number(constant.fval.fval)
-}
-
 function argument(state: ParseState, expr: Expr, type: number): Expr {
-  const result = coerceToTarget(state, expr, type, -1, COERCION.explicit, 'implicit', exprLocation(expr))
+  const result = coerceToTarget(state, expr, type, -1, COERCION.assignment, 'implicit', exprLocation(expr))
   if (result !== null) return result
   throw errorAt(
     state,

@@ -48,7 +48,7 @@ export function transformTarget(
 }
 
 /** The reference or indirection that ends in *; null for anything else. */
-function starOf(node: Node): 'column' | 'indirection' | null {
+export function starOf(node: Node): 'column' | 'indirection' | null {
   const ref = nodeAs(node, 'ColumnRef')
   if (ref !== undefined) return nodeAs(ref.fields?.at(-1), 'A_Star') === undefined ? null : 'column'
   const indirection = nodeAs(node, 'A_Indirection')
@@ -76,7 +76,7 @@ function expandStar(state: ParseState, node: Node, kind: 'column' | 'indirection
     for (const item of state.namespace) {
       if (!item.colsVisible) continue
       found = true
-      result.push(...expandItem(state, item, 0, location, false))
+      result.push(...expandItem(state, item, 0, location))
     }
     if (!found) throw errorAt(state, SQLSTATE.syntaxError, 'SELECT * with no tables specified is not valid', location)
     return result
@@ -92,7 +92,7 @@ function expandStar(state: ParseState, node: Node, kind: 'column' | 'indirection
     }
     throw missingRelation(state, schema, relname, location)
   }
-  return expandItem(state, found.item, found.levelsUp, location, true)
+  return expandItem(state, found.item, found.levelsUp, location)
 }
 
 function nameVisible(state: ParseState, name: string): boolean {
@@ -102,10 +102,10 @@ function nameVisible(state: ParseState, name: string): boolean {
   return false
 }
 
-function expandItem(state: ParseState, item: NsItem, levelsUp: number, location: number, qualified: boolean): Expanded[] {
+function expandItem(state: ParseState, item: NsItem, levelsUp: number, location: number): Expanded[] {
   const result: Expanded[] = []
   for (const column of item.columns) {
-    if (column === null || (column.hidden && !qualified)) continue
+    if (column === null || column.hidden) continue
     const expr = columnVar(column, levelsUp, location)
     markSelected(state, expr)
     result.push({ name: column.name, expr })
@@ -123,7 +123,7 @@ function expandRow(state: ParseState, row: Expr): Expanded[] {
   if (row.kind === 'Var' && row.attno === 0) {
     const level = levelState(state, row.levelsUp)
     const item = level.namespace.find((entry) => entry.rtindex === row.varno)
-    if (item !== undefined) return expandItem(state, item, row.levelsUp, row.location, true)
+    if (item !== undefined) return expandItem(state, item, row.levelsUp, row.location)
   }
   const fields = fieldsOf(state, row)
   if (fields.length === 0) {

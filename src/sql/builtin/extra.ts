@@ -3,12 +3,13 @@
 import type { PgProcRow } from './data/rows.ts'
 
 const TEXT = 25
+const FLOAT4 = 700
+const FLOAT8 = 701
 
-/** A function of no arguments, answered by a higher room (EvalContext.system). */
-function stable(oid: number, name: string, result: number): PgProcRow {
+type Own = Pick<PgProcRow, 'oid' | 'proname' | 'prorettype'> & Partial<PgProcRow>
+
+function own(row: Own): PgProcRow {
   return {
-    oid,
-    proname: name,
     pronamespace: 11,
     proowner: 10,
     prolang: 12,
@@ -25,22 +26,29 @@ function stable(oid: number, name: string, result: number): PgProcRow {
     proparallel: 's',
     pronargs: 0,
     pronargdefaults: 0,
-    prorettype: result,
     proargtypes: [],
     proallargtypes: null,
     proargmodes: null,
     proargnames: null,
     proargdefaults: null,
     protrftypes: null,
-    prosrc: name,
+    prosrc: row.proname,
     probin: null,
     prosqlbody: null,
     proconfig: null,
     proacl: null,
+    ...row,
   }
 }
 
+/** One argument, which may be NULL. */
+const checked = (oid: number, proname: string, type: number): PgProcRow =>
+  own({ oid, proname, prorettype: type, pronargs: 1, proargtypes: [type], proisstrict: false, provolatile: 'i' })
+
 export const EXTRA_PROCS: readonly PgProcRow[] = [
   /** The tenant this session is bound to (tenancy P3). */
-  stable(9000, 'current_tenant', TEXT),
+  own({ oid: 9000, proname: 'current_tenant', prorettype: TEXT }),
+  /** What TABLESAMPLE and its REPEATABLE are given, refused where it makes no sense. */
+  checked(9001, 'tablesample_percentage', FLOAT4),
+  checked(9002, 'tablesample_seed', FLOAT8),
 ]

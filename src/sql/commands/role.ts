@@ -9,12 +9,13 @@ import { builtinRole } from '../../catalog/builtin-roles.ts'
 import type { RoleDescriptor } from '../../catalog/descriptors.ts'
 import { DEFAULT_ACL_PREFIX, OBJECT_PREFIX } from '../../catalog/keys.ts'
 import { BOOTSTRAP_ROLE, FIRST_NORMAL_OID, type ObjectRecord } from '../../catalog/records.ts'
-import { isAdminOf, isMemberOf, isSuperuser, roleNamed } from '../../catalog/roles.ts'
-import { type AlterRoleStmt, type CreateRoleStmt, type DropRoleStmt, type GrantRoleStmt, nodeAs, type RoleSpec } from '../parser/nodes.ts'
+import { isAdminOf } from '../../catalog/roles.ts'
+import { type AlterRoleStmt, type CreateRoleStmt, type DropRoleStmt, nodeAs, type RoleSpec } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { conflicting, defBoolean, defElems, defInteger, defString, roleSpecs } from './def-elem.ts'
 import { describeObject } from './describe.ts'
 import { load, roleOfSpec } from './names.ts'
+import { addMembers, allRoles, grantMembership, revokeMembership } from './role-membership.ts'
 
 const denied = (message: string, detail?: string): PgError =>
   new PgError(SQLSTATE.insufficientPrivilege, message, detail === undefined ? {} : { detail })
@@ -116,57 +117,12 @@ function validUntil(c: CommandContext, text: string): RoleDescriptor['validUntil
   return Number(value)
 }
 
-/** One membership as stored, before it is written. */
-interface Membership {
-  readonly admin: boolean
-  readonly inherit: boolean
-  readonly set: boolean
-}
-
-async function addMember(
-  c: CommandContext,
-  role: RoleDescriptor,
-  member: RoleDescriptor,
-  grantor: Oid,
-  given: Partial<Membership>,
-): Promise<void> {
-  if (role.oid === member.oid) throw new PgError(SQLSTATE.invalidGrantOperation, `role "${role.name}" is a member of role "${member.name}"`)
-  if (await load(() => [...membersClosure(c, role.oid)].includes(member.oid)))
-    throw new PgError(SQLSTATE.invalidGrantOperation, `role "${role.name}" is a member of role "${member.name}"`)
-  const oid = await c.writer.newOid()
-  let unchanged = false
-  await c.writer.alterRole(member.oid, (old) => {
-    const at = old.memberOf.findIndex((grant) => grant.role === role.oid && grant.grantor === grantor)
-    const before = at < 0 ? null : old.memberOf[at]!
-    const next = {
-      oid: before?.oid ?? oid,
-      role: role.oid,
-      grantor,
-      admin: given.admin ?? before?.admin ?? false,
-      inherit: given.inherit ?? before?.inherit ?? old.inherit,
-      set: given.set ?? before?.set ?? true,
-    }
-    unchanged = before !== null && before.admin === next.admin && before.inherit === next.inherit && before.set === next.set
-    return { ...old, memberOf: at < 0 ? [...old.memberOf, next] : old.memberOf.with(at, next) }
-  })
-  if (unchanged)
-    c.ctx.notice({
-      severity: 'NOTICE',
-      code: SQLSTATE.successfulCompletion,
-      message: `role "${member.name}" has already been granted membership in role "${role.name}" by role "${roleName(c, grantor)}"`,
-    })
-}
-
 const roleName = (c: CommandContext, oid: Oid): string => c.snapshot.role(oid)?.name ?? String(oid)
 
-/** Roles that `role` is a member of, itself left out. */
-function* membersClosure(c: CommandContext, role: Oid): Iterable<Oid> {
-  const seen = new Set<Oid>([role])
-  for (const at of seen)
-    for (const grant of c.snapshot.role(at)?.memberOf ?? []) {
-      if (!seen.has(grant.role)) yield grant.role
-      seen.add(grant.role)
-    }
+async function rolesNamed(c: CommandContext, specs: readonly RoleSpec[]): Promise<RoleDescriptor[]> {
+  const roles: RoleDescriptor[] = []
+  for (const spec of specs) roles.push(await load(() => roleOfSpec(c, spec)))
+  return roles
 }
 
 function checkReserved(name: string): void {
@@ -216,14 +172,10 @@ export async function createRole(c: CommandContext, stmt: CreateRoleStmt): Promi
   await c.writer.createRole(role)
   // the superuser that made the cluster grants on behalf of every superuser
   const grantor = creator.superuser ? BOOTSTRAP_ROLE : user
-  if (!creator.superuser) await addMember(c, role, creator, BOOTSTRAP_ROLE, { admin: true, inherit: false, set: false })
-  for (const spec of addTo) {
-    const target = await load(() => roleOfSpec(c, spec))
-    await checkMayGrantRole(c, target, true)
-    await addMember(c, target, role, grantor, {})
-  }
-  for (const spec of members) await addMember(c, role, await load(() => roleOfSpec(c, spec)), grantor, {})
-  for (const spec of admins) await addMember(c, role, await load(() => roleOfSpec(c, spec)), grantor, { admin: true })
+  if (!creator.superuser) await addMembers(c, role, [creator], BOOTSTRAP_ROLE, { admin: true, inherit: false, set: false })
+  for (const target of await rolesNamed(c, addTo)) await grantMembership(c, target, [role], {})
+  await addMembers(c, role, await rolesNamed(c, members), grantor, {})
+  await addMembers(c, role, await rolesNamed(c, admins), grantor, { admin: true })
   return { tag: 'CREATE ROLE' }
 }
 
@@ -252,11 +204,9 @@ export async function alterRole(c: CommandContext, stmt: AlterRoleStmt): Promise
   }
   await c.writer.alterRole(role.oid, (old) => ({ ...old, ...attributes }))
   // ALTER GROUP … ADD|DROP USER
-  for (const spec of members) {
-    const member = await load(() => roleOfSpec(c, spec))
-    await checkMayGrantRole(c, role, stmt.action !== -1)
-    if (stmt.action === -1) await removeMember(c, role, member, null, 'membership', false)
-    else await addMember(c, role, member, altering.superuser ? BOOTSTRAP_ROLE : user, {})
+  if (members.length > 0) {
+    if (stmt.action === -1) await revokeMembership(c, role, await rolesNamed(c, members), null, false)
+    else await grantMembership(c, role, await rolesNamed(c, members), {})
   }
   return { tag: 'ALTER ROLE' }
 }
@@ -309,12 +259,6 @@ export async function dropRole(c: CommandContext, stmt: DropRoleStmt): Promise<C
   return { tag: 'DROP ROLE' }
 }
 
-/** Every role with a record in the keyspace. */
-export async function allRoles(c: CommandContext): Promise<RoleDescriptor[]> {
-  const rows = await c.catalog.scan(OBJECT_PREFIX)
-  return rows.flatMap(({ value }) => ((value as ObjectRecord).kind === 'role' ? [(value as ObjectRecord & { kind: 'role' }).value] : []))
-}
-
 /** Lines of DETAIL: what the role owns or has privileges on. */
 async function whatRoleHolds(c: CommandContext, role: Oid): Promise<string[]> {
   const lines: string[] = []
@@ -341,90 +285,6 @@ async function whatRoleHolds(c: CommandContext, role: Oid): Promise<string[]> {
     if (Number.parseInt(key.slice(2, 10), 16) === role)
       lines.push(`owner of default privileges on new objects belonging to role ${roleName(c, role)}`)
   return lines
-}
-
-async function checkMayGrantRole(c: CommandContext, role: RoleDescriptor, isGrant: boolean): Promise<void> {
-  const user = c.ctx.session.currentUser
-  const verb = isGrant ? 'grant' : 'revoke'
-  if (role.superuser) {
-    if (!(await load(() => isSuperuser(c.snapshot, user))))
-      throw denied(
-        `permission denied to ${verb} role "${role.name}"`,
-        `Only roles with the SUPERUSER attribute may ${verb} roles with the SUPERUSER attribute.`,
-      )
-    return
-  }
-  if (!(await load(() => isAdminOf(c.snapshot, user, role.oid))))
-    throw denied(
-      `permission denied to ${verb} role "${role.name}"`,
-      `Only roles with the ADMIN option on role "${role.name}" may ${verb} this role.`,
-    )
-}
-
-/** In whose name a membership is granted (select_best_admin, check_role_grantor). */
-async function membershipGrantor(c: CommandContext, _role: RoleDescriptor, spec: RoleSpec | undefined, isGrant: boolean): Promise<Oid> {
-  const user = c.ctx.session.currentUser
-  if (spec !== undefined) {
-    const grantor = await load(() => roleOfSpec(c, spec))
-    if (!(await load(() => isSuperuser(c.snapshot, user) || isMemberOf(c.snapshot, user, grantor.oid))))
-      throw denied(
-        `permission denied to ${isGrant ? 'grant' : 'revoke'} privileges as role "${grantor.name}"`,
-        `Only roles with privileges of role "${grantor.name}" may grant privileges as this role.`,
-      )
-    return grantor.superuser ? BOOTSTRAP_ROLE : grantor.oid
-  }
-  return (await load(() => isSuperuser(c.snapshot, user))) ? BOOTSTRAP_ROLE : user
-}
-
-async function removeMember(
-  c: CommandContext,
-  role: RoleDescriptor,
-  member: RoleDescriptor,
-  grantor: Oid | null,
-  what: 'membership' | 'admin' | 'inherit' | 'set',
-  _cascade: boolean,
-): Promise<void> {
-  let found = false
-  await c.writer.alterRole(member.oid, (old) => {
-    const matches = (grant: RoleDescriptor['memberOf'][number]): boolean =>
-      grant.role === role.oid && (grantor === null || grant.grantor === grantor || grantor === BOOTSTRAP_ROLE)
-    found = old.memberOf.some(matches)
-    if (what === 'membership') return { ...old, memberOf: old.memberOf.filter((grant) => !matches(grant)) }
-    return { ...old, memberOf: old.memberOf.map((grant) => (matches(grant) ? { ...grant, [what]: false } : grant)) }
-  })
-  if (!found)
-    c.ctx.notice({
-      severity: 'WARNING',
-      code: SQLSTATE.warning,
-      message: `role "${member.name}" has not been granted membership in role "${role.name}" by role "${roleName(c, grantor ?? BOOTSTRAP_ROLE)}"`,
-    })
-}
-
-export async function grantRole(c: CommandContext, stmt: GrantRoleStmt): Promise<CommandResult> {
-  const isGrant = stmt.is_grant ?? false
-  const given: { admin?: boolean; inherit?: boolean; set?: boolean } = {}
-  for (const option of defElems(stmt.opt)) {
-    const name = option.defname!
-    if (name !== 'admin' && name !== 'inherit' && name !== 'set')
-      throw new PgError(SQLSTATE.syntaxError, `unrecognized role option "${name}"`)
-    given[name] = defBoolean(option)
-  }
-  for (const node of stmt.granted_roles ?? []) {
-    const priv = nodeAs(node, 'AccessPriv')!
-    if (priv.cols !== undefined) throw new PgError(SQLSTATE.invalidGrantOperation, 'column names cannot be included in GRANT/REVOKE ROLE')
-    const role = await load(() => roleNamed(c.snapshot, priv.priv_name!))
-    await checkMayGrantRole(c, role, isGrant)
-    const grantor = await membershipGrantor(c, role, stmt.grantor, isGrant)
-    for (const spec of roleSpecs(stmt.grantee_roles)) {
-      const member = await load(() => roleOfSpec(c, spec))
-      if (isGrant) await addMember(c, role, member, grantor, given)
-      else {
-        const option = (['admin', 'inherit', 'set'] as const).find((name) => given[name] !== undefined)
-        await removeMember(c, role, member, grantor, option ?? 'membership', stmt.behavior === 'DROP_CASCADE')
-      }
-    }
-  }
-  return { tag: isGrant ? 'GRANT ROLE' : 'REVOKE ROLE' }
 }
 
 export const isBuiltinRole = (oid: Oid): boolean => oid < FIRST_NORMAL_OID

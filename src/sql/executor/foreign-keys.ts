@@ -21,7 +21,17 @@ import { compileExpr } from './expr/compile.ts'
 import { fitKey } from './key-bounds.ts'
 import { readingNow } from './read-now.ts'
 import { relationFields } from './row-checks.ts'
-import { accessOf, FULL_ROW_SCOPE, keyDetail, mayRead, readStored, sameDatum, type TableAccess, tableAccess } from './table-layout.ts'
+import {
+  accessOf,
+  FULL_ROW_SCOPE,
+  keyDetail,
+  mayRead,
+  readStored,
+  sameDatum,
+  sameImage,
+  type TableAccess,
+  tableAccess,
+} from './table-layout.ts'
 import type { ModifierSet, TableModifier } from './table-modifier.ts'
 
 type ForeignKey = ConstraintDescriptor & { readonly type: 'f' }
@@ -318,7 +328,7 @@ class Referenced {
     const old = columns.map((attnum) => before[attnum - 1]!)
     if (old.some((value) => value === null)) return
     const next = after === null ? null : columns.map((attnum) => after[attnum - 1]!)
-    if (next?.every((value, i) => sameDatum(old[i]!, value, this.#type(i), this.#cx))) return
+    if (next?.every((value, i) => sameImage(old[i]!, value, this.#type(i), this.#cx))) return
     this.#gone.push({ old, next })
   }
 

@@ -11,29 +11,44 @@ const ROW_BYTES = 128
 
 type Work = () => MaybePromise<unknown>
 
+/** Keys that one part has noted; `has` asks for all parts'. */
+export interface PartKeys {
+  readonly own: Set<string>
+  has(key: string): boolean
+}
+
+/** Keys by relation, a set for each part. */
+class KeysOfParts {
+  readonly #sets = new Map<Oid, Set<string>[]>()
+
+  part(relation: Oid): PartKeys {
+    const all = this.#sets.get(relation) ?? []
+    this.#sets.set(relation, all)
+    const own = new Set<string>()
+    all.push(own)
+    return { own, has: (key) => all.some((set) => set.has(key)) }
+  }
+
+  clear(): void {
+    for (const sets of this.#sets.values()) for (const set of sets) set.clear()
+  }
+}
+
 export class StatementWrites {
   #queue: Work[] = []
   #ends: Work[] = []
-  readonly #touched = new Map<Oid, Set<string>[]>()
+  readonly #touched = new KeysOfParts()
+  readonly #inserted = new KeysOfParts()
   #charged = 0
 
-  /** Keys of `relation` that one part has changed; `before` asks for all parts. */
-  touched(relation: Oid): { readonly own: Set<string>; has(key: string): boolean } {
-    let sets = this.#touched.get(relation)
-    if (sets === undefined) {
-      sets = []
-      this.#touched.set(relation, sets)
-    }
-    const all = sets
-    const own = new Set<string>()
-    all.push(own)
-    return {
-      own,
-      has(key) {
-        for (const set of all) if (set.has(key)) return true
-        return false
-      },
-    }
+  /** Keys of rows that were changed. */
+  touched(relation: Oid): PartKeys {
+    return this.#touched.part(relation)
+  }
+
+  /** Unique keys of rows that are to be inserted, and so cannot be found yet. */
+  inserted(relation: Oid): PartKeys {
+    return this.#inserted.part(relation)
   }
 
   add(work: Work, rows: number, memory: MemoryAccount): void {
@@ -74,6 +89,7 @@ export class StatementWrites {
     this.#charged = 0
     this.#queue = []
     this.#ends = []
-    for (const sets of this.#touched.values()) for (const set of sets) set.clear()
+    this.#touched.clear()
+    this.#inserted.clear()
   }
 }

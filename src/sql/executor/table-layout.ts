@@ -63,6 +63,14 @@ export function sameDatum(a: Datum, b: Datum, type: Oid, cx: Compilation): boole
   return compare !== null && compare(a, b) === 0
 }
 
+/** Equal and of one look: 1.0 and 1.00 are equal only. */
+export function sameImage(a: Datum, b: Datum, type: Oid, cx: Compilation): boolean {
+  if (a === null || b === null || Object.is(a, b)) return Object.is(a, b)
+  if (!sameDatum(a, b, type, cx)) return false
+  const { output } = typeSupport(type, cx)
+  return output(a, TEXT_IO) === output(b, TEXT_IO)
+}
+
 export function tableAccess(relation: Oid, cx: Compilation): TableAccess {
   const descriptor = cx.catalog.relation(relation)?.descriptor
   if (descriptor?.table == null) throw new Error(`relation ${relation} is no table`)

@@ -1,20 +1,24 @@
-// Hashes of values made of others (arrays, records, ranges, jsonb) and of times: each part by its type's default hash function.
+// Hashes of values made of others (arrays, records, ranges) and of times: each part by its type's default hash function; also numeric's and
+// jsonb's.
 
 import { PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { pgAmprocs, pgOpfamilies } from '../builtin/pg-index.ts'
 import { procByOid } from '../builtin/pg-proc.ts'
+import { typeByOid } from '../builtin/pg-type.ts'
 import { normalInt8 } from '../types/codecs.ts'
 import type { TimeTz } from '../types/datetime.ts'
 import type { EvalContext } from '../types/eval-context.ts'
 import type { Int8 } from '../types/forms.ts'
 import { hashUint32, hashUint32Extended, int8HashWord } from '../types/hash.ts'
 import type { Interval } from '../types/interval.ts'
+import { hashNumeric, hashNumericExtended } from '../types/numeric-hash.ts'
 import type { ProcBody, Procs } from '../types/procs.ts'
 import type { MultirangeDatum, RangeDatum } from '../types/range.ts'
 import { rangeFlags } from '../types/range-type.ts'
 import type { Present } from '../types/type.ts'
+import { hashJsonb, hashJsonbExtended } from './jsonb-hash.ts'
 
 const HASH_METHOD = 405
 let functions: Map<string, string> | null = null
@@ -42,6 +46,8 @@ const hashInt8Extended = (value: Int8, seed: Int8): Int8 => hashUint32Extended(i
 
 /** The infinities are the extremes of int8 there. */
 const stored = (value: Int8): Int8 => (value === Infinity ? 2n ** 63n - 1n : value === -Infinity ? -(2n ** 63n) : value)
+/** The infinities are the extremes of int4 there. */
+const storedDay = (days: number): number => (days === Infinity ? 2147483647 : days === -Infinity ? -2147483648 : days)
 /** Its length in microseconds, in days of 24 hours and months of 30 days, cut to 64 bits. */
 const spanOf = (a: Interval): Int8 => wrap64(BigInt(stored(a.micros)) + (BigInt(a.months) * 30n + BigInt(a.days)) * 86_400_000_000n)
 
@@ -52,7 +58,8 @@ const rotate64 = (value: bigint): bigint => BigInt.asUintN(64, (value << 1n) | (
 export function composedHashProcs(find: (prosrc: string) => ProcBody | undefined) {
   const hashFunction = (type: Oid, number: 1 | 2): ProcBody => {
     const body = find(hashSource(type, number) ?? '')
-    if (body === undefined) throw new PgError(SQLSTATE.undefinedFunction, `could not identify a hash function for type ${type}`)
+    if (body === undefined)
+      throw new PgError(SQLSTATE.undefinedFunction, `could not identify a hash function for type ${typeByOid(type)?.typname ?? type}`)
     return body
   }
   const hash32 = (type: Oid, value: Present, ctx: EvalContext): number => hashFunction(type, 1)(value, ctx) as number
@@ -82,7 +89,8 @@ export function composedHashProcs(find: (prosrc: string) => ProcBody | undefined
       let result = 0
       for (const [i, field] of record.rowType.fields.entries()) {
         const value = record.values[i] ?? null
-        result = (Math.imul(result, 31) + (value === null ? 0 : hash32(field.type, value, ctx))) | 0
+        const hash = hashFunction(field.type, 1)
+        result = (Math.imul(result, 31) + (value === null ? 0 : (hash(value, ctx) as number))) | 0
       }
       return result
     },
@@ -90,12 +98,17 @@ export function composedHashProcs(find: (prosrc: string) => ProcBody | undefined
       let result = 0n
       for (const [i, field] of record.rowType.fields.entries()) {
         const value = record.values[i] ?? null
-        result = result * 31n + (value === null ? 0n : hash64(field.type, value, seed, ctx))
+        const hash = hashFunction(field.type, 2)
+        result = result * 31n + (value === null ? 0n : BigInt(hash(value, seed, ctx) as Int8))
       }
       return wrap64(result)
     },
     hash_range: hashRange,
     hash_range_extended: (r, seed, ctx) => wrap64(hashRangeExtended(r, seed, ctx)),
+    hash_numeric: hashNumeric,
+    hash_numeric_extended: hashNumericExtended,
+    jsonb_hash: hashJsonb,
+    jsonb_hash_extended: (value, seed) => normalInt8(hashJsonbExtended(value, seed)),
     hash_multirange(m: MultirangeDatum, ctx: EvalContext) {
       let result = 1
       for (const range of m.ranges) result = (Math.imul(result, 31) + hashRange(range, ctx)) | 0
@@ -106,6 +119,8 @@ export function composedHashProcs(find: (prosrc: string) => ProcBody | undefined
       for (const range of m.ranges) result = result * 31n + hashRangeExtended(range, seed, ctx)
       return wrap64(result)
     },
+    hashdate: (a) => hashUint32(storedDay(a)),
+    hashdateextended: (a, seed) => hashUint32Extended(storedDay(a), seed),
     time_hash: hashInt8,
     time_hash_extended: hashInt8Extended,
     timestamp_hash: (a) => hashInt8(stored(a)),

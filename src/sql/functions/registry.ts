@@ -30,6 +30,7 @@ import { recordProcs } from '../types/record-procs.ts'
 import { regProcs } from '../types/reg.ts'
 import { regexpProcs, regexpSqlBodies } from '../types/regexp.ts'
 import { findBuiltinType } from '../types/registry.ts'
+import { snapshotProcs } from '../types/snapshot-type.ts'
 import { stringProcs, stringSqlBodies } from '../types/string.ts'
 import { templateProcs } from '../types/template-procs.ts'
 import { textProcs } from '../types/text.ts'
@@ -44,6 +45,7 @@ import { ioProcs } from './io-procs.ts'
 import { jsonAggregateProcs } from './json-aggregates.ts'
 import { orderedSetProcs } from './ordered-set.ts'
 import { systemProcs } from './system.ts'
+import { tableSampleProcs } from './table-sample.ts'
 import { timezoneProcs } from './timezone-procs.ts'
 
 /** Every family's bodies. */
@@ -81,6 +83,7 @@ const TABLES: readonly Procs[] = [
   bitProcs,
   moneyProcs,
   rangeProcs,
+  snapshotProcs,
   inspectionProcs,
   composedHashProcs(bodyOf),
 ]
@@ -109,6 +112,7 @@ let bodies: Map<string, ProcBody> | null = null
 function load(): Map<string, ProcBody> {
   const map = new Map<string, ProcBody>()
   for (const [prosrc, body] of ioProcs(pgTypes(), findBuiltinType)) map.set(prosrc, body)
+  for (const [prosrc, body] of Object.entries(tableSampleProcs)) map.set(prosrc, body)
   for (const table of TABLES) for (const [prosrc, body] of Object.entries(table)) map.set(prosrc, body as unknown as ProcBody)
   return map
 }

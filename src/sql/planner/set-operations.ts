@@ -1,7 +1,8 @@
 // UNION, INTERSECT and EXCEPT: leaves are planned as queries of their own, equal operators next to each other become one Append.
 
 import type { Expr } from '../analyzer/expr.ts'
-import type { Query, RangeTblRef, SetOperation } from '../analyzer/query.ts'
+import type { Query, SetOperation } from '../analyzer/query.ts'
+import { leftmostLeaf, type SetOperand } from '../analyzer/setop-tree.ts'
 import type { Root } from './context.ts'
 import { COST, clampRows } from './cost.ts'
 import { Equivalences } from './equivalence.ts'
@@ -15,32 +16,27 @@ import { limitPath, orderItems, type StageContext, significant, sortPath } from 
 
 type PlanQuery = (query: Query, parent: Root, fetch: number | null) => PlannedLevel
 
-interface Side {
-  readonly plan: Plan
-  readonly width: number
-}
-
 export function setOperationPath(root: Root, fetch: number | null, planQuery: PlanQuery): PlannedLevel {
   const { query } = root
   const operation = query.setOperations!
   const unlimited = query.sortClause.length > 0 || query.limitCount !== null
   const side = planSide(operation, root, unlimited ? null : fetch, planQuery)
-  const leaf = leftmost(operation)
+  const leaf = leftmostLeaf(operation).rtindex
   const fold = (expr: Expr | null) => (expr === null ? null : foldConstants(expr, root.glob))
   const targetList = mapTargets(query.targetList, (expr) => foldConstants(expr, root.glob))
   const columns = operation.columns.map((column, i) => makeVar(leaf, i + 1, column))
   const slots = new Slots(columns)
   const ecs = new Equivalences(root.catalog)
   const base: Path = {
-    rows: side.plan.rows,
-    startup: side.plan.startupCost,
-    total: side.plan.totalCost,
+    rows: side.rows,
+    startup: side.startupCost,
+    total: side.totalCost,
     width: columns.length * 8,
     order: [],
     outer: NO_RELS,
     params: [],
     single: false,
-    build: (targets) => project(side.plan, slots, targets),
+    build: (targets) => project(side, slots, targets),
   }
   const limitCount = fold(query.limitCount)
   const limitOffset = fold(query.limitOffset)
@@ -56,10 +52,6 @@ export function setOperationPath(root: Root, fetch: number | null, planQuery: Pl
   return { path, columns: output, root, query: ctx.query, ecs }
 }
 
-function leftmost(node: SetOperation | RangeTblRef): number {
-  return node.kind === 'RangeTblRef' ? node.rtindex : leftmost(node.left)
-}
-
 function keysOf(operation: SetOperation): SortKey[] {
   return operation.groupClauses.map((clause, i) => ({
     slot: clause.tleSortGroupRef === 0 ? i + 1 : clause.tleSortGroupRef,
@@ -72,77 +64,94 @@ function keysOf(operation: SetOperation): SortKey[] {
   }))
 }
 
-function planSide(node: SetOperation | RangeTblRef, root: Root, fetch: number | null, planQuery: PlanQuery): Side {
+function planSide(node: SetOperand, root: Root, fetch: number | null, planQuery: PlanQuery): Plan {
   if (node.kind === 'RangeTblRef') {
     const rte = root.query.rtable[node.rtindex - 1]!
     if (rte.kind !== 'subquery') throw new Error('a leaf of a set operation is no subquery')
     const planned = planQuery(rte.subquery, root, fetch)
     const plan = planned.path.build(planned.columns)
     const { initPlans } = planned.root
-    return {
-      plan: initPlans.length === 0 ? plan : { ...plan, initPlans: [...plan.initPlans, ...initPlans] },
-      width: planned.columns.length,
-    }
+    return initPlans.length === 0 ? plan : { ...plan, initPlans: [...plan.initPlans, ...initPlans] }
   }
-  const columns: Expr[] = node.columns.map((column, i) => makeVar(1, i + 1, column))
   if (node.op === 'union') {
-    const inputs: Plan[] = []
-    collect(node, node.all, root, node.all ? fetch : null, planQuery, inputs)
-    const rows = clampRows(inputs.reduce((sum, input) => sum + input.rows, 0))
-    const total = inputs.reduce((sum, input) => sum + input.totalCost, 0) + rows * COST.operator
-    const append: Plan = { kind: 'Append', ...common(passThrough(columns), [], rows, inputs[0]!.startupCost, total), inputs }
-    if (node.all) return { plan: append, width: columns.length }
-    const distinct = total + rows * COST.hashTuple
-    const keys = keysOf(node)
-    const hashable = node.groupClauses.every((clause) => clause.hashable)
-    if (hashable) {
-      return {
-        plan: { kind: 'HashDistinct', ...common(passThrough(columns), [], rows, 0, distinct), input: append, keys },
-        width: columns.length,
-      }
-    }
-    const sort: Plan = {
-      kind: 'Sort',
-      ...common(passThrough(columns), [], rows, distinct, distinct),
-      input: append,
-      keys,
-      presorted: 0,
-      limit: null,
-    }
-    return {
-      plan: { kind: 'Unique', ...common(passThrough(columns), [], rows, distinct, distinct), input: sort, keys },
-      width: columns.length,
-    }
+    const limit = node.all ? fetch : null
+    return unionPlan(
+      node,
+      unionOperands(node).map((operand) => planSide(operand, root, limit, planQuery)),
+    )
   }
-  const left = planSide(node.left, root, null, planQuery).plan
-  const right = planSide(node.right, root, null, planQuery).plan
+  // a EXCEPT b EXCEPT c is a without what b and c have together.
+  const operations = sameOperations(node)
+  const first = planSide(operations.at(-1)!.left, root, null, planQuery)
+  const others = operations.map((operation) => planSide(operation.right, root, null, planQuery)).reverse()
+  if (node.op === 'except') return setOpPlan(node, first, others.length === 1 ? others[0]! : appendPlan(node, others))
+  return intersectPlan(node, [first, ...others])
+}
+
+/** In halves, so that many of them do not nest deeply. */
+function intersectPlan(node: SetOperation, sides: readonly Plan[]): Plan {
+  if (sides.length === 1) return sides[0]!
+  const middle = Math.ceil(sides.length / 2)
+  return setOpPlan(node, intersectPlan(node, sides.slice(0, middle)), intersectPlan(node, sides.slice(middle)))
+}
+
+/** The operation and those on its left side that are the same one. */
+function sameOperations(node: SetOperation): SetOperation[] {
+  const operations = [node]
+  for (let left = node.left; left.kind === 'SetOperation' && left.op === node.op && left.all === node.all; left = left.left)
+    operations.push(left)
+  return operations
+}
+
+/** UNION in UNION of the same kind (and UNION ALL in UNION) is one list. */
+function unionOperands(node: SetOperation): SetOperand[] {
+  const operands: SetOperand[] = []
+  const pending: SetOperand[] = [node]
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    if (next.kind === 'SetOperation' && next.op === 'union' && (next.all || !node.all)) pending.push(next.right, next.left)
+    else operands.push(next)
+  }
+  return operands
+}
+
+const columnsOf = (node: SetOperation): Expr[] => node.columns.map((column, i) => makeVar(1, i + 1, column))
+
+function appendPlan(node: SetOperation, inputs: readonly Plan[]): Plan {
+  const rows = clampRows(inputs.reduce((sum, input) => sum + input.rows, 0))
+  const total = inputs.reduce((sum, input) => sum + input.totalCost, 0) + rows * COST.operator
+  return { kind: 'Append', ...common(passThrough(columnsOf(node)), [], rows, inputs[0]!.startupCost, total), inputs }
+}
+
+function unionPlan(node: SetOperation, inputs: readonly Plan[]): Plan {
+  const append = appendPlan(node, inputs)
+  if (node.all) return append
+  const { rows } = append
+  const columns = columnsOf(node)
+  const distinct = append.totalCost + rows * COST.hashTuple
+  const keys = keysOf(node)
+  if (node.groupClauses.every((clause) => clause.hashable))
+    return { kind: 'HashDistinct', ...common(passThrough(columns), [], rows, 0, distinct), input: append, keys }
+  const sort: Plan = {
+    kind: 'Sort',
+    ...common(passThrough(columns), [], rows, distinct, distinct),
+    input: append,
+    keys,
+    presorted: 0,
+    limit: null,
+  }
+  return { kind: 'Unique', ...common(passThrough(columns), [], rows, distinct, distinct), input: sort, keys }
+}
+
+function setOpPlan(node: SetOperation, left: Plan, right: Plan): Plan {
   const total = left.totalCost + right.totalCost + (left.rows + right.rows) * COST.hashTuple
   const rows = clampRows(node.op === 'except' ? left.rows * 0.5 : Math.min(left.rows, right.rows) * 0.5)
-  const plan: Plan = {
+  return {
     kind: 'SetOp',
-    ...common(passThrough(columns), [], rows, total, total),
-    op: node.op,
+    ...common(passThrough(columnsOf(node)), [], rows, total, total),
+    op: node.op as 'intersect' | 'except',
     all: node.all,
     left,
     right,
     keys: keysOf(node),
   }
-  return { plan, width: columns.length }
-}
-
-/** UNION in UNION of the same kind (and UNION ALL in UNION) is one list. */
-function collect(
-  node: SetOperation | RangeTblRef,
-  all: boolean,
-  root: Root,
-  fetch: number | null,
-  planQuery: PlanQuery,
-  into: Plan[],
-): void {
-  if (node.kind === 'SetOperation' && node.op === 'union' && (node.all === all || !all)) {
-    collect(node.left, all, root, fetch, planQuery, into)
-    collect(node.right, all, root, fetch, planQuery, into)
-    return
-  }
-  into.push(planSide(node, root, fetch, planQuery).plan)
 }

@@ -14,6 +14,8 @@ import {
   EPOCH_DAYS,
   isFiniteMicros,
   isValidDate,
+  isValidTimestamp,
+  joinTimestamp,
   makeTimestamp,
   normalizeMicros,
   type Tm,
@@ -84,8 +86,13 @@ export function fromLocal(value: Micros, zone: TimeZone): Micros {
 
 /** Local day and time of day (may exceed a day) → timestamptz. */
 export function fromLocalParts(days: number, time: number, zone: TimeZone): Micros {
+  return checkTimestamp(instantOfLocal(days, time, zone))
+}
+
+/** The same, whether or not timestamptz can hold it. */
+function instantOfLocal(days: number, time: number, zone: TimeZone): Micros {
   const seconds = (days + EPOCH_DAYS) * 86400 + Math.floor(time / USECS_PER_SEC)
-  return makeTimestamp(days, time - offsetAtLocal(zone, seconds) * USECS_PER_SEC)
+  return joinTimestamp(days, time - offsetAtLocal(zone, seconds) * USECS_PER_SEC)
 }
 
 /** Adds months, keeping the day within the month. */
@@ -248,15 +255,19 @@ export function binTimestamp(stride: Interval, value: Micros, origin: Micros): M
 /** date → timestamp at midnight. */
 export function dateToTimestamp(days: number): Micros {
   if (days === Infinity || days === -Infinity) return days
-  if (days >= END_TIMESTAMP_DAYS) throw new PgError(SQLSTATE.datetimeValueOutOfRange, 'date out of range for timestamp')
+  if (days >= END_TIMESTAMP_DAYS) throw dateOutOfTimestampRange()
   return makeTimestamp(days, 0)
 }
+
+const dateOutOfTimestampRange = (): PgError => new PgError(SQLSTATE.datetimeValueOutOfRange, 'date out of range for timestamp')
 
 /** date → timestamptz at the zone's midnight. */
 export function dateToTimestampTz(days: number, zone: TimeZone): Micros {
   if (days === Infinity || days === -Infinity) return days
-  if (days >= END_TIMESTAMP_DAYS) throw new PgError(SQLSTATE.datetimeValueOutOfRange, 'date out of range for timestamp')
-  return fromLocalParts(days, 0, zone)
+  if (days >= END_TIMESTAMP_DAYS) throw dateOutOfTimestampRange()
+  const micros = instantOfLocal(days, 0, zone)
+  if (!isValidTimestamp(micros)) throw dateOutOfTimestampRange()
+  return micros
 }
 
 /** date ± days. */

@@ -88,11 +88,23 @@ function compareDateTimestamp(days: number, value: Micros): number {
 }
 function compareDateTimestampTz(days: number, value: Micros, ctx: EvalContext): number {
   if (!Number.isFinite(days)) return order(days, value)
-  if (dateMicros(days) === Infinity) return value === Infinity ? -1 : 1
-  return order(dateToTimestampTz(days, zoneOf(ctx)), value)
+  return compareInstant(() => dateToTimestampTz(days, zoneOf(ctx)), days, value)
 }
 function compareLocalTz(local: Micros, value: Micros, ctx: EvalContext): number {
-  return order(isFiniteMicros(local) ? fromLocal(local, zoneOf(ctx)) : local, value)
+  return isFiniteMicros(local) ? compareInstant(() => fromLocal(local, zoneOf(ctx)), local, value) : order(local, value)
+}
+
+/** A finite local time (`local` tells on which side of 2000 it is) whose instant timestamptz cannot hold lies beyond all that it can. */
+function compareInstant(instant: () => Micros, local: Micros, value: Micros): number {
+  let at: Micros
+  try {
+    at = instant()
+  } catch (error) {
+    if (!(error instanceof PgError) || error.code !== SQLSTATE.datetimeValueOutOfRange) throw error
+    if (local > 0) return value === Infinity ? -1 : 1
+    return value === -Infinity ? 1 : -1
+  }
+  return order(at, value)
 }
 
 function scaleTimestamp(value: Micros, typmod: number): Micros {

@@ -33,6 +33,8 @@ export interface DatumForms {
   xid: number
   cid: number
   xid8: Int8
+  pg_snapshot: string
+  txid_snapshot: string
   tid: string
   pg_lsn: Int8
   regproc: number

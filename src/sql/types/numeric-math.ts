@@ -398,6 +398,8 @@ function checkLogArgument(a: Numeric): void {
 /** log(base, a) */
 export function logNumeric(base: Numeric, a: Numeric, cancel: CancelToken | null = null): Numeric {
   if (isNaNumeric(base) || isNaNumeric(a)) return NUMERIC_NAN
+  // A negative one of either is told first where one is infinite.
+  if ((isSpecial(base) || isSpecial(a)) && signOf(a) < 0) checkLogArgument(a)
   checkLogArgument(base)
   checkLogArgument(a)
   if (isSpecial(base)) return isSpecial(a) ? NUMERIC_NAN : NUMERIC_ZERO
@@ -483,12 +485,12 @@ function powerSpecial(base: Numeric, exponent: Numeric): Numeric {
     return magnitude > 0 === signOf(exponent) > 0 ? NUMERIC_INF : NUMERIC_ZERO
   }
   // base is infinite
-  if (signOf(exponent) < 0) return NUMERIC_ZERO
-  if (signOf(base) > 0) return NUMERIC_INF
   const whole = stripZeros(exponent)
-  if (whole.scale !== 0) {
+  if (signOf(base) < 0 && whole.scale !== 0) {
     throw new PgError(SQLSTATE.invalidArgumentForPowerFunction, 'a negative number raised to a non-integer power yields a complex result')
   }
+  if (signOf(exponent) < 0) return NUMERIC_ZERO
+  if (signOf(base) > 0) return NUMERIC_INF
   return toBig(whole.unscaled) % 2n === 0n ? NUMERIC_INF : NUMERIC_NEG_INF
 }
 

@@ -18,6 +18,7 @@ function compareImages(a: RecordDatum, b: RecordDatum): number {
 }
 
 export const recordProcs = {
+  record_in: (text, type, typmod, ctx) => (findBuiltinType(type) ?? ctx.catalog.typeSupport(type)).input(text, typmod, ctx) as RecordDatum,
   record_out: (record, ctx) => formatRecord(record, ctx.io),
   record_send(record) {
     findBuiltinType(RECORD)!.send(record, scratch.reset())

@@ -26,6 +26,7 @@ import type { RangeInfo } from './range.ts'
 import { multirangeTypeSupport, rangeTypeSupport } from './range-type.ts'
 import { recordTypes } from './record.ts'
 import { regTypes } from './reg.ts'
+import { snapshotTypes } from './snapshot-type.ts'
 import { textTypes } from './text.ts'
 import type { TypeSupport } from './type.ts'
 import { uuidTypes } from './uuid.ts'
@@ -52,6 +53,7 @@ const FAMILIES: readonly TypeFamily[] = [
   macaddrTypes,
   bitTypes,
   moneyTypes,
+  snapshotTypes,
 ]
 
 let byName: Map<string, TypeSupport> | null = null

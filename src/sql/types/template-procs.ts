@@ -2,7 +2,8 @@
 
 import { toDate, toTimestamp } from './datetime-from-char.ts'
 import { intervalToChar, timestampToChar } from './datetime-to-char.ts'
-import { floatToChar, integerToChar, numericToChar, toNumber } from './number-format.ts'
+import { floatToChar, integerToChar, numericToChar } from './number-format.ts'
+import { toNumber } from './number-from-char.ts'
 import type { Procs } from './procs.ts'
 import { sessionZone } from './timezone.ts'
 

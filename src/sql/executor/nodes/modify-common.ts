@@ -2,12 +2,15 @@
 
 import type { Datum, Row } from '../../../base/datum.ts'
 import { andThen, type MaybePromise } from '../../../base/maybe-promise.ts'
+import type { IndexLayout, TableLayout } from '../../../storage/rows/layout.ts'
 import { lockRows } from '../../../storage/rows/locks.ts'
+import { uniqueKey } from '../../../storage/rows/table-reader.ts'
 import { INNER_VAR, type ModifyTable, NEW_VAR, SCAN_VAR } from '../../planner/plan.ts'
 import { keepLocked, type VersionSlots } from '../changed-rows.ts'
 import type { Compilation } from '../compilation.ts'
 import { compileQuals, type Predicate } from '../expr/predicate.ts'
 import { type ExprScope, ROW_SCOPE, type RowHolder } from '../expr/scope.ts'
+import type { PartKeys } from '../statement-writes.ts'
 import type { TableModifier } from '../table-modifier.ts'
 
 export const NO_ROW: Row = []
@@ -47,6 +50,8 @@ export interface ModifyContext {
   checkView(row: Row): MaybePromise<void>
   /** Writes `rows` rows: now, or with what the statement's other parts write when all have read. */
   write(rows: number, work: () => MaybePromise<unknown>): MaybePromise<void>
+  /** Unique keys of rows inserted but not written yet (WITH that writes); null where rows are written at once. */
+  readonly inserts: PartKeys | null
   /** Keys of rows that this statement has changed; null where one row cannot come twice. */
   readonly seen: SeenKeys | null
 }
@@ -56,6 +61,19 @@ export interface SeenKeys {
   add(key: string): boolean
   has(key: string): boolean
   clear(): void
+}
+
+/** The row's keys in the unique indexes given (null = the primary key). */
+export function uniqueKeys(layout: TableLayout, indexes: readonly (IndexLayout | null)[], row: Row): string[] {
+  return indexes.flatMap((index) => uniqueKey(layout, index, row)?.latin1Slice() ?? [])
+}
+
+/** ON CONFLICT of the statement's other parts is to see these rows, which are not written yet. */
+export function noteInserts({ inserts, modifier }: ModifyContext, rows: readonly Row[]): void {
+  if (inserts === null) return
+  const { layout } = modifier.access
+  const indexes = [...(layout.primaryKey === null ? [] : [null]), ...layout.indexes.filter((index) => index.unique)]
+  for (const row of rows) for (const key of uniqueKeys(layout, indexes, row)) inserts.own.add(key)
 }
 
 /** Calls `fn` on each row in order. */

@@ -26,6 +26,7 @@ import {
   eachRow,
   type ModifyContext,
   NO_ROW,
+  noteInserts,
   oldRow,
   RESTART,
   type SeenKeys,
@@ -86,6 +87,7 @@ export function compileModifyTable(plan: ModifyTable, cx: Compilation): Operator
     cx,
     modifier,
     seen: seenKeys(plan, cx),
+    inserts: cx.writes?.inserted(plan.relation) ?? null,
     write(count, work) {
       if (cx.writes !== null) {
         cx.writes.add(work, count, state.memory)
@@ -204,7 +206,7 @@ export function compileModifyTable(plan: ModifyTable, cx: Compilation): Operator
     readAt = 0
     set.reset()
     context.seen?.clear()
-    apply.reset?.()
+    context.inserts?.own.clear()
     cx.writes?.rollbackTo(writesMark)
     const { txn } = state
     return andThen(txn.rollbackTo(savepoint!), () => andThen(txn.refreshReadTs(), () => andThen(input.open(), next)))
@@ -245,7 +247,7 @@ export function compileModifyTable(plan: ModifyTable, cx: Compilation): Operator
       buffered = null
       set.reset()
       context.seen?.clear()
-      apply.reset?.()
+      context.inserts?.own.clear()
       slicer.start()
       writesMark = cx.writes?.mark() ?? 0
       state.txn.lockTimeoutMs = state.store.lockTimeoutMs
@@ -262,11 +264,7 @@ export function compileModifyTable(plan: ModifyTable, cx: Compilation): Operator
   }
 }
 
-interface Apply {
-  (rows: Row[]): MaybePromise<Change[]>
-  /** A new run of the statement. */
-  reset?: () => void
-}
+type Apply = (rows: Row[]) => MaybePromise<Change[]>
 
 function compileApply(context: ModifyContext): Apply {
   switch (context.plan.command) {
@@ -297,12 +295,14 @@ function compileInsert(context: ModifyContext): Apply {
     const fresh = rows.map(full)
     const checked = plan.checkOptions.length === 0 ? undefined : eachRow(fresh, context.checkView)
     if (onConflict !== null) return andThen(checked, () => onConflict.insert(rows, fresh))
-    const write = (): MaybePromise<void> => context.write(fresh.length, () => modifier.insert(fresh))
+    const write = (): MaybePromise<void> => {
+      noteInserts(context, fresh)
+      return context.write(fresh.length, () => modifier.insert(fresh))
+    }
     const written = checked instanceof Promise ? checked.then(write) : write()
     const changes = (): Change[] => rows.map((input, i) => ({ input, old: null, fresh: fresh[i]! }))
     return written instanceof Promise ? written.then(changes) : changes()
   }
-  if (onConflict !== null) apply.reset = () => onConflict.reset()
   return apply
 }
 

@@ -7,18 +7,15 @@ import { SQLSTATE } from '../../../base/sqlstate.ts'
 import { type IndexDescriptor, provesUnique } from '../../../catalog/descriptors.ts'
 import type { IndexLayout } from '../../../storage/rows/layout.ts'
 import { lockRows } from '../../../storage/rows/locks.ts'
-import { uniqueKey } from '../../../storage/rows/table-reader.ts'
 import { LOCK_GONE, LOCKED_CHANGED } from '../../../storage/store.ts'
 import { INNER_VAR, SCAN_VAR } from '../../planner/plan.ts'
 import { compileProjection, compileQuals } from '../expr/predicate.ts'
 import type { ExprScope, RowHolder } from '../expr/scope.ts'
 import { checkRows, relationFields } from '../row-checks.ts'
-import { type Change, eachRow, type ModifyContext, NO_ROW } from './modify-common.ts'
+import { type Change, eachRow, type ModifyContext, NO_ROW, noteInserts, uniqueKeys } from './modify-common.ts'
 
 export interface ConflictingInsert {
   insert(rows: Row[], fresh: Row[]): MaybePromise<Change[]>
-  /** A new statement: no row has been touched. */
-  reset(): void
 }
 
 export function insertOnConflict(context: ModifyContext): ConflictingInsert {
@@ -47,14 +44,7 @@ export function insertOnConflict(context: ModifyContext): ConflictingInsert {
   for (const column of access.descriptor.columns) if (column.generated === 's') changed.add(column.attnum - 1)
   const mode = modifier.changesKey(changed) ? 'update' : 'no key update'
   const seen = context.seen!
-  /** Rows inserted but not written yet (WITH that writes): their keys in the arbiters. */
-  const unwritten = new Set<string>()
-  const tag = (i: number, key: Buffer): string => `${i} ${key.latin1Slice()}`
-  const tagsOf = (row: Row): string[] =>
-    arbiters.flatMap((index, i) => {
-      const key = uniqueKey(access.layout, index, row)
-      return key === null ? [] : [tag(i, key)]
-    })
+  const { inserts } = context
   const twice = (): PgError =>
     new PgError(SQLSTATE.cardinalityViolation, 'ON CONFLICT DO UPDATE command cannot affect row a second time', {
       hint: 'Ensure that no rows proposed for insertion within the same command have duplicate constrained values.',
@@ -106,7 +96,7 @@ export function insertOnConflict(context: ModifyContext): ConflictingInsert {
     return andThen(modifier.writer.findConflicts(txn, [row], arbiters, store.lockTimeoutMs), (found) => {
       if (found.length === 0) {
         if (unfit !== undefined) throw deferrable(unfit)
-        if (unwritten.size === 0 || !tagsOf(row).some((name) => unwritten.has(name))) return insertOne(input, row, changes)
+        if (inserts === null || !uniqueKeys(access.layout, arbiters, row).some(inserts.has)) return insertOne(input, row, changes)
         if (conflict.action === 'nothing') return undefined
         throw twice()
       }
@@ -119,12 +109,11 @@ export function insertOnConflict(context: ModifyContext): ConflictingInsert {
     andThen(
       context.write(1, () => andThen(modifier.insert([row]), ([key]) => seen.add(key!.latin1Slice()))),
       () => {
-        if (cx.writes !== null) for (const name of tagsOf(row)) unwritten.add(name)
+        noteInserts(context, [row])
         changes.push({ input, old: null, fresh: row })
       },
     )
   return {
-    reset: () => unwritten.clear(),
     insert(rows, fresh) {
       const changes: Change[] = []
       // Constraints hold for a proposed row even if it is not inserted in the end.

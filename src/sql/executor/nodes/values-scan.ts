@@ -2,7 +2,9 @@
 
 import type { Row } from '../../../base/datum.ts'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
+import type { Expr } from '../../analyzer/expr.ts'
 import type { ValuesScan } from '../../planner/plan.ts'
+import { isVolatile } from '../../planner/volatility.ts'
 import type { Compilation } from '../compilation.ts'
 import { compileList, projectorOf } from '../expr/predicate.ts'
 import { ROW_SCOPE } from '../expr/scope.ts'
@@ -14,6 +16,9 @@ const NO_ROW: Row = []
 
 export function compileValuesScan(plan: ValuesScan, cx: Compilation): Operator {
   const lists = plan.lists.map((list) => projectorOf(compileList(list, ROW_SCOPE, cx), -1))
+  const volatile = (expr: Expr): boolean => isVolatile(expr, cx.catalog)
+  /** A row's own functions and those over it take turns (INSERT with sequences in both). */
+  const single = plan.targetList.some((entry) => volatile(entry.expr)) && plan.lists.some((list) => list.some(volatile))
   const out = makeOutput()
   let at = 0
   const fill = (): MaybePromise<Batch | null> => {
@@ -35,7 +40,7 @@ export function compileValuesScan(plan: ValuesScan, cx: Compilation): Operator {
       at = 0
     },
     next(max) {
-      refill(out, max)
+      refill(out, single ? 1 : max)
       return fill()
     },
     close() {

@@ -2,7 +2,8 @@
 
 import type { CatalogSnapshot } from '../../../catalog/snapshot.ts'
 import type { Expr } from '../../analyzer/expr.ts'
-import type { Query, RangeTblEntry, SetOperation } from '../../analyzer/query.ts'
+import type { Query, RangeTblEntry, RangeTblRef, SetOperation } from '../../analyzer/query.ts'
+import { foldLeft, type SetOperand } from '../../analyzer/setop-tree.ts'
 import { isSubPlanExpr, makeAnd, replace, some } from '../expr-tree.ts'
 import { isVolatile, returnsSet } from '../volatility.ts'
 
@@ -52,8 +53,8 @@ function pushIntoLeaves(
   catalog: CatalogSnapshot,
 ): Query | null {
   const rtable: RangeTblEntry[] = [...query.rtable]
-  const visit = (node: SetOperation['left']): boolean => {
-    if (node.kind === 'SetOperation') return visit(node.left) && visit(node.right)
+  const visit = (node: SetOperand): boolean => foldLeft(node, visitLeaf, (done, { right }) => done && visit(right))
+  const visitLeaf = (node: RangeTblRef): boolean => {
     const rte = rtable[node.rtindex - 1]!
     if (rte.kind !== 'subquery') return false
     const leaf = rte.subquery.targetList.filter((entry) => !entry.resjunk)
