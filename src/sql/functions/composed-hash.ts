@@ -9,6 +9,7 @@ import { procByOid } from '../builtin/pg-proc.ts'
 import { typeByOid } from '../builtin/pg-type.ts'
 import { normalInt8 } from '../types/codecs.ts'
 import type { TimeTz } from '../types/datetime.ts'
+import { storedDay } from '../types/datetime.ts'
 import type { EvalContext } from '../types/eval-context.ts'
 import type { Int8 } from '../types/forms.ts'
 import { hashUint32, hashUint32Extended, int8HashWord } from '../types/hash.ts'
@@ -46,8 +47,6 @@ const hashInt8Extended = (value: Int8, seed: Int8): Int8 => hashUint32Extended(i
 
 /** The infinities are the extremes of int8 there. */
 const stored = (value: Int8): Int8 => (value === Infinity ? 2n ** 63n - 1n : value === -Infinity ? -(2n ** 63n) : value)
-/** The infinities are the extremes of int4 there. */
-const storedDay = (days: number): number => (days === Infinity ? 2147483647 : days === -Infinity ? -2147483648 : days)
 /** Its length in microseconds, in days of 24 hours and months of 30 days, cut to 64 bits. */
 const spanOf = (a: Interval): Int8 => wrap64(BigInt(stored(a.micros)) + (BigInt(a.months) * 30n + BigInt(a.days)) * 86_400_000_000n)
 

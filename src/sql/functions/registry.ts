@@ -19,6 +19,7 @@ import { intProcs } from '../types/int.ts'
 import { jsonProcs } from '../types/json-procs.ts'
 import { jsonpathProcs } from '../types/jsonpath-procs.ts'
 import { likeProcs } from '../types/like.ts'
+import { lsnProcs } from '../types/lsn-procs.ts'
 import { macaddrProcs } from '../types/macaddr.ts'
 import { moneyProcs } from '../types/money.ts'
 import { numericProcs, numericSqlBodies } from '../types/numeric-procs.ts'
@@ -80,6 +81,7 @@ const TABLES: readonly Procs[] = [
   timezoneProcs,
   inetProcs,
   macaddrProcs,
+  lsnProcs,
   bitProcs,
   moneyProcs,
   rangeProcs,

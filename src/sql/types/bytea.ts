@@ -96,6 +96,7 @@ function substring(bytes: Uint8Array, start: number, count: number | null): Uint
 
 function overlay(bytes: Uint8Array, placed: Uint8Array, start: number, count: number): Uint8Array {
   if (start <= 0) throw substringError()
+  if (start + count > 2147483647) throw new PgError(SQLSTATE.numericValueOutOfRange, 'integer out of range')
   return Buffer.concat([bytes.subarray(0, start - 1), placed, bytes.subarray(Math.max(start + count - 1, 0))])
 }
 

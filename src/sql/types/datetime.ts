@@ -155,6 +155,9 @@ export function joinTimestamp(days: number, micros: number): Micros {
   return normalizeMicros(BigInt(days) * 86_400_000_000n + BigInt(micros))
 }
 
+/** A date as PostgreSQL stores it: the infinities are the extremes of int4. */
+export const storedDay = (days: number): number => (days === Infinity ? 2147483647 : days === -Infinity ? -2147483648 : days)
+
 const MIN_TIMESTAMP = BigInt(MIN_DAYS) * 86_400_000_000n
 const END_TIMESTAMP = BigInt(END_TIMESTAMP_DAYS) * 86_400_000_000n
 

@@ -90,7 +90,7 @@ function encodingName(name: string): string | undefined {
 
 function required(name: string, which: string): string {
   const found = encodingName(name)
-  if (found === undefined) throw invalid(`invalid ${which} encoding name "${name}"`)
+  if (found === undefined) throw invalid(`invalid ${which === '' ? '' : `${which} `}encoding name "${name}"`)
   return found
 }
 
@@ -187,5 +187,5 @@ export const encodeProcs = {
   pg_convert_from: (bytes, name) => fromEncoding(bytes, name, 'source'),
   pg_convert_to: toEncoding,
   pg_convert: (bytes, from, to) => toEncoding(fromEncoding(bytes, from, 'source'), to),
-  length_in_encoding: (bytes, name) => Array.from(fromEncoding(bytes, name, 'source')).length,
+  length_in_encoding: (bytes, name) => Array.from(fromEncoding(bytes, name, '')).length,
 } satisfies Procs

@@ -100,7 +100,7 @@ export function formatAddress(v6: boolean, address: bigint): string {
   const list = wordsOf(address)
   const run = zeroRun(list, 8)
   if (run.length < 2) return list.map((word) => word.toString(16)).join(':')
-  if (run.start === 0 && (run.length === 6 || (run.length === 7 && list[7] !== 1) || (run.length === 5 && list[5] === 0xffff)))
+  if (run.start === 0 && (run.length === 6 || (run.length === 5 && list[5] === 0xffff)))
     return `::${run.length === 5 ? 'ffff:' : ''}${formatV4(address & 0xffffffffn)}`
   const hex = (from: number, to: number): string =>
     list

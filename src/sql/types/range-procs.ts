@@ -3,6 +3,7 @@
 import { PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { ArrayDatum } from './array.ts'
+import { storedDay } from './datetime.ts'
 import type { EvalContext } from './eval-context.ts'
 import type { Int8 } from './forms.ts'
 import { type Numeric, numericToNumber } from './numeric.ts'
@@ -17,6 +18,7 @@ import {
   contains,
   containsElement,
   emptyRange,
+  follows,
   intersect,
   MultirangeDatum,
   makeMultirange,
@@ -61,7 +63,8 @@ const multiContains = (a: Multi, b: Multi): boolean => b.ranges.every((y) => a.r
 const multiBefore = (a: Multi, b: Multi): boolean => before(last(a), first(b))
 const multiOverleft = (a: Multi, b: Multi): boolean => overleft(last(a), last(b))
 const multiOverright = (a: Multi, b: Multi): boolean => overright(first(a), first(b))
-const multiAdjacent = (a: Multi, b: Multi): boolean => adjacent(last(a), first(b)) || adjacent(last(b), first(a))
+/** Only the outer ends count: what touches a gap inside is not adjacent. */
+const multiAdjacent = (a: Multi, b: Multi): boolean => follows(last(a), first(b)) || follows(last(b), first(a))
 const multiContainsElement = (m: Multi, value: Present): boolean => m.ranges.some((range) => containsElement(range, value))
 
 function multiIntersect(a: Multi, b: Multi): Multi {
@@ -165,7 +168,7 @@ export const rangeProcs = {
   int4range_subdiff: (a, b) => a - b,
   int8range_subdiff: (a, b) => Number(BigInt(a) - BigInt(b)),
   numrange_subdiff: (a: Numeric, b: Numeric) => numericToNumber(subNumeric(a, b)),
-  daterange_subdiff: (a, b) => a - b,
+  daterange_subdiff: (a, b) => storedDay(a) - storedDay(b),
   tsrange_subdiff: (a: Int8, b: Int8) => microsDifference(a, b),
   tstzrange_subdiff: (a: Int8, b: Int8) => microsDifference(a, b),
 

@@ -175,6 +175,11 @@ export function adjacent(a: RangeDatum, b: RangeDatum): boolean {
   return boundsAdjacent(a.info, upperOf(a), lowerOf(b)) || boundsAdjacent(a.info, upperOf(b), lowerOf(a))
 }
 
+/** Whether `b` begins where `a` ends. */
+export function follows(a: RangeDatum, b: RangeDatum): boolean {
+  return !a.empty && !b.empty && boundsAdjacent(a.info, upperOf(a), lowerOf(b))
+}
+
 const fromBounds = (info: RangeInfo, lower: Bound, upper: Bound): RangeDatum =>
   makeRange(info, lower.value, upper.value, lower.inc, upper.inc)
 
