@@ -23,7 +23,15 @@ export interface CustomPlans {
   made: number
   /** Of those made, planning included. */
   cost: number
+  /** By the values they were made for; common values come again and again. */
+  readonly plans: LruMap<string, PlanEntry>
 }
+
+export function customPlans(statement: ParsedStatement): CustomPlans {
+  return { statement, made: 0, cost: 0, plans: new LruMap(PLANS_PER_STATEMENT) }
+}
+
+const PLANS_PER_STATEMENT = 8
 
 /** So many are made before the plan for all values gets its chance. */
 export const CUSTOM_PLANS = 5

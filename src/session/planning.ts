@@ -34,7 +34,7 @@ import { findBuiltinType } from '../sql/types/registry.ts'
 import type { TypeSupport } from '../sql/types/type.ts'
 import type { Transaction } from '../storage/store.ts'
 import { watchClock } from './analysis-eval.ts'
-import { type Compiled, CUSTOM_PLANS, PlanCache, type PlanEntry } from './plan-cache.ts'
+import { type Compiled, CUSTOM_PLANS, customPlans, PlanCache, type PlanEntry } from './plan-cache.ts'
 import type { Portal, PreparedStatement } from './prepared.ts'
 import { resolveSearchPath, type SearchPath } from './search-path.ts'
 import type { Session } from './session.ts'
@@ -68,6 +68,16 @@ function innerQuery(statement: ParsedStatement): ParsedStatement | null {
 
 /** What a millisecond of planning is worth in the planner's own unit. */
 const COST_PER_MS = 9
+
+/** Tells parameters' values apart; null where that is not cheap. */
+function valuesKey(values: readonly Datum[]): string | null {
+  let key = ''
+  for (const value of values) {
+    if (value !== null && typeof value === 'object') return null
+    key += `${typeof value} ${value}\0`
+  }
+  return key
+}
 
 const EXPLAINABLE: ReadonlySet<string> = new Set(['SelectStmt', 'InsertStmt', 'UpdateStmt', 'DeleteStmt', 'MergeStmt'])
 
@@ -298,7 +308,7 @@ export class Planning {
       catalogVersion: version,
       rowKeys,
       shareable: !usedClock(),
-      custom: planned.valuesMatter && context.params.types.length > 0 ? { statement, made: 0, cost: 0 } : null,
+      custom: planned.valuesMatter && context.params.types.length > 0 ? customPlans(statement) : null,
       idle: [],
     }
   }
@@ -309,6 +319,9 @@ export class Planning {
     if (custom === null) return entry
     const mode = this.#session.settings.get('plan_cache_mode')
     if (mode === 'force_generic_plan') return entry
+    const key = valuesKey(params)
+    const known = key === null ? undefined : custom.plans.get(key)
+    if (known !== undefined) return known
     const generic = entry.planned.plan.totalCost
     if (mode !== 'force_custom_plan' && custom.made >= CUSTOM_PLANS && generic < custom.cost / custom.made) return entry
     const started = performance.now()
@@ -319,6 +332,7 @@ export class Planning {
       made.catch(() => undefined)
       return entry
     }
+    if (key !== null) custom.plans.set(key, made)
     custom.made++
     custom.cost += made.planned.plan.totalCost + (performance.now() - started) * COST_PER_MS
     return made
