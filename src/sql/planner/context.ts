@@ -16,7 +16,7 @@ export interface PlannerContext {
   readonly stored?: (node: StoredNode) => Expr
   /** ANALYZE's findings; null = defaults. */
   readonly statistics: StatisticsSource | null
-  /** The parameters' values, for estimates only: the plan holds for all values. Null = not given. */
+  /** The parameters' values the plan is to run with, and no others. Null = the plan holds for all values. */
   readonly paramValues?: readonly Datum[] | null
 }
 

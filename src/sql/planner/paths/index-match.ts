@@ -35,6 +35,7 @@ const OPS: Readonly<Record<number, IndexCondition['op']>> = {
 /** textlike, texticlike is not; bpcharlike compares padded values. */
 const LIKE_OPERATOR = 1209
 const STARTS_WITH_OPERATOR = 3877
+const PREFIX_OPERATORS: ReadonlySet<number> = new Set([LIKE_OPERATOR, STARTS_WITH_OPERATOR])
 
 const INTEGERS: ReadonlySet<number> = new Set([20, 21, 23])
 const FLOATS: ReadonlySet<number> = new Set([700, 701])
@@ -78,7 +79,7 @@ export function indexClauses(qual: Expr, rel: BaseRel, problem: JoinProblem, out
       add(qual.opNo, left, right)
       const commutator = catalog.operator(qual.opNo)?.oprcom ?? 0
       if (commutator !== 0) add(commutator, right, left)
-      if (own(left) && right.kind === 'Const') clauses.push(...prefixClauses(qual, left, right, keyOf(left)))
+      if (own(left) && PREFIX_OPERATORS.has(qual.opNo)) clauses.push(...prefixClauses(qual, left, right, keyOf(left), problem))
       break
     }
     case 'ScalarArrayOpExpr': {
@@ -122,9 +123,29 @@ export function indexClauses(qual: Expr, rel: BaseRel, problem: JoinProblem, out
   return clauses
 }
 
+/** A parameter's value stands for it in a plan that is made for that value only. */
+function patternOf(expr: Expr, problem: JoinProblem): (Expr & { kind: 'Const' }) | null {
+  if (expr.kind === 'Const') return expr
+  if (expr.kind !== 'Param' || expr.paramKind !== 'extern') return null
+  const { glob } = problem.root
+  if (glob.paramValues === null) {
+    glob.valuesMatter = true
+    return null
+  }
+  return {
+    kind: 'Const',
+    value: glob.paramValues[expr.id - 1]!,
+    type: expr.type,
+    typmod: expr.typmod,
+    collation: expr.collation,
+    location: -1,
+  }
+}
+
 /** LIKE 'abc%' and ^@ as a range: C collation orders by code point, so all strings with a prefix stand together. */
-function prefixClauses(qual: Expr & { kind: 'OpExpr' }, left: Expr, pattern: Expr & { kind: 'Const' }, key: string): IndexClause[] {
-  if (typeof pattern.value !== 'string') return []
+function prefixClauses(qual: Expr & { kind: 'OpExpr' }, left: Expr, right: Expr, key: string, problem: JoinProblem): IndexClause[] {
+  const pattern = patternOf(right, problem)
+  if (pattern === null || typeof pattern.value !== 'string') return []
   let prefix: string
   if (qual.opNo === STARTS_WITH_OPERATOR) prefix = pattern.value
   else if (qual.opNo === LIKE_OPERATOR) prefix = literalPrefix(pattern.value)

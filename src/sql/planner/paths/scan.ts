@@ -189,7 +189,7 @@ function indexPaths(index: IndexDescriptor, rel: BaseRel, problem: JoinProblem, 
     )
     return
   }
-  const fraction = conjunction(match.used, problem)
+  const fraction = conjunction([...new Set(match.used)], problem)
   const predicate = index.predicate === null ? 1 : 0.5
   const entries = clampRows(rel.tuples * fraction * predicate)
   const ranges = match.conditions.reduce((n, condition) => (condition.op === 'any' ? n * arrayLength(condition.value!) : n), 1)
