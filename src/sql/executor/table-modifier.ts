@@ -8,42 +8,14 @@ import { provesUnique } from '../../catalog/descriptors.ts'
 import { KvError } from '../../storage/kv-error.ts'
 import { keyLocksOf, lockRows } from '../../storage/rows/locks.ts'
 import { compileRowReader, type RowReader } from '../../storage/rows/row-codec.ts'
-import { compileTableWriter, type TableWriter } from '../../storage/rows/table-writer.ts'
+import { compileTableWriter } from '../../storage/rows/table-writer.ts'
 import { LOCKED } from '../../storage/store.ts'
 import type { Compilation } from './compilation.ts'
 import { makeUniqueChecks } from './deferrable-unique.ts'
 import { type ForeignKeys, makeForeignKeys } from './foreign-keys.ts'
-import { checkRows, compileRowChecks, type RowChecks } from './row-checks.ts'
-import { sameDatum, type TableAccess, tableAccess } from './table-layout.ts'
-
-export interface TableModifier {
-  readonly relation: Oid
-  readonly access: TableAccess
-  readonly writer: TableWriter
-  readonly checks: RowChecks
-  /** Decodes every column, by ordinal. */
-  readonly reader: RowReader
-  /** Full rows, defaults in place. */
-  insert(rows: readonly Row[]): MaybePromise<Buffer[]>
-  /** Checks and writes; the rows are locked. `columns`: ordinals that may have changed. */
-  update(keys: readonly Buffer[], oldRows: readonly Row[], newRows: readonly Row[], columns: ReadonlySet<number>): MaybePromise<Buffer[]>
-  delete(keys: readonly Buffer[], oldRows: readonly Row[]): MaybePromise<void>
-  /** An update of these columns needs a FOR UPDATE lock (others may hold KEY SHARE meanwhile). */
-  changesKey(columns: ReadonlySet<number>): boolean
-  /** Whether the rows differ in such a column. */
-  keysDiffer(before: Row, after: Row): boolean
-  /** What is left to check or do; answers whether anything was. */
-  settle(): MaybePromise<boolean>
-  reset(): void
-}
-
-/** Every table a statement writes, cascades included. */
-export interface ModifierSet {
-  of(relation: Oid): TableModifier
-  /** End of the statement: foreign keys, until nothing is left. */
-  finish(): MaybePromise<void>
-  reset(): void
-}
+import type { ModifierSet, TableModifier } from './modifier-set.ts'
+import { checkRows, compileRowChecks } from './row-checks.ts'
+import { sameDatum, tableAccess } from './table-layout.ts'
 
 export function makeModifierSet(cx: Compilation): ModifierSet {
   const modifiers = new Map<Oid, TableModifier>()

@@ -10,8 +10,8 @@ import { keepLocked, type VersionSlots } from '../changed-rows.ts'
 import type { Compilation } from '../compilation.ts'
 import { compileQuals, type Predicate } from '../expr/predicate.ts'
 import { type ExprScope, ROW_SCOPE, type RowHolder } from '../expr/scope.ts'
+import type { TableModifier } from '../modifier-set.ts'
 import type { PartKeys } from '../statement-writes.ts'
-import type { TableModifier } from '../table-modifier.ts'
 
 export const NO_ROW: Row = []
 
