@@ -4,8 +4,8 @@ import type { Oid } from '../base/ids.ts'
 import type { PgProcRow } from '../sql/builtin/data/rows.ts'
 import { indexByOid, pgConstraints, systemViewByOid } from '../sql/builtin/pg-class.ts'
 import { quoteIdentifier } from '../sql/types/quote.ts'
-import type { ReaderSnapshot } from './catalog-snapshot.ts'
 import type { ConstraintDescriptor, IndexDescriptor } from './descriptors.ts'
+import { type NameSource, pathOids } from './object-identity.ts'
 import type { RelationInfo } from './snapshot.ts'
 import { typeText } from './type-names.ts'
 import { isRelationVisible } from './visibility.ts'
@@ -22,15 +22,8 @@ export interface Deparser {
   domainConstraint(check: { readonly expr: string; readonly validated: boolean } | null, pretty: boolean): string
 }
 
-export interface DefinitionSource {
-  readonly snapshot: ReaderSnapshot
-  /** Schemas by name, in order, implicit ones included. */
-  readonly searchPath: readonly string[]
+export interface DefinitionSource extends NameSource {
   readonly deparser: Deparser
-}
-
-export function pathOids(source: DefinitionSource): Oid[] {
-  return source.searchPath.flatMap((name) => source.snapshot.namespaceByName(name)?.oid ?? [])
 }
 
 function relationName(source: DefinitionSource, relation: { oid: Oid; name: string; namespace: Oid }, always: boolean): string {

@@ -18,13 +18,14 @@ import {
   functionArguments,
   functionResult,
   indexDefinition,
-  pathOids,
   viewDefinition,
 } from './definition-functions.ts'
 import { enumFunctions } from './enum-functions.ts'
+import { identityFunctions } from './identity-functions.ts'
 import { informationSchemaFunctions } from './information-schema-functions.ts'
 import { CLASS } from './keys.ts'
 import { splitName } from './lookup.ts'
+import { pathOids } from './object-identity.ts'
 import { privilegeFunctions } from './privilege-functions.ts'
 import { DATABASE_OID, PG_CATALOG_NAMESPACE } from './records.ts'
 import { statisticsFunctions } from './statistics-functions.ts'
@@ -69,6 +70,7 @@ export function catalogFunctions(
     ...privilegeFunctions(snapshotOf),
     ...informationSchemaFunctions(snapshotOf),
     ...enumFunctions(snapshotOf),
+    ...identityFunctions(source),
   ])
   const add = (name: string, body: SystemFunction): void => {
     map.set(name, body)
@@ -154,7 +156,7 @@ export function catalogFunctions(
     (oid) => {
       const view = snapshotOf().relation(oid as Oid)
       if (view?.descriptor?.view == null) return null
-      return `CREATE RULE "_RETURN" AS\n    ON SELECT TO ${quoteIdentifier(view.name)} DO INSTEAD ${viewDefinition(source(), view.oid, pretty)}`
+      return `CREATE RULE "_RETURN" AS\n    ON SELECT TO ${quoteIdentifier(snapshotOf().namespace(view.namespace)?.name ?? '')}.${quoteIdentifier(view.name)} DO INSTEAD ${viewDefinition(source(), view.oid, pretty)}`
     }
   add('pg_get_ruledef', rule(false))
   add('pg_get_ruledef_ext', rule(true))
@@ -302,7 +304,6 @@ export function catalogFunctions(
         return null
     }
   })
-  add('pg_describe_object', (classId, oid, subId) => describe(source(), classId as Oid, oid as Oid, subId as number))
   add('pg_options_to_table', (options) => {
     const rowType = outRow('pg_options_to_table')
     return (options as { elements: readonly Datum[] }).elements.map((option) => {
@@ -317,30 +318,4 @@ export function catalogFunctions(
 function sequenceOfDefault(stored: string): Oid {
   const match = /"type":2205[^{}]*"t":\{"s":"(\d+)"\}/.exec(stored)
   return match === null ? 0 : Number(match[1])
-}
-
-const WORDS: Readonly<Record<string, string>> = { r: 'table', v: 'view', S: 'sequence', i: 'index', c: 'composite type' }
-
-function describe(source: DefinitionSource, classId: Oid, oid: Oid, subId: number): string | null {
-  const { snapshot } = source
-  if (classId === CLASS.relation) {
-    const relation = snapshot.relation(oid)
-    if (relation === null) return null
-    const name = isRelationVisible(snapshot, pathOids(source), relation)
-      ? quoteIdentifier(relation.name)
-      : `${quoteIdentifier(snapshot.namespace(relation.namespace)?.name ?? '')}.${quoteIdentifier(relation.name)}`
-    const text = `${WORDS[relation.relkind] ?? 'relation'} ${name}`
-    return subId === 0 ? text : `column ${quoteIdentifier(relation.columns[subId - 1]?.name ?? '')} of ${text}`
-  }
-  if (classId === CLASS.type) return snapshot.type(oid) === null ? null : `type ${typeText(snapshot, source.searchPath, oid)}`
-  if (classId === CLASS.namespace)
-    return snapshot.namespace(oid) === null ? null : `schema ${quoteIdentifier(snapshot.namespace(oid)!.name)}`
-  if (classId === CLASS.role) return snapshot.role(oid) === null ? null : `role ${quoteIdentifier(snapshot.role(oid)!.name)}`
-  if (classId === CLASS.proc) {
-    const proc = snapshot.proc(oid)
-    return proc === null
-      ? null
-      : `function ${proc.proname}(${proc.proargtypes.map((type) => typeText(snapshot, source.searchPath, type)).join(',')})`
-  }
-  return null
 }

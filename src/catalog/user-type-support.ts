@@ -7,11 +7,12 @@ import { SQLSTATE } from '../base/sqlstate.ts'
 import type { PgTypeRow } from '../sql/builtin/data/rows.ts'
 import { arrayTypeSupport } from '../sql/types/array-type.ts'
 import { defineType } from '../sql/types/define.ts'
-import type { EvalContext } from '../sql/types/eval-context.ts'
-import { compositeTypeSupport } from '../sql/types/record.ts'
+import { DOMAIN_CHECK, type EvalContext } from '../sql/types/eval-context.ts'
+import { compositeTypeSupport, withRowTypeOf } from '../sql/types/record.ts'
 import { findBuiltinType } from '../sql/types/registry.ts'
-import type { TypeSupport } from '../sql/types/type.ts'
+import type { Present, TypeSupport } from '../sql/types/type.ts'
 import type { TypeDescriptor } from './descriptors.ts'
+import { FIRST_NORMAL_OID } from './records.ts'
 import type { CatalogSnapshot } from './snapshot.ts'
 
 const ANYARRAY: Oid = 2277
@@ -37,7 +38,7 @@ export function typeSupportOf(snapshot: CatalogSnapshot, oid: Oid): TypeSupport 
 function build(snapshot: CatalogSnapshot, row: PgTypeRow): TypeSupport {
   // Of pg_statistic's values their texts are shown; pg_attribute's are NULL
   if (row.oid === ANYARRAY) return typeSupportOf(snapshot, TEXT_ARRAY)
-  if (row.typtype === 'd') return typeSupportOf(snapshot, row.typbasetype)
+  if (row.typtype === 'd') return domainSupport(row, typeSupportOf(snapshot, row.typbasetype))
   if (row.typtype === 'c') {
     const relation = snapshot.relation(row.typrelid)
     if (relation === null) throw notSupported(`type ${row.typname} is not implemented`)
@@ -65,6 +66,21 @@ export function unsafeLabel(label: string, type: TypeDescriptor, ctx: EvalContex
     `unsafe use of new value "${label}" of enum type ${ctx.catalog.typeName(type.oid) ?? type.name}`,
     { hint: 'New enum values must be committed before they can be used.' },
   )
+}
+
+/** Its base type's, whose input the domain's rules look at; the session knows how (domain-checks.ts), and where none is none were made. */
+function domainSupport(row: PgTypeRow, base: TypeSupport): TypeSupport {
+  if (row.oid < FIRST_NORMAL_OID) return base
+  const checked = (value: Present, ctx: EvalContext): Present => {
+    ctx.system(DOMAIN_CHECK)?.(row.oid, value)
+    return value
+  }
+  const support: TypeSupport = {
+    ...base,
+    input: (text, _typmod, ctx) => checked(base.input(text, row.typtypmod, ctx), ctx),
+    receive: (buffer, start, end, _typmod, ctx) => checked(base.receive(buffer, start, end, row.typtypmod, ctx), ctx),
+  }
+  return withRowTypeOf(base, support)
 }
 
 /** A label in memory; its OID in rows (labels may be renamed), its sort order in keys (orders never change). */

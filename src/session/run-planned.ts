@@ -6,6 +6,7 @@
 import type { Datum, Row } from '../base/datum.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import { checkPermissions } from '../catalog/privileges.ts'
+import { isTemporary } from '../catalog/temporary.ts'
 import type { ResultSink, RowShape } from '../pgwire/backend.ts'
 import type { PlannedStatement } from '../sql/planner/plan.ts'
 import { KvError } from '../storage/kv-error.ts'
@@ -38,6 +39,11 @@ export function commandTag(planned: PlannedStatement, sent: number, affected: nu
 
 const writes = (planned: PlannedStatement) => planned.command !== 'select' || planned.hasModifyingCte || planned.hasRowMarks
 
+/** Whether a read-only transaction must refuse it: temporary tables may be written there. */
+const writesPermanent = (planned: PlannedStatement): boolean =>
+  writes(planned) &&
+  planned.permissions.some((need) => (need.requiredInsert || need.requiredUpdate || need.requiredDelete) && !isTemporary(need.relation))
+
 /**
  * Everything before the first row: privileges, read-only check, relation locks, the store's transaction. `latest`: the statement is a point
  * read that needs no snapshot shared with others.
@@ -50,7 +56,7 @@ export function startExecution(
   latest = autocommit && entry.planned.pointRead,
 ): MaybePromise<Execution> {
   const { planned } = entry
-  if (session.block.modes.readOnly && writes(planned)) readOnlyViolation(planned)
+  if (session.block.modes.readOnly && writesPermanent(planned)) readOnlyViolation(planned)
   checkPermissions(session.planning.snapshot(), planned.permissions, session.roles.current)
   const locked = lockRelations(session, planned.locks)
   if (locked instanceof Promise) {

@@ -9,6 +9,7 @@ import { ACL } from '../catalog/acl.ts'
 import type { RelationDescriptor } from '../catalog/descriptors.ts'
 import { permissionDenied, relationMask } from '../catalog/privileges.ts'
 import { withCatalog } from '../catalog/snapshot.ts'
+import { isTemporary } from '../catalog/temporary.ts'
 import { normalInt8 } from '../sql/types/codecs.ts'
 import type { SequenceAccess } from '../sql/types/eval-context.ts'
 import type { SequenceParameters } from '../storage/rows/sequences.ts'
@@ -61,7 +62,7 @@ export class SessionSequences implements SequenceAccess {
     return andThen(
       withCatalog(() => this.#find(oid, internal ? 0 : ACL.usage | ACL.update)),
       (descriptor) => {
-        if (this.#session.block.modes.readOnly) throw cannotExecuteReadOnly('nextval()')
+        if (this.#session.block.modes.readOnly && !isTemporary(oid)) throw cannotExecuteReadOnly('nextval()')
         const value = this.#session.keyspace.sequences.nextval(descriptor.sequence!.counterId, sequenceParameters(descriptor))
         return andThen(value, (number) => {
           this.#last.set(oid, number)
@@ -95,7 +96,7 @@ export class SessionSequences implements SequenceAccess {
     return andThen(
       withCatalog(() => this.#find(oid, ACL.update)),
       (descriptor) => {
-        if (this.#session.block.modes.readOnly) throw cannotExecuteReadOnly('setval()')
+        if (this.#session.block.modes.readOnly && !isTemporary(oid)) throw cannotExecuteReadOnly('setval()')
         const parameters = sequenceParameters(descriptor)
         const wanted = BigInt(value)
         const done = this.#session.keyspace.sequences.setval(descriptor.sequence!.counterId, parameters, wanted, isCalled)

@@ -105,7 +105,7 @@ export class Session {
     this.settings = made.settings
     this.context = made.context
     this.entry = made.entry
-    this.block = new TransactionBlock(this.keyspace.catalog, this.defaultModes())
+    this.block = new TransactionBlock(this.keyspace.catalog, this.temporary, this.defaultModes())
     this.planning = new Planning(this)
     this.storeServices = new SessionStoreServices(this)
     this.portals = new Portals()

@@ -12,16 +12,18 @@ import { hasPrivilegesOf } from '../catalog/roles.ts'
 import { outRow } from '../catalog/system-function.ts'
 import { catalogFunctions } from '../catalog/system-functions.ts'
 import { normalInt8 } from '../sql/types/codecs.ts'
+import { DOMAIN_CHECK } from '../sql/types/eval-context.ts'
 import { RecordDatum } from '../sql/types/record.ts'
 import type { SessionEntry } from './activity.ts'
 import { advisoryFunctions } from './advisory-locks.ts'
 import { sessionDeparser } from './deparser.ts'
+import { DomainChecks } from './domain-checks.ts'
 import type { SystemFunction } from './eval-context.ts'
 import type { BackendSignal } from './services.ts'
 import type { Session } from './session.ts'
 import { sequenceParameters } from './session-sequences.ts'
 import { archiverRow, cursorRows, lockRows, preparedStatementRows, settingRows, walRow } from './session-views.ts'
-import { transactionId, transactionIdIfAssigned } from './transaction-id.ts'
+import { MAX_AGE, transactionId, transactionIdIfAssigned, xidAge } from './transaction-id.ts'
 import { columnIsUpdatable, updatableEvents } from './updatable.ts'
 
 const PG_SIGNAL_BACKEND = 4200
@@ -109,6 +111,7 @@ function activityRows(session: Session, pid: Datum): RecordDatum[] {
 }
 
 export function systemFunctions(session: Session): ReadonlyMap<string, SystemFunction> {
+  const domains = new DomainChecks(session)
   const own: Record<string, SystemFunction> = {
     pg_stat_get_activity: (pid) => activityRows(session, pid as Datum),
     pg_cancel_backend: (pid) => {
@@ -150,7 +153,11 @@ export function systemFunctions(session: Session): ReadonlyMap<string, SystemFun
       while (row?.typtype === 'd') row = snapshot.type(row.typbasetype)
       return row?.oid ?? null
     },
+    [DOMAIN_CHECK]: (domain, value) => domains.check(domain as Oid, value as Datum),
     current_query: () => session.entry.query,
+    xid_age: (xid) => xidAge(session, xid as number),
+    // no multixact was ever made: the next one is the first
+    mxid_age: (mxid) => (mxid === 0 ? MAX_AGE : 1 - (mxid as number)),
     pg_current_xact_id: () => transactionId(session),
     pg_current_xact_id_if_assigned: () => transactionIdIfAssigned(session),
     pg_stat_get_archiver: () => archiverRow(session),

@@ -7,6 +7,7 @@ import { PgError } from '../base/errors.ts'
 import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import type { CatalogSpace } from '../catalog/space.ts'
+import type { TemporaryCatalog } from '../catalog/temporary.ts'
 import type { BeginOptions, IsolationLevel, Keyspace, Savepoint, Transaction } from '../storage/store.ts'
 import type { DeferredMark } from './deferred.ts'
 
@@ -42,6 +43,7 @@ export const noActiveTransaction = (command: string): PgError =>
 export class TransactionBlock {
   readonly #keyspace: Keyspace
   readonly #catalog: CatalogSpace
+  readonly #temporary: TemporaryCatalog
   /** CatalogVersions.epoch when the store's transaction began. */
   catalogEpoch = 0
   state: BlockState = 'idle'
@@ -53,9 +55,10 @@ export class TransactionBlock {
   used = false
   #savepoints: SavepointEntry[] = []
 
-  constructor(catalog: CatalogSpace, modes: TransactionModes) {
+  constructor(catalog: CatalogSpace, temporary: TemporaryCatalog, modes: TransactionModes) {
     this.#keyspace = catalog.keyspace
     this.#catalog = catalog
+    this.#temporary = temporary
     this.modes = modes
   }
 
@@ -90,7 +93,8 @@ export class TransactionBlock {
       const latest = options.latest && this.modes.isolation === 'read committed'
       const begin: BeginOptions = {
         isolation: this.modes.isolation,
-        readOnly: this.modes.readOnly,
+        // temporary tables may be written in a read-only transaction
+        readOnly: this.modes.readOnly && this.#temporary.isEmpty,
         autocommit: options.autocommit,
         latest,
       }

@@ -27,3 +27,12 @@ export function transactionIdIfAssigned(session: Session): number | bigint | nul
   const txn = session.block.txn!
   return txn.dirty || given.has(txn) ? transactionId(session) : null
 }
+
+export const MAX_AGE = 2147483647
+const FIRST_NORMAL_XID = 3
+
+/** age(xid): how many transactions ago, by numbers cut to 32 bits as xid is; the special ones are infinitely old. */
+export function xidAge(session: Session, xid: number): number {
+  if (xid < FIRST_NORMAL_XID) return MAX_AGE
+  return (Number(BigInt(transactionId(session)) & 0xffffffffn) - xid) | 0
+}

@@ -125,4 +125,39 @@ describe.skipIf(!present)('psql', () => {
       expect(out).toContain(expected)
     }
   })
+
+  it('copies into columns of domains what they allow', async () => {
+    const { out, errors } = await psql(String.raw`
+CREATE DOMAIN posint AS int CHECK (VALUE > 0);
+CREATE DOMAIN word AS varchar(5) NOT NULL;
+CREATE TABLE measured(a posint, b word);
+COPY measured FROM STDIN;
+1	fine
+\.
+COPY measured FROM STDIN;
+2	fine
+-1	bad
+\.
+COPY measured FROM STDIN;
+1	\N
+\.
+COPY measured FROM STDIN;
+1	toolong
+\.
+COPY measured FROM STDIN (ON_ERROR ignore);
+-1	bad
+3	good
+\.
+TABLE measured ORDER BY a;
+`)
+    expect(errors.split('\n').filter((line) => /ERROR|CONTEXT/.test(line))).toEqual([
+      'ERROR:  value for domain posint violates check constraint "posint_check"',
+      'CONTEXT:  COPY measured, line 2, column a: "-1"',
+      'ERROR:  domain word does not allow null values',
+      'CONTEXT:  COPY measured, line 1, column b: null input',
+      'ERROR:  value too long for type character varying(5)',
+      'CONTEXT:  COPY measured, line 1, column b: "toolong"',
+    ])
+    expect(out).toMatch(/1 \| fine\n +3 \| good\n\(2 rows\)/)
+  })
 })

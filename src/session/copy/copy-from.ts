@@ -13,6 +13,7 @@ import { analyzeCopyWhere } from '../../sql/analyzer/expression.ts'
 import type { NodeOf } from '../../sql/parser/nodes.ts'
 import type { ParsedStatement } from '../../sql/parser/parse.ts'
 import { relationLocks } from '../../sql/planner/relation-locks.ts'
+import { DOMAIN_CHECK } from '../../sql/types/eval-context.ts'
 import type { TypeSupport } from '../../sql/types/type.ts'
 import { lockRelations } from '../gates.ts'
 import { StalePlan } from '../plan-cache.ts'
@@ -27,8 +28,8 @@ import { TextReader } from './text-reader.ts'
 
 const INT2: Oid = 21
 const INT4: Oid = 23
-/** Soft errors that ON_ERROR IGNORE passes over: what a type's input says of a value. */
-const IGNORED_CLASS = '22'
+/** Soft errors that ON_ERROR IGNORE passes over: what the input of a type or domain says of a value. */
+const IGNORED_CLASSES = ['22', '23']
 const MAX_CONTEXT = 100
 
 interface Column {
@@ -37,6 +38,8 @@ interface Column {
   readonly type: Oid
   readonly typmod: number
   readonly support: TypeSupport
+  /** Its rules look at NULL, too. */
+  readonly domain: boolean
 }
 
 /** Decimal digits of a small integer straight from the bytes; NaN when it is anything else: then the type's own input decides. */
@@ -120,7 +123,11 @@ class RowParser {
       try {
         return this.#values(fields)
       } catch (error) {
-        if (this.#options.onError !== 'ignore' || !(error instanceof PgError) || !error.code.startsWith(IGNORED_CLASS)) {
+        if (
+          this.#options.onError !== 'ignore' ||
+          !(error instanceof PgError) ||
+          !IGNORED_CLASSES.some((prefix) => error.code.startsWith(prefix))
+        ) {
           throw this.#located(error)
         }
         this.#skip(error)
@@ -140,8 +147,13 @@ class RowParser {
         throw new PgError(SQLSTATE.badCopyFileFormat, `missing data for column "${column.name}"`)
       }
       const form = fields.form[i]!
-      if (form === FORM_NULL) values[i] = null
-      else if (form === FORM_DEFAULT) {
+      if (form === FORM_NULL) {
+        values[i] = null
+        if (column.domain) {
+          this.#column = column.name
+          this.#session.context.system(DOMAIN_CHECK)?.(column.type, null)
+        }
+      } else if (form === FORM_DEFAULT) {
         this.defaulted ??= new Uint8Array(columns.length)
         this.defaulted[i] = 1
         values[i] = null
@@ -197,6 +209,7 @@ class RowParser {
     const clip = (text: string) => (text.length > MAX_CONTEXT ? `${text.slice(0, MAX_CONTEXT)}...` : text)
     if (this.#column === '') return `${head}: "${clip(this.reader.lineText())}"`
     const i = this.#columns.findIndex((column) => column.name === this.#column)
+    if (this.#fields.form[i] === FORM_NULL) return `${head}, column ${this.#column}: null input`
     return `${head}, column ${this.#column}: "${clip(i < this.#fields.count ? this.#fields.text(i) : '')}"`
   }
 
@@ -248,7 +261,8 @@ export async function copyFrom(
   const txn = await session.transaction(false, false)
   const columns = attnums.map((attnum): Column => {
     const { name, type, typmod } = relation.columns[attnum - 1]!
-    return { name, attnum, type, typmod, support: session.planning.supportOf(type) }
+    const domain = session.planning.snapshot().type(type)?.typtype === 'd'
+    return { name, attnum, type, typmod, support: session.planning.supportOf(type), domain }
   })
   const where =
     node.whereClause === undefined

@@ -4,6 +4,7 @@ import { notSupported, PgError } from '../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { type RelationInfo, withCatalog } from '../../catalog/snapshot.ts'
+import { isTemporary } from '../../catalog/temporary.ts'
 import type { ResultSink } from '../../pgwire/backend.ts'
 import { resolveRelation } from '../../sql/analyzer/expression.ts'
 import type { Node, NodeOf } from '../../sql/parser/nodes.ts'
@@ -39,7 +40,6 @@ export function runCopy(session: Session, statement: ParsedStatement, node: Node
       { hint: "Use COPY … FROM STDIN or TO STDOUT; psql's \\copy command works for files of the client." },
     )
   }
-  if (isFrom && session.block.modes.readOnly) throw cannotExecuteReadOnly('COPY FROM')
   const raw = (node.options ?? []).map((option): RawCopyOption => {
     const element = (option as NodeOf).DefElem
     const position = element.location === undefined ? undefined : positionOfByte(statement.source, element.location)
@@ -57,6 +57,7 @@ export function runCopy(session: Session, statement: ParsedStatement, node: Node
   const relation = withCatalog(() => resolveRelation(node.relation!, context, { missingOk: false }))
   return andThen(relation, (found) => {
     const columns = columnsOf(found!, node)
+    if (isFrom && session.block.modes.readOnly && !isTemporary(found!.oid)) throw cannotExecuteReadOnly('COPY FROM')
     if (isFrom) return copyFrom(session, statement, node, found!, columns, options, sink)
     if (found!.relkind === 'v') {
       throw new PgError(SQLSTATE.wrongObjectType, `cannot copy from view "${found!.name}"`, {

@@ -2,7 +2,7 @@
 //
 // Invariant: every change is written to `#undo` while a transaction is open; a roll-back to a mark restores exactly what stood there.
 
-import { PgError } from '../../base/errors.ts'
+import { notSupported, PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { pgSettings, type SettingRow, settingByName } from '../../sql/builtin/pg-settings.ts'
 import type { CatalogLookup, IoSettings } from '../../sql/types/eval-context.ts'
@@ -193,6 +193,10 @@ export class Settings {
       }
       case 'client_encoding':
         return checkClientEncoding(value)
+      case 'standard_conforming_strings':
+        if (value === 'off')
+          throw notSupported('standard_conforming_strings = off is not supported', "Write strings with backslash escapes as E'…'.")
+        return value
       case 'search_path':
         if (splitIdentifiers(value) === null) {
           throw new PgError(SQLSTATE.invalidParameterValue, `invalid value for parameter "search_path": "${text}"`, {

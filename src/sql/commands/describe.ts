@@ -1,8 +1,7 @@
 // getObjectDescription: how messages name an object ("table t", "constraint c on table t", "column a of table t").
 
-import type { Oid } from '../../base/ids.ts'
-import type { RelationDescriptor } from '../../catalog/descriptors.ts'
 import { CLASS, type ObjectAddress } from '../../catalog/keys.ts'
+import { describeObject as describeObjectAt, type NameSource, relationText as relationTextIn } from '../../catalog/object-identity.ts'
 import { relkindWord } from '../../catalog/privileges.ts'
 import type { ObjectRecord } from '../../catalog/records.ts'
 import type { RelationInfo } from '../../catalog/snapshot.ts'
@@ -11,18 +10,11 @@ import { quoteIdentifier } from '../types/quote.ts'
 import type { CommandContext } from './context.ts'
 import { load } from './names.ts'
 
+const named = (c: CommandContext): NameSource => ({ snapshot: c.snapshot, searchPath: c.ctx.session.searchPath(true) })
+
 /** Qualified unless the search path finds it. */
-export function relationText(c: CommandContext, relation: Pick<RelationInfo, 'oid' | 'name' | 'namespace'>): string {
-  for (const path of c.ctx.session.searchPath(true)) {
-    const namespace = c.snapshot.namespaceByName(path)
-    const found = namespace === null ? null : c.snapshot.relationByName(namespace.oid, relation.name)
-    if (found === null) continue
-    if (found.oid === relation.oid) return quoteIdentifier(relation.name)
-    break
-  }
-  const namespace = c.snapshot.namespace(relation.namespace)?.name
-  return namespace === undefined ? quoteIdentifier(relation.name) : `${quoteIdentifier(namespace)}.${quoteIdentifier(relation.name)}`
-}
+export const relationText = (c: CommandContext, relation: Pick<RelationInfo, 'oid' | 'name' | 'namespace'>): string =>
+  relationTextIn(named(c), relation)
 
 export async function describeObject(c: CommandContext, record: ObjectRecord): Promise<string> {
   switch (record.kind) {
@@ -39,46 +31,16 @@ export async function describeObject(c: CommandContext, record: ObjectRecord): P
   }
 }
 
-function inTable(c: CommandContext, table: Oid): RelationDescriptor | null {
-  return c.snapshot.relation(table)?.descriptor ?? null
-}
-
-/** By address; null when it is gone. */
+/** By address; null when it is gone. A view's rule goes by the view's name. */
 export async function describeAddress(c: CommandContext, address: ObjectAddress): Promise<string | null> {
   return load(() => {
-    const record = c.snapshot.record(address.objId)
-    switch (address.classId) {
-      case CLASS.relation: {
-        const relation = c.snapshot.relation(address.objId)
-        if (relation === null) return null
-        const text = `${relkindWord(relation.relkind)} ${relationText(c, relation)}`
-        return address.subId === 0 ? text : `column ${quoteIdentifier(relation.columns[address.subId - 1]?.name ?? '')} of ${text}`
-      }
-      case CLASS.constraint: {
-        if (record?.kind !== 'constraint') return null
-        const table = inTable(c, record.table)
-        if (table === null) return null
-        const name =
-          table.table?.constraints.find((constraint) => constraint.oid === address.objId)?.name ??
-          table.columns.find((column) => column.notNullConstraint?.oid === address.objId)?.notNullConstraint?.name
-        return `constraint ${quoteIdentifier(name ?? '')} on table ${relationText(c, table)}`
-      }
-      case CLASS.attrdef: {
-        if (record?.kind !== 'attrdef') return null
-        const table = inTable(c, record.table)
-        if (table === null) return null
-        return `default value for column ${quoteIdentifier(table.columns[record.attnum - 1]!.name)} of table ${relationText(c, table)}`
-      }
-      case CLASS.type:
-        return `type ${typeText(c.snapshot, c.ctx.session.searchPath(true), address.objId)}`
-      case CLASS.namespace:
-        return `schema ${quoteIdentifier(c.snapshot.namespace(address.objId)?.name ?? '')}`
-      case CLASS.rewrite: {
-        const view = c.snapshot.relation(address.objId)
-        return view === null ? null : `view ${relationText(c, view)}`
-      }
-      default:
-        return null
+    if (address.classId === CLASS.relation && address.subId === 0) {
+      // a composite type's relation goes by the type
+      const relation = c.snapshot.relation(address.objId)
+      if (relation?.relkind === 'c') return `type ${relationText(c, relation)}`
     }
+    if (address.classId !== CLASS.rewrite) return describeObjectAt(named(c), address)
+    const view = c.snapshot.relation(address.objId)
+    return view === null ? null : `view ${relationText(c, view)}`
   })
 }

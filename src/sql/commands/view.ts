@@ -1,6 +1,7 @@
 // CREATE [OR REPLACE] VIEW: the bound query is stored; its columns become the view's.
 
 import { notSupported, PgError } from '../../base/errors.ts'
+import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { ColumnDescriptor, RelationDescriptor, ViewDescriptor } from '../../catalog/descriptors.ts'
 import { CLASS, type ObjectAddress } from '../../catalog/keys.ts'
@@ -9,6 +10,7 @@ import { checkRelationOwner } from '../../catalog/privileges.ts'
 import { isTemporary } from '../../catalog/temporary.ts'
 import type { Query } from '../analyzer/query.ts'
 import { hasSample } from '../analyzer/table-sample.ts'
+import { collationByOid } from '../builtin/catalogs.ts'
 import { type DefElem, nodeAs, type ViewStmt } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { defBoolean, defElems, defString, relationOptions } from './def-elem.ts'
@@ -150,5 +152,9 @@ function checkReplaceable(c: CommandContext, old: RelationDescriptor, columns: r
       fail(
         `cannot change data type of view column "${before.name}" from ${typeText(c, before.type, before.typmod)} to ${typeText(c, after.type, after.typmod)}`,
       )
+    if (before.collation !== after.collation) {
+      const name = (oid: Oid): string => collationByOid(oid)?.collname ?? ''
+      fail(`cannot change collation of view column "${before.name}" from "${name(before.collation)}" to "${name(after.collation)}"`)
+    }
   }
 }

@@ -90,10 +90,12 @@ export function sortPath(
     total,
     order,
     build: (targets) => {
-      // What is volatile or returns sets is computed on the sorted rows.
-      const late = targets.some((target) => isVolatile(target, catalog) || returnsSet(target))
+      // What is volatile or returns sets is computed on the sorted rows; but all sets go side by side, below if the order is by one.
+      const setsBelow = wanted.some((item) => returnsSet(item.expr))
+      const late = targets.some((target) => (returnsSet(target) ? !setsBelow : isVolatile(target, catalog)))
       const slots = new Slots(late ? [] : targets)
-      if (late) collectAtoms(targets, slots, new Set(wanted.map((item) => exprKey(item.expr))))
+      const whole = [...wanted.map((item) => item.expr), ...(setsBelow ? targets.filter(returnsSet) : [])]
+      if (late) collectAtoms(targets, slots, new Set(whole.map(exprKey)))
       const keys = wanted.map((item) => sortKeyOf(item.expr, item.clause, slots.add(item.expr)))
       const plan: Plan = {
         kind: 'Sort',

@@ -36,6 +36,7 @@ export interface TypeShape {
   readonly typelem: Oid
   readonly typarray: Oid
   readonly typbasetype: Oid
+  readonly typtypmod: number
   readonly typrelid: Oid
 }
 
@@ -124,3 +125,6 @@ export interface EvalContext {
    */
   system(prosrc: string): ((...args: readonly unknown[]) => unknown) | undefined
 }
+
+/** The system function that checks a value (second argument, NULL included) by a domain's rules (OID, first argument). */
+export const DOMAIN_CHECK = 'domain_check'

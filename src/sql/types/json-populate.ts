@@ -7,7 +7,7 @@ import { SQLSTATE } from '../../base/sqlstate.ts'
 import { typeByOid } from '../builtin/pg-type.ts'
 import { ArrayDatum, emptyArray } from './array.ts'
 import { elementSupport } from './array-procs.ts'
-import type { EvalContext } from './eval-context.ts'
+import { DOMAIN_CHECK, type EvalContext } from './eval-context.ts'
 import { decodeJsonString, type JsonKind, jsonKind, parseJsonText, skipJsonSpace, walkJson } from './json-text.ts'
 import { formatJsonb, isArrayValue, Jsonb, JsonbObject, type JsonbValue } from './jsonb.ts'
 import { Numeric } from './numeric.ts'
@@ -91,7 +91,9 @@ export function jsonbSource(value: JsonbValue): JsonSource {
 function populateField(source: JsonSource, name: string | null, type: Oid, typmod: number, base: Datum, ctx: EvalContext): Datum {
   const shape = typeByOid(type) ?? ctx.catalog.typeShape(type)
   if (shape !== null && shape.typtype === 'd' && type >= FIRST_USER_OID) {
-    throw notSupported('a column of a domain cannot be populated from JSON', 'Use the type below the domain and cast the result.')
+    const value = populateField(source, name, shape.typbasetype, shape.typtypmod, base, ctx)
+    ctx.system(DOMAIN_CHECK)?.(type, value)
+    return value
   }
   if (source.kind === 'null') return null
   if (type === JSONB) return new Jsonb(source.jsonb())

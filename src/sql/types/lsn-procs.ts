@@ -8,7 +8,7 @@ import { isNaNumeric, isSpecial, type Numeric, numericFromBig, rescaleUnscaled }
 import type { Procs } from './procs.ts'
 
 function toLsn(value: bigint): Int8 {
-  if (value < 0n || value >= 2n ** 64n) throw new PgError(SQLSTATE.numericValueOutOfRange, 'pg_lsn out of range')
+  if (value < 0n || value >= 2n ** 64n) throw new PgError(SQLSTATE.invalidParameterValue, 'pg_lsn out of range')
   return normalInt8(value)
 }
 

@@ -204,6 +204,13 @@ const rowTypes = new WeakMap<TypeSupport, RowType>()
 /** The fields behind a composite type's support; undefined for other types. */
 export const rowTypeOf = (support: TypeSupport): RowType | undefined => rowTypes.get(support)
 
+/** `support` is another form of `base` and of the same row type, if of one. */
+export function withRowTypeOf(base: TypeSupport, support: TypeSupport): TypeSupport {
+  const rowType = rowTypes.get(base)
+  if (rowType !== undefined) rowTypes.set(support, rowType)
+  return support
+}
+
 /** Support of a named composite type: its fields come from the catalogue that composes it. */
 export function compositeTypeSupport(rowType: RowType): TypeSupport {
   const support = defineType<RecordDatum>({
