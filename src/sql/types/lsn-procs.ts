@@ -20,6 +20,7 @@ function offset(bytes: Numeric, verb: string): bigint {
 
 export const lsnProcs = {
   pg_lsn_mi: (a, b) => numericFromBig(BigInt(a) - BigInt(b)),
+  pg_wal_lsn_diff: (a, b) => numericFromBig(BigInt(a) - BigInt(b)),
   pg_lsn_pli: (lsn, bytes) => toLsn(BigInt(lsn) + offset(bytes, 'add NaN to')),
   pg_lsn_mii: (lsn, bytes) => toLsn(BigInt(lsn) - offset(bytes, 'subtract NaN from')),
   numeric_pg_lsn(value) {
