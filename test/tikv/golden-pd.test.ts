@@ -8,9 +8,7 @@ import type { AnyMessage, Field, Fields } from '../../src/storage/tikv/proto/mes
 import * as pdpb from '../../src/storage/tikv/proto/pdpb.ts'
 import { type Fake, startFake } from '../fake-tikv/fake.ts'
 import { type CallFailure, connect, FailedCall, type TestClient, type TestStream } from '../support/grpc-client.ts'
-
-type Json = null | boolean | number | string | Json[] | { [name: string]: Json }
-type JsonObject = { [name: string]: Json }
+import { type Json, type JsonObject, messageOf, type Notation } from './golden-message.ts'
 
 interface GrpcEntry {
   readonly seq?: number
@@ -114,29 +112,13 @@ function matchJson(expected: Json, actual: Json | undefined, where: string): str
 /** Puts what marks are bound to in their place. */
 const filled = (text: string): string => text.replace(/\$([a-z_]+\d*)/g, (mark, name: string) => bound.get(name) ?? mark)
 
-function build(fields: Fields, json: JsonObject): Record<string, unknown> {
-  const value = (field: Field, from: Json): unknown => {
-    if (field.repeated) return (from as Json[]).map((one) => value({ ...field, repeated: false }, one))
-    switch (field.kind) {
-      case 'message':
-        return build(field.message!.fields, from as JsonObject)
-      case 'bytes':
-        return Buffer.from(String(from), 'hex')
-      case 'uint64':
-      case 'int64':
-        return BigInt(filled(String(from)))
-      case 'enum':
-        return typeof from === 'string' && from in field.values! ? field.values![from] : Number(from)
-      case 'string':
-        return filled(String(from))
-      case 'bool':
-        return from
-      default:
-        return Number(from)
-    }
-  }
-  return Object.fromEntries(Object.entries(json).map(([name, from]) => [name, value(fields[name]!, from)]))
+/** Bytes in hex; marks in texts and numbers. */
+const NOTATION: Notation = {
+  bytes: (from) => Buffer.from(String(from), 'hex'),
+  integer: (from) => BigInt(filled(String(from))),
+  text: filled,
 }
+const build = (fields: Fields, json: JsonObject): Record<string, unknown> => messageOf(fields, json, NOTATION)
 
 /** A message as the recordings write it: defaults left out, bytes in hex, 64-bit numbers as text, enums by name. */
 function write(type: AnyMessage, message: Record<string, unknown>): JsonObject {

@@ -7,9 +7,8 @@ import * as pdpb from '../../src/storage/tikv/proto/pdpb.ts'
 import { BATCH_CASE, BatchCommands, BatchCommandsRequest, BatchCommandsResponse, Tikv } from '../../src/storage/tikv/proto/tikvpb.ts'
 import { decodeKey, encodeKey } from '../fake-tikv/keys.ts'
 import { type CallFailure, connect, FailedCall, type TestClient, type TestStream } from '../support/grpc-client.ts'
+import { type Json, type JsonObject, messageOf, type Notation } from './golden-message.ts'
 
-export type Json = null | boolean | number | string | Json[] | { [name: string]: Json }
-type JsonObject = { [name: string]: Json }
 export interface Step {
   readonly ts?: string | string[]
   readonly sleep_ms?: number
@@ -179,34 +178,8 @@ export async function createPlayer(pdAddress: string, keyspace: string): Promise
       const by = BigInt(amount) * (unit === 's' ? 1000n << 18n : unit === 'ms' ? 1n << 18n : 1n)
       return sign === '-' ? at - by : at + by
     }
-    const build = (fields: Fields, json: JsonObject): Record<string, unknown> => {
-      const value = (field: Field, from: Json): unknown => {
-        if (field.repeated) return (from as Json[]).map((one) => value({ ...field, repeated: false }, one))
-        switch (field.kind) {
-          case 'message':
-            return build(field.message!.fields, from as JsonObject)
-          case 'bytes':
-            return Buffer.from(bytesOf(from), 'latin1')
-          case 'uint64':
-          case 'int64':
-            return integerOf(from)
-          case 'enum':
-            return typeof from === 'number' ? from : field.values![from as string]
-          case 'string':
-          case 'bool':
-            return from
-          default:
-            return Number(integerOf(from))
-        }
-      }
-      return Object.fromEntries(
-        Object.entries(json).map(([name, from]) => {
-          const field = fields[name]
-          if (!field) throw new Error(`no field ${name}`)
-          return [name, value(field, from)]
-        }),
-      )
-    }
+    const notation: Notation = { bytes: (from) => Buffer.from(bytesOf(from), 'latin1'), integer: integerOf, text: (from) => from }
+    const build = (fields: Fields, json: JsonObject): Record<string, unknown> => messageOf(fields, json, notation)
 
     const shownTs = (value: bigint): string => {
       if (value === MAX) return 'max'
