@@ -3,7 +3,7 @@
 
 import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { onTikv, startTestServer, type TestServer } from '../support/server.ts'
+import { onTikv, ownTenant, startTestServer, type TestServer } from '../support/server.ts'
 
 if (onTikv) console.log('skipped on TiKV: SERIALIZABLE, which it refuses, and shared row locks, which are exclusive there')
 
@@ -22,7 +22,7 @@ afterAll(async () => {
 
 /** Three fresh sessions in a tenant of their own. */
 async function fresh(...setup: string[]): Promise<void> {
-  const user = `iso_${++tenant}.admin`
+  const user = `${ownTenant(`iso_${++tenant}`)}.admin`
   a = await server.connect(user)
   b = await server.connect(user)
   c = await server.connect(user)

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Fake, startFake } from '../fake-tikv/fake.ts'
 import { randomFrom } from '../support/random.ts'
 import { testSeed } from '../support/seed.ts'
-import { startTestServer, type TestServer } from '../support/server.ts'
+import { ownTenant, startTestServer, type TestServer } from '../support/server.ts'
 
 const SEED = testSeed()
 
@@ -28,7 +28,7 @@ describe.each(['embedded', 'tikv'] as const)('on %s', (store) => {
     )
 
   async function fresh(tenant: string, action: string): Promise<[pg.Client, pg.Client]> {
-    const [a, b] = [await server.connect(`${tenant}.admin`), await server.connect(`${tenant}.admin`)]
+    const [a, b] = [await server.connect(`${ownTenant(tenant)}.admin`), await server.connect(`${ownTenant(tenant)}.admin`)]
     await a.query(`DROP TABLE IF EXISTS c, t; CREATE TABLE t (id int PRIMARY KEY);
       CREATE TABLE c (id int PRIMARY KEY, t int REFERENCES t ON DELETE ${action}); INSERT INTO t VALUES (1), (2)`)
     return [a, b]
@@ -65,7 +65,7 @@ describe.each(['embedded', 'tikv'] as const)('on %s', (store) => {
     const random = randomFrom(SEED)
     const parents = 6
     await fresh('random', 'NO ACTION')
-    const clients = await Promise.all(Array.from({ length: 4 }, () => server.connect('random.admin')))
+    const clients = await Promise.all(Array.from({ length: 4 }, () => server.connect(`${ownTenant('random')}.admin`)))
     const answers = new Set<string>()
     const work = async (client: pg.Client, at: number): Promise<void> => {
       for (let i = 0; i < 60; i++) {

@@ -2,7 +2,7 @@
 
 import type pg from 'pg'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { startTestServer, type TestServer } from '../support/server.ts'
+import { ownTenant, startTestServer, type TestServer } from '../support/server.ts'
 
 let server: TestServer
 let a: pg.Client
@@ -10,8 +10,8 @@ let b: pg.Client
 
 beforeAll(async () => {
   server = await startTestServer()
-  a = await server.connect('schema.admin')
-  b = await server.connect('schema.admin')
+  a = await server.connect(`${ownTenant('schema')}.admin`)
+  b = await server.connect(`${ownTenant('schema')}.admin`)
 }, 120_000)
 afterAll(() => server.stop())
 beforeEach(async () => {

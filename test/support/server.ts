@@ -15,6 +15,11 @@ import type { SqlAnswer } from './slt.ts'
 /** Whether startTestServer's servers stand on TiKV: no SERIALIZABLE, row locks FOR SHARE exclude one another. */
 export const onTikv = process.env['STORE'] === 'tikv' || process.env['PD_ENDPOINTS'] !== undefined
 
+const RUN = Date.now().toString(36).slice(-6)
+
+/** A tenant of this run: on a given cluster those of earlier runs are still there. */
+export const ownTenant = (name: string): string => (process.env['PD_ENDPOINTS'] === undefined ? name : `${name}_${RUN}`)
+
 export interface TestServer {
   readonly port: number
   readonly metricsPort: number

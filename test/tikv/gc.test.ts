@@ -3,10 +3,12 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { Backoff } from '../../src/storage/tikv/backoff.ts'
 import { Capability } from '../../src/storage/tikv/codec.ts'
 import { PdDirectory } from '../../src/storage/tikv/directory.ts'
 import { Engine } from '../../src/storage/tikv/engine.ts'
 import { GcWorker } from '../../src/storage/tikv/gc-worker.ts'
+import { Op } from '../../src/storage/tikv/proto/kvrpcpb.ts'
 import type { SafePointOptions } from '../../src/storage/tikv/safe-points.ts'
 import { TIKV_CAPABILITIES } from '../../src/storage/tikv/store.ts'
 import { TikvTransaction } from '../../src/storage/tikv/transaction.ts'
@@ -168,4 +170,26 @@ test('another driver that is ahead is not run over', async () => {
   expect(await worker.step()).toBe('waiting')
   worker.close()
   expect(fake.pd.gc.global.gcSafePoint).toBe(ahead)
+})
+
+test('a lock that nobody can settle stops the collection, which says where it is', async () => {
+  const { engine, capability, worker } = await node()
+  const one = capability('one')
+  const [primary, secondary] = [one.key(key('p')), one.key(key('s'))]
+  const startTs = await engine.oracle.next()
+  const send = { backoff: new Backoff(1000) }
+  const commitTs = await engine.oracle.next()
+  // No client lets a secondary key ask for a later commit than its primary gets.
+  const laterTs = await engine.oracle.next()
+  for (const [locked, min_commit_ts] of [
+    [primary, startTs + 1n],
+    [secondary, laterTs],
+  ] as const) {
+    const mutations = [{ op: Op.Put, key: locked, value: Buffer.from('v') }]
+    const request = { mutations, primary_lock: primary, start_version: startTs, lock_ttl: 1n, min_commit_ts }
+    expect((await engine.router.sendTo(one, 'KvPrewrite', locked, request, send)).errors).toEqual([])
+  }
+  const commit = { start_version: startTs, keys: [primary], commit_version: commitTs, primary_key: primary }
+  expect((await engine.router.sendTo(one, 'KvCommit', primary, commit, send)).error).toBeUndefined()
+  await expect(collect(worker())).rejects.toThrow(`ResolveLock failed: commit_ts_expired in keyspace ${one.id}`)
 })

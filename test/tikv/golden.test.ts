@@ -3,6 +3,10 @@
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Capability } from '../../src/storage/tikv/codec.ts'
+import { PdDirectory } from '../../src/storage/tikv/directory.ts'
+import { Engine } from '../../src/storage/tikv/engine.ts'
+import { eraseKeyspace } from '../../src/storage/tikv/erase.ts'
 import { type Fake, startFake } from '../fake-tikv/fake.ts'
 import { createPlayer, type Player, type Scenario } from './golden-player.ts'
 
@@ -18,15 +22,24 @@ const files = readdirSync(fixtures)
   .filter((name) => /^\d\d-.*\.json$/.test(name))
   .map((name) => [name, JSON.parse(readFileSync(new URL(name, fixtures), 'utf8')) as File] as const)
 
+const KEYSPACE = `golden-${Date.now().toString(36)}`
+
 let fake: Fake | undefined
 let player: Player
+const pd = (): string => given ?? fake!.pdAddress
 
 beforeAll(async () => {
   if (given === undefined) fake = await startFake({ stores: 1, keyspaces: [], pdPort: 0, seed: 1 })
-  player = await createPlayer(given ?? fake!.pdAddress, 'golden')
+  player = await createPlayer(pd(), KEYSPACE)
 })
 afterAll(async () => {
   player.close()
+  // Scenarios leave locks that no transaction could: the cluster's garbage collection would not get past them.
+  const engine = new Engine({ pdEndpoints: [pd()] })
+  await engine.start()
+  const { id } = (await new PdDirectory(engine).load(KEYSPACE))!
+  await eraseKeyspace(engine, new Capability(id))
+  await engine.close()
   await fake?.close()
 })
 

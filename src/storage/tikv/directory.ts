@@ -6,6 +6,7 @@ import type { KeyspaceDirectory, KeyspaceMeta, KeyspaceState } from '../store.ts
 import { Backoff, BUDGET } from './backoff.ts'
 import { Capability } from './codec.ts'
 import type { Engine } from './engine.ts'
+import { eraseKeyspace } from './erase.ts'
 import { KeyspaceWatch } from './keyspace-watch.ts'
 import { PdRefusal } from './pd.ts'
 import { Keyspace as KeyspaceService, type KeyspaceMeta as MetaMessage } from './proto/keyspacepb.ts'
@@ -176,33 +177,11 @@ export class PdDirectory implements KeyspaceDirectory {
       if (reached === null) break
       start = reached
     }
-    await this.#deleteRange(capability)
+    await eraseKeyspace(this.#engine, capability)
     const proof = await this.#firstLeft(capability)
     if (proof) throw new KvError('corrupt', `keyspace ${id} still holds entries after they were erased`)
     if (meta.state !== 'tombstone') await this.setState(id, 'tombstone')
     return { keysErased, filesErased: 0 }
-  }
-
-  /** Every version and lock of every key, in every replica. */
-  async #deleteRange(capability: Capability): Promise<void> {
-    const { router } = this.#engine
-    const backoff = new Backoff(BUDGET.range)
-    let start = capability.start
-    await router.regions.preload(capability.start, capability.end)
-    while (Buffer.compare(start, capability.end) < 0) {
-      const region = await router.regions.locate(start)
-      const end = region.endKey.length > 0 && Buffer.compare(region.endKey, capability.end) < 0 ? region.endKey : capability.end
-      const answer = await router.send(
-        capability,
-        'KvDeleteRange',
-        region,
-        { start_key: start, end_key: end },
-        { backoff, timeoutMs: 60_000 },
-      )
-      if (answer === null) continue
-      if (answer.error !== '') throw new KvError('unavailable', `TiKV cannot erase a range: ${answer.error}`)
-      start = end
-    }
   }
 
   async #firstLeft(capability: Capability): Promise<boolean> {

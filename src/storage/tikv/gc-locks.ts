@@ -2,10 +2,10 @@
 // keyspaces of the cluster are gone through, whoever they belong to; what is within reach here are their locks, not their values.
 
 import { keyspaceId } from '../../base/ids.ts'
-import { KvError } from '../kv-error.ts'
 import { Backoff, BUDGET } from './backoff.ts'
 import type { Engine } from './engine.ts'
 import type { Command, Reach } from './gate.ts'
+import { keyFailure } from './key-error.ts'
 
 const COMMANDS: ReadonlySet<Command> = new Set<Command>([
   'KvScanLock',
@@ -44,7 +44,7 @@ export async function settleLocksBelow(engine: Engine, safePoint: bigint): Promi
       { backoff },
     )
     if (answer === null) continue
-    if (answer.error !== undefined) throw new KvError('unavailable', `ScanLock failed: ${answer.error.abort || answer.error.retryable}`)
+    if (answer.error !== undefined) throw keyFailure('ScanLock', answer.error)
     const { locks } = answer
     if (locks.length > 0) {
       met += locks.length
@@ -59,8 +59,7 @@ export async function settleLocksBelow(engine: Engine, safePoint: bigint): Promi
         )
         // The region changed: the same locks are met again.
         if (cleared === null) continue
-        if (cleared.error !== undefined)
-          throw new KvError('unavailable', `ResolveLock failed: ${cleared.error.abort || cleared.error.retryable}`)
+        if (cleared.error !== undefined) throw keyFailure('ResolveLock', cleared.error)
       }
     }
     if (locks.length >= LOCKS_PER_REQUEST) start = Buffer.concat([locks[locks.length - 1]!.key, ZERO])

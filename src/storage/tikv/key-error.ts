@@ -2,7 +2,7 @@
 
 import { KvError } from '../kv-error.ts'
 import type { Capability } from './codec.ts'
-import type { KeyError as KeyErrorMessage, LockInfo as LockInfoMessage } from './proto/kvrpcpb.ts'
+import { KeyError as KeyErrorMessage, type LockInfo as LockInfoMessage } from './proto/kvrpcpb.ts'
 import type { MessageOf } from './proto/message.ts'
 
 export type KeyError = MessageOf<typeof KeyErrorMessage>
@@ -10,6 +10,23 @@ export type LockInfo = MessageOf<typeof LockInfoMessage>
 
 const keyOf = (capability: Capability, key: Buffer): { key: Uint8Array } | Record<string, never> =>
   key.length === 0 ? {} : { key: Buffer.from(capability.user(key)) }
+
+const KINDS = Object.keys(KeyErrorMessage.fields) as (keyof KeyError)[]
+
+/** What a key error says, in its text or by its kind alone; the key itself is a tenant's, and not told. */
+function describe(error: KeyError): string {
+  const text = error.abort || error.retryable
+  if (text !== '') return text.slice(0, 500)
+  for (const kind of KINDS) {
+    const said = error[kind]
+    if (said === undefined || typeof said === 'string') continue
+    return 'key' in said && said.key.length >= 4 ? `${kind} in keyspace ${said.key.readUIntBE(1, 3)}` : kind
+  }
+  return 'unknown key error'
+}
+
+/** A command failed on a key in a way that it never should. */
+export const keyFailure = (command: string, error: KeyError): KvError => new KvError('unavailable', `${command} failed: ${describe(error)}`)
 
 /** A key error that no waiting helps against. */
 export function toKvError(capability: Capability, error: KeyError): KvError {
@@ -32,5 +49,5 @@ export function toKvError(capability: Capability, error: KeyError): KvError {
   if (/InvalidKeyMode|InvalidKeyRangeMode|ApiVersionNotMatched/.test(text)) {
     return new KvError('unavailable', `the cluster does not serve API version 2 (storage.api-version = 2): ${text.slice(0, 200)}`)
   }
-  return new KvError('unavailable', `TiKV: ${text === '' ? 'unknown key error' : text.slice(0, 500)}`)
+  return new KvError('unavailable', `TiKV: ${describe(error)}`)
 }

@@ -5,7 +5,7 @@ import { LruMap } from '../../base/lru.ts'
 import { KvError } from '../kv-error.ts'
 import { Backoff, BUDGET } from './backoff.ts'
 import { MAX_TS, type Reach } from './gate.ts'
-import type { KeyError, LockInfo } from './key-error.ts'
+import { keyFailure, type LockInfo } from './key-error.ts'
 import { Action, Op } from './proto/kvrpcpb.ts'
 import { groupByRegion, type Router } from './router.ts'
 import { physicalOf, type TimestampOracle } from './tso.ts'
@@ -272,8 +272,4 @@ export class LockResolver {
   settle(reach: Reach, startTs: bigint, primary: Buffer, backoff: Backoff): Promise<bigint> {
     return this.#end(reach, { lock_version: startTs, primary_lock: primary, lock_type: Op.Put }, backoff)
   }
-}
-
-function keyFailure(command: string, error: KeyError): KvError {
-  return new KvError('unavailable', `${command} failed: ${error.abort || error.retryable || 'unknown key error'}`)
 }
