@@ -5,7 +5,7 @@ import type { Query, WindowClause } from '../analyzer/query.ts'
 import type { Root } from './context.ts'
 import { COST, clampRows, sortCost } from './cost.ts'
 import type { Equivalences } from './equivalence.ts'
-import { exprKey, replace } from './expr-tree.ts'
+import { exprKey, isSubPlanExpr, replace, some } from './expr-tree.ts'
 import { expandGroupingSets } from './grouping-sets.ts'
 import {
   collectAtoms,
@@ -90,9 +90,12 @@ export function sortPath(
     total,
     order,
     build: (targets) => {
-      // What is volatile or returns sets is computed on the sorted rows; but all sets go side by side, below if the order is by one.
+      // What is volatile or returns sets is computed on the sorted rows, sub-selects on those of them that are left; but all sets go side by
+      // side, below if the order is by one.
       const setsBelow = wanted.some((item) => returnsSet(item.expr))
-      const late = targets.some((target) => (returnsSet(target) ? !setsBelow : isVolatile(target, catalog)))
+      const isLate = (target: Expr): boolean =>
+        returnsSet(target) ? !setsBelow : isVolatile(target, catalog) || (limit !== null && some(target, isSubPlanExpr))
+      const late = targets.some(isLate)
       const slots = new Slots(late ? [] : targets)
       const whole = [...wanted.map((item) => item.expr), ...(setsBelow ? targets.filter(returnsSet) : [])]
       if (late) collectAtoms(targets, slots, new Set(whole.map(exprKey)))
