@@ -78,6 +78,13 @@ export function initialState(cx: Compilation, text: string | null, transType: nu
   return () => (value ??= supportOf(cx, transType).input(text, -1, cx.state.ctx))
 }
 
+/** For the next run: most have few groups, and a fresh array costs more than wiping a small one. */
+function emptied<T extends Float64Array | Uint8Array>(make: new (length: number) => T, array: T): T {
+  if (array.length > 64) return new make(64)
+  array.fill(0)
+  return array
+}
+
 function grown<T extends Float64Array | Uint8Array>(make: new (n: number) => T, old: T, groups: number): T {
   if (groups <= old.length) return old
   const larger = new make(Math.max(groups, old.length * 2, 64))
@@ -114,7 +121,7 @@ function counter(arg: Evaluator | null): Accumulator {
       counts[0] = value
     },
     clear() {
-      counts = new Float64Array(64)
+      counts = emptied(Float64Array, counts)
     },
   }
 }
@@ -168,8 +175,8 @@ function integerSum(arg: Evaluator, finish: SumFinish): Accumulator {
       if (big !== undefined) large.set(0, big)
     },
     clear() {
-      sums = new Float64Array(64)
-      counts = new Float64Array(64)
+      sums = emptied(Float64Array, sums)
+      counts = emptied(Float64Array, counts)
       large.clear()
     },
   }
@@ -215,8 +222,8 @@ function floatSum(arg: Evaluator, average: boolean, slow: (a: number, b: number)
       counts[0] = n
     },
     clear() {
-      sums = new Float64Array(64)
-      counts = new Float64Array(64)
+      sums = emptied(Float64Array, sums)
+      counts = emptied(Float64Array, counts)
     },
   }
 }

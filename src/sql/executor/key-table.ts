@@ -83,10 +83,15 @@ export class KeyTable {
   }
 
   clear(): void {
-    this.#slots = new Int32Array(2 * 1024)
-    this.#mask = 1023
+    if (this.#others.size > 0) this.#others = new Map()
+    if (this.#used === 0) return
     this.#used = 0
-    this.#others = new Map()
+    // A small table is wiped, a large one let go.
+    if (this.#mask === 1023) this.#slots.fill(0)
+    else {
+      this.#slots = new Int32Array(2 * 1024)
+      this.#mask = 1023
+    }
   }
 }
 
