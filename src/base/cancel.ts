@@ -5,6 +5,8 @@ import type { PgError } from './errors.ts'
 export class CancelToken {
   /** Why the statement must end (57014 and friends); null while it may go on. */
   reason: PgError | null = null
+  /** When the statement's time is over (performance.now()), and why it must end then: for work that keeps timers from running. */
+  expiry: { readonly at: number; readonly reason: () => PgError } | null = null
   #waiters = new Set<(reason: PgError) => void>()
 
   cancel(reason: PgError): void {
@@ -18,6 +20,12 @@ export class CancelToken {
   /** Throws the reason if there is one. Cheap: call it once per batch. */
   check(): void {
     if (this.reason !== null) throw this.reason
+  }
+
+  /** As check, for long work within one turn of the event loop: nobody's message or timer can have come meanwhile. */
+  poll(): void {
+    if (this.expiry !== null && performance.now() >= this.expiry.at) this.cancel(this.expiry.reason())
+    this.check()
   }
 
   /** Calls `wake` once on cancellation (at once if that has happened); answers how to stop listening. */

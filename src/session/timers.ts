@@ -2,12 +2,14 @@
 //
 // A limit of 0 arms nothing: sessions without limits never touch the timer queue.
 
+import type { CancelToken } from '../base/cancel.ts'
 import { PgError } from '../base/errors.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 
 export interface TimedSession {
   readonly settings: { number(name: string): number }
   readonly client: { terminate(reason: PgError): void }
+  readonly cancelToken: CancelToken
   cancel(reason: PgError): void
 }
 
@@ -75,13 +77,16 @@ export class Timers {
 
   #armStatement(): void {
     if (this.#limits.statement === 0 || this.#statement !== null) return
+    const reason = (): PgError => new PgError(SQLSTATE.queryCanceled, 'canceling statement due to statement timeout')
+    this.#session.cancelToken.expiry = { at: performance.now() + this.#limits.statement, reason }
     this.#statement = setTimeout(() => {
       this.#statement = null
-      this.#session.cancel(new PgError(SQLSTATE.queryCanceled, 'canceling statement due to statement timeout'))
+      this.#session.cancel(reason())
     }, this.#limits.statement)
   }
 
   statementEnds(): void {
+    this.#session.cancelToken.expiry = null
     if (this.#statement === null) return
     clearTimeout(this.#statement)
     this.#statement = null

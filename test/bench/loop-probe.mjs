@@ -53,13 +53,15 @@ function stacks(profile) {
     total++
     const frames = []
     for (let n = id; n !== undefined && frames.length < 14; n = parents.get(n)) {
-      const { functionName, url, lineNumber } = nodes.get(n).callFrame
-      if (functionName !== '(root)') frames.push(`${functionName || '(anonymous)'} ${url.replace(/.*\/dist\//, '')}:${lineNumber + 1}`)
+      const { callFrame, positionTicks } = nodes.get(n)
+      const { functionName, url, lineNumber } = callFrame
+      // in the function itself the line most often seen, for its callers where they begin
+      const line = n === id ? positionTicks?.reduce((most, tick) => (tick.ticks > most.ticks ? tick : most)).line : undefined
+      if (functionName !== '(root)')
+        frames.push(`${functionName || '(anonymous)'} ${url.replace(/.*\/dist\//, '')}:${line ?? lineNumber + 1}`)
     }
-    for (let k = 1; k <= frames.length; k++) {
-      // a prefix by the leaf: deeper ones only where they matter
-      if (k !== 1 && k !== frames.length) continue
-      const key = frames.slice(0, k).join('\n      ')
+    for (const part of [frames.slice(0, 1), frames]) {
+      const key = part.join('\n      ')
       counts.set(key, (counts.get(key) ?? 0) + 1)
     }
   })

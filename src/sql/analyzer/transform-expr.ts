@@ -372,6 +372,7 @@ function isNullConst(expr: Expr): boolean {
 function hasVars(node: unknown): boolean {
   if (typeof node !== 'object' || node === null) return false
   if (Array.isArray(node)) return node.some(hasVars)
+  if ('A_Const' in node) return false
   for (const [key, value] of Object.entries(node)) if (key === 'ColumnRef' || hasVars(value)) return true
   return false
 }

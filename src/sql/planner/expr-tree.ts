@@ -254,15 +254,18 @@ export function exprKey(expr: Expr): string {
 const isConst = (value: unknown): value is Expr & { kind: 'Const' } =>
   typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'Const'
 
+/** Without remembering it: for parts, and where an expression's key is asked for once. A WeakMap of very many entries is dear to collect. */
+export const innerKey = (expr: Expr): string => keys.get(expr) ?? makeKey(expr)
+
 function makeKey(expr: Expr): string {
   switch (expr.kind) {
     case 'Var':
       return `v${expr.levelsUp === 0 ? '' : `${expr.levelsUp}^`}${expr.varno}.${expr.attno}`
     case 'OpExpr':
-      // the commonest by far, and where keys of long conditions are made of
-      return `o${expr.opNo}.${expr.opFuncId}.${expr.type}.${expr.typmod}.${expr.collation}.${expr.inputCollation}.${expr.retset}(${expr.args.map(exprKey).join()})`
+      // the commonest by far, and what keys of long conditions are made of
+      return `o${expr.opNo}.${expr.opFuncId}.${expr.type}.${expr.typmod}.${expr.collation}.${expr.inputCollation}.${expr.retset}(${expr.args.map(innerKey).join()})`
     case 'BoolExpr':
-      return `b${expr.op}(${expr.args.map(exprKey).join()})`
+      return `b${expr.op}(${expr.args.map(innerKey).join()})`
     case 'Const':
       if (typeof expr.value === 'number' || typeof expr.value === 'string') {
         return `c${expr.type}.${expr.typmod}.${expr.collation}.${JSON.stringify(datumKey(expr.value))}`

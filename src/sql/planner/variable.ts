@@ -25,13 +25,23 @@ export interface Variable {
 
 const BOOL = 16
 
+/** Long conditions ask for the same few again and again. */
+const variables = new WeakMap<BaseRel, Map<string, Variable>>()
+
 export function variableOf(problem: JoinProblem, expr: Expr): Variable {
   const bare = stripRelabel(expr)
   const bits = problem.relids(bare)
   const rel = problem.rels.find((candidate) => candidate.bit === bits) ?? null
   const none = { expr: bare, rel, estimates: null, unique: false }
   if (rel === null) return { ...none, distinct: DEFAULTS.distinct, isGuess: true }
-  if (rel.table !== null && rel.info !== null) return tableVariable(problem, bare, rel)
+  if (rel.table !== null && rel.info !== null) {
+    const known = variables.get(rel) ?? new Map<string, Variable>()
+    variables.set(rel, known)
+    const key = exprKey(bare)
+    const variable = known.get(key) ?? tableVariable(problem, bare, rel)
+    known.set(key, variable)
+    return variable
+  }
   if (bare.kind === 'Var' && rel.distinctColumns.has(bare.attno)) return { ...none, unique: true, distinct: rel.tuples, isGuess: false }
   if (bare.type === BOOL) return { ...none, distinct: 2, isGuess: false }
   return { ...none, distinct: Math.min(DEFAULTS.distinct, rel.tuples), isGuess: rel.tuples > DEFAULTS.distinct }

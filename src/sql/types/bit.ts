@@ -40,12 +40,17 @@ function varying(bits: string, typmod: number): string {
 }
 
 function writePacked(bits: string, out: ByteWriter): void {
-  for (let at = 0; at < bits.length; at += 8) out.u8(Number.parseInt(bits.slice(at, at + 8).padEnd(8, '0'), 2))
+  for (let at = 0; at < bits.length; at += 8) {
+    let byte = 0
+    for (let i = at; i < at + 8; i++) byte = byte * 2 + (i < bits.length ? bits.charCodeAt(i) & 1 : 0)
+    out.u8(byte)
+  }
 }
 function readPacked(buffer: Buffer, start: number, end: number, length: number): string {
-  let bits = ''
-  for (let at = start; at < end; at++) bits += buffer[at]!.toString(2).padStart(8, '0')
-  return bits.slice(0, length)
+  const bits = Buffer.allocUnsafe((end - start) * 8)
+  let n = 0
+  for (let at = start; at < end; at++) for (let shift = 7; shift >= 0; shift--) bits[n++] = 0x30 + ((buffer[at]! >> shift) & 1)
+  return bits.latin1Slice(0, length)
 }
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
@@ -84,9 +89,9 @@ export const bitTypes = { bit: bitType(fixed), varbit: bitType(varying) }
 
 function combine(a: string, b: string, verb: string, bit: (x: boolean, y: boolean) => boolean): string {
   if (a.length !== b.length) throw wrongLength(`cannot ${verb} bit strings of different sizes`)
-  let result = ''
-  for (let i = 0; i < a.length; i++) result += bit(a[i] === '1', b[i] === '1') ? '1' : '0'
-  return result
+  const result = Buffer.allocUnsafe(a.length)
+  for (let i = 0; i < a.length; i++) result[i] = bit(a[i] === '1', b[i] === '1') ? 0x31 : 0x30
+  return result.latin1Slice()
 }
 
 function shift(bits: string, by: number): string {
@@ -174,7 +179,11 @@ export const bitProcs = {
   bitoverlay_no_len: (bits, placed, start) => overlay(bits, placed, start, placed.length),
   bitlength: (bits) => bits.length,
   bitoctetlength: (bits) => Math.ceil(bits.length / 8),
-  bit_bit_count: (bits) => bits.length - bits.replaceAll('1', '').length,
+  bit_bit_count(bits) {
+    let count = 0
+    for (let i = 0; i < bits.length; i++) count += bits.charCodeAt(i) & 1
+    return count
+  },
   bitposition: (bits, part) => (bits === '' ? 0 : bits.indexOf(part) + 1),
   bitfromint4: (value, typmod) => fromInteger(value, typmod, 32),
   bitfromint8: (value, typmod) => fromInteger(value, typmod, 64),

@@ -55,12 +55,34 @@ export function decodeEscape(text: string, fail: () => PgError): Buffer {
   return Buffer.concat(parts)
 }
 
-function outputEscape(bytes: Uint8Array): string {
-  let result = ''
-  for (const byte of bytes)
-    result += byte === 0x5c ? '\\\\' : byte < 0x20 || byte > 0x7e ? `\\${byte.toString(8).padStart(3, '0')}` : String.fromCharCode(byte)
-  return result
+/** Bytes that `isPlain` does not take as \ooo, backslashes doubled. */
+export function escaped(bytes: Uint8Array, isPlain: (byte: number) => boolean): string {
+  let size = bytes.length
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i]!
+    if (byte === 0x5c) size++
+    else if (!isPlain(byte)) size += 3
+  }
+  const out = Buffer.allocUnsafe(size)
+  let at = 0
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i]!
+    if (byte !== 0x5c && isPlain(byte)) {
+      out[at++] = byte
+      continue
+    }
+    out[at++] = 0x5c
+    if (byte === 0x5c) out[at++] = 0x5c
+    else {
+      out[at++] = 0x30 + (byte >> 6)
+      out[at++] = 0x30 + ((byte >> 3) & 7)
+      out[at++] = 0x30 + (byte & 7)
+    }
+  }
+  return out.latin1Slice()
 }
+
+const outputEscape = (bytes: Uint8Array): string => escaped(bytes, (byte) => byte >= 0x20 && byte <= 0x7e)
 
 const compare = (a: Uint8Array, b: Uint8Array): number => Buffer.compare(a, b)
 

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { crc32, crc32c } from '../../base/crc.ts'
 import { notSupported, PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
-import { decodeEscape, decodeHex } from './bytea.ts'
+import { decodeEscape, decodeHex, escaped } from './bytea.ts'
 import { invalidInput } from './define.ts'
 import { utf8Bytes } from './hash.ts'
 import type { Procs } from './procs.ts'
@@ -16,9 +16,15 @@ const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.
 
 /** Base64 in lines of 76. */
 function encodeBase64(bytes: Uint8Array): string {
-  return asBuffer(bytes)
-    .toString('base64')
-    .replace(/.{76}(?=.)/g, '$&\n')
+  const flat = asBuffer(bytes).toString('base64')
+  if (flat.length <= 76) return flat
+  const out = Buffer.allocUnsafe(flat.length + Math.ceil(flat.length / 76) - 1)
+  let at = 0
+  for (let i = 0; i < flat.length; i += 76) {
+    if (i > 0) out[at++] = 0x0a
+    at += out.latin1Write(flat.slice(i, i + 76), at)
+  }
+  return out.latin1Slice()
 }
 
 function decodeBase64(text: string): Buffer {
@@ -39,12 +45,7 @@ function decodeBase64(text: string): Buffer {
 }
 
 /** Zero bytes and bytes beyond ASCII as \ooo, backslashes doubled. */
-function encodeEscape(bytes: Uint8Array): string {
-  let result = ''
-  for (const byte of bytes)
-    result += byte === 0x5c ? '\\\\' : byte === 0 || byte > 0x7f ? `\\${byte.toString(8).padStart(3, '0')}` : String.fromCharCode(byte)
-  return result
-}
+const encodeEscape = (bytes: Uint8Array): string => escaped(bytes, (byte) => byte > 0 && byte <= 0x7f)
 
 function encode(bytes: Uint8Array, format: string): string {
   switch (format.toLowerCase()) {

@@ -404,7 +404,7 @@ function likeRegex(arg: PathExpr, s: Scope, pattern: string, flags: string): boo
     quoted,
     flavor: 'advanced',
   })
-  const poll = (): void => s.ctx.cancel.check()
+  const poll = (): void => s.ctx.cancel.poll()
   return pairs(arg, NULL_LITERAL, s, (item) => (typeof item === 'string' ? testRegex(regex, item, poll) : null))
 }
 

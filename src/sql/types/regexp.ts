@@ -79,7 +79,7 @@ function notGlobal(flags: string, name: string, hint?: string): Options {
   return options
 }
 
-const poll = (ctx: EvalContext) => (): void => ctx.cancel.check()
+const poll = (ctx: EvalContext) => (): void => ctx.cancel.poll()
 
 const matches = (text: string, pattern: string, ctx: EvalContext): boolean => test(compileRegex(pattern, PLAIN), text, poll(ctx))
 const matchesIgnoreCase = (text: string, pattern: string, ctx: EvalContext): boolean =>
@@ -109,7 +109,10 @@ function* allMatches(
 ): Generator<Match> {
   let search = from
   let previousEnd = 0
+  let tries = 0
   while (search <= codes.length) {
+    // each search has steps of its own, which may be few
+    if ((++tries & 255) === 0) ctx.cancel.poll()
     const match = exec(regex, codes, search, captures, poll(ctx))
     if (match === null) return
     const [start, end] = [match[0]!, match[1]!]

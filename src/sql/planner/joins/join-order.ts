@@ -5,7 +5,7 @@ import type { Expr } from '../../analyzer/expr.ts'
 import type { BaseRel, JoinProblem } from '../base-rel.ts'
 import type { Path } from '../paths/path.ts'
 import { addPath, cheapest } from '../paths/path.ts'
-import { contains, NO_RELS, overlap, type Relids } from '../relids.ts'
+import { contains, NO_RELS, overlap, type Relids, sizeOf } from '../relids.ts'
 import type { Deconstructed, SpecialJoin } from './deconstruct.ts'
 import {
   hashJoinPath,
@@ -55,7 +55,6 @@ function legality(a: Relids, b: Relids, joins: readonly SpecialJoin[]): Match | 
 interface JoinPair {
   readonly a: Relids
   readonly b: Relids
-  readonly connected: boolean
   rows: number | null | undefined
 }
 
@@ -77,7 +76,11 @@ export class JoinSearch {
   readonly #parts: Deconstructed
   readonly #memo = new Map<Relids, JoinRel>()
   readonly #baseOf = new Map<Relids, BaseRel>()
-  /** By set: the relations that some condition, equivalence or parameter connects with one of it. */
+  readonly #sizes = new Map<Relids, number>()
+  /** What conditions and outer joins refer to, smallest sets first. */
+  #links: readonly { readonly rels: Relids; readonly size: number }[] = []
+  readonly #parameterized: { readonly bit: Relids; readonly outer: Relids }[] = []
+  /** By set: the relations that an equivalence or a parameter connects with one of it. */
   readonly #neighbours = new Map<Relids, Relids>()
 
   constructor(problem: JoinProblem, parts: Deconstructed) {
@@ -92,11 +95,12 @@ export class JoinSearch {
 
   #findNeighbours(): void {
     const { rels, ecs } = this.#problem
+    const links = [...this.#parts.quals.map((qual) => qual.required), ...this.#parts.joins.map((join) => join.minLeft | join.minRight)]
+    this.#links = [...new Set(links)].map((set) => ({ rels: set, size: this.#sizeOf(set) })).sort((x, y) => x.size - y.size)
+    for (const { bit, paths } of rels) for (const { outer } of paths) if (outer !== NO_RELS) this.#parameterized.push({ bit, outer })
     const groups = [
-      ...this.#parts.quals.map((qual) => qual.required),
-      ...this.#parts.joins.map((join) => join.minLeft | join.minRight),
       ...ecs.classes.map((ec) => ec.members.reduce((set, member) => set | member.relids, NO_RELS)),
-      ...rels.flatMap((rel) => rel.paths.map((path) => (path.outer === NO_RELS ? NO_RELS : path.outer | rel.bit))),
+      ...this.#parameterized.map(({ bit, outer }) => bit | outer),
     ]
     const distinct = [...new Set(groups)]
     for (const { bit } of rels)
@@ -104,6 +108,15 @@ export class JoinSearch {
         bit,
         distinct.reduce((set, group) => (overlap(group, bit) ? set | group : set), NO_RELS),
       )
+  }
+
+  #sizeOf(set: Relids): number {
+    let size = this.#sizes.get(set)
+    if (size === undefined) {
+      size = sizeOf(set)
+      this.#sizes.set(set, size)
+    }
+    return size
   }
 
   #neighboursOf(set: Relids): Relids {
@@ -153,30 +166,40 @@ export class JoinSearch {
 
   /** Joins the pair with the fewest rows again and again: connected ones first, Cartesian products where nothing else is left. */
   #greedy(bits: readonly Relids[]): JoinRel {
-    let sets = [...bits]
-    let pairs: JoinPair[] = []
-    const meet = (a: Relids, others: readonly Relids[]): void => {
-      for (const b of others) pairs.push({ a, b, connected: this.#connected(a, b), rows: undefined })
+    let sets: Relids[] = []
+    let connected: JoinPair[] = []
+    /** Known from when they are first needed. */
+    let loose: JoinPair[] | null = null
+    const add = (a: Relids): void => {
+      for (const b of sets) {
+        if (this.#connected(a, b)) connected.push({ a, b, rows: undefined })
+        else loose?.push({ a, b, rows: undefined })
+      }
+      sets.push(a)
     }
-    for (const [i, set] of sets.entries()) meet(set, sets.slice(0, i))
+    for (const bit of bits) add(bit)
     while (sets.length > 1) {
-      const best = this.#fewestRows(pairs, true) ?? this.#fewestRows(pairs, false)
+      let best = this.#fewestRows(connected)
+      if (best === null) {
+        loose ??= sets.flatMap((a, i) => sets.slice(0, i).map((b): JoinPair => ({ a, b, rows: undefined })))
+        best = this.#fewestRows(loose)
+      }
       if (best === null) throw new Error('no legal join order')
       const { a, b } = best
-      const untouched = (set: Relids): boolean => set !== a && set !== b
-      sets = sets.filter(untouched)
-      pairs = pairs.filter((pair) => untouched(pair.a) && untouched(pair.b))
-      meet(a | b, sets)
-      sets.push(a | b)
+      const untouched = (pair: JoinPair): boolean => pair.a !== a && pair.b !== a && pair.a !== b && pair.b !== b
+      sets = sets.filter((set) => set !== a && set !== b)
+      connected = connected.filter(untouched)
+      loose = loose?.filter(untouched) ?? null
+      add(a | b)
     }
     return this.#memo.get(sets[0]!)!
   }
 
-  #fewestRows(pairs: readonly JoinPair[], connected: boolean): JoinPair | null {
+  #fewestRows(pairs: readonly JoinPair[]): JoinPair | null {
     for (;;) {
       let best: JoinPair | null = null
       for (const pair of pairs) {
-        if (pair.connected !== connected || pair.rows === null) continue
+        if (pair.rows === null) continue
         if (pair.rows === undefined) pair.rows = this.#estimate(pair.a, pair.b)
         if (pair.rows !== null && (best === null || pair.rows < best.rows!)) best = pair
       }
@@ -193,20 +216,13 @@ export class JoinSearch {
   }
 
   #connected(a: Relids, b: Relids): boolean {
-    if (!overlap(this.#neighboursOf(a), b)) return false
     const both = a | b
-    for (const qual of this.#parts.quals) {
-      if (overlap(qual.required, a) && overlap(qual.required, b) && contains(both, qual.required)) return true
+    const size = this.#sizeOf(a) + this.#sizeOf(b)
+    for (const link of this.#links) {
+      if (link.size > size) break
+      if (contains(both, link.rels) && overlap(link.rels, a) && overlap(link.rels, b)) return true
     }
-    for (const join of this.#parts.joins) {
-      if (
-        contains(both, join.minLeft | join.minRight) &&
-        overlap(join.minLeft | join.minRight, a) &&
-        overlap(join.minLeft | join.minRight, b)
-      ) {
-        return true
-      }
-    }
+    if (!overlap(this.#neighboursOf(a), b)) return false
     for (const ec of this.#problem.ecs.classes) {
       if (
         ec.members.some((m) => m.relids !== NO_RELS && contains(a, m.relids)) &&
@@ -214,10 +230,8 @@ export class JoinSearch {
       )
         return true
     }
-    for (const rel of this.#problem.rels) {
-      for (const path of rel.paths)
-        if ((overlap(rel.bit, a) && overlap(path.outer, b)) || (overlap(rel.bit, b) && overlap(path.outer, a))) return true
-    }
+    for (const { bit, outer } of this.#parameterized)
+      if ((overlap(bit, a) && overlap(outer, b)) || (overlap(bit, b) && overlap(outer, a))) return true
     return false
   }
 

@@ -3,7 +3,7 @@
 import type { CatalogSnapshot } from '../../../catalog/snapshot.ts'
 import type { Const, Expr } from '../../analyzer/expr.ts'
 import type { PlannerContext } from '../context.ts'
-import { BOOL, boolConst, exprKey, makeBool, mapChildren } from '../expr-tree.ts'
+import { BOOL, boolConst, exprKey, innerKey, makeBool, mapChildren } from '../expr-tree.ts'
 
 export function foldConstants(expr: Expr, ctx: PlannerContext): Expr {
   switch (expr.kind) {
@@ -109,7 +109,7 @@ function foldBool(expr: Expr & { kind: 'BoolExpr' }): Expr {
     const nested = arg.kind === 'BoolExpr' && arg.op === expr.op ? arg.args : [arg]
     if (nested.length !== 1) changed = true
     for (const one of nested) {
-      const key = exprKey(one)
+      const key = innerKey(one)
       if (one.kind !== 'FuncExpr' && seen.has(key)) {
         changed = true
         continue
