@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto'
 import { crc32, crc32c } from '../../base/crc.ts'
 import { notSupported, PgError } from '../../base/errors.ts'
+import { LONG, longWork } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { decodeEscape, decodeHex, escaped } from './bytea.ts'
 import { invalidInput } from './define.ts'
@@ -47,7 +48,23 @@ function decodeBase64(text: string): Buffer {
 /** Zero bytes and bytes beyond ASCII as \ooo, backslashes doubled. */
 const encodeEscape = (bytes: Uint8Array): string => escaped(bytes, (byte) => byte > 0 && byte <= 0x7f)
 
-function encode(bytes: Uint8Array, format: string): string {
+/** Divisible by all of a base64 line's 57 bytes and groups of 3. */
+const ENCODED_STEP = 57 * 8192
+
+/** A long value in pieces that are encoded on their own; base64's are whole lines. */
+function* encodeSteps(bytes: Uint8Array, format: string): Generator<unknown, string> {
+  const done: string[] = []
+  for (const part of parts(bytes, ENCODED_STEP)) {
+    done.push(encodeNow(part, format))
+    yield
+  }
+  return done.join(format.toLowerCase() === 'base64' ? '\n' : '')
+}
+
+const encode = (bytes: Uint8Array, format: string): string =>
+  bytes.length > LONG ? longWork(encodeSteps, bytes, format) : encodeNow(bytes, format)
+
+function encodeNow(bytes: Uint8Array, format: string): string {
   switch (format.toLowerCase()) {
     case 'hex':
       return asBuffer(bytes).toString('hex')
@@ -60,10 +77,26 @@ function encode(bytes: Uint8Array, format: string): string {
   }
 }
 
+/** Hexadecimal digits in pairs; whatever else there is takes the whole text. */
+const HEX_STEP = 1024 * 1024
+
+function* hexSteps(text: string): Generator<unknown, Uint8Array> {
+  const done: Buffer[] = []
+  for (let from = 0; from < text.length; from += HEX_STEP) {
+    const piece = text.slice(from, from + HEX_STEP)
+    const bytes = Buffer.from(piece, 'hex')
+    // Node stops at the first character that is no digit
+    if (bytes.length * 2 !== piece.length) return decodeHex(text)
+    done.push(bytes)
+    yield
+  }
+  return Buffer.concat(done)
+}
+
 function decode(text: string, format: string): Uint8Array {
   switch (format.toLowerCase()) {
     case 'hex':
-      return decodeHex(text)
+      return text.length > LONG ? longWork(hexSteps, text) : decodeHex(text)
     case 'base64':
       return decodeBase64(text)
     case 'escape':
@@ -73,8 +106,36 @@ function decode(text: string, format: string): Uint8Array {
   }
 }
 
-const digest = (algorithm: string, bytes: Uint8Array): Buffer => createHash(algorithm).update(bytes).digest()
-const md5 = (bytes: Uint8Array): string => createHash('md5').update(bytes).digest('hex')
+/** Pieces of at most `size`, none of which ends within a character. */
+function* pieces(text: string, size: number): Generator<string> {
+  for (let from = 0; from < text.length; ) {
+    let to = from + size
+    if (to < text.length && text.charCodeAt(to - 1) >= 0xd800 && text.charCodeAt(to - 1) < 0xdc00) to--
+    yield text.slice(from, to)
+    from = to
+  }
+}
+
+function* parts(bytes: Uint8Array, size: number): Generator<Uint8Array> {
+  for (let from = 0; from < bytes.length; from += size) yield bytes.subarray(from, from + size)
+}
+
+/** So much is digested or converted in one step. */
+const STEP = 512 * 1024
+
+function* digestSteps(algorithm: string, input: Uint8Array | string): Generator<unknown, Buffer> {
+  const hash = createHash(algorithm)
+  for (const part of typeof input === 'string' ? pieces(input, STEP) : parts(input, STEP)) {
+    hash.update(part)
+    yield
+  }
+  return hash.digest()
+}
+
+const digest = (algorithm: string, bytes: Uint8Array): Buffer =>
+  bytes.length > LONG ? longWork(digestSteps, algorithm, bytes) : createHash(algorithm).update(bytes).digest()
+const md5 = (bytes: Uint8Array): string => digest('md5', bytes).toString('hex')
+const md5Text = (text: string): string => (text.length > LONG ? longWork(digestSteps, 'md5', text).toString('hex') : md5(utf8Bytes(text)))
 
 /** PostgreSQL's encoding ids; the ones this server converts to and from are UTF8, LATIN1 and SQL_ASCII. */
 // biome-ignore format: a list
@@ -172,7 +233,7 @@ function toEncoding(text: string, name: string): Uint8Array {
 export const encodeProcs = {
   binary_encode: encode,
   binary_decode: decode,
-  md5_text: (a) => md5(utf8Bytes(a)),
+  md5_text: md5Text,
   md5_bytea: md5,
   sha224_bytea: (a) => digest('sha224', a),
   sha256_bytea: (a) => digest('sha256', a),

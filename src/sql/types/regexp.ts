@@ -1,10 +1,11 @@
 // The regular expression operators and functions over text, and SIMILAR TO, which is translated to a regular expression.
 
 import { PgError } from '../../base/errors.ts'
+import { LONG, longWork } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { TYPE_OID } from '../builtin/data/type-oids.ts'
 import { type ArrayDatum, makeArray } from './array.ts'
-import { checkFieldSize, sliceChars } from './chars.ts'
+import { checkFieldSize } from './chars.ts'
 import type { EvalContext } from './eval-context.ts'
 import type { Procs } from './procs.ts'
 import type { Options } from './regex/ast.ts'
@@ -90,9 +91,17 @@ interface Subject {
   readonly codes: Codes
   piece(from: number, to: number): string
 }
+
+/** Characters [from, to): offsets into the text itself would have to be counted from its beginning. */
+function textOf(codes: Codes, from: number, to: number): string {
+  let text = ''
+  for (let at = from; at < to; at += 4096) text += String.fromCodePoint(...codes.subarray(at, Math.min(at + 4096, to)))
+  return text
+}
+
 function subject(text: string): Subject {
   const codes = toCodes(text)
-  return { codes, piece: codes.length === text.length ? (from, to) => text.slice(from, to) : (from, to) => sliceChars(text, from, to) }
+  return { codes, piece: codes.length === text.length ? (from, to) => text.slice(from, to) : (from, to) => textOf(codes, from, to) }
 }
 
 /**
@@ -156,6 +165,15 @@ function* splitBy(text: string, pattern: string, flags: string, name: string, ct
   yield s.piece(from, s.codes.length)
 }
 
+const splitToArray = (text: string, pattern: string, flags: string, ctx: EvalContext): ArrayDatum =>
+  text.length > LONG ? longWork(splitSteps, text, pattern, flags, ctx) : finished(splitSteps(text, pattern, flags, ctx))
+
+function* splitSteps(text: string, pattern: string, flags: string, ctx: EvalContext): Generator<unknown, ArrayDatum> {
+  const parts: string[] = []
+  for (const part of splitBy(text, pattern, flags, 'regexp_split_to_array', ctx)) if ((parts.push(part) & STEP) === 0) yield
+  return makeArray(TYPE_OID.text, parts)
+}
+
 /** \1 … \9, \& and \\ in a replacement. */
 function expand(replacement: string, s: Subject, match: Match): string {
   return replacement.replace(/\\([1-9&\\])/g, (_all, what: string) => {
@@ -166,8 +184,18 @@ function expand(replacement: string, s: Subject, match: Match): string {
   })
 }
 
+/** Long texts are gone through in steps of so many matches (less one). */
+const STEP = 127
+
 /** regexp_replace: the n-th match from character `start`, or all when `n` is 0. */
-function replace(text: string, regex: Regex, replacement: string, start: number, n: number, ctx: EvalContext): string {
+function* replaceSteps(
+  text: string,
+  regex: Regex,
+  replacement: string,
+  start: number,
+  n: number,
+  ctx: EvalContext,
+): Generator<unknown, string> {
   const s = subject(text)
   const escapes = replacement.includes('\\')
   let result = ''
@@ -175,6 +203,7 @@ function replace(text: string, regex: Regex, replacement: string, start: number,
   let count = 0
   for (const match of allMatches(regex, s.codes, start, true, escapes, false, ctx)) {
     count++
+    if ((count & STEP) === 0) yield
     if (n > 0 && count !== n) continue
     result += s.piece(copied, match[0]!) + (escapes ? expand(replacement, s, match) : replacement)
     checkFieldSize(result.length)
@@ -182,6 +211,18 @@ function replace(text: string, regex: Regex, replacement: string, start: number,
     if (n > 0) break
   }
   return copied === 0 && result === '' ? text : result + s.piece(copied, s.codes.length)
+}
+
+const replace = (text: string, regex: Regex, replacement: string, start: number, n: number, ctx: EvalContext): string =>
+  text.length > LONG
+    ? longWork(replaceSteps, text, regex, replacement, start, n, ctx)
+    : finished(replaceSteps(text, regex, replacement, start, n, ctx))
+
+function finished<T>(steps: Generator<unknown, T>): T {
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
 }
 
 function checkParameter(name: string, value: number, low: number, high = Number.MAX_SAFE_INTEGER): number {
@@ -216,8 +257,12 @@ function replaceFrom(
 function count(text: string, pattern: string, start: number, flags: string, ctx: EvalContext): number {
   checkParameter('start', start, 1)
   const regex = compileRegex(pattern, notGlobal(flags, 'regexp_count'))
+  return text.length > LONG ? longWork(countSteps, text, regex, start, ctx) : finished(countSteps(text, regex, start, ctx))
+}
+
+function* countSteps(text: string, regex: Regex, start: number, ctx: EvalContext): Generator<unknown, number> {
   let total = 0
-  for (const _ of allMatches(regex, toCodes(text), start - 1, true, false, false, ctx)) total++
+  for (const _ of allMatches(regex, toCodes(text), start - 1, true, false, false, ctx)) if ((++total & STEP) === 0) yield
   return total
 }
 
@@ -342,10 +387,8 @@ export const regexpProcs = {
   regexp_match: firstMatch,
   regexp_matches_no_flags: (text, pattern, ctx) => everyMatch(text, pattern, '', ctx),
   regexp_matches: everyMatch,
-  regexp_split_to_array_no_flags: (text, pattern, ctx) =>
-    makeArray(TYPE_OID.text, [...splitBy(text, pattern, '', 'regexp_split_to_array', ctx)]),
-  regexp_split_to_array: (text, pattern, flags, ctx) =>
-    makeArray(TYPE_OID.text, [...splitBy(text, pattern, flags, 'regexp_split_to_array', ctx)]),
+  regexp_split_to_array_no_flags: (text, pattern, ctx) => splitToArray(text, pattern, '', ctx),
+  regexp_split_to_array: splitToArray,
   regexp_split_to_table_no_flags: (text, pattern, ctx) => splitBy(text, pattern, '', 'regexp_split_to_table', ctx),
   regexp_split_to_table: (text, pattern, flags, ctx) => splitBy(text, pattern, flags, 'regexp_split_to_table', ctx),
   textregexreplace_noopt: (text, pattern, replacement, ctx) => replace(text, compileRegex(pattern, PLAIN), replacement, 0, 1, ctx),

@@ -1,6 +1,7 @@
 // String functions: positions and lengths count characters (code points).
 
 import { PgError } from '../../base/errors.ts'
+import { LONG, longWork } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { TYPE_OID } from '../builtin/data/type-oids.ts'
 import { makeArray } from './array.ts'
@@ -72,7 +73,38 @@ function replace(text: string, from: string, to: string): string {
   return parts.join(to)
 }
 
-function translate(text: string, from: string, to: string): string {
+/** In pieces, each with the character before it, which tells whether a word goes on. */
+function* initcapSteps(text: string): Generator<unknown, string> {
+  const done: string[] = []
+  for (let at = 0; at < text.length; ) {
+    const end = unitBoundary(text, at + LONG)
+    const before = at === 0 ? 0 : unitBoundary(text, at - 1)
+    done.push(initcap(text.slice(before, end)).slice(at - before))
+    yield
+    at = end
+  }
+  return done.join('')
+}
+
+/** In pieces: characters go by themselves. */
+function* translateSteps(text: string, from: string, to: string): Generator<unknown, string> {
+  const done: string[] = []
+  for (let at = 0; at < text.length; ) {
+    const end = unitBoundary(text, at + LONG)
+    done.push(translateNow(text.slice(at, end), from, to))
+    yield
+    at = end
+  }
+  return done.join('')
+}
+
+/** An offset that does not part a pair of surrogates. */
+const unitBoundary = (text: string, at: number): number => (at < text.length && /[\udc00-\udfff]/.test(text[at]!) ? at - 1 : at)
+
+const translate = (text: string, from: string, to: string): string =>
+  text.length > LONG ? longWork(translateSteps, text, from, to) : translateNow(text, from, to)
+
+function translateNow(text: string, from: string, to: string): string {
   const map = new Map<string, string>()
   const targets = chars(to)
   for (const [i, char] of chars(from).entries()) if (!map.has(char)) map.set(char, targets[i] ?? '')
@@ -176,7 +208,7 @@ export const stringProcs = {
   },
   lower: (a) => lower(a),
   upper: (a) => upper(a),
-  initcap: (a) => initcap(a),
+  initcap: (a) => (a.length > LONG ? longWork(initcapSteps, a) : initcap(a)),
   casefold: (a) => lower(a),
   text_substr: substring,
   text_substr_no_len: (text, start) => substring(text, start, null),

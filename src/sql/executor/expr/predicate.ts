@@ -9,6 +9,7 @@ import type { Compilation } from '../compilation.ts'
 import type { AsyncEvaluator, Evaluator } from '../operator.ts'
 import { compileExpr } from './compile.ts'
 import { anyAsync, type Compiled, evaluator } from './compiled.ts'
+import { mayBeLong, patiently } from './patient.ts'
 import type { ExprScope } from './scope.ts'
 
 /** True when all conditions are true. */
@@ -37,24 +38,26 @@ export function compileQuals(quals: readonly Expr[], scope: ExprScope, cx: Compi
   if (parts.length === 0) return null
   if (anyAsync(parts)) {
     const evals = parts.map((part) => part.eval)
-    return { async: true, test: (row) => testFrom(evals, row, 0) }
+    const test = (row: Row): MaybePromise<boolean> => testFrom(evals, row, 0)
+    return { async: true, test: mayBeLong(quals, cx) ? patiently(test, cx) : test }
   }
-  const evals = parts.map(evaluator)
+  const test = conjunction(parts.map(evaluator))
+  return mayBeLong(quals, cx) ? { async: true, test: patiently(test, cx) } : { async: false, test }
+}
+
+function conjunction(evals: readonly Evaluator[]): (row: Row) => boolean {
   if (evals.length === 1) {
     const f = evals[0]!
-    return { async: false, test: (row) => f(row) === true }
+    return (row) => f(row) === true
   }
   if (evals.length === 2) {
     const [f, g] = evals as [Evaluator, Evaluator]
-    return { async: false, test: (row) => f(row) === true && g(row) === true }
+    return (row) => f(row) === true && g(row) === true
   }
   const n = evals.length
-  return {
-    async: false,
-    test: (row) => {
-      for (let i = 0; i < n; i++) if (evals[i]!(row) !== true) return false
-      return true
-    },
+  return (row) => {
+    for (let i = 0; i < n; i++) if (evals[i]!(row) !== true) return false
+    return true
   }
 }
 
@@ -151,10 +154,12 @@ export function projectorOf(parts: readonly Compiled[], inputWidth: number): Pro
 
 /** `inputWidth`: slots of the argument row, to recognise a projection that changes nothing; -1 = always make a new row. */
 export function compileProjection(targetList: readonly TargetEntry[], scope: ExprScope, cx: Compilation, inputWidth = -1): Projector {
-  return projectorOf(
-    targetList.map((entry) => compileExpr(entry.expr, scope, cx)),
+  const exprs = targetList.map((entry) => entry.expr)
+  const projector = projectorOf(
+    exprs.map((expr) => compileExpr(expr, scope, cx)),
     inputWidth,
   )
+  return mayBeLong(exprs, cx) ? { async: true, identity: false, project: patiently(projector.project, cx) } : projector
 }
 
 export function compileList(exprs: readonly PlannedExpr[], scope: ExprScope, cx: Compilation): Compiled[] {

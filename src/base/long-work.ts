@@ -1,0 +1,71 @@
+// Work on one value that takes long (a digest of 100 MB, thousands of matches of a regular expression) where expressions are evaluated at
+// once. Who evaluates a row may let such work suspend it: the work then runs in slices, its result is kept, and the row is evaluated anew,
+// which finds the result. Invariant: only what may be evaluated twice without anybody telling is evaluated so.
+
+/** Work in steps: between two of them others may have their turn. */
+export type Work<A extends readonly unknown[], T> = (...args: A) => Generator<unknown, T>
+
+interface Result {
+  readonly work: unknown
+  readonly args: readonly unknown[]
+  readonly value: unknown
+}
+
+/** Inputs of so many characters or bytes are long. */
+export const LONG = 256 * 1024
+
+/** Results for the row being evaluated; null: whoever evaluates waits for nothing. */
+let results: readonly Result[] | null = null
+
+/** Thrown through the evaluation of a row that has to wait. */
+export class Suspended {
+  readonly #work: Work<readonly unknown[], unknown>
+  readonly #args: readonly unknown[]
+
+  constructor(work: Work<readonly unknown[], unknown>, args: readonly unknown[]) {
+    this.#work = work
+    this.#args = args
+  }
+
+  /** Does the work; `pause` is asked after each step. */
+  async run(pause: () => Promise<void> | null): Promise<Result> {
+    const steps = this.#work(...this.#args)
+    for (;;) {
+      const step = steps.next()
+      if (step.done === true) return { work: this.#work, args: this.#args, value: step.value }
+      const wait = pause()
+      if (wait !== null) await wait
+    }
+  }
+}
+
+/** A value computed anew is another object of the same bytes. */
+const isSame = (a: unknown, b: unknown): boolean =>
+  a === b || (a instanceof Uint8Array && b instanceof Uint8Array && a.length === b.length && Buffer.compare(a, b) === 0)
+
+/** The work's result: known, made now, or, where that may be, by suspending the row. */
+export function longWork<A extends readonly unknown[], T>(work: Work<A, T>, ...args: A): T {
+  if (results === null) {
+    const steps = work(...args)
+    for (;;) {
+      const step = steps.next()
+      if (step.done === true) return step.value
+    }
+  }
+  const known = results.find((result) => result.work === work && result.args.every((arg, i) => isSame(arg, args[i])))
+  if (known !== undefined) return known.value as T
+  throw new Suspended(work as unknown as Work<readonly unknown[], unknown>, args)
+}
+
+/** `evaluate`, during which long work throws Suspended unless its result is among those known. */
+export function suspendable<A, T>(known: readonly Result[], evaluate: (arg: A) => T, arg: A): T {
+  const before = results
+  results = known
+  try {
+    return evaluate(arg)
+  } finally {
+    results = before
+  }
+}
+
+export type { Result as LongResult }

@@ -1,0 +1,24 @@
+// Bodies (by prosrc) whose work on a long value comes in steps (base/long-work.ts).
+
+export const LONG_PROCS: ReadonlySet<string> = new Set([
+  'binary_decode',
+  'binary_encode',
+  'initcap',
+  'md5_bytea',
+  'md5_text',
+  'regexp_count',
+  'regexp_count_no_flags',
+  'regexp_count_no_start',
+  'regexp_split_to_array',
+  'regexp_split_to_array_no_flags',
+  'sha224_bytea',
+  'sha256_bytea',
+  'sha384_bytea',
+  'sha512_bytea',
+  'textregexreplace',
+  'textregexreplace_extended',
+  'textregexreplace_extended_no_flags',
+  'textregexreplace_extended_no_n',
+  'textregexreplace_noopt',
+  'translate',
+])

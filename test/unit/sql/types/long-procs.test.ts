@@ -1,0 +1,101 @@
+// Functions on long values: the work comes in steps, gives the same answer as at once, and ends when the statement is cancelled.
+
+import { isDeepStrictEqual } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { LONG, longWork, Suspended, suspendable } from '../../../../src/base/long-work.ts'
+import { encodeProcs } from '../../../../src/sql/types/encode.ts'
+import { LONG_PROCS } from '../../../../src/sql/types/long-procs.ts'
+import { regexpProcs } from '../../../../src/sql/types/regexp.ts'
+import { stringProcs } from '../../../../src/sql/types/string.ts'
+
+const procs: Readonly<Record<string, unknown>> = { ...encodeProcs, ...regexpProcs, ...stringProcs }
+const ctx = { cancel: { poll() {}, check() {} } }
+const text = 'Some words, é and 😀 too; '.repeat(Math.ceil((2 * LONG) / 26))
+const bytes = Buffer.from(text)
+const hex = bytes.toString('hex')
+
+const ARGUMENTS: Readonly<Record<string, readonly unknown[]>> = {
+  binary_decode: [hex, 'hex'],
+  binary_encode: [bytes, 'base64'],
+  initcap: [text],
+  md5_bytea: [bytes],
+  md5_text: [text],
+  regexp_count: [text, 'w(or)ds', 1, 'i', ctx],
+  regexp_count_no_flags: [text, 'w(or)ds', 1, ctx],
+  regexp_count_no_start: [text, 'w(or)ds', ctx],
+  regexp_split_to_array: [text, ',\\s*', '', ctx],
+  regexp_split_to_array_no_flags: [text, ',\\s*', ctx],
+  sha224_bytea: [bytes],
+  sha256_bytea: [bytes],
+  sha384_bytea: [bytes],
+  sha512_bytea: [bytes],
+  textregexreplace: [text, '(o)(.)', '\\2\\1', 'g', ctx],
+  textregexreplace_extended: [text, 'o', 'x', 5, 0, 'i', ctx],
+  textregexreplace_extended_no_flags: [text, 'o', 'x', 5, 0, ctx],
+  textregexreplace_extended_no_n: [text, 'o', 'x', 5, ctx],
+  textregexreplace_noopt: [text, 'o', 'x', ctx],
+  translate: [text, 'aé😀', 'bc'],
+}
+
+describe('long work', () => {
+  test.each([...LONG_PROCS])('%s', async (name) => {
+    const body = procs[name] as (...args: unknown[]) => unknown
+    const args = ARGUMENTS[name]!
+    const atOnce = body(...args)
+    let suspended: unknown
+    try {
+      suspendable([], () => body(...args), null)
+    } catch (error) {
+      suspended = error
+    }
+    expect(suspended).toBeInstanceOf(Suspended)
+    let steps = 0
+    const result = await (suspended as Suspended).run(() => {
+      steps++
+      return null
+    })
+    // regexp_replace of the first match alone is done in one step
+    if (!/no(opt|_n)$/.test(name)) expect(steps).toBeGreaterThan(1)
+    const again = args.map((arg) => (arg instanceof Uint8Array ? Buffer.from(arg) : arg))
+    expect(
+      isDeepStrictEqual(
+        suspendable([result], () => body(...again), null),
+        atOnce,
+      ),
+    ).toBe(true)
+  })
+
+  test('in pieces as in one', () => {
+    expect((procs['initcap'] as (a: string) => string)(text)).toBe(
+      (procs['initcap'] as (a: string) => string)(text.slice(0, 26)).repeat(text.length / 26),
+    )
+    expect((procs['binary_encode'] as (a: Uint8Array, f: string) => string)(bytes, 'base64').replaceAll('\n', '')).toBe(
+      bytes.toString('base64'),
+    )
+    for (const line of (procs['binary_encode'] as (a: Uint8Array, f: string) => string)(bytes, 'base64').split('\n').slice(0, -1))
+      if (line.length !== 76) throw new Error(line)
+    expect((procs['translate'] as (a: string, b: string, c: string) => string)(text, 'é😀', 'xy')).toBe(
+      text.replaceAll('é', 'x').replaceAll('😀', 'y'),
+    )
+  })
+
+  test('what is no row’s is done at once', () => {
+    function* work(): Generator<unknown, number> {
+      yield
+      return 7
+    }
+    expect(longWork(work)).toBe(7)
+  })
+
+  test('ends with the statement', async () => {
+    function* endless(): Generator<unknown, never> {
+      for (;;) yield
+    }
+    let steps = 0
+    const run = new Suspended(endless, []).run(() => {
+      if (++steps === 3) throw new Error('cancelled')
+      return null
+    })
+    await expect(run).rejects.toThrow('cancelled')
+  })
+})
