@@ -213,6 +213,10 @@ export const textProcs = {
   text_name: clipName,
   bpchar_name: (a) => trimBlanks(clipName(a)),
   name_text: (a) => a,
+  nameconcatoid(name, oid) {
+    const suffix = `_${oid}`
+    return clipBytes(name, LIMITS.maxIdentifierBytes - suffix.length) + suffix
+  },
   name_bpchar: (a) => a,
   char_text: outputChar,
   char_bpchar: outputChar,
