@@ -5,6 +5,7 @@ import { PGlite } from '@electric-sql/pglite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { PgError } from '../../../../src/base/errors.ts'
 import { TYPE_OID } from '../../../../src/sql/builtin/data/type-oids.ts'
+import { EXTRA_PROCS } from '../../../../src/sql/builtin/extra.ts'
 import { pgOperators } from '../../../../src/sql/builtin/pg-operator.ts'
 import { pgProcs } from '../../../../src/sql/builtin/pg-proc.ts'
 import { builtinSource as source } from '../../../../src/sql/functions/builtin-source.ts'
@@ -79,6 +80,7 @@ test('functions', async () => {
         .filter(
           (row) =>
             row.prokind === 'f' &&
+            !EXTRA_PROCS.includes(row) &&
             row.pronamespace === 11 &&
             row.pronargs > 0 &&
             row.pronargs < 4 &&
