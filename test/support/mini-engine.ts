@@ -306,10 +306,10 @@ export class MiniEngine {
   }
 
   /** ANALYZE. */
-  async analyze(name: string, target = 100): Promise<AnalyzedTable> {
+  async analyze(name: string, target = 100, knownRows: number | null = null): Promise<AnalyzedTable> {
     const table = this.relation(name)
     const txn = this.begin()
-    const found = await analyzeTable(table, { attnums: null, target, knownRows: null }, makeCompilation(this.#state(txn, [])))
+    const found = await analyzeTable(table, { attnums: null, target, knownRows }, makeCompilation(this.#state(txn, [])))
     await txn.rollback()
     this.#put({ ...table, table: { ...table.table!, relTuples: found.rows } })
     const { columns, expressions } = found

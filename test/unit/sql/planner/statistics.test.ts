@@ -129,3 +129,18 @@ describe('conditions that follow from others', () => {
     )
   })
 })
+
+test('of a table known to be large only runs at many places are read', async () => {
+  db.table('large', { columns: ['id int4', 'v int4'], primaryKey: ['id'] })
+  await db.run('insert into large select i, i % 7 from generate_series(1, 50000) as g(i)')
+  const found = await db.analyze('large', 20, 3_000_000)
+  expect(found.rows).toBe(3_000_000)
+  expect(found.sampled).toBeGreaterThan(5000)
+  expect(found.sampled).toBeLessThanOrEqual(6000)
+  expect(found.columns[2]!.mostCommon!.values.length).toBe(7)
+  const bounds = found.columns[1]!.histogram!.map(Number)
+  expect(bounds[0]).toBeLessThan(500)
+  expect(bounds[10]).toBeGreaterThan(20_000)
+  expect(bounds[10]).toBeLessThan(30_000)
+  expect(bounds[20]).toBeGreaterThan(49_000)
+})
