@@ -115,6 +115,11 @@ export interface Transaction {
   batchGet(keys: readonly Uint8Array[]): MaybePromise<(Buffer | null)[]>
   /** Own writes, then the newest committed versions, whatever the read timestamp and the isolation level. Locks nothing and waits for nobody's lock. */
   newest(keys: readonly Uint8Array[]): MaybePromise<(Buffer | null)[]>
+  /**
+   * Whether the key has a value that stands however the transactions in progress end: others may have locked it, none has written it. Where
+   * the store can tell; without this method only the lock itself tells.
+   */
+  stands?(key: Uint8Array): boolean
   scan(range: KeyRange, options?: ScanOptions): Scanner
   /**
    * Locks keys until the end of the transaction. 'block' waits at most timeoutMs and detects deadlocks; all or nothing except with 'skip'.

@@ -209,6 +209,63 @@ describe('REPEATABLE READ and SERIALIZABLE', () => {
   })
 })
 
+describe('DEFERRABLE keys', () => {
+  const TABLE = ['CREATE TABLE d (id int PRIMARY KEY, k int UNIQUE DEFERRABLE)', 'INSERT INTO d VALUES (1, 1), (2, 2)']
+
+  it('a second one of a key waits for the first at its statement’s end', async () => {
+    await fresh(...TABLE)
+    await a.query('BEGIN; INSERT INTO d VALUES (3, 3)')
+    const second = await waits(b, 'INSERT INTO d VALUES (4, 3)')
+    await a.query('COMMIT')
+    expect(await code(second.done)).toBe('23505')
+    await a.query('BEGIN; INSERT INTO d VALUES (5, 5)')
+    const third = await waits(b, 'INSERT INTO d VALUES (6, 5)')
+    await a.query('ROLLBACK')
+    expect(await code(third.done)).toBe('ok')
+  })
+
+  it('who takes a key that another is giving up waits', async () => {
+    await fresh(...TABLE)
+    await a.query('BEGIN; UPDATE d SET k = 20 WHERE id = 2')
+    const { done } = await waits(b, 'INSERT INTO d VALUES (3, 2)')
+    await a.query('COMMIT')
+    expect(await code(done)).toBe('ok')
+    await a.query('BEGIN; DELETE FROM d WHERE id = 3')
+    const other = await waits(b, 'UPDATE d SET k = 2 WHERE id = 1')
+    await a.query('ROLLBACK')
+    expect(await code(other.done)).toBe('23505')
+  })
+
+  it('deferred, the second COMMIT fails, whatever the snapshots show', async () => {
+    for (const level of ['READ COMMITTED', 'REPEATABLE READ']) {
+      await fresh(...TABLE)
+      for (const client of [a, b]) {
+        await client.query(`BEGIN ISOLATION LEVEL ${level}`)
+        await client.query('SET CONSTRAINTS ALL DEFERRED')
+        await client.query('SELECT * FROM d')
+      }
+      await a.query('INSERT INTO d VALUES (3, 3)')
+      await b.query('INSERT INTO d VALUES (4, 3)')
+      await a.query('COMMIT')
+      expect(await code(b.query('COMMIT'))).toBe('23505')
+      expect(await rows(c, 'SELECT id FROM d WHERE k = 3')).toEqual([[3]])
+    }
+  })
+
+  it('many at once leave no duplicate', { timeout: 60_000 }, async () => {
+    await fresh('CREATE TABLE d (id serial PRIMARY KEY, k int UNIQUE DEFERRABLE INITIALLY DEFERRED)')
+    const results = await Promise.all(
+      [a, b, c].map(async (client) => {
+        let taken = 0
+        for (let i = 0; i < 40; i++) if ((await code(client.query(`INSERT INTO d (k) VALUES (${i})`))) === 'ok') taken++
+        return taken
+      }),
+    )
+    expect(results.reduce((sum, n) => sum + n, 0)).toBe(40)
+    expect(await rows(a, 'SELECT count(*)::int, count(DISTINCT k)::int FROM d')).toEqual([[40, 40]])
+  })
+})
+
 describe('constraints', () => {
   it('a second insert of a key waits for the first', async () => {
     await fresh(...ACCOUNTS)
@@ -228,6 +285,20 @@ describe('constraints', () => {
     const { done } = await waits(b, 'INSERT INTO t VALUES (5, 1) ON CONFLICT (id) DO UPDATE SET v = t.v + excluded.v RETURNING v')
     await a.query('COMMIT')
     expect((await done).rows).toEqual([[6]])
+  })
+
+  // TiKV's locks do not tell what their holder has written.
+  it.runIf(!onTikv)('ON CONFLICT DO NOTHING does not wait for those who have only locked the row', async () => {
+    await fresh('CREATE TABLE t (id int PRIMARY KEY)', 'INSERT INTO t VALUES (1)')
+    await a.query('BEGIN; SELECT * FROM t WHERE id = 1 FOR UPDATE')
+    expect((await b.query('INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING')).rowCount).toBe(0)
+    await b.query('BEGIN')
+    expect((await b.query('INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING')).rowCount).toBe(0)
+    await b.query('COMMIT')
+    await a.query('DELETE FROM t WHERE id = 1')
+    const { done } = await waits(b, 'INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING')
+    await a.query('COMMIT')
+    expect((await done).rowCount).toBe(1)
   })
 
   it('many upserts of one row lose no increment', async () => {

@@ -474,6 +474,11 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
     return this.writes?.get(key) !== undefined
   }
 
+  stands(key: Uint8Array): boolean {
+    this.#alive()
+    return this.#standsLocked(key, keyString(key), this.scanSnapshot())
+  }
+
   /** The key has a value that whoever holds its lock has not touched: however they end, it stands, so nothing is waited for. */
   #standsLocked(key: Uint8Array, name: string, snapshot: number): boolean {
     const holder = this.engine.locks.exclusiveHolder(name) as LmdbTransaction | null

@@ -7,6 +7,7 @@ import { SQLSTATE } from '../../../base/sqlstate.ts'
 import { type IndexDescriptor, provesUnique } from '../../../catalog/descriptors.ts'
 import type { IndexLayout } from '../../../storage/rows/layout.ts'
 import { lockRows } from '../../../storage/rows/locks.ts'
+import { uniqueKey } from '../../../storage/rows/table-reader.ts'
 import { LOCK_GONE, LOCKED_CHANGED } from '../../../storage/store.ts'
 import { INNER_VAR, SCAN_VAR } from '../../planner/plan.ts'
 import { compileProjection, compileQuals } from '../expr/predicate.ts'
@@ -90,8 +91,21 @@ export function insertOnConflict(context: ModifyContext): ConflictingInsert {
       'ON CONFLICT does not support deferrable unique constraints/exclusion constraints as arbiters',
       { ...relationFields(access.descriptor, cx), constraint: index.name },
     )
+  /** A row is in the way and stays there: DO NOTHING need not wait for those who have only locked it. */
+  const blocked = (row: Row): boolean => {
+    const { txn } = state
+    if (conflict.action !== 'nothing' || txn.stands === undefined) return false
+    return arbiters.some((index) => {
+      const key = uniqueKey(access.layout, index, row)
+      if (key === null || !txn.stands!(key)) return false
+      // One that the snapshot does not show is for the lock to judge.
+      const seen = txn.get(key)
+      return !(seen instanceof Promise) && seen !== null
+    })
+  }
   const one = (input: Row, row: Row, changes: Change[]): MaybePromise<void> => {
     const { txn, store } = state
+    if (blocked(row)) return undefined
     const before = conflict.action === 'nothing' && !store.autocommit ? txn.savepoint() : null
     return andThen(modifier.writer.findConflicts(txn, [row], arbiters, store.lockTimeoutMs), (found) => {
       if (found.length === 0) {
