@@ -42,10 +42,10 @@ export function transformOnConflict(state: ParseState, clause: OnConflictClause,
   }
   let arbiters: Oid[] = []
   if (infer !== undefined) {
-    // Inference sees the target's columns only.
+    // Inference sees the target only.
     const saved = state.namespace
     const target = state.targetItem!
-    target.relVisible = false
+    target.relVisible = true
     target.colsVisible = true
     state.namespace = [target]
     if (infer.conname !== undefined) arbiters = [constraintIndex(state, relation, infer.conname)]

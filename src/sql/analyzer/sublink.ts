@@ -11,6 +11,7 @@ import { exprLocation } from './location.ts'
 import { operatorName } from './operators.ts'
 import { rowComparison, transformRow } from './row-expr.ts'
 import { analyzeSubquery } from './subquery.ts'
+import { expandExpressionList } from './target.ts'
 
 const REFUSED: Partial<Record<ExprKind, string>> = {
   check: 'cannot use subquery in check constraint',
@@ -149,9 +150,5 @@ export function transformMultiAssign(state: ParseState, node: MultiAssignRef): E
 }
 
 function transformRowWithDefaults(state: ParseState, row: NonNullable<ReturnType<typeof nodeAs<'RowExpr'>>>): Expr[] {
-  return (row.args ?? []).map((item) => {
-    const byDefault = nodeAs(item, 'SetToDefault')
-    if (byDefault === undefined) return transform(state, item)
-    return { kind: 'SetToDefault', type: T.unknown, typmod: -1, collation: 0, location: byDefault.location ?? 0 }
-  })
+  return expandExpressionList(state, row.args ?? [], true)
 }

@@ -4,7 +4,6 @@ import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { RelationInfo } from '../../catalog/snapshot.ts'
 import type { RangeVar } from '../parser/nodes.ts'
 import { errorAt, type NsItem, type ParseState } from './context.ts'
-import { findCte } from './from.ts'
 import { addRelation, openRelation } from './relation.ts'
 
 export type TargetPrivilege = 'insert' | 'update' | 'delete'
@@ -16,14 +15,6 @@ export function setTarget(
   inFrom: boolean,
   privileges: readonly TargetPrivilege[],
 ): { item: NsItem; relation: RelationInfo } {
-  if (range.schemaname === undefined && findCte(state, range.relname!) !== null) {
-    throw errorAt(
-      state,
-      SQLSTATE.undefinedTable,
-      `relation "${range.relname}" cannot be the target of a modifying statement`,
-      range.location ?? 0,
-    )
-  }
   const relation = openRelation(state, range)
   if (relation.relkind === 'i' || relation.relkind === 'c') {
     throw errorAt(state, SQLSTATE.wrongObjectType, `cannot open relation "${relation.name}"`, range.location ?? 0, {

@@ -534,6 +534,9 @@ export async function addForeignKey(
     if (column.generated === 'v') throw notSupported('foreign key constraints on virtual generated columns are not supported')
     columns.push(column.attnum)
   }
+  for (const name of partsOf(constraint.fk_del_set_cols))
+    if (columnNamed(own, name) === null)
+      throw new PgError(SQLSTATE.undefinedColumn, `column "${name}" referenced in foreign key constraint does not exist`)
   const pkNames = partsOf(constraint.pk_attrs)
   let index: IndexDescriptor | undefined
   let referencedColumns: number[]

@@ -32,7 +32,7 @@ import {
   toBig,
   type Unscaled,
 } from '../types/numeric.ts'
-import { addNumeric, divNumeric, divToScale, mulNumeric, selectDivScale, sqrtToScale, subNumeric } from '../types/numeric-math.ts'
+import { addNumeric, divNumeric, divToScale, mulNumeric, selectDivScale, sqrtToScale } from '../types/numeric-math.ts'
 import { argType, type CallInfo, type Procs } from '../types/procs.ts'
 
 const INT8 = 20
@@ -113,7 +113,7 @@ function numericAdd(s: NumericSum, value: Numeric, squares: boolean): void {
       s.n++
       s.sum = sum
       s.scaleCount++
-      if (squares) s.squares = addNumeric(s.squares, mulNumeric(value, value))
+      if (squares) s.squares = addExact(s.squares, mulExact(value, value))
       return
     }
   }
@@ -130,7 +130,7 @@ function numericAdd(s: NumericSum, value: Numeric, squares: boolean): void {
     s.scaleCount = 1
   } else if (value.scale === s.scale) s.scaleCount++
   s.sum = normalize(toBig(s.sum) + rescaleUnscaled(value, s.scale))
-  if (squares) s.squares = addNumeric(s.squares, mulNumeric(value, value))
+  if (squares) s.squares = addExact(s.squares, mulExact(value, value))
 }
 
 /** False when the scale of what remains cannot be known: the executor then starts the frame anew. */
@@ -151,7 +151,7 @@ function numericRemove(s: NumericSum, value: Numeric): boolean {
   }
   s.n--
   s.sum = normalize(toBig(s.sum) - rescaleUnscaled(value, s.scale))
-  s.squares = subNumeric(s.squares, mulNumeric(value, value))
+  s.squares = subExact(s.squares, mulExact(value, value))
   return true
 }
 
@@ -163,11 +163,29 @@ function specialSum(s: NumericSum): Numeric | null {
 
 const total = (s: NumericSum): Numeric => makeNumeric(toBig(s.sum), s.scale)
 
+// Sums of squares are kept without the limits of stored numbers.
+
+function mulExact(a: Numeric, b: Numeric): Numeric {
+  const product = typeof a.unscaled === 'number' && typeof b.unscaled === 'number' ? a.unscaled * b.unscaled : Number.NaN
+  if (Number.isSafeInteger(product)) return new Numeric(product, a.scale + b.scale)
+  return new Numeric(normalize(toBig(a.unscaled) * toBig(b.unscaled)), a.scale + b.scale)
+}
+
+function addExact(a: Numeric, b: Numeric): Numeric {
+  const sum = a.scale === b.scale && typeof a.unscaled === 'number' && typeof b.unscaled === 'number' ? a.unscaled + b.unscaled : Number.NaN
+  if (Number.isSafeInteger(sum)) return new Numeric(sum, a.scale)
+  const scale = Math.max(a.scale, b.scale)
+  return new Numeric(normalize(rescaleUnscaled(a, scale) + rescaleUnscaled(b, scale)), scale)
+}
+
+const subExact = (a: Numeric, b: Numeric): Numeric =>
+  addExact(a, new Numeric(typeof b.unscaled === 'bigint' ? -b.unscaled : 0 - b.unscaled, b.scale))
+
 /** numeric_stddev_internal */
 function deviation(n: number, sum: Numeric, squares: Numeric, variance: boolean, sample: boolean): Numeric | null {
   if (sample ? n <= 1 : n === 0) return null
   const count = new Numeric(n, 0)
-  const numerator = subNumeric(mulNumeric(count, squares), mulNumeric(sum, sum))
+  const numerator = subExact(mulExact(count, squares), mulExact(sum, sum))
   if (numerator.unscaled <= 0) return NUMERIC_ZERO
   const denominator = sample ? mulNumeric(count, new Numeric(n - 1, 0)) : mulNumeric(count, count)
   const scale = selectDivScale(numerator, denominator)
@@ -178,7 +196,7 @@ function deviation(n: number, sum: Numeric, squares: Numeric, variance: boolean,
 function numericDeviation(s: NumericSum | null, variance: boolean, sample: boolean): Numeric | null {
   if (s === null || s.n === 0) return null
   if (s.nan > 0 || s.positive > 0 || s.negative > 0) return sample && s.n <= 1 ? null : NUMERIC_NAN
-  return deviation(s.n, total(s), s.squares, variance, sample)
+  return deviation(s.n, new Numeric(s.sum, s.scale), s.squares, variance, sample)
 }
 
 function intDeviation(s: IntSum | null, variance: boolean, sample: boolean): Numeric | null {

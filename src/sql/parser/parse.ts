@@ -89,7 +89,7 @@ function rawParse(text: string): string {
 const OTHER_CODES: readonly (readonly [RegExp, Sqlstate])[] = [
   [/^invalid Unicode escape (value|character)/, SQLSTATE.syntaxError],
   [/^stack depth limit exceeded/, SQLSTATE.statementTooComplex],
-  [/not (yet )?(supported|implemented)|is not implemented/, SQLSTATE.featureNotSupported],
+  [/not (yet )?(supported|implemented)|is not implemented|is only supported for ON DELETE/, SQLSTATE.featureNotSupported],
   [/^conflicting or redundant escape/, SQLSTATE.invalidEscapeSequence],
   [/^unsafe use of/, SQLSTATE.nonstandardUseOfEscapeCharacter],
   [/^invalid byte sequence/, SQLSTATE.characterNotInRepertoire],

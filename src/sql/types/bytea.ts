@@ -4,7 +4,7 @@ import { PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { checkFieldSize } from './chars.ts'
 import { bytesKeyCodec, bytesValueCodec, normalInt8, writeAscii } from './codecs.ts'
-import { defineType, invalidInput } from './define.ts'
+import { defineType } from './define.ts'
 import type { Int8 } from './forms.ts'
 import { hashBytes, hashBytesExtended } from './hash.ts'
 import { like } from './like.ts'
@@ -88,7 +88,10 @@ const compare = (a: Uint8Array, b: Uint8Array): number => Buffer.compare(a, b)
 
 export const byteaTypes = {
   bytea: defineType<Uint8Array>({
-    input: (text) => (text.startsWith('\\x') ? decodeHex(text.slice(2)) : decodeEscape(text, () => invalidInput('bytea', text))),
+    input: (text) =>
+      text.startsWith('\\x')
+        ? decodeHex(text.slice(2))
+        : decodeEscape(text, () => new PgError(SQLSTATE.invalidTextRepresentation, 'invalid input syntax for type bytea')),
     output: (value, io) => (io.byteaOutput === 'hex' ? `\\x${asBuffer(value).toString('hex')}` : outputEscape(value)),
     writeText(value, out, io) {
       if (io.byteaOutput === 'escape') writeAscii(outputEscape(value), out)

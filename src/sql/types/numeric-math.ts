@@ -451,7 +451,7 @@ export function powerNumeric(base: Numeric, exponent: Numeric, cancel: CancelTok
   const odd = signOf(base) < 0 && toBig(whole.unscaled) % 2n !== 0n
   const weight = estimateLnWeight(positive)
   const rough = lnToScale(positive, Math.max(8 - weight, 0), cancel)
-  let value = numericToNumber(rough) * numericToNumber(exponent)
+  let value = roughProduct(rough, exponent)
   if (Math.abs(value) > MAX_RESULT_SCALE * 3.01) {
     if (value > 0) throw overflow()
     return new Numeric(0, MAX_DISPLAY_SCALE)
@@ -463,6 +463,15 @@ export function powerNumeric(base: Numeric, exponent: Numeric, cancel: CancelTok
   const product = new Numeric(normalize(toBig(ln.unscaled) * toBig(exponent.unscaled)), digits + exponent.scale)
   const result = expToScale(roundBig(product, digits), scale, cancel)
   return odd ? negateNumeric(result) : result
+}
+
+/** To a few digits; factors that no float holds may have a product that one does. */
+function roughProduct(a: Numeric, b: Numeric): number {
+  const product = toBig(a.unscaled) * toBig(b.unscaled)
+  if (product === 0n) return 0
+  const n = digitCount(product)
+  const take = Math.min(n, 17)
+  return Math.sign(Number(product)) * leadingDigits(product, n, take) * 10 ** (n - take - a.scale - b.scale)
 }
 
 /** Rounds without the limits of stored values (intermediate results have more digits). */

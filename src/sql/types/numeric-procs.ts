@@ -73,7 +73,12 @@ function* series(start: Numeric, stop: Numeric, step: Numeric): Generator<Numeri
   if (isSpecial(step)) throw bad(`step size cannot be ${isNaNumeric(step) ? 'NaN' : 'infinity'}`)
   const direction = signOf(step)
   if (direction === 0) throw bad('step size cannot equal zero')
-  for (let at = start; compareNumeric(at, stop) * direction <= 0; at = addNumeric(at, step)) yield at
+  // The last step may lead to where no numeric is: it is not made.
+  const last = subNumeric(stop, step)
+  for (let at = start; compareNumeric(at, stop) * direction <= 0; at = addNumeric(at, step)) {
+    yield at
+    if (compareNumeric(at, last) * direction > 0) return
+  }
 }
 
 /** Scales are clamped as PostgreSQL clamps them before rounding. */

@@ -189,7 +189,8 @@ function unistr(text: string): string {
           hint: 'Unicode escapes must be \\XXXX, \\+XXXXXX, \\uXXXX, or \\UXXXXXXXX.',
         })
       const code = Number.parseInt(digits, 16)
-      if (code === 0 || code > 0x10ffff) throw new PgError(SQLSTATE.syntaxError, `invalid Unicode code point: ${digits.padStart(4, '0')}`)
+      if (code === 0 || code > 0x10ffff)
+        throw new PgError(SQLSTATE.invalidParameterValue, `invalid Unicode code point: ${code.toString(16).toUpperCase().padStart(4, '0')}`)
       // Two escapes may make a surrogate pair; an unpaired one is caught below.
       return code > 0xffff ? String.fromCodePoint(code) : String.fromCharCode(code)
     },
