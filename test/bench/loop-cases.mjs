@@ -2,6 +2,8 @@
 
 const list = (n, item) => Array.from({ length: n }, (_, i) => item(i)).join(', ')
 const MB = 1_000_000
+const EMPTY = ['DROP SCHEMA IF EXISTS s1 CASCADE', 'CREATE SCHEMA s1']
+const TABLES = [...EMPTY, { many: [300, (i) => `CREATE TABLE s1.t${i} (id int PRIMARY KEY, t text UNIQUE)`] }]
 
 /** Tables the cases read. */
 export const SETUP = [
@@ -179,8 +181,8 @@ export const CASES = [
   ['truncate of a large table', 'TRUNCATE changed', ['CREATE TABLE changed AS SELECT * FROM rows_a']],
   ['drop of a large table', 'DROP TABLE changed', ['CREATE TABLE changed AS SELECT * FROM rows_a']],
   ['analyze', 'ANALYZE rows_a'],
-  ['300 tables made', many(300, (i) => `CREATE TABLE s1.t${i} (id int PRIMARY KEY, t text UNIQUE)`), ['CREATE SCHEMA s1']],
-  ['truncate of 300 tables', (client) => client.query(`TRUNCATE ${list(300, (i) => `s1.t${i}`)}`)],
+  ['300 tables made', many(300, (i) => `CREATE TABLE s1.t${i} (id int PRIMARY KEY, t text UNIQUE)`), EMPTY],
+  ['truncate of 300 tables', (client) => client.query(`TRUNCATE ${list(300, (i) => `s1.t${i}`)}`), TABLES],
   ['catalogue: columns', 'SELECT count(*) FROM information_schema.columns'],
   [
     'catalogue: constraints',
@@ -193,11 +195,11 @@ export const CASES = [
   ['catalogue: pg_indexes', 'SELECT * FROM pg_indexes'],
   ['catalogue: pg_proc', 'SELECT p.proname, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid) FROM pg_proc p'],
   ['first login to many tables', { login: true }],
-  ['drop of 300 tables', 'DROP SCHEMA s1 CASCADE'],
+  ['drop of 300 tables', 'DROP SCHEMA s1 CASCADE', TABLES],
   [
     'grant on all',
     'GRANT SELECT ON ALL TABLES IN SCHEMA s2 TO PUBLIC',
-    ['CREATE SCHEMA s2', { many: [300, (i) => `CREATE TABLE s2.t${i} (id int)`] }],
+    ['DROP SCHEMA IF EXISTS s2 CASCADE', 'CREATE SCHEMA s2', { many: [300, (i) => `CREATE TABLE s2.t${i} (id int)`] }],
     ['DROP SCHEMA s2 CASCADE'],
   ],
 

@@ -75,7 +75,6 @@ export async function benchLoop({ only, cancel }) {
   const over = []
   try {
     for (const sql of SETUP) await client.query(sql)
-    await client.query(`SET statement_timeout = ${LONGEST_MS}`)
     console.log(`${''.padEnd(42)} longest hold   whole${cancel ? '   timeout late by' : ''}`)
     for (const [name, what, before = [], after = []] of CASES) {
       if (only !== null && !only.some((part) => name.includes(part))) continue
@@ -84,7 +83,7 @@ export async function benchLoop({ only, cancel }) {
         await client.query('DROP TABLE IF EXISTS changed')
         for (const step of before) await run(step)
         await settle()
-        if (withTimeout) await client.query(`SET statement_timeout = ${TIMEOUT_MS}`)
+        await client.query(`SET statement_timeout = ${withTimeout ? TIMEOUT_MS : LONGEST_MS}`)
         await ask('start')
         const startedAt = performance.now()
         const failed = await run(what).then(
@@ -96,7 +95,6 @@ export async function benchLoop({ only, cancel }) {
         await settle()
         const { hold, why } = await ask('stop')
         if (withTimeout) {
-          await client.query(`ROLLBACK; SET statement_timeout = ${LONGEST_MS}`)
           line += failed?.code === '57014' ? `${(whole - TIMEOUT_MS).toFixed(0).padStart(10)} ms` : `        ${failed?.code ?? 'ended'}`
         } else {
           if (hold > GOAL_MS) over.push(name)
@@ -104,7 +102,8 @@ export async function benchLoop({ only, cancel }) {
           if (failed !== null) line += `   ${failed.code} ${failed.message}`
           for (const stack of why) line += `\n    ${stack}`
         }
-        if (!withTimeout && failed !== null) await client.query('ROLLBACK')
+        if (failed !== null) await client.query('ROLLBACK')
+        await client.query('RESET statement_timeout')
         for (const step of after) await run(step).catch(() => {})
       }
       console.log(line)
