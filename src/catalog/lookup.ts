@@ -70,11 +70,11 @@ export function catalogLookup(snapshotNow: () => CatalogSnapshot, searchPathNow:
     const schema = snapshotNow().namespace(namespace)
     return schema === null ? quoteIdentifier(name) : `${quoteIdentifier(schema.name)}.${quoteIdentifier(name)}`
   }
-  const typeName = (oid: Oid, typmod = -1): string | null => {
+  const typeName = (oid: Oid, typmod: number | null = null): string | null => {
     const snapshot = snapshotNow()
     if (snapshot.type(oid) === null) return null
     const names = searchPathNow().flatMap((schema) => snapshot.namespace(schema)?.name ?? [])
-    return typeText(snapshot, names, oid, typmod < 0 ? null : typmod)
+    return typeText(snapshot, names, oid, typmod)
   }
   const argumentList = (types: readonly Oid[]) => types.map((type) => typeName(type) ?? String(type)).join(',')
   const single = (name: string): string => {

@@ -49,7 +49,7 @@ const catalog: CatalogLookup = {
   typeName: (oid, typmod) =>
     typeByOid(oid) === undefined
       ? null
-      : typmod === undefined
+      : typmod === undefined || typmod === null
         ? builtinSource.formatType(oid)
         : formatType(oid, typmod, typeByOid, (row) => quoteIdentifier(row.typname)),
   procName: (oid) => {

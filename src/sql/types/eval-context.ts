@@ -59,7 +59,8 @@ export interface CatalogLookup {
   toTextSearchDictionary(name: string): Oid | null
   /** The name as reg* output prints it: qualified only if the search path does not find it; null when the OID is unknown. */
   relationName(oid: Oid): string | null
-  typeName(oid: Oid, typmod?: number): string | null
+  /** `typmod` null or not given: the type alone; -1: the type without a modifier, which `bpchar` says and `character` does not. */
+  typeName(oid: Oid, typmod?: number | null): string | null
   procName(oid: Oid, withArguments: boolean): string | null
   operatorName(oid: Oid, withArguments: boolean): string | null
   namespaceName(oid: Oid): string | null

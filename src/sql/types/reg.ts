@@ -157,6 +157,6 @@ export const regProcs = {
   format_type(oid, typmod, ctx) {
     if (oid === null) return null
     if (oid === 0) return '-'
-    return (typmod === null ? ctx.catalog.typeName(oid) : ctx.catalog.typeName(oid, typmod)) ?? '???'
+    return ctx.catalog.typeName(oid, typmod) ?? '???'
   },
 } satisfies Procs
