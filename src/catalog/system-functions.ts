@@ -27,7 +27,7 @@ import { CLASS } from './keys.ts'
 import { splitName } from './lookup.ts'
 import { pathOids } from './object-identity.ts'
 import { privilegeFunctions } from './privilege-functions.ts'
-import { DATABASE_OID, PG_CATALOG_NAMESPACE } from './records.ts'
+import { PG_CATALOG_NAMESPACE } from './records.ts'
 import { statisticsFunctions } from './statistics-functions.ts'
 import { outRow, type SystemFunction } from './system-function.ts'
 import type { TableActivity } from './table-activity.ts'
@@ -252,23 +252,9 @@ export function catalogFunctions(
   add('pg_table_size', (oid) => relationBytes(snapshotOf(), oid as Oid, 'without'))
   add('pg_indexes_size', (oid) => relationBytes(snapshotOf(), oid as Oid, 'only'))
   add('pg_total_relation_size', (oid) => relationBytes(snapshotOf(), oid as Oid, 'with'))
-  const databaseSize = (ctx: EvalContext): unknown => {
-    void ctx
-    const space = (snapshotOf().reader as { space?: { keyspace: { storageBytes(): unknown } } }).space
-    return space === undefined ? null : space.keyspace.storageBytes()
-  }
-  add('pg_database_size_oid', (oid, ctx) => (oid === DATABASE_OID ? databaseSize(ctx as EvalContext) : null))
-  add('pg_database_size_name', (name, ctx) => {
-    if (name !== context.session.database) throw new PgError(SQLSTATE.undefinedDatabase, `database "${String(name)}" does not exist`)
-    return databaseSize(ctx as EvalContext)
-  })
   add('pg_relation_filenode', (oid) => snapshotOf().relation(oid as Oid)?.descriptor?.table?.id ?? null)
   add('pg_relation_filepath', () => null)
   add('pg_tablespace_location', () => '')
-  // everything a keyspace stores is in pg_default
-  const tablespaceSize: SystemFunction = (_tablespace, ctx) => databaseSize(ctx as EvalContext)
-  add('pg_tablespace_size_oid', tablespaceSize)
-  add('pg_tablespace_size_name', tablespaceSize)
   add('pg_get_keywords', () => {
     const rowType = outRow('pg_get_keywords')
     return keywordRows().map((row) => new RecordDatum(rowType, [row.word, row.catcode, row.barelabel, row.catdesc, row.baredesc]))

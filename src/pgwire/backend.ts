@@ -140,9 +140,9 @@ export interface ResultSink {
   /** rows[from, to). A promise only when the client is slow: wait for it before producing more. */
   rows(rows: readonly Row[], from?: number, to?: number): MaybePromise<void>
   /** CommandComplete, e.g. 'SELECT 1'. */
-  complete(tag: string): void
+  complete(tag: string): MaybePromise<void>
   /** Execute's row limit was reached: PortalSuspended. */
-  suspended(): void
+  suspended(): MaybePromise<void>
   /** The query string was empty: EmptyQueryResponse. */
   emptyQuery(): void
   notice(notice: Notice): void

@@ -196,8 +196,7 @@ export class ClientSession implements WireSession {
       }
       session.startImplicit()
       const tag = runPortal(session, portal, maxRows, sink)
-      if (tag instanceof Promise) return tag.then((text) => this.#completed(text, sink))
-      this.#completed(tag, sink)
+      return tag instanceof Promise ? tag.then((text) => this.#completed(text, sink)) : this.#completed(tag, sink)
     })
   }
 
@@ -212,16 +211,15 @@ export class ClientSession implements WireSession {
     )
   }
 
-  #completed(tag: string | null, sink: ResultSink): void {
-    if (tag === null) sink.suspended()
-    else this.#complete(tag, sink)
+  #completed(tag: string | null, sink: ResultSink): MaybePromise<void> {
+    return tag === null ? sink.suspended() : this.#complete(tag, sink)
   }
 
-  #complete(tag: string, sink: ResultSink): void {
+  #complete(tag: string, sink: ResultSink): MaybePromise<void> {
     const now = performance.now()
     this.#session.services.observe.statement(this.#session, tag, now - this.#statementStart)
     this.#statementStart = now
-    sink.complete(tag)
+    return sink.complete(tag)
   }
 
   closeStatement(name: string): void {
@@ -325,11 +323,7 @@ export class ClientSession implements WireSession {
     } else {
       tag = runUtility(session, statement, statementClass, [], sink, alone)
     }
-    if (!last) {
-      if (tag instanceof Promise) return tag.then((text) => this.#complete(text, sink))
-      this.#complete(tag, sink)
-      return
-    }
+    if (!last) return tag instanceof Promise ? tag.then((text) => this.#complete(text, sink)) : this.#complete(tag, sink)
     if (tag instanceof Promise) return tag.then((text) => this.#finish(text, sink))
     return this.#finish(tag, sink)
   }
@@ -338,11 +332,9 @@ export class ClientSession implements WireSession {
   #finish(tag: string, sink: ResultSink): MaybePromise<void> {
     if (this.#session.block.state === 'implicit') {
       const committed = commitTransaction(this.#session)
-      if (committed instanceof Promise) {
-        return committed.then(() => this.#complete(tag, sink))
-      }
+      if (committed instanceof Promise) return committed.then(() => this.#complete(tag, sink))
     }
-    this.#complete(tag, sink)
+    return this.#complete(tag, sink)
   }
 
   #held(sink: ResultSink): ResultSink {

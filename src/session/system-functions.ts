@@ -5,7 +5,7 @@ import type { Datum } from '../base/datum.ts'
 import { PgError } from '../base/errors.ts'
 import type { Oid } from '../base/ids.ts'
 import { LIMITS } from '../base/limits.ts'
-import { andThen } from '../base/maybe-promise.ts'
+import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { DATABASE_OID } from '../catalog/records.ts'
 import { hasPrivilegesOf } from '../catalog/roles.ts'
@@ -112,6 +112,8 @@ function activityRows(session: Session, pid: Datum): RecordDatum[] {
 
 export function systemFunctions(session: Session): ReadonlyMap<string, SystemFunction> {
   const domains = new DomainChecks(session)
+  // All that a keyspace stores is one database, in pg_default.
+  const storedBytes = (): MaybePromise<number> => session.keyspace.keyspace.storageBytes()
   const own: Record<string, SystemFunction> = {
     pg_stat_get_activity: (pid) => activityRows(session, pid as Datum),
     pg_cancel_backend: (pid) => {
@@ -154,6 +156,13 @@ export function systemFunctions(session: Session): ReadonlyMap<string, SystemFun
       return row?.oid ?? null
     },
     [DOMAIN_CHECK]: (domain, value) => domains.check(domain as Oid, value as Datum),
+    pg_database_size_oid: (oid) => (oid === DATABASE_OID ? storedBytes() : null),
+    pg_database_size_name(name) {
+      if (name !== session.database) throw new PgError(SQLSTATE.undefinedDatabase, `database "${String(name)}" does not exist`)
+      return storedBytes()
+    },
+    pg_tablespace_size_oid: storedBytes,
+    pg_tablespace_size_name: storedBytes,
     current_query: () => session.entry.query,
     xid_age: (xid) => xidAge(session, xid as number),
     // no multixact was ever made: the next one is the first

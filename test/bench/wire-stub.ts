@@ -24,7 +24,7 @@ class FixedSession implements Session {
       sink.describe(text)
       void sink.rows(rows)
     }
-    sink.complete('SELECT 1')
+    void sink.complete('SELECT 1')
   }
   parse(): void {}
   bind(): void {}
@@ -37,7 +37,7 @@ class FixedSession implements Session {
   execute(_portal: string, _maxRows: number, sink: ResultSink): void {
     sink.describe(text)
     void sink.rows(rows)
-    sink.complete('SELECT 1')
+    void sink.complete('SELECT 1')
   }
   closeStatement(): void {}
   closePortal(): void {}

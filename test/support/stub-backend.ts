@@ -259,7 +259,7 @@ export class StubSession implements Session {
       this.received += piece.length
       if (this.received > failAfter) throw new PgError(SQLSTATE.badCopyFileFormat, 'missing data for column "b"')
     }
-    sink.complete(`COPY ${this.received}`)
+    await sink.complete(`COPY ${this.received}`)
   }
 
   async #copyOut(sink: ResultSink, count: number): Promise<void> {
@@ -270,7 +270,7 @@ export class StubSession implements Session {
       if (wait instanceof Promise) await wait
     }
     target.done()
-    sink.complete(`COPY ${count}`)
+    await sink.complete(`COPY ${count}`)
   }
 
   async #rows(count: number, shape: RowShape, maxRows: number, sent: number, sink: ResultSink, portal?: Portal): Promise<void> {
@@ -281,8 +281,8 @@ export class StubSession implements Session {
       if (wait instanceof Promise) await wait
     }
     if (portal !== undefined) portal.sent = to
-    if (maxRows > 0 && to - sent === maxRows) sink.suspended()
-    else sink.complete(`SELECT ${to - sent}`)
+    if (maxRows > 0 && to - sent === maxRows) await sink.suspended()
+    else await sink.complete(`SELECT ${to - sent}`)
   }
 }
 

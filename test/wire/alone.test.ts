@@ -34,11 +34,10 @@ test('a server that answers every query with the text of the query', async () =>
       ['client_encoding', 'UTF8'],
     ],
     transactionStatus: 73,
-    query(query, sink) {
+    async query(query, sink) {
       sink.describe({ columns: [text], formats: [], io: null })
-      const wait = sink.rows([[query]])
-      sink.complete('SELECT 1')
-      return wait
+      await sink.rows([[query]])
+      await sink.complete('SELECT 1')
     },
     parse: unsupported,
     bind: unsupported,
