@@ -376,7 +376,7 @@ describe('DDL', () => {
 describe('checkers', () => {
   it('transfers between accounts keep the sum', async () => {
     await fresh('CREATE TABLE acc (id int PRIMARY KEY, v int)', 'INSERT INTO acc SELECT g, 100 FROM generate_series(0, 9) g')
-    const user = `iso_${tenant}.admin`
+    const user = `${ownTenant(`iso_${tenant}`)}.admin`
     const clients = await Promise.all(Array.from({ length: 8 }, () => server.connect(user)))
     let committed = 0
     await Promise.all(
