@@ -21,7 +21,7 @@
 //   mx OID, mX OID                                  a relation's gate: its record, and the key its holder keeps locked (gate-records.ts)
 //   ml NUMBER, ml!                                  notifications and the head of their queue (session/store-notifications.ts)
 //   mL TAG, mS TAG / HOLDER                         advisory locks: the lock's key, shared holders' (session/shared-advisory.ts)
-//   mR ROLE / PLACE                                a session of a role with a connection limit (server/connection-limits.ts)
+//   mR ROLE / PLACE                                 a session of a role with a connection limit (server/connection-limits.ts)
 //   mz NODE, mY NODE                                in keyspace system: nodes by number and their mailboxes (server/node-mail.ts)
 //
 // Only the catalogue writes the keys of the first list, always inside a transaction that holds the key's lock.
@@ -84,6 +84,7 @@ export const commentPrefix = (classId: Oid, objId: Oid): string => `mt${hex8(cla
 export const defaultAclKey = (role: Oid, namespace: Oid, type: string): string => `ma${hex8(role)}${hex8(namespace)}${type}`
 export const settingsKey = (role: Oid): string => `ms${hex8(role)}`
 export const statisticsKey = (table: Oid): string => `mA${hex8(table)}`
+export const connectionPlaceKey = (role: Oid, place: number): string => `mR${hex8(role)}/${place}`
 export const garbageKey = (id: number): string => `mg${hex8(id)}`
 
 /** Reads an address back; `at` is the offset in the key's text. */

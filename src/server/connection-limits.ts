@@ -5,7 +5,7 @@ import { CancelToken } from '../base/cancel.ts'
 import { PgError } from '../base/errors.ts'
 import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
-import { hex8 } from '../catalog/keys.ts'
+import { connectionPlaceKey } from '../catalog/keys.ts'
 import type { SessionIdentity } from '../session/session.ts'
 import type { KvError } from '../storage/kv-error.ts'
 
@@ -29,14 +29,14 @@ async function takePlace(
   const first = Math.floor(Math.random() * connectionLimit)
   try {
     for (let i = 0; i < connectionLimit; i++) {
-      const place = Buffer.from(`mR${hex8(roleOid)}/${(first + i) % connectionLimit}`, 'latin1')
+      const place = Buffer.from(connectionPlaceKey(roleOid, (first + i) % connectionLimit), 'latin1')
       if (await locks.lock(place, { wait: 'nowait', timeoutMs: 0 })) return () => locks.close()
     }
+    throw tooMany(roleName)
   } catch (error) {
     await locks.close()
     throw error
   }
-  throw tooMany(roleName)
 }
 
 /** Calls `start` with how to leave the place that the session takes, null if it takes none; 53300 when there is none left. */

@@ -6,14 +6,17 @@ import type { Notice } from '../base/errors.ts'
 import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { CatalogMiss } from '../catalog/snapshot.ts'
 import type { CopySource, CopyTarget, ResultSink, RowShape } from '../pgwire/backend.ts'
+import { rowSize } from '../sql/executor/row-size.ts'
 
 /** What a statement reads of the catalogue it has usually read by then. */
 const HELD_ROWS = 256
+const HELD_BYTES = 64 * 1024
 
 export class HoldingSink implements ResultSink {
   readonly #sink: ResultSink
   #shape: RowShape | null = null
   #held: Row[] = []
+  #heldBytes = 0
   #hasGone = false
 
   constructor(sink: ResultSink) {
@@ -24,7 +27,7 @@ export class HoldingSink implements ResultSink {
   discard(): boolean {
     if (this.#hasGone) return false
     this.#shape = null
-    this.#held = []
+    this.#forget()
     return true
   }
 
@@ -34,8 +37,16 @@ export class HoldingSink implements ResultSink {
 
   rows(rows: readonly Row[], from = 0, to = rows.length): MaybePromise<void> {
     if (this.#hasGone) return this.#send(rows, from, to)
-    for (let i = from; i < to; i++) this.#held.push(rows[i]!)
-    return this.#held.length < HELD_ROWS ? undefined : this.#release()
+    for (let i = from; i < to; i++) {
+      this.#held.push(rows[i]!)
+      this.#heldBytes += rowSize(rows[i]!)
+    }
+    return this.#held.length < HELD_ROWS && this.#heldBytes < HELD_BYTES ? undefined : this.#release()
+  }
+
+  #forget(): void {
+    this.#held = []
+    this.#heldBytes = 0
   }
 
   /** What is held goes. */
@@ -45,7 +56,7 @@ export class HoldingSink implements ResultSink {
     if (shape !== null) this.#sink.describe(shape)
     const held = this.#held
     if (held.length === 0) return undefined
-    this.#held = []
+    this.#forget()
     this.#hasGone = true
     return this.#send(held, 0, held.length)
   }
