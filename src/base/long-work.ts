@@ -43,18 +43,24 @@ export class Suspended {
 const isSame = (a: unknown, b: unknown): boolean =>
   a === b || (a instanceof Uint8Array && b instanceof Uint8Array && a.length === b.length && Buffer.compare(a, b) === 0)
 
+function finished<T>(steps: Generator<unknown, T>): T {
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
+}
+
 /** The work's result: known, made now, or, where that may be, by suspending the row. */
 export function longWork<A extends readonly unknown[], T>(work: Work<A, T>, ...args: A): T {
-  if (results === null) {
-    const steps = work(...args)
-    for (;;) {
-      const step = steps.next()
-      if (step.done === true) return step.value
-    }
-  }
+  if (results === null) return finished(work(...args))
   const known = results.find((result) => result.work === work && result.args.every((arg, i) => isSame(arg, args[i])))
   if (known !== undefined) return known.value as T
   throw new Suspended(work as unknown as Work<readonly unknown[], unknown>, args)
+}
+
+/** Work on an input of `size` characters or bytes: in slices only if that is long. */
+export function workOn<A extends readonly unknown[], T>(size: number, work: Work<A, T>, ...args: A): T {
+  return size > LONG ? longWork(work, ...args) : finished(work(...args))
 }
 
 /** `evaluate`, during which long work throws Suspended unless its result is among those known. */

@@ -5,10 +5,9 @@ import type { PgProcRow } from '../sql/builtin/data/rows.ts'
 import { indexByOid, pgConstraints, systemViewByOid } from '../sql/builtin/pg-class.ts'
 import { quoteIdentifier } from '../sql/types/quote.ts'
 import type { ConstraintDescriptor, IndexDescriptor } from './descriptors.ts'
-import { type NameSource, pathOids } from './object-identity.ts'
+import { type NameSource, qualified } from './object-identity.ts'
 import type { RelationInfo } from './snapshot.ts'
 import { typeText } from './type-names.ts'
-import { isRelationVisible } from './visibility.ts'
 
 /** Stored trees and what holds them as SQL; sql/analyzer's ruleutils does it. */
 export interface Deparser {
@@ -24,11 +23,6 @@ export interface Deparser {
 
 export interface DefinitionSource extends NameSource {
   readonly deparser: Deparser
-}
-
-function relationName(source: DefinitionSource, relation: { oid: Oid; name: string; namespace: Oid }, always: boolean): string {
-  if (!always && isRelationVisible(source.snapshot, pathOids(source), relation)) return quoteIdentifier(relation.name)
-  return `${quoteIdentifier(source.snapshot.namespace(relation.namespace)?.name ?? '')}.${quoteIdentifier(relation.name)}`
 }
 
 export function constraintDefinitionByOid(source: DefinitionSource, oid: Oid, pretty: boolean): string | null {
@@ -63,7 +57,7 @@ function builtinIndexDefinition(source: DefinitionSource, oid: Oid, column: numb
   if (row === undefined || index === null || table === null) return null
   const names = row.indkey.map((attnum) => quoteIdentifier(table.columns[attnum - 1]?.name ?? ''))
   if (column > 0) return names[column - 1] ?? ''
-  return `CREATE ${row.indisunique ? 'UNIQUE ' : ''}INDEX ${quoteIdentifier(index.name)} ON ${relationName(source, table, true)} USING btree (${names.join(', ')})`
+  return `CREATE ${row.indisunique ? 'UNIQUE ' : ''}INDEX ${quoteIdentifier(index.name)} ON ${qualified(source.snapshot, table)} USING btree (${names.join(', ')})`
 }
 
 export function viewDefinition(source: DefinitionSource, oid: Oid, pretty: boolean): string | null {

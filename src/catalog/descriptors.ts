@@ -233,6 +233,19 @@ export interface TypeDescriptor {
       }
 }
 
+/** A domain's named constraints, NOT NULL included; none of any other type. */
+export function domainConstraints({
+  definition,
+}: Pick<TypeDescriptor, 'definition'>): readonly { readonly oid: Oid; readonly name: string }[] {
+  if (definition.kind !== 'domain') return []
+  return definition.notNullConstraint === null ? definition.checks : [...definition.checks, definition.notNullConstraint]
+}
+
+/** A table's named constraints, its columns' NOT NULL included. */
+export function tableConstraints(table: RelationDescriptor): readonly { readonly oid: Oid; readonly name: string }[] {
+  return [...(table.table?.constraints ?? []), ...table.columns.flatMap((column) => column.notNullConstraint ?? [])]
+}
+
 /** One of a relation's or column's `name=value` options. */
 export function optionValue(options: readonly string[] | null, name: string): string | null {
   return options?.find((option) => option.startsWith(`${name}=`))?.slice(name.length + 1) ?? null

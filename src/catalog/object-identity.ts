@@ -10,6 +10,7 @@ import { amByOid, opclassByOid } from '../sql/builtin/pg-index.ts'
 import type { EvalContext } from '../sql/types/eval-context.ts'
 import { quoteIdentifier } from '../sql/types/quote.ts'
 import type { ReaderSnapshot } from './catalog-snapshot.ts'
+import { domainConstraints, tableConstraints } from './descriptors.ts'
 import { CLASS, type ObjectAddress } from './keys.ts'
 import { DATABASE_OID, PG_CATALOG_NAMESPACE } from './records.ts'
 import type { RelationInfo } from './snapshot.ts'
@@ -39,6 +40,8 @@ export interface ObjectIdentity {
   readonly args: readonly string[]
 }
 
+const ACCESS_METHOD: Oid = 2601
+
 /** Catalogues whose rows are objects, with the word for one that is gone. */
 const CLASS_WORDS: Readonly<Record<Oid, string>> = {
   [CLASS.relation]: 'relation',
@@ -54,9 +57,8 @@ const CLASS_WORDS: Readonly<Record<Oid, string>> = {
   [CLASS.language]: 'language',
   [CLASS.operator]: 'operator',
   [CLASS.opclass]: 'operator class',
-  2601: 'access method',
+  [ACCESS_METHOD]: 'access method',
 }
-const ACCESS_METHOD: Oid = 2601
 
 const RELATION_WORDS: Readonly<Record<string, string>> = {
   r: 'table',
@@ -70,7 +72,8 @@ const wordOf = (relation: RelationInfo): string => RELATION_WORDS[relation.relki
 
 const schemaName = (snapshot: ReaderSnapshot, namespace: Oid): string => snapshot.namespace(namespace)?.name ?? ''
 
-const qualified = (snapshot: ReaderSnapshot, object: { readonly name: string; readonly namespace: Oid }): string =>
+/** The name with its schema, both quoted. */
+export const qualified = (snapshot: ReaderSnapshot, object: { readonly name: string; readonly namespace: Oid }): string =>
   `${quoteIdentifier(schemaName(snapshot, object.namespace))}.${quoteIdentifier(object.name)}`
 
 /** The relation's name, qualified unless the search path finds it. */
@@ -86,18 +89,15 @@ function constraintOf(
 ): { readonly name: string; readonly table: RelationInfo | null; readonly domain: Oid } | null {
   const record = snapshot.record(oid)
   if (record?.kind === 'domain-constraint') {
-    const definition = snapshot.userType(record.domain)?.definition
-    if (definition?.kind !== 'domain') return null
-    const all = definition.notNullConstraint === null ? definition.checks : [...definition.checks, definition.notNullConstraint]
-    const found = all.find((constraint) => constraint.oid === oid)
+    const domain = snapshot.userType(record.domain)
+    const found = domain === null ? undefined : domainConstraints(domain).find((constraint) => constraint.oid === oid)
     return found === undefined ? null : { name: found.name, table: null, domain: record.domain }
   }
   if (record?.kind !== 'constraint') return null
   const table = snapshot.relation(record.table)
-  const name =
-    table?.descriptor?.table?.constraints.find((constraint) => constraint.oid === oid)?.name ??
-    table?.descriptor?.columns.find((column) => column.notNullConstraint?.oid === oid)?.notNullConstraint?.name
-  return table === null || name === undefined ? null : { name, table, domain: 0 }
+  if (table === null || table.descriptor === null) return null
+  const found = tableConstraints(table.descriptor).find((constraint) => constraint.oid === oid)
+  return found === undefined ? null : { name: found.name, table, domain: 0 }
 }
 
 function defaultOf(snapshot: ReaderSnapshot, oid: Oid): { readonly table: RelationInfo; readonly column: string } | null {
@@ -271,7 +271,7 @@ export function identifyObject(source: NameSource, { classId, objId, subId }: Ob
         type: 'collation',
         schema: quoteIdentifier(schema),
         name: quoteIdentifier(collation.collname),
-        identity: `${quoteIdentifier(schema)}.${quoteIdentifier(collation.collname)}`,
+        identity: qualified(snapshot, { name: collation.collname, namespace: collation.collnamespace }),
         names: [schema, collation.collname],
         args: [],
       }
@@ -366,21 +366,18 @@ export function objectAddress(
     case 'domain constraint': {
       const domain = snapshot.userType(typeOf(single(names)))
       const name = single(args, 'argument')
-      const definition = domain?.definition
-      const own =
-        definition?.kind !== 'domain' ? [] : [...definition.checks, ...(definition.notNullConstraint ? [definition.notNullConstraint] : [])]
-      const found = own.find((constraint) => constraint.name === name)
+      const found = domain === null ? undefined : domainConstraints(domain).find((constraint) => constraint.name === name)
       if (found === undefined) throw new PgError(SQLSTATE.undefinedObject, `constraint "${name}" for domain ${names[0]} does not exist`)
       return whole(CLASS.constraint, found.oid)
     }
     case 'table constraint': {
       const relation = relationNamed(source, names.slice(0, -1))
       const name = names.at(-1)!
-      const oid =
-        relation.descriptor?.table?.constraints.find((constraint) => constraint.name === name)?.oid ??
-        relation.descriptor?.columns.find((one) => one.notNullConstraint?.name === name)?.notNullConstraint?.oid
-      if (oid === undefined) throw new PgError(SQLSTATE.undefinedObject, `constraint "${name}" for table "${relation.name}" does not exist`)
-      return whole(CLASS.constraint, oid)
+      const own = relation.descriptor === null ? [] : tableConstraints(relation.descriptor)
+      const found = own.find((constraint) => constraint.name === name)
+      if (found === undefined)
+        throw new PgError(SQLSTATE.undefinedObject, `constraint "${name}" for table "${relation.name}" does not exist`)
+      return whole(CLASS.constraint, found.oid)
     }
     case 'default value': {
       const relation = relationNamed(source, names.slice(0, -1))

@@ -8,7 +8,14 @@ import type { MaybePromise } from '../base/maybe-promise.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { builtinRoleByName } from './builtin-roles.ts'
 import { ReaderSnapshot } from './catalog-snapshot.ts'
-import type { AclItem, NamespaceDescriptor, RelationDescriptor, RoleDescriptor, TypeDescriptor } from './descriptors.ts'
+import {
+  type AclItem,
+  domainConstraints,
+  type NamespaceDescriptor,
+  type RelationDescriptor,
+  type RoleDescriptor,
+  type TypeDescriptor,
+} from './descriptors.ts'
 import { newOid } from './ids.ts'
 import {
   ADDRESS_LENGTH,
@@ -72,14 +79,6 @@ function auxiliary(relation: RelationDescriptor | null): Map<string, ObjectRecor
   for (const constraint of relation.table?.constraints ?? [])
     map.set(objectKey(constraint.oid), { kind: 'constraint', table: relation.oid })
   return map
-}
-
-/** The constraints of a domain; of another type there are none. */
-function domainConstraints(type: TypeDescriptor): Set<Oid> {
-  const { definition } = type
-  if (definition.kind !== 'domain') return new Set()
-  const oids = definition.checks.map((check) => check.oid)
-  return new Set(definition.notNullConstraint === null ? oids : [...oids, definition.notNullConstraint.oid])
 }
 
 /** Names a relation and its indexes take among relations, with their OIDs. */
@@ -319,7 +318,7 @@ export class CatalogWriter {
     const taken = new PgError(SQLSTATE.duplicateObject, `type "${type.name}" already exists`)
     await this.#takeName('t', type.namespace, type.name, type.oid, taken)
     await this.#putRecord(type.oid, { kind: 'type', value: type })
-    for (const oid of domainConstraints(type)) await this.#putRecord(oid, { kind: 'domain-constraint', domain: type.oid })
+    for (const { oid } of domainConstraints(type)) await this.#putRecord(oid, { kind: 'domain-constraint', domain: type.oid })
     if (type.arrayType === 0) return
     await this.takeArrayName(type.namespace, type.name, type.arrayType)
     await this.#putRecord(type.arrayType, { kind: 'arraytype', element: type.oid })
@@ -337,7 +336,9 @@ export class CatalogWriter {
       await this.#takeName('t', next.namespace, next.name, oid, taken)
       if (next.arrayType !== 0) await this.takeArrayName(next.namespace, next.name, next.arrayType)
     }
-    const [before, after] = [domainConstraints(old), domainConstraints(next)]
+    const constraintOids = (type: TypeDescriptor): Set<Oid> => new Set(domainConstraints(type).map((constraint) => constraint.oid))
+    const before = constraintOids(old)
+    const after = constraintOids(next)
     for (const constraint of before) if (!after.has(constraint)) await this.#dropDomainConstraint(constraint)
     for (const constraint of after)
       if (!before.has(constraint)) await this.#putRecord(constraint, { kind: 'domain-constraint', domain: oid })
@@ -355,7 +356,7 @@ export class CatalogWriter {
     await this.catalog.delete(nameKey('t', record.value.namespace, record.value.name))
     await this.#dropArrayName(record.value.namespace, record.value.name, record.value.arrayType)
     if (record.value.arrayType !== 0) await this.catalog.delete(objectKey(record.value.arrayType))
-    for (const constraint of domainConstraints(record.value)) await this.#dropDomainConstraint(constraint)
+    for (const { oid } of domainConstraints(record.value)) await this.#dropDomainConstraint(oid)
     await this.forget(CLASS.type, oid)
     await this.catalog.delete(objectKey(oid))
   }

@@ -22,7 +22,7 @@ interface Check {
 export class DomainChecks {
   readonly #session: Session
   readonly #checks = new Map<Oid, Check>()
-  #version: unknown = null
+  #version: string | null = null
 
   constructor(session: Session) {
     this.#session = session

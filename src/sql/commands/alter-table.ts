@@ -4,7 +4,7 @@ import { notSupported, PgError } from '../../base/errors.ts'
 import { indexId, tableId } from '../../base/ids.ts'
 import { LIMITS } from '../../base/limits.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
-import type { ColumnDescriptor, ConstraintDescriptor, RelationDescriptor } from '../../catalog/descriptors.ts'
+import { type ColumnDescriptor, type ConstraintDescriptor, provesUnique, type RelationDescriptor } from '../../catalog/descriptors.ts'
 import { CLASS } from '../../catalog/keys.ts'
 import { LOCK } from '../../catalog/object-locks.ts'
 import type { RelationInfo } from '../../catalog/snapshot.ts'
@@ -328,8 +328,7 @@ function replicaIdentityIndex(table: RelationDescriptor, name: string): number {
   const cannot = (kind: string, code = SQLSTATE.wrongObjectType): PgError =>
     new PgError(code, `cannot use ${kind} index "${name}" as replica identity`)
   if (!index.unique) throw cannot('non-unique')
-  if (table.table!.constraints.some((constraint) => constraint.type === 'u' && constraint.index === index.oid && constraint.deferrable))
-    throw cannot('non-immediate', SQLSTATE.featureNotSupported)
+  if (!provesUnique(index)) throw cannot('non-immediate', SQLSTATE.featureNotSupported)
   if (index.columns.some((key) => key.attnum === 0)) throw cannot('expression', SQLSTATE.featureNotSupported)
   if (index.predicate !== null) throw cannot('partial', SQLSTATE.featureNotSupported)
   const nullable = index.columns.map((key) => table.columns[key.attnum - 1]!).find((column) => !column.notNull)

@@ -3,7 +3,7 @@
 import { notSupported, PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
-import type { RelationDescriptor, TypeDescriptor } from '../../catalog/descriptors.ts'
+import { domainConstraints, type RelationDescriptor, type TypeDescriptor } from '../../catalog/descriptors.ts'
 import { CLASS, type ObjectAddress } from '../../catalog/keys.ts'
 import { LOCK } from '../../catalog/object-locks.ts'
 import { mustBeOwner, ownsObject } from '../../catalog/privileges.ts'
@@ -179,8 +179,7 @@ async function ownedDomain(c: CommandContext, names: readonly Node[]): Promise<O
 }
 
 function domainConstraintNamed({ definition, text }: OwnedDomain, name: string): Oid {
-  const { checks, notNullConstraint } = definition
-  const found = notNullConstraint?.name === name ? notNullConstraint : checks.find((check) => check.name === name)
+  const found = domainConstraints({ definition }).find((constraint) => constraint.name === name)
   if (found === undefined) throw new PgError(SQLSTATE.undefinedObject, `constraint "${name}" for domain ${text} does not exist`)
   return found.oid
 }
@@ -195,7 +194,7 @@ export async function renameDomainConstraint(c: CommandContext, names: readonly 
   const domain = await ownedDomain(c, names)
   const oid = domainConstraintNamed(domain, from)
   const { checks, notNullConstraint } = domain.definition
-  if (notNullConstraint?.name === to || checks.some((check) => check.name === to))
+  if (domainConstraints(domain).some((constraint) => constraint.name === to))
     throw new PgError(SQLSTATE.duplicateObject, `constraint "${to}" for domain ${domain.text} already exists`)
   const renamed: Domain = {
     ...domain.definition,

@@ -21,8 +21,9 @@ export type GrantOptions = Partial<Pick<Grant, Option>>
 type Membership = Grant & { readonly member: Oid }
 type Action = 'keep' | 'delete' | 'remove admin' | 'remove inherit' | 'remove set'
 
-const denied = (message: string, detail: string): PgError => new PgError(SQLSTATE.insufficientPrivilege, message, { detail })
-const roleName = (c: CommandContext, oid: Oid): string => c.snapshot.role(oid)?.name ?? String(oid)
+export const denied = (message: string, detail?: string): PgError =>
+  new PgError(SQLSTATE.insufficientPrivilege, message, detail === undefined ? {} : { detail })
+export const roleName = (c: CommandContext, oid: Oid): string => c.snapshot.role(oid)?.name ?? String(oid)
 const noGrantBack = (): PgError => new PgError(SQLSTATE.invalidGrantOperation, 'ADMIN option cannot be granted back to your own grantor')
 
 /** Every role with a record in the keyspace. */

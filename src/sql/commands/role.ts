@@ -15,10 +15,7 @@ import type { CommandContext, CommandResult } from './context.ts'
 import { conflicting, defBoolean, defElems, defInteger, defString, roleSpecs } from './def-elem.ts'
 import { describeObject } from './describe.ts'
 import { load, roleOfSpec } from './names.ts'
-import { addMembers, allRoles, grantMembership, revokeMembership } from './role-membership.ts'
-
-const denied = (message: string, detail?: string): PgError =>
-  new PgError(SQLSTATE.insufficientPrivilege, message, detail === undefined ? {} : { detail })
+import { addMembers, allRoles, denied, grantMembership, revokeMembership, roleName } from './role-membership.ts'
 
 interface Attributes {
   superuser?: boolean
@@ -116,8 +113,6 @@ function validUntil(c: CommandContext, text: string): RoleDescriptor['validUntil
   const value = c.ctx.catalog.typeSupport(TIMESTAMPTZ).input(text, -1, c.ctx)
   return Number(value)
 }
-
-const roleName = (c: CommandContext, oid: Oid): string => c.snapshot.role(oid)?.name ?? String(oid)
 
 async function rolesNamed(c: CommandContext, specs: readonly RoleSpec[]): Promise<RoleDescriptor[]> {
   const roles: RoleDescriptor[] = []

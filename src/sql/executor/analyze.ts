@@ -3,10 +3,8 @@
 import type { Datum, Row } from '../../base/datum.ts'
 import type { Oid } from '../../base/ids.ts'
 import { LIMITS } from '../../base/limits.ts'
-
 import { makeSlicer } from '../../base/slicer.ts'
 import { type IndexDescriptor, optionValue, type RelationDescriptor } from '../../catalog/descriptors.ts'
-
 import type { ColumnStatistics } from '../../catalog/statistics.ts'
 import { ArrayDatum } from '../types/array.ts'
 import { utf8Length } from '../types/chars.ts'

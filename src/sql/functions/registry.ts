@@ -50,7 +50,7 @@ import { tableSampleProcs } from './table-sample.ts'
 import { timezoneProcs } from './timezone-procs.ts'
 
 /** Every family's bodies. */
-const TABLES: readonly Procs[] = [
+const TABLES: readonly (Procs | Readonly<Record<string, ProcBody>>)[] = [
   boolProcs,
   intProcs,
   floatProcs,
@@ -88,6 +88,7 @@ const TABLES: readonly Procs[] = [
   snapshotProcs,
   inspectionProcs,
   composedHashProcs(bodyOf),
+  tableSampleProcs,
 ]
 
 /** Bodies of the builtin functions that PostgreSQL itself writes in SQL, by OID. */
@@ -114,7 +115,6 @@ let bodies: Map<string, ProcBody> | null = null
 function load(): Map<string, ProcBody> {
   const map = new Map<string, ProcBody>()
   for (const [prosrc, body] of ioProcs(pgTypes(), findBuiltinType)) map.set(prosrc, body)
-  for (const [prosrc, body] of Object.entries(tableSampleProcs)) map.set(prosrc, body)
   for (const table of TABLES) for (const [prosrc, body] of Object.entries(table)) map.set(prosrc, body as unknown as ProcBody)
   return map
 }

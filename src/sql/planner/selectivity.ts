@@ -100,7 +100,7 @@ function operatorSelectivity(qual: OpExpr, problem: JoinProblem): number {
 }
 
 /** column = value */
-export function equals(variable: Variable, value: Expr, problem: JoinProblem): number {
+function equals(variable: Variable, value: Expr, problem: JoinProblem): number {
   const { estimates, rel } = variable
   if (variable.unique && rel !== null) return 1 / Math.max(1, rel.tuples)
   const rest = 1 - (estimates?.nullFraction ?? 0)

@@ -77,13 +77,6 @@ function tableVariable(problem: JoinProblem, expr: Expr, rel: BaseRel): Variable
   return { ...found, distinct: Math.min(DEFAULTS.distinct, tuples), isGuess: tuples > DEFAULTS.distinct }
 }
 
-/** How many different values `expr` takes in `rows` of its relation's rows. */
-export function distinctValues(problem: JoinProblem, expr: Expr, rows: number): number {
-  const bare = stripRelabel(expr)
-  if (bare.kind === 'Const' || bare.kind === 'Param') return 1
-  return Math.max(1, Math.min(rows, variableOf(problem, bare).distinct))
-}
-
 /** What an expression's value will be as far as it can be told now: constants, parameters whose values are given, stable functions of them. */
 export function knownValue(expr: Expr, root: Root): Datum | undefined {
   const bare = stripRelabel(expr)

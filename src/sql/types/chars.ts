@@ -153,3 +153,13 @@ export function trimBlanks(text: string): string {
   while (end > 0 && text.charCodeAt(end - 1) === 0x20) end--
   return end === text.length ? text : text.slice(0, end)
 }
+
+/** Pieces of at most `size`, none of which ends within a character. */
+export function* pieces(text: string, size: number): Generator<string> {
+  for (let from = 0; from < text.length; ) {
+    let to = from + size
+    if (to < text.length && text.charCodeAt(to - 1) >= 0xd800 && text.charCodeAt(to - 1) < 0xdc00) to--
+    yield text.slice(from, to)
+    from = to
+  }
+}

@@ -6,6 +6,7 @@ import { notSupported, PgError } from '../../base/errors.ts'
 import { LONG, longWork } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { decodeEscape, decodeHex, escaped } from './bytea.ts'
+import { pieces } from './chars.ts'
 import { invalidInput } from './define.ts'
 import { utf8Bytes } from './hash.ts'
 import type { Procs } from './procs.ts'
@@ -103,16 +104,6 @@ function decode(text: string, format: string): Uint8Array {
       return decodeEscape(text, () => invalidInput('bytea', text))
     default:
       throw invalid(`unrecognized encoding: "${format}"`)
-  }
-}
-
-/** Pieces of at most `size`, none of which ends within a character. */
-function* pieces(text: string, size: number): Generator<string> {
-  for (let from = 0; from < text.length; ) {
-    let to = from + size
-    if (to < text.length && text.charCodeAt(to - 1) >= 0xd800 && text.charCodeAt(to - 1) < 0xdc00) to--
-    yield text.slice(from, to)
-    from = to
   }
 }
 

@@ -1,7 +1,7 @@
 // The regular expression operators and functions over text, and SIMILAR TO, which is translated to a regular expression.
 
 import { PgError } from '../../base/errors.ts'
-import { LONG, longWork } from '../../base/long-work.ts'
+import { workOn } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { TYPE_OID } from '../builtin/data/type-oids.ts'
 import { type ArrayDatum, makeArray } from './array.ts'
@@ -166,7 +166,7 @@ function* splitBy(text: string, pattern: string, flags: string, name: string, ct
 }
 
 const splitToArray = (text: string, pattern: string, flags: string, ctx: EvalContext): ArrayDatum =>
-  text.length > LONG ? longWork(splitSteps, text, pattern, flags, ctx) : finished(splitSteps(text, pattern, flags, ctx))
+  workOn(text.length, splitSteps, text, pattern, flags, ctx)
 
 function* splitSteps(text: string, pattern: string, flags: string, ctx: EvalContext): Generator<unknown, ArrayDatum> {
   const parts: string[] = []
@@ -214,16 +214,7 @@ function* replaceSteps(
 }
 
 const replace = (text: string, regex: Regex, replacement: string, start: number, n: number, ctx: EvalContext): string =>
-  text.length > LONG
-    ? longWork(replaceSteps, text, regex, replacement, start, n, ctx)
-    : finished(replaceSteps(text, regex, replacement, start, n, ctx))
-
-function finished<T>(steps: Generator<unknown, T>): T {
-  for (;;) {
-    const step = steps.next()
-    if (step.done === true) return step.value
-  }
-}
+  workOn(text.length, replaceSteps, text, regex, replacement, start, n, ctx)
 
 function checkParameter(name: string, value: number, low: number, high = Number.MAX_SAFE_INTEGER): number {
   if (value < low || value > high) throw invalid(`invalid value for parameter "${name}": ${value}`)
@@ -257,7 +248,7 @@ function replaceFrom(
 function count(text: string, pattern: string, start: number, flags: string, ctx: EvalContext): number {
   checkParameter('start', start, 1)
   const regex = compileRegex(pattern, notGlobal(flags, 'regexp_count'))
-  return text.length > LONG ? longWork(countSteps, text, regex, start, ctx) : finished(countSteps(text, regex, start, ctx))
+  return workOn(text.length, countSteps, text, regex, start, ctx)
 }
 
 function* countSteps(text: string, regex: Regex, start: number, ctx: EvalContext): Generator<unknown, number> {

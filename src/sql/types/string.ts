@@ -5,7 +5,7 @@ import { LONG, longWork } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { TYPE_OID } from '../builtin/data/type-oids.ts'
 import { makeArray } from './array.ts'
-import { charLength, chars, checkFieldSize, hasSurrogates, initcap, lower, sliceChars, trimBlanks, upper } from './chars.ts'
+import { charLength, chars, checkFieldSize, hasSurrogates, initcap, lower, pieces, sliceChars, trimBlanks, upper } from './chars.ts'
 import type { Procs } from './procs.ts'
 
 const invalid = (message: string): PgError => new PgError(SQLSTATE.invalidParameterValue, message)
@@ -76,12 +76,11 @@ function replace(text: string, from: string, to: string): string {
 /** In pieces, each with the character before it, which tells whether a word goes on. */
 function* initcapSteps(text: string): Generator<unknown, string> {
   const done: string[] = []
-  for (let at = 0; at < text.length; ) {
-    const end = unitBoundary(text, at + LONG)
-    const before = at === 0 ? 0 : unitBoundary(text, at - 1)
-    done.push(initcap(text.slice(before, end)).slice(at - before))
+  let before = ''
+  for (const piece of pieces(text, LONG)) {
+    done.push(initcap(before + piece).slice(before.length))
     yield
-    at = end
+    before = chars(piece.slice(-2)).at(-1)!
   }
   return done.join('')
 }
@@ -89,17 +88,12 @@ function* initcapSteps(text: string): Generator<unknown, string> {
 /** In pieces: characters go by themselves. */
 function* translateSteps(text: string, from: string, to: string): Generator<unknown, string> {
   const done: string[] = []
-  for (let at = 0; at < text.length; ) {
-    const end = unitBoundary(text, at + LONG)
-    done.push(translateNow(text.slice(at, end), from, to))
+  for (const piece of pieces(text, LONG)) {
+    done.push(translateNow(piece, from, to))
     yield
-    at = end
   }
   return done.join('')
 }
-
-/** An offset that does not part a pair of surrogates. */
-const unitBoundary = (text: string, at: number): number => (at < text.length && /[\udc00-\udfff]/.test(text[at]!) ? at - 1 : at)
 
 const translate = (text: string, from: string, to: string): string =>
   text.length > LONG ? longWork(translateSteps, text, from, to) : translateNow(text, from, to)

@@ -55,7 +55,7 @@ interface KeyPair {
 }
 
 /** The conditions that are equalities between the sides, left side first. */
-export function keyPairs(step: JoinStep, problem: JoinProblem): KeyPair[] {
+export function keyPairs(step: Omit<JoinStep, 'rows'>, problem: JoinProblem): KeyPair[] {
   const pairs: KeyPair[] = []
   for (const qual of step.joinQuals) {
     if (qual.kind !== 'OpExpr' || qual.args.length !== 2 || equalityFamily(qual.opNo) === 0) continue

@@ -16,7 +16,7 @@ interface Pair {
 
 export function joinRows(step: Omit<JoinStep, 'rows'>, problem: JoinProblem): number {
   const { type, left, right, joinQuals, filterQuals } = step
-  const keys = keyPairs({ ...step, rows: 0 }, problem)
+  const keys = keyPairs(step, problem)
   const keyed = new Set<Expr>(keys.map((pair) => pair.qual))
   const others = conjunction(
     joinQuals.filter((qual) => !keyed.has(qual)),
