@@ -25,6 +25,8 @@ export function keyAfter(key: Uint8Array): Buffer {
 
 /** Up to so many bytes a loop beats the call of a native copy. */
 const LOOP_BYTES = 96
+/** Up to so many ASCII characters a loop beats the call of a native encoder. */
+const LOOP_CHARS = 48
 
 /** The first `length` bytes in a buffer of their own. */
 export function copyOf(from: Buffer, length: number): Buffer {
@@ -118,9 +120,23 @@ export class ByteWriter {
 
   /** UTF-8; answers the number of bytes written. */
   utf8(text: string): number {
-    this.reserve(text.length * 3)
-    const size = this.buffer.utf8Write(text, this.length)
-    this.length += size
+    const { length } = text
+    this.reserve(length * 3)
+    const { buffer, length: start } = this
+    if (length <= LOOP_CHARS) {
+      let i = 0
+      for (; i < length; i++) {
+        const unit = text.charCodeAt(i)
+        if (unit > 0x7f) break
+        buffer[start + i] = unit
+      }
+      if (i === length) {
+        this.length = start + length
+        return length
+      }
+    }
+    const size = buffer.utf8Write(text, start)
+    this.length = start + size
     return size
   }
 

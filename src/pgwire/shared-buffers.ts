@@ -1,6 +1,6 @@
 // What all connections of a server share: one output buffer, and the count of input they keep. Whoever writes owns the buffer until its turn
-// ends or another wants it; an idle connection therefore holds none. Invariant: it holds whole messages of its owner only, except while one
-// message is being appended. // hot
+// ends or another wants it; an idle connection therefore holds none, and one that waits in the middle of its answer keeps a copy of what it
+// has of it. Invariant: the buffer holds whole messages of its owner only, except while one message is being appended. // hot
 
 import { ByteWriter } from '../base/bytes.ts'
 
@@ -11,8 +11,8 @@ const CAPACITY = FLUSH_AT + 16 * 1024
 const KEEP_AT_MOST = 4 * CAPACITY
 
 export interface OutputOwner {
-  /** Hands its bytes in the buffer to its socket, now. */
-  flush(): void
+  /** Gives the buffer up: its bytes in it go to its socket, or stay with it until the answer goes on. */
+  yieldBuffer(): void
 }
 
 export class SharedBuffers {
@@ -24,7 +24,7 @@ export class SharedBuffers {
   /** The buffer, to append whole messages to. */
   take(owner: OutputOwner): ByteWriter {
     if (this.owner !== owner) {
-      if (this.owner !== null) this.owner.flush()
+      if (this.owner !== null) this.owner.yieldBuffer()
       this.owner = owner
     }
     return this.writer

@@ -1,6 +1,8 @@
 // The conversation after the login, every message of it; each case with a backend that answers at once and with one that answers later.
 
 import { afterEach, describe, expect, test } from 'vitest'
+import { PgError } from '../../src/base/errors.ts'
+import { SQLSTATE } from '../../src/base/sqlstate.ts'
 import type { WireServer } from '../../src/pgwire/server.ts'
 import { fields, frame, msg, show, WireClient } from '../support/wire-client.ts'
 import { startStub } from '../support/wire-server.ts'
@@ -349,14 +351,42 @@ describe.each([
       'ParameterStatus TimeZone=Asia/Tokyo',
       'NotificationResponse 7 ch payload',
     ])
-    const { adminShutdown } = await import('../../src/base/sqlstate.ts').then((m) => m.SQLSTATE)
-    const { PgError } = await import('../../src/base/errors.ts')
+    const { adminShutdown } = SQLSTATE
     client.send(msg.query('sleep'))
     await new Promise((resolve) => setTimeout(resolve, 20))
     handle.terminate(new PgError(adminShutdown, 'terminating connection due to administrator command', { severity: 'FATAL' }))
     expect(await client.untilEnd()).toEqual(['ErrorResponse FATAL 57P01 terminating connection due to administrator command'])
     expect(sessions[0]!.closed).toBe(true)
   })
+})
+
+test('the beginning of an answer waits for its rest while others are served, a large one goes out', async () => {
+  const { port, sessions, log } = await startStub({}, running)
+  const waiting = await WireClient.session(port)
+  const busy = await WireClient.session(port)
+  const session = sessions[0]!
+  const sentOf = async (query: string): Promise<number> => {
+    const before = session.client.bytesSent
+    waiting.send(msg.query(query))
+    await expect.poll(() => log).toContain(`query ${query}`)
+    busy.send(msg.query('select 2'))
+    expect(await busy.answer()).toEqual(['RowDescription abalance:23:0', 'DataRow "2"', 'CommandComplete SELECT 1', 'ReadyForQuery I'])
+    return session.client.bytesSent - before
+  }
+  expect(await sentOf('select 1; sleep')).toBe(0)
+  session.cancel(new PgError(SQLSTATE.queryCanceled, 'canceling statement due to user request'))
+  expect(await waiting.answer()).toEqual([
+    'RowDescription abalance:23:0',
+    'DataRow "1"',
+    'CommandComplete SELECT 1',
+    'ErrorResponse ERROR 57014 canceling statement due to user request',
+    'ReadyForQuery I',
+  ])
+  expect(await sentOf('rows 1000; sleep')).toBeGreaterThan(8192)
+  session.cancel(new PgError(SQLSTATE.queryCanceled, 'canceling statement due to user request'))
+  expect((await waiting.answer()).length).toBe(1000 + 4)
+  waiting.end()
+  busy.end()
 })
 
 test('many rows to a client that reads slowly: the server waits instead of buffering', async () => {

@@ -6,7 +6,7 @@ import { headerWord0, headerWord1, TOMBSTONE, VALUE } from './format.ts'
 import type { WorkItem } from './pipeline.ts'
 import type { LmdbTransaction } from './transaction.ts'
 import type { WriteBatch } from './write-batch.ts'
-import type { WriteEntry } from './write-buffer.ts'
+import type { WriteEntry } from './write-set.ts'
 
 export const STATUS_PENDING = 0
 export const STATUS_COMMITTED = 1
@@ -25,7 +25,8 @@ export class CommitItem implements WorkItem {
   readonly #committed: (stamp: number) => void
   readonly #refused: (error: Error) => void
   #stamp = 0
-  #entries: IterableIterator<WriteEntry> | null = null
+  #entries: readonly WriteEntry[] | null = null
+  #at = 0
 
   constructor(transaction: LmdbTransaction, limit: number, committed: (stamp: number) => void, refused: (error: Error) => void) {
     this.#transaction = transaction
@@ -48,14 +49,14 @@ export class CommitItem implements WorkItem {
       }
       this.#stamp = stamp
       if (transaction.id !== 0) batch.putStatus(transaction.id, statusRecord(STATUS_COMMITTED, stamp))
-      this.#entries = (transaction.writes?.entries ?? new Map<string, WriteEntry>()).values()
+      this.#entries = transaction.writes?.entries.list() ?? []
     }
     const stamp = this.#stamp
     const { clock } = engine.options
-    let n = 0
-    for (let step = this.#entries.next(); step.done !== true; step = this.#entries.next()) {
-      this.#add(step.value, stamp, batch)
-      if ((++n & 63) === 0 && clock.monotonic() > deadline) return false
+    const entries = this.#entries
+    while (this.#at < entries.length) {
+      this.#add(entries[this.#at++]!, stamp, batch)
+      if ((this.#at & 63) === 0 && clock.monotonic() > deadline) return false
     }
     return true
   }

@@ -18,20 +18,21 @@ import {
   VALUE,
   writeU64,
 } from './format.ts'
+import { Gap } from './merged-reads.ts'
 import { keyBytes, value } from './native.ts'
 import type { WorkItem } from './pipeline.ts'
 import { INTENT_LIST_BYTES } from './resolve.ts'
 import { allocate, offset, type Slab, slab } from './slab.ts'
 import type { LmdbTransaction } from './transaction.ts'
 import type { WriteBatch } from './write-batch.ts'
-import type { WriteEntry } from './write-buffer.ts'
+import { type WriteEntry, WriteSet } from './write-set.ts'
 
 export class RelieveItem implements WorkItem {
   readonly alone = false
   readonly #transaction: LmdbTransaction
   readonly #resolve: () => void
   readonly #reject: (error: Error) => void
-  #entries: WriteEntry[] | null = null
+  #entries: readonly WriteEntry[] | null = null
   #locks: string[] = []
   #at = 0
   #logged = 0
@@ -39,6 +40,8 @@ export class RelieveItem implements WorkItem {
   #position = 0
   #list = Buffer.allocUnsafe(INTENT_LIST_BYTES + 4096)
   #listed = 0
+  /** Holds while the batch is built: nothing is written meanwhile. */
+  readonly #gap = new Gap()
 
   constructor(transaction: LmdbTransaction, resolve: () => void, reject: (error: Error) => void) {
     this.#transaction = transaction
@@ -74,7 +77,7 @@ export class RelieveItem implements WorkItem {
       batch.putStatus(transaction.id, statusRecord(STATUS_PENDING, 0))
     }
     const frozen = transaction.writes?.freeze()
-    const entries = frozen === undefined ? [] : [...frozen.values()]
+    const entries = frozen?.list() ?? []
     this.#entries = entries
     this.#position = transaction.position
     this.#logged = transaction.log.length
@@ -158,10 +161,11 @@ export class RelieveItem implements WorkItem {
   #relieve(entry: WriteEntry, batch: WriteBatch): void {
     const transaction = this.#transaction
     const { key } = entry
-    const { layers } = transaction.engine
+    const { layers, reads } = transaction.engine
     if (this.#older.size === 0 && entry.slab !== null) {
-      layers.read(key)
-      if (layers.size < 0) {
+      const absent = reads.absent(key, this.#gap)
+      if (!absent) layers.read(key)
+      if (absent || layers.size < 0) {
         // nothing below: the entry itself becomes the intent, its room is laid out for that
         this.#finish(entry.slab, entry.at - INTENT_EXTRA, INTENT_PUT, entry.position, 0, null)
         batch.put(key, entry.slab, entry.at - INTENT_EXTRA, entry.size + INTENT_EXTRA)
@@ -223,7 +227,7 @@ export class RelieveItem implements WorkItem {
 
   done(): void {
     const transaction = this.#transaction
-    const relieved: ReadonlyMap<string, WriteEntry> = transaction.writes?.frozen ?? new Map()
+    const relieved = transaction.writes?.frozen ?? new WriteSet()
     transaction.forgetLog(this.#logged)
     transaction.writes?.drop()
     transaction.dropLocks(relieved, new Set(this.#locks), this.#resolve)

@@ -32,7 +32,8 @@ import type { SerializableTransaction } from './serializable.ts'
 import { allocate, offset, slab } from './slab.ts'
 import type { SnapshotHolder } from './snapshots.ts'
 import type { IntentOwner } from './versions.ts'
-import { WriteBuffer, type WriteEntry } from './write-buffer.ts'
+import { WriteBuffer } from './write-buffer.ts'
+import type { WriteEntry } from './write-set.ts'
 
 /** Beyond these, writes (and locks) move into the environment as intents. */
 const RELIEVE_BYTES = 8 * 1024 * 1024

@@ -1,27 +1,17 @@
 // The writes of one transaction that are not in the environment yet, by key and, for scans, in key order. // hot
 
 import { lowerBound } from '../lower-bound.ts'
-import type { Slab } from './slab.ts'
-
-export interface WriteEntry {
-  readonly key: string
-  /** VALUE or TOMBSTONE. */
-  readonly kind: number
-  /** Room for a header and the bytes behind it: [at, at + size) of the slab. Room for an intent's header ends there, too, 8 bytes longer. */
-  readonly slab: Slab | null
-  readonly at: number
-  readonly size: number
-  /** Its place in the transaction's history, for savepoints. */
-  readonly position: number
-}
+import { type WriteEntry, WriteSet } from './write-set.ts'
 
 /** Few new keys are inserted one by one, many are merged. */
 const SPLICE_AT_MOST = 8
+/** An entry and its place, beside key and value. */
+const ENTRY_BYTES = 120
 
 export class WriteBuffer {
-  entries = new Map<string, WriteEntry>()
+  entries = new WriteSet()
   /** Those on their way into the environment; what `entries` says goes first. */
-  frozen: Map<string, WriteEntry> | null = null
+  frozen: WriteSet | null = null
   /** Estimate of what `entries` holds. */
   bytes = 0
   /** No key is above this: a load in key order need not look each new one up. */
@@ -40,35 +30,35 @@ export class WriteBuffer {
   }
 
   set(entry: WriteEntry): void {
-    const before = this.entries.get(entry.key)
-    if (entry.key > this.#highest) this.#highest = entry.key
+    const before = entry.key > this.#highest ? undefined : this.entries.get(entry.key)
     if (before === undefined) {
-      if (this.#sorted !== null) this.#unsorted.push(entry.key)
-      this.bytes += entry.size + entry.key.length + 120
-    } else this.bytes += entry.size - before.size
-    this.entries.set(entry.key, entry)
+      this.add(entry)
+      return
+    }
+    this.bytes += entry.size - before.size
+    this.entries.replace(entry)
   }
 
   /** set for a key that has no entry here. */
   add(entry: WriteEntry): void {
     if (entry.key > this.#highest) this.#highest = entry.key
     if (this.#sorted !== null) this.#unsorted.push(entry.key)
-    this.bytes += entry.size + entry.key.length + 120
-    this.entries.set(entry.key, entry)
+    this.bytes += entry.size + entry.key.length + ENTRY_BYTES
+    this.entries.add(entry)
   }
 
   remove(key: string): void {
     const before = this.entries.get(key)
     if (before === undefined) return
-    this.bytes -= before.size + key.length + 120
-    this.entries.delete(key)
+    this.bytes -= before.size + key.length + ENTRY_BYTES
+    this.entries.remove(key)
     // the sorted view may keep names that are gone: readers look entries up
   }
 
   /** Sets all entries aside and begins anew. */
-  freeze(): Map<string, WriteEntry> {
+  freeze(): WriteSet {
     this.frozen = this.entries
-    this.entries = new Map()
+    this.entries = new WriteSet()
     this.bytes = 0
     return this.frozen
   }
@@ -83,8 +73,8 @@ export class WriteBuffer {
   /** Keys in order; some may have no entry any more. The array changes only when the buffer does. */
   sorted(): readonly string[] {
     if (this.#sorted === null) {
-      const keys = [...this.entries.keys()]
-      if (this.frozen !== null) for (const key of this.frozen.keys()) if (!this.entries.has(key)) keys.push(key)
+      const keys = this.entries.list().map(({ key }) => key)
+      if (this.frozen !== null) for (const { key } of this.frozen.list()) if (!this.entries.has(key)) keys.push(key)
       this.#sorted = keys.sort()
       return this.#sorted
     }

@@ -1,6 +1,6 @@
 // Stored rows: a header, the columns' ends, the columns. A reader compiled for the wanted columns touches nothing else. // hot
 
-import { ByteWriter, copyOf } from '../../base/bytes.ts'
+import { ByteWriter } from '../../base/bytes.ts'
 import type { KeyCodec, ValueCodec } from '../../base/codec.ts'
 import type { Datum, Row } from '../../base/datum.ts'
 import { KvError } from '../kv-error.ts'
@@ -29,7 +29,12 @@ export interface RowEncoder {
   encode(row: Row): Buffer
 }
 
-const whole = new ByteWriter(4096)
+/** Rows are encoded one behind the other and handed out as parts of a piece of memory like this: no copy, no allocation each. */
+const ARENA_BYTES = 16 * 1024
+/** With less room than this the next row begins a new piece. */
+const ROOM_BYTES = 1024
+
+const arena = new ByteWriter(ARENA_BYTES)
 
 /** `ordinals` of the columns to store, any order. */
 export function compileRowEncoder(layout: TableLayout, ordinals: readonly number[]): RowEncoder {
@@ -47,9 +52,14 @@ export function compileRowEncoder(layout: TableLayout, ordinals: readonly number
   const wideAt = endsAt + count * 4
   return {
     encode(row) {
-      const out = whole.reset()
-      out.reserve(wideAt)
-      out.length = narrowAt
+      const out = arena
+      if (out.length + wideAt + ROOM_BYTES > out.buffer.length) {
+        out.buffer = Buffer.allocUnsafeSlow(Math.max(ARENA_BYTES, wideAt + ROOM_BYTES))
+        out.length = 0
+      }
+      const start = out.length
+      const dataAt = start + narrowAt
+      out.length = dataAt
       for (let i = 0; i < count; i++) {
         const column = columns[i]!
         const value = row[column.ordinal]!
@@ -58,15 +68,15 @@ export function compileRowEncoder(layout: TableLayout, ordinals: readonly number
           nulls[i] = 0
           column.codec.write(value, out)
         }
-        ends[i] = out.length - narrowAt
+        ends[i] = out.length - dataAt
       }
-      const size = out.length - narrowAt
+      const size = out.length - dataAt
       const wide = size > NARROW_MAX
       if (wide) {
         out.reserve(count * 2)
-        out.buffer.copyWithin(wideAt, narrowAt, narrowAt + size)
+        out.buffer.copyWithin(start + wideAt, dataAt, dataAt + size)
       }
-      out.length = 0
+      out.length = start
       out.u8(ROW_VERSION)
       out.u8((wide ? WIDE : 0) | (dense ? DENSE : 0))
       out.u16(0)
@@ -75,7 +85,11 @@ export function compileRowEncoder(layout: TableLayout, ordinals: readonly number
       if (!dense) for (let i = 0; i < count; i++) out.u16(columns[i]!.id)
       if (wide) for (let i = 0; i < count; i++) out.u32(ends[i]! + (nulls[i] === 1 ? WIDE_NULL : 0))
       else for (let i = 0; i < count; i++) out.u16(ends[i]! | (nulls[i] === 1 ? NARROW_NULL : 0))
-      return copyOf(out.buffer, out.length + size)
+      out.length += size
+      const encoded = out.buffer.subarray(start, out.length)
+      // what a large row has grown is that row's
+      if (out.buffer.length > ARENA_BYTES) out.length = out.buffer.length
+      return encoded
     },
   }
 }

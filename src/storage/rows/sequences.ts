@@ -26,6 +26,8 @@ export interface SequenceState {
 /** One to give out and PostgreSQL's 32 ahead. */
 const FIRST_BLOCK = 33
 const LARGEST_BLOCK = 4096
+/** Row ids are 48 bits of which nobody sees a gap: a load takes so many at once that it need not wait for each other batch's. */
+const LARGEST_ROW_ID_BLOCK = 1 << 18
 /** A block used up within this time makes the next one larger. */
 const QUICK_MS = 1000
 const LOCK_TIMEOUT_MS = 10_000
@@ -52,7 +54,8 @@ const encodeState = (state: SequenceState): Buffer => {
 const decodeState = (bytes: Buffer): SequenceState => ({ isCalled: bytes[1] === 1, lastValue: bytes.readBigInt64BE(2) })
 
 const SAFE = BigInt(Number.MAX_SAFE_INTEGER)
-const int8 = (value: bigint): number | bigint => (value <= SAFE && value >= -SAFE ? Number(value) : value)
+const isSafe = (value: bigint): boolean => value <= SAFE && value >= -SAFE
+const int8 = (value: bigint): number | bigint => (isSafe(value) ? Number(value) : value)
 
 export class Sequences {
   readonly #keyspace: Keyspace
@@ -69,33 +72,28 @@ export class Sequences {
 
   /** `count` values in ascending call order; for COPY and INSERT of many rows. */
   nextvals(id: number, parameters: SequenceParameters, count: number): MaybePromise<(number | bigint)[]> {
-    return this.#many(sequenceKey(id), parameters, count, int8)
+    return this.#many(sequenceKey(id), parameters, count, [])
   }
 
   /** Hidden row ids for a table without a primary key. */
   rowIds(table: TableId, count: number): MaybePromise<number[]> {
-    return this.#many(rowIdKey(table), ROW_IDS, count, Number)
+    return this.#many(rowIdKey(table), ROW_IDS, count, []) as MaybePromise<number[]>
   }
 
-  #many<T>(key: Buffer, parameters: SequenceParameters, count: number, form: (value: bigint) => T): MaybePromise<T[]> {
-    const values: T[] = []
-    const more = (): MaybePromise<T[]> => {
-      while (values.length < count) {
-        const value = this.#next(key, parameters)
-        if (value instanceof Promise) {
-          return value.then((v) => {
-            values.push(form(v))
-            return more()
-          })
-        }
-        values.push(form(value))
-      }
-      return values
-    }
-    return more()
+  /** Takes from block after block until `values` are `count`. */
+  #many(key: Buffer, parameters: SequenceParameters, count: number, values: (number | bigint)[]): MaybePromise<(number | bigint)[]> {
+    const block = this.#block(key)
+    takeMany(block, parameters.increment, count - values.length, values)
+    return values.length === count ? values : this.#refilled(key, block, parameters).then(() => this.#many(key, parameters, count, values))
   }
 
   #next(key: Buffer, parameters: SequenceParameters): MaybePromise<bigint> {
+    const block = this.#block(key)
+    if (block.left > 0) return take(block, parameters.increment)
+    return this.#refilled(key, block, parameters).then(() => this.#next(key, parameters))
+  }
+
+  #block(key: Buffer): Block {
     const name = key.latin1Slice()
     let block = this.#blocks.get(name)
     if (block === undefined) {
@@ -103,17 +101,21 @@ export class Sequences {
       block = { next: 0n, left: 0, size: FIRST_BLOCK, takenAt: 0, last: null, refill: null }
       this.#blocks.set(name, block)
     }
-    if (block.left > 0) return take(block, parameters.increment)
-    const mine = block
-    mine.refill ??= this.#refill(key, mine, parameters).finally(() => {
-      mine.refill = null
+    return block
+  }
+
+  /** Whoever finds a block used up waits for the same new one. */
+  #refilled(key: Buffer, block: Block, parameters: SequenceParameters): Promise<void> {
+    block.refill ??= this.#refill(key, block, parameters).finally(() => {
+      block.refill = null
     })
-    return mine.refill.then(() => this.#next(key, parameters))
+    return block.refill
   }
 
   async #refill(key: Buffer, block: Block, parameters: SequenceParameters): Promise<void> {
     const now = performance.now()
-    if (block.takenAt > 0) block.size = now - block.takenAt < QUICK_MS ? Math.min(block.size * 2, LARGEST_BLOCK) : FIRST_BLOCK
+    if (parameters === ROW_IDS) block.size = Math.min(block.size * 2, LARGEST_ROW_ID_BLOCK)
+    else if (block.takenAt > 0) block.size = now - block.takenAt < QUICK_MS ? Math.min(block.size * 2, LARGEST_BLOCK) : FIRST_BLOCK
     await this.#change(key, async (txn, stored) => {
       const { increment, min, max } = parameters
       let first: bigint
@@ -208,6 +210,21 @@ function take(block: Block, increment: bigint): bigint {
   block.left--
   block.last = value
   return value
+}
+
+/** Up to `count` values of the block; numbers need no bigint each. */
+function takeMany(block: Block, increment: bigint, count: number, into: (number | bigint)[]): void {
+  const taken = Math.min(count, block.left)
+  if (taken === 0) return
+  const last = block.next + BigInt(taken - 1) * increment
+  if (isSafe(block.next) && isSafe(last)) {
+    const first = Number(block.next)
+    const step = Number(increment)
+    for (let i = 0; i < taken; i++) into.push(first + i * step)
+  } else for (let i = 0; i < taken; i++) into.push(int8(block.next + BigInt(i) * increment))
+  block.next = last + increment
+  block.left -= taken
+  block.last = last
 }
 
 function exhausted(parameters: SequenceParameters, ascending: boolean): PgError {
