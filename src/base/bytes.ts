@@ -28,11 +28,12 @@ const LOOP_BYTES = 96
 /** Up to so many ASCII characters a loop beats the call of a native encoder. */
 const LOOP_CHARS = 48
 
-/** The first `length` bytes in a buffer of their own. */
-export function copyOf(from: Buffer, length: number): Buffer {
+/** Bytes [start, end) in a buffer of their own. */
+export function copyOf(from: Buffer, start: number, end: number): Buffer {
+  const length = end - start
   const out = Buffer.allocUnsafe(length)
-  if (length <= LOOP_BYTES) for (let i = 0; i < length; i++) out[i] = from[i]!
-  else from.copy(out, 0, 0, length)
+  if (length <= LOOP_BYTES) for (let i = 0; i < length; i++) out[i] = from[start + i]!
+  else from.copy(out, 0, start, end)
   return out
 }
 
@@ -145,6 +146,6 @@ export class ByteWriter {
   }
 
   finish(): Buffer {
-    return copyOf(this.buffer, this.length)
+    return copyOf(this.buffer, 0, this.length)
   }
 }

@@ -26,15 +26,16 @@ import { compileRowChecks, relationFields } from './row-checks.ts'
 import { accessOf, FULL_ROW_SCOPE, indexLayout, readStored, type TableAccess, typeSupport } from './table-layout.ts'
 import { makeModifierSet } from './table-modifier.ts'
 
+/** Full rows, and their keys where they were asked for; false ends early. */
 type Visit = (rows: Row[], keys: Buffer[]) => MaybePromise<boolean | undefined>
 
-/** All rows, full and with their keys, batch by batch; `visit` answers false to end early. */
-async function eachBatch(access: TableAccess, cx: Compilation, visit: Visit): Promise<void> {
+/** All rows, batch by batch. */
+async function eachBatch(access: TableAccess, cx: Compilation, visit: Visit, withKeys = false): Promise<void> {
   const { layout, descriptor } = access
   const kept = descriptor.columns.map((_, i) => i).filter((i) => !descriptor.columns[i]!.dropped)
   const reader = compileRowReader(layout, kept)
   const whole = kept.length === descriptor.columns.length
-  const scanner = scanTable(cx.state.txn, reader, { range: rowRange(layout.id), withKeys: true })
+  const scanner = scanTable(cx.state.txn, reader, { range: rowRange(layout.id), withKeys })
   const slicer = makeSlicer(cx.state)
   slicer.start()
   const full = (row: Row): Row => {
@@ -48,7 +49,7 @@ async function eachBatch(access: TableAccess, cx: Compilation, visit: Visit): Pr
       const batch: RowBatch | null = next instanceof Promise ? await next : next
       if (batch === null) return
       cx.state.rowsExamined += batch.rows.length
-      const visited = visit(whole ? batch.rows : batch.rows.map(full), batch.keys!)
+      const visited = visit(whole ? batch.rows : batch.rows.map(full), batch.keys ?? [])
       if ((visited instanceof Promise ? await visited : visited) === false) return
       const pause = slicer.pause()
       if (pause !== null) await pause
@@ -77,10 +78,11 @@ export async function buildIndex(table: RelationDescriptor, index: IndexDescript
   const access = accessOf(table, cx)
   const inWords = inIndexWords(index, { ...indexLayout(index, table, cx), writes: true })
   const writer = compileTableWriter({ ...access.layout, indexes: [inWords] })
-  await eachBatch(access, cx, async (rows, keys) => {
+  const enter = async (rows: readonly Row[], keys: readonly Buffer[]): Promise<true> => {
     await writer.backfill(cx.state.txn, inWords, keys, rows)
     return true
-  })
+  }
+  await eachBatch(access, cx, enter, true)
   if (index.deferrable === true) await refuseDuplicates(access, inWords, cx)
 }
 
@@ -176,11 +178,12 @@ export async function validateForeignKey(table: RelationDescriptor, constraint: 
   const access = accessOf(alone, cx)
   const keys = makeForeignKeys(access, cx, makeModifierSet(cx))
   if (keys === null) return
-  await eachBatch(access, cx, async (rows, rowKeys) => {
+  const look = async (rows: readonly Row[], rowKeys: readonly Buffer[]): Promise<true> => {
     await keys.inserted(rowKeys, rows)
     await keys.settle()
     return true
-  })
+  }
+  await eachBatch(access, cx, look, true)
 }
 
 export async function isEmpty(table: RelationDescriptor, cx: Compilation): Promise<boolean> {

@@ -130,7 +130,7 @@ export class DirectoryFile {
       environment.write(batch.stream(), (status) => {
         batch.release()
         if (status === 0) resolve()
-        else reject(lmdbFailure(status, 'keyspace directory'))
+        else reject(lmdbFailure(status, 'keyspace directory', environment.path))
       })
     })
   }

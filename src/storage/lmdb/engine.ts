@@ -9,7 +9,7 @@ import { LockTable } from './locks.ts'
 import { makeLogFiles } from './log-file.ts'
 import { LoggedEnvironment } from './logged-environment.ts'
 import type { MergedReads } from './merged-reads.ts'
-import { ENTRY_KEY_AT, Environment, keyBytes, value } from './native.ts'
+import { ENTRY_KEY_AT, Environment, keyBytes, lmdbFailure, value } from './native.ts'
 import { Pipeline } from './pipeline.ts'
 import { IntentResolver } from './resolve.ts'
 import { SerializableTracker } from './serializable.ts'
@@ -73,7 +73,7 @@ function writeMarker(environment: Environment): Promise<void> {
     environment.write(batch.stream(), (status) => {
       batch.release()
       if (status === 0) resolve()
-      else reject(new KvError('unavailable', `cannot write ${environment.path}: LMDB code ${status}`))
+      else reject(lmdbFailure(status, `cannot write ${environment.path}`, environment.path))
     })
   })
 }

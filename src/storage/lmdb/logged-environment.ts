@@ -18,7 +18,7 @@ import { LogFile, logFiles } from './log-file.ts'
 import { encodeRecord, type LogOperation, type LogRecord } from './log-record.ts'
 import { Memtable } from './memtable.ts'
 import { MergedReads } from './merged-reads.ts'
-import { type Environment, isFatal, keyBytes, lmdbFailure } from './native.ts'
+import { type Environment, isFatal, isNoSpace, keyBytes, lmdbFailure } from './native.ts'
 import { WriteBatch } from './write-batch.ts'
 
 /** Nothing written for so long: what the memtable holds goes into LMDB, and the log's space is given back. Also: until the next attempt. */
@@ -121,10 +121,10 @@ export class LoggedEnvironment {
     // a checkpoint that does not keep up, or the log's records from before a crash
     if (this.#recovered || (this.reads.frozen !== null && this.reads.active.bytes > 2 * this.#memtableBytes)) {
       this.#retry()
-      this.#waiting.push((status) => (status === 0 ? this.#append(small, done) : done(status)))
+      this.#waiting.push((status) => (status === 0 ? this.#append(small, batch, done) : done(status)))
       return
     }
-    this.#append(small, done)
+    this.#append(small, batch, done)
   }
 
   /** A batch into LMDB, behind the little the memtable holds: one LMDB transaction. */
@@ -153,7 +153,8 @@ export class LoggedEnvironment {
     })
   }
 
-  #append(operations: readonly LogOperation[], done: (status: number) => void): void {
+  /** Logs a batch's operations; where the disk has no room for that, LMDB may still have pages of its own that are free. */
+  #append(operations: readonly LogOperation[], batch: WriteBatch, done: (status: number) => void): void {
     const record = encodeRecord(this.#sequence + 1, operations)
     const log = this.#log
     this.#writing = true
@@ -166,7 +167,8 @@ export class LoggedEnvironment {
       } else if (log.broken) this.#broken = errno
       if (this.#checkpointDue || this.#full()) this.#checkpoint()
       else if (this.reads.frozen === null) this.#timer ??= this.#later()
-      done(errno)
+      if (isNoSpace(errno) && !log.broken) this.#checkpointed((status) => (status === 0 ? this.#writeThrough(batch, done) : done(errno)))
+      else done(errno)
     })
   }
 

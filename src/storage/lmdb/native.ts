@@ -3,6 +3,7 @@
 // synchronous write of its meta page: what a reader can see is durable. // hot
 
 import { statfsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import * as lmdb from 'lmdb'
 import { KvError } from '../kv-error.ts'
 
@@ -125,7 +126,10 @@ export const addressOf = (buffer: Uint8Array): number => native.getBufferAddress
 
 const MAP_FULL = -30792
 const CORRUPTED = new Set([-30796, -30797, -30793, -30794, -30785])
+/** ENOSPC, EFBIG, EDQUOT. */
 const NO_SPACE = new Set([28, 27, 122])
+
+export const isNoSpace = (errno: number): boolean => NO_SPACE.has(Math.abs(errno))
 
 const IO_ERROR = 5
 const ALMOST_FULL_BYTES = 16 * 1024 * 1024
@@ -144,9 +148,17 @@ export function lmdbFailure(code: number, what: string, path?: string): KvError 
   // a write that stopped half-way for want of room comes as an I/O error
   if (code === IO_ERROR && path !== undefined && almostFull(path)) return new KvError('diskFull', `${what}: no space left on device`)
   if (code === MAP_FULL) return new KvError('diskFull', `${what}: the keyspace has reached its largest size`)
-  if (NO_SPACE.has(Math.abs(code))) return new KvError('diskFull', `${what}: no space left on device`)
+  if (isNoSpace(code)) return new KvError('diskFull', `${what}: no space left on device`)
   if (CORRUPTED.has(code)) return new KvError('corrupt', `${what}: the environment is damaged (LMDB code ${code})`)
   return new KvError('unavailable', `${what}: LMDB code ${code}`)
+}
+
+/** What the file system or LMDB threw while an environment was made or opened, as a KvError; anything else as it is. */
+export function openFailure(error: unknown, path: string): unknown {
+  if (error instanceof KvError || !(error instanceof Error)) return error
+  const { errno, code } = error as { errno?: unknown; code?: unknown }
+  const status = typeof errno === 'number' ? -errno : code
+  return typeof status === 'number' ? lmdbFailure(status, `cannot open ${path}`, dirname(path)) : error
 }
 
 export class Environment {

@@ -8,10 +8,10 @@ import { LIMITS } from '../../base/limits.ts'
 import { KvError } from '../kv-error.ts'
 import type { BeginOptions, Keyspace, KeyspaceDirectory, KeyspaceMeta, Store, StoreCapabilities, Transaction } from '../store.ts'
 import { DirectoryFile } from './directory.ts'
-import { dataFile, Engine, prepareEnvironment } from './engine.ts'
+import { dataFile, Engine, type EngineOptions, prepareEnvironment } from './engine.ts'
 import { lockDataDirectory, syncDirectory } from './files.ts'
 import { logFiles, makeLogFiles } from './log-file.ts'
-import { Environment } from './native.ts'
+import { Environment, openFailure } from './native.ts'
 import { LmdbTransaction } from './transaction.ts'
 
 /** The little the store has to say; observability implements it. */
@@ -157,17 +157,22 @@ class LmdbStore implements Store {
       })
   }
 
-  /** An empty environment with its format marker, durable. */
+  /** An empty environment with its format marker, durable; nothing is left of one that could not be made. */
   async #make(path: string): Promise<void> {
-    mkdirSync(path, { recursive: true })
-    const environment = new Environment(dataFile(path))
     try {
-      await prepareEnvironment(environment)
-    } finally {
-      environment.close()
+      mkdirSync(path, { recursive: true })
+      const environment = new Environment(dataFile(path))
+      try {
+        await prepareEnvironment(environment)
+      } finally {
+        environment.close()
+      }
+      makeLogFiles(dataFile(path))
+      syncDirectory(path)
+    } catch (error) {
+      rmSync(path, { recursive: true, force: true })
+      throw openFailure(error, path)
     }
-    makeLogFiles(dataFile(path))
-    syncDirectory(path)
   }
 
   async #place(id: number): Promise<void> {
@@ -213,7 +218,7 @@ class LmdbStore implements Store {
     const path = this.directoryOf(keyspace.id)
     if (!existsSync(dataFile(path))) throw new KvError('corrupt', `the files of keyspace ${keyspace.id} are missing`)
     this.#evict()
-    const engine = new Engine(path, {
+    const engine = this.#newEngine(path, {
       clock: this.#options.clock,
       maxBytes: this.#options.maxKeyspaceBytes,
       retentionMs: this.#retention(meta),
@@ -226,6 +231,14 @@ class LmdbStore implements Store {
     keyspace.engine = engine
     this.#open.add(keyspace)
     return engine
+  }
+
+  #newEngine(path: string, options: EngineOptions): Engine {
+    try {
+      return new Engine(path, options)
+    } catch (error) {
+      throw openFailure(error, path)
+    }
   }
 
   /** Closes the environments opened longest ago that nobody uses until there is room for one more. */

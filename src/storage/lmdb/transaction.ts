@@ -1,6 +1,7 @@
 // A transaction of the embedded store. Reads answer at once; writes gather in memory under locks taken as they come and reach the environment
 // in one durable batch at commit, or earlier as intents when there are too many of them. // hot
 
+import { copyOf } from '../../base/bytes.ts'
 import { type KeyspaceId, type Timestamp, timestamp } from '../../base/ids.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { KvError } from '../kv-error.ts'
@@ -681,7 +682,7 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
 
 function ownValue(entry: WriteEntry): Buffer | null {
   if (entry.kind !== VALUE) return null
-  return Buffer.from(entry.slab!.bytes.subarray(entry.at + HEADER, entry.at + entry.size))
+  return copyOf(entry.slab!.bytes, entry.at + HEADER, entry.at + entry.size)
 }
 
 function exists(key: Uint8Array): KvError {

@@ -1,5 +1,6 @@
 // Reading versions: from what lies at a key (newest version or intents) to the version a snapshot sees. // hot
 
+import { copyOf } from '../../base/bytes.ts'
 import { descendingStamp, HEADER, HISTORY, INTENT_DELETE, INTENT_HEADER, INTENT_PUT, NEWEST, padded, VALUE, writeU64 } from './format.ts'
 import type { MergedReads } from './merged-reads.ts'
 import { ENTRY_KEY_AT, keyBytes, value, words } from './native.ts'
@@ -132,12 +133,6 @@ export class VersionReader {
 
   /** A copy of what the last read found. */
   copy(): Buffer {
-    const size = this.end - this.start
-    const out = Buffer.allocUnsafe(size)
-    const from = value()
-    const start = this.start
-    if (size <= 64) for (let i = 0; i < size; i++) out[i] = from[start + i]!
-    else from.copy(out, 0, start, this.end)
-    return out
+    return copyOf(value(), this.start, this.end)
   }
 }

@@ -1,5 +1,6 @@
 // Reading tables and indexes: scans in batches of rows, look-ups by key. Everything is synchronous when the store is. // hot
 
+import { copyOf } from '../../base/bytes.ts'
 import type { Row } from '../../base/datum.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { KeyRange, KvBatch, Scanner, Transaction } from '../store.ts'
@@ -48,7 +49,7 @@ export function scanTable(txn: Transaction, reader: RowReader, options: RowScanO
     const keys: Buffer[] | null = withKeys ? new Array(count) : null
     for (let i = 0, at = 0; i < count; i++, at += 4) {
       rows[i] = reader.read(data, bounds[at]!, bounds[at + 1]!, bounds[at + 2]!, bounds[at + 3]!)
-      if (keys !== null) keys[i] = Buffer.from(data.subarray(bounds[at]!, bounds[at + 1]!))
+      if (keys !== null) keys[i] = copyOf(data, bounds[at]!, bounds[at + 1]!)
     }
     return { rows, keys }
   })
