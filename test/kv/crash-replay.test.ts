@@ -36,7 +36,7 @@ function parse(trace: string): Event[] {
     if (match === null) continue
     const [, pid, rest] = match as unknown as [string, string, string]
     if (rest.includes('<unfinished ...>')) {
-      started.set(pid, { call: rest.replace('<unfinished ...>', ''), began: events.length })
+      started.set(pid, { call: rest.replace(/ ?<unfinished \.\.\.>/, ''), began: events.length })
       continue
     }
     const resumed = /^<\.\.\. \w+ resumed>(.*)$/.exec(rest)
