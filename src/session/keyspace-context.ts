@@ -13,6 +13,7 @@ import { Sequences } from '../storage/rows/sequences.ts'
 import type { Keyspace, StoreCapabilities } from '../storage/store.ts'
 import { SessionRegistry } from './activity.ts'
 import { localNotificationBus, type NotificationBus } from './notification-bus.ts'
+import type { Peers } from './peers.ts'
 import { PlanCache } from './plan-cache.ts'
 import { StoreNotificationBus } from './store-notifications.ts'
 
@@ -25,6 +26,8 @@ interface SessionOwner {
 export interface NodeOptions {
   readonly node: string
   warn(message: string, error: Error): void
+  /** The way to the others; null where there are none. */
+  peers(context: KeyspaceContext): Peers | null
 }
 
 export class KeyspaceContext {
@@ -39,6 +42,8 @@ export class KeyspaceContext {
   readonly temporary = new Set<TemporaryCatalog>()
   /** How relation locks reach other nodes; null where there are none. */
   readonly gates: GateKeepers | null
+  /** The other nodes with sessions here; null where there are none. */
+  readonly peers: Peers | null
   readonly notifications: NotificationBus
   readonly sequences: Sequences
   readonly memory: MemoryAccount
@@ -50,6 +55,7 @@ export class KeyspaceContext {
     this.memory = memory
     this.sequences = new Sequences(keyspace)
     this.capabilities = capabilities
+    this.peers = options.peers(this)
     const { locks } = this
     if (capabilities.multiNode) {
       const versions = new SharedVersions({
@@ -70,6 +76,7 @@ export class KeyspaceContext {
 
   /** Ends what goes on by itself and tells other nodes that this one no longer takes part. */
   async close(): Promise<void> {
+    await this.peers?.close()
     await this.notifications.close()
     await this.catalog.versions.close()
   }
