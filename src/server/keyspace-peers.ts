@@ -6,7 +6,7 @@
 import { prefixEnd } from '../base/bytes.ts'
 import { msOf } from '../catalog/node-presence.ts'
 import type { Logger } from '../observability/log.ts'
-import { type AskedQuestion, NO_PEERS, type PeerAnswers, type PeerQuestion, type Peers } from '../session/peers.ts'
+import type { AskedQuestion, PeerAnswers, PeerQuestion, Peers } from '../session/peers.ts'
 import type { Keyspace, Transaction } from '../storage/store.ts'
 import type { NodeMail } from './node-mail.ts'
 import { type Seals, seal } from './sealed.ts'
@@ -130,7 +130,7 @@ export class KeyspacePeers implements Peers {
     const at = performance.now()
     const before = this.#asked.get(question)
     if (before !== undefined && at - before.at < maxAgeMs) return before.answers
-    const asked = { at, answers: this.#ask(question) }
+    const asked = { at, answers: this.#ask(question, at) }
     this.#asked.set(question, asked)
     asked.answers.catch(() => {
       if (this.#asked.get(question) === asked) this.#asked.delete(question)
@@ -138,9 +138,9 @@ export class KeyspacePeers implements Peers {
     return asked.answers
   }
 
-  async #ask(question: PeerQuestion): Promise<PeerAnswers> {
+  async #ask(question: PeerQuestion, askedAt: number): Promise<PeerAnswers> {
     const { others, now } = await this.#others()
-    if (others.length === 0) return NO_PEERS
+    if (others.length === 0) return { texts: [], silent: 0, askedAt }
     const id = `${now.toString(16).padStart(MS_DIGITS, '0')}${hex4(this.#mail.number)}${hex4(this.#count++ & 0xffff)}`
     const ask: Ask = { kind: 'ask', keyspace: this.#keyspace.id, id, question, key: this.#seals.publicKey.toString('base64') }
     const message = JSON.stringify(ask)
@@ -152,7 +152,7 @@ export class KeyspacePeers implements Peers {
       answers = await this.#read((txn) => pairsUnder(txn, answerPrefix(id)))
     }
     this.#remove(answers)
-    return { texts: answers.map(({ value }) => this.#seals.open(id, value)), silent: others.length - answers.length }
+    return { texts: answers.map(({ value }) => this.#seals.open(id, value)), silent: others.length - answers.length, askedAt }
   }
 
   #remove(pairs: readonly Pair[]): void {

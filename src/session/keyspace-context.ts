@@ -9,9 +9,11 @@ import { SharedVersions } from '../catalog/shared-versions.ts'
 import { CatalogSpace } from '../catalog/space.ts'
 import { TableActivity } from '../catalog/table-activity.ts'
 import type { TemporaryCatalog } from '../catalog/temporary.ts'
+import { LockParty } from '../storage/lock-party.ts'
 import { Sequences } from '../storage/rows/sequences.ts'
 import type { Keyspace, StoreCapabilities } from '../storage/store.ts'
 import { SessionRegistry } from './activity.ts'
+import { DeadlockDetector } from './deadlocks.ts'
 import { localNotificationBus, type NotificationBus } from './notification-bus.ts'
 import type { Peers } from './peers.ts'
 import { PlanCache } from './plan-cache.ts'
@@ -44,6 +46,7 @@ export class KeyspaceContext {
   readonly gates: GateKeepers | null
   /** The other nodes with sessions here; null where there are none. */
   readonly peers: Peers | null
+  readonly deadlocks: DeadlockDetector
   readonly notifications: NotificationBus
   readonly sequences: Sequences
   readonly memory: MemoryAccount
@@ -56,13 +59,15 @@ export class KeyspaceContext {
     this.sequences = new Sequences(keyspace)
     this.capabilities = capabilities
     this.peers = options.peers(this)
+    this.deadlocks = new DeadlockDetector(options.node, this.peers, options.warn)
     const { locks } = this
     if (capabilities.multiNode) {
       const versions = new SharedVersions({
         ...options,
         keyspace,
         locks,
-        breakDeadlock: (owner) => (owner as SessionOwner | null)?.cancel(deadlockDetected()),
+        breakDeadlock: (owner) => (owner as SessionOwner | null)?.cancel(deadlockDetected(null)),
+        gateParty: (gate) => new LockParty({ pid: null, name: gate, watcher: this.deadlocks, timeoutMs: () => 0, refuse: () => undefined }),
       })
       this.catalog = new CatalogSpace(keyspace, versions)
       this.gates = { space: this.catalog, versions, locks }

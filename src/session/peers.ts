@@ -8,9 +8,9 @@ export interface PeerAnswers {
   readonly texts: readonly string[]
   /** Nodes that should have answered and did not. */
   readonly silent: number
+  /** performance.now(); what they say was so after it. */
+  readonly askedAt: number
 }
-
-export const NO_PEERS: PeerAnswers = { texts: [], silent: 0 }
 
 /** A question as it arrives: an id, and the key that the answer is sealed for. */
 export interface AskedQuestion {

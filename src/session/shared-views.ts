@@ -4,13 +4,12 @@
 import type { Datum } from '../base/datum.ts'
 import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
-import { LOCK_MODE_NAMES } from '../catalog/object-locks.ts'
+import { isGateLock, LOCK_MODE_NAMES } from '../catalog/object-locks.ts'
 import { DATABASE_OID } from '../catalog/records.ts'
-import { isGateLock } from '../catalog/relation-gates.ts'
 import type { SessionView } from './activity.ts'
 import { advisoryTag } from './advisory-locks.ts'
 import type { KeyspaceContext } from './keyspace-context.ts'
-import { NO_PEERS, type PeerAnswers, type PeerQuestion } from './peers.ts'
+import type { PeerAnswers, PeerQuestion } from './peers.ts'
 import type { Session } from './session.ts'
 
 /** Answers not older than this are used again: with the second that one may take they are two seconds old at most. */
@@ -64,7 +63,14 @@ function viewsOf(keyspace: KeyspaceContext): SessionView[] {
 
 /** What this node tells another. */
 export function answerPeer(keyspace: KeyspaceContext, question: PeerQuestion): string {
-  return JSON.stringify(question === 'sessions' ? viewsOf(keyspace) : lockRowsOf(keyspace))
+  switch (question) {
+    case 'sessions':
+      return JSON.stringify(viewsOf(keyspace))
+    case 'locks':
+      return JSON.stringify(lockRowsOf(keyspace))
+    case 'waits':
+      return JSON.stringify(keyspace.deadlocks.tell())
+  }
 }
 
 function rowsOf<Row>({ texts }: PeerAnswers): Row[] {
@@ -73,7 +79,7 @@ function rowsOf<Row>({ texts }: PeerAnswers): Row[] {
 
 function ask(session: Session, question: PeerQuestion, maxAgeMs: number): MaybePromise<PeerAnswers> {
   const { peers } = session.keyspace
-  return peers === null ? NO_PEERS : peers.ask(question, maxAgeMs)
+  return peers === null ? { texts: [], silent: 0, askedAt: 0 } : peers.ask(question, maxAgeMs)
 }
 
 function tellMissing(session: Session, silent: number, what: string): void {

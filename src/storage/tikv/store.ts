@@ -4,6 +4,7 @@ import type { CancelToken } from '../../base/cancel.ts'
 import type { KeyspaceId } from '../../base/ids.ts'
 import { LIMITS } from '../../base/limits.ts'
 import { KvError } from '../kv-error.ts'
+import type { LockParty } from '../lock-party.ts'
 import type { BeginOptions, Keyspace, KeyspaceMeta, NamedLocks, Store, StoreCapabilities, Transaction } from '../store.ts'
 import { Capability, encodeKey } from './codec.ts'
 import { PdDirectory } from './directory.ts'
@@ -48,8 +49,9 @@ class TikvKeyspace implements Keyspace {
     return new TikvTransaction(this.#engine, this.#capability, TIKV_CAPABILITIES, options)
   }
 
-  namedLocks(cancel: CancelToken, lost: (error: KvError) => void): NamedLocks {
-    const begin = () => new TikvTransaction(this.#engine, this.#capability, TIKV_CAPABILITIES, { isolation: 'read committed', cancel })
+  namedLocks(cancel: CancelToken, lost: (error: KvError) => void, party?: LockParty): NamedLocks {
+    const options: BeginOptions = { isolation: 'read committed', cancel, ...(party === undefined ? {} : { party }) }
+    const begin = () => new TikvTransaction(this.#engine, this.#capability, TIKV_CAPABILITIES, options)
     return new TikvNamedLocks(begin, lost)
   }
 

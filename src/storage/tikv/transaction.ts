@@ -80,6 +80,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
       capability,
       cancel: options.cancel ?? null,
       failOnChange: options.isolation !== 'read committed',
+      party: options.party ?? null,
     })
   }
 
