@@ -6,6 +6,7 @@ import { CancelToken } from '../base/cancel.ts'
 import { PgError } from '../base/errors.ts'
 import type { Oid } from '../base/ids.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
+import type { LockParty } from '../storage/lock-party.ts'
 import type { GateRecord } from './gate-records.ts'
 import { type LockHolder, lockHolder, type ObjectLocks, type RelationLockMode } from './object-locks.ts'
 
@@ -31,9 +32,12 @@ export class ForeignGates {
   /** Ends the wait of a transaction that a gate waits for and that waits for the gate. */
   readonly #breakDeadlock: (owner: unknown) => void
 
-  /** `drained`: a gate that had to wait has its lock now. */
-  constructor(locks: ObjectLocks, drained: () => void, breakDeadlock: (owner: unknown) => void) {
+  readonly #party: (holder: string) => LockParty
+
+  /** `drained`: a gate that had to wait has its lock now. `party`: as whom other locks know who shut a gate. */
+  constructor(locks: ObjectLocks, drained: () => void, breakDeadlock: (owner: unknown) => void, party: (holder: string) => LockParty) {
     this.#locks = locks
+    this.#party = party
     this.#drained = drained
     this.#breakDeadlock = breakDeadlock
   }
@@ -60,7 +64,7 @@ export class ForeignGates {
       let holder = this.#holders.get(record.holder)
       if (holder === undefined) {
         holder = {
-          holder: lockHolder(null),
+          holder: lockHolder(null, this.#party(record.holder)),
           cancel: new CancelToken(),
           since: performance.now(),
           wanted: new Map(),

@@ -15,6 +15,9 @@ export interface GateRecord {
   readonly holder: string
 }
 
+/** What the transaction that shut gates is known by among those who wait for locks. */
+export const gateName = (holder: string): string => `g${holder}`
+
 const PREFIX = Buffer.from('mx', 'latin1')
 const OID_DIGITS = 8
 

@@ -22,6 +22,7 @@
 //   ml NUMBER, ml!                                  notifications and the head of their queue (session/store-notifications.ts)
 //   mL TAG, mS TAG / HOLDER                         advisory locks: the lock's key, shared holders' (session/shared-advisory.ts)
 //   mR ROLE / PLACE                                 a session of a role with a connection limit (server/connection-limits.ts)
+//   mu NUMBER, mq QUESTION NUMBER                   nodes with sessions here, and what they answer each other (server/keyspace-peers.ts)
 //   mz NODE, mY NODE                                in keyspace system: nodes by number and their mailboxes (server/node-mail.ts)
 //
 // Only the catalogue writes the keys of the first list, always inside a transaction that holds the key's lock.

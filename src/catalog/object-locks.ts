@@ -6,6 +6,9 @@ import { PgError } from '../base/errors.ts'
 import type { Oid } from '../base/ids.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
+import { type Blocker, circleDetail, type LockParty } from '../storage/lock-party.ts'
+import type { LockMeaning } from '../storage/store.ts'
+import { DATABASE_OID } from './records.ts'
 
 /** PostgreSQL's lock modes by number. */
 export const LOCK = {
@@ -45,6 +48,19 @@ const CONFLICTS: readonly number[] = [
   [1, 2, 3, 4, 5, 6, 7, 8],
 ].map((modes) => (typeof modes === 'number' ? 0 : modes.reduce((bits, mode) => bits | (1 << mode), 0)))
 
+/** The right to shut a relation's gate on every node (relation-gates.ts). */
+const GATE = 'gate/'
+export const gateLockName = (relation: Oid): string => `${GATE}${relation}`
+export const isGateLock = (key: LockKey): boolean => typeof key === 'string' && key.startsWith(GATE)
+
+/** As PostgreSQL words a lock that is waited for. */
+export function lockMeaning(oid: LockKey, mode: RelationLockMode): LockMeaning {
+  const name = LOCK_MODE_NAMES[mode]!
+  if (typeof oid === 'number') return { kind: 'relation', lock: `${name} on relation ${oid} of database ${DATABASE_OID}` }
+  if (isGateLock(oid)) return lockMeaning(Number(oid.slice(GATE.length)), mode)
+  return { kind: 'advisory', lock: `${name} on advisory lock [${DATABASE_OID},${oid.replaceAll('/', ',')}]` }
+}
+
 /** A relation's OID, or an advisory lock's name (its releases are its owner's business, not the transaction's). */
 export type LockKey = Oid | string
 
@@ -67,13 +83,18 @@ export interface LockHolder {
   readonly owner: unknown
   /** oid, mode pairs in the order taken. */
   readonly taken: number[]
+  /** Whose waits these are among those of other kinds. */
+  readonly party: LockParty | null
   waiting: Request | null
 }
 
-export const deadlockDetected = (): PgError =>
-  new PgError(SQLSTATE.tRDeadlockDetected, 'deadlock detected', { hint: 'See server log for query details.' })
+export const deadlockDetected = (detail: string | null): PgError =>
+  new PgError(SQLSTATE.tRDeadlockDetected, 'deadlock detected', {
+    ...(detail === null ? {} : { detail }),
+    hint: 'See server log for query details.',
+  })
 
-export const lockHolder = (owner: unknown): LockHolder => ({ owner, taken: [], waiting: null })
+export const lockHolder = (owner: unknown, party: LockParty | null = null): LockHolder => ({ owner, taken: [], party, waiting: null })
 
 export interface LockWaitOptions {
   readonly wait: boolean
@@ -131,9 +152,11 @@ export class ObjectLocks {
     return new Promise<void>((resolve, reject) => {
       let timer: NodeJS.Timeout | null = null
       let unlisten = (): void => {}
+      let stopTelling = (): void => {}
       const finish = (): void => {
         if (timer !== null) clearTimeout(timer)
         unlisten()
+        stopTelling()
         holder.waiting = null
       }
       const request: Request = {
@@ -156,8 +179,9 @@ export class ObjectLocks {
       if (holds) lock.queue.unshift(request)
       else lock.queue.push(request)
       holder.waiting = request
+      stopTelling = this.#tell(holder, oid, mode)
       if (this.#deadlocked(holder)) {
-        request.refused(deadlockDetected())
+        request.refused(deadlockDetected(circleDetail(holder.party)))
         return
       }
       if (options.timeoutMs > 0)
@@ -175,14 +199,26 @@ export class ObjectLocks {
    */
   waitOutside(holder: LockHolder, oid: LockKey, mode: RelationLockMode): () => void {
     holder.waiting = { holder, oid, mode, granted: () => undefined, refused: () => undefined }
+    const stopTelling = this.#tell(holder, oid, mode)
     const done = (): void => {
+      stopTelling()
       holder.waiting = null
     }
     if (this.#deadlocked(holder)) {
+      const error = deadlockDetected(circleDetail(holder.party))
       done()
-      throw deadlockDetected()
+      throw error
     }
     return done
+  }
+
+  /** Tells the holder's party what it waits for; answers how to say that this is over. */
+  #tell(holder: LockHolder, oid: LockKey, mode: RelationLockMode): () => void {
+    if (holder.party === null) return () => undefined
+    const { kind, lock } = lockMeaning(oid, mode)
+    const blockers = (): Blocker[] =>
+      [...this.#blockers(holder)].flatMap(({ party }) => (party === null ? [] : [{ who: party, lock, toldAt: null }]))
+    return holder.party.wait({ kind, since: performance.now(), elsewhere: false, blockers })
   }
 
   /** Those a waiting holder waits for: conflicting holders, and conflicting requests before it in the queue. */

@@ -10,9 +10,9 @@ import type { Oid } from '../base/ids.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { KvError } from '../storage/kv-error.ts'
 import type { Transaction } from '../storage/store.ts'
-import { decodeGate, encodeGate, gateLockKey, gateRecordKey } from './gate-records.ts'
+import { decodeGate, encodeGate, gateLockKey, gateName, gateRecordKey } from './gate-records.ts'
 import { msOf, type Presence, scanPresences } from './node-presence.ts'
-import { LOCK, type LockHolder, type LockKey, type ObjectLocks, type RelationLockMode } from './object-locks.ts'
+import { gateLockName, LOCK, type LockHolder, lockMeaning, type ObjectLocks, type RelationLockMode } from './object-locks.ts'
 import { LEASE_MS, type SharedVersions } from './shared-versions.ts'
 import type { CatalogSpace } from './space.ts'
 
@@ -39,11 +39,6 @@ export interface GateKeepers {
   readonly locks: ObjectLocks
 }
 
-/** In this node's lock table, where deadlocks are seen: the right to shut the gate. */
-const GATE = 'gate/'
-const gateLockName = (relation: Oid): string => `${GATE}${relation}`
-export const isGateLock = (key: LockKey): boolean => typeof key === 'string' && key.startsWith(GATE)
-
 export class GateHold {
   readonly #keepers: GateKeepers
   readonly #holder: LockHolder
@@ -57,7 +52,9 @@ export class GateHold {
   constructor(keepers: GateKeepers, holder: LockHolder, cancel: CancelToken) {
     this.#keepers = keepers
     this.#holder = holder
-    this.#txn = keepers.space.keyspace.begin({ isolation: 'read committed', cancel })
+    const { party } = holder
+    this.#txn = keepers.space.keyspace.begin({ isolation: 'read committed', cancel, ...(party === null ? {} : { party }) })
+    party?.addName(gateName(this.#id))
   }
 
   /** Locks the relation here and on every other node. */
@@ -75,7 +72,12 @@ export class GateHold {
       const stopWaiting = locks.waitOutside(this.#holder, relation, mode)
       try {
         const mayWait = options.wait ? 'block' : 'nowait'
-        await this.#txn.lockKeys([gateLockKey(relation)], { mode: 'exclusive', wait: mayWait, timeoutMs: left() })
+        await this.#txn.lockKeys([gateLockKey(relation)], {
+          mode: 'exclusive',
+          wait: mayWait,
+          timeoutMs: left(),
+          meaning: lockMeaning(relation, mode),
+        })
       } catch (error) {
         if (error instanceof KvError && (error.kind === 'lockTimeout' || error.kind === 'lockNotAvailable')) throw timedOut(options)
         throw error
@@ -87,7 +89,14 @@ export class GateHold {
     await locks.acquire(this.#holder, relation, mode, { ...wait, timeoutMs: left() })
     const { version, at } = await this.#publish(relation, mode)
     this.#modes.set(relation, mode)
-    await this.#drained(version, at, deadline, options)
+    // Those whom it waits for there, their nodes know by the gate.
+    const { kind } = lockMeaning(relation, mode)
+    const stopTelling = this.#holder.party?.wait({ kind, since: performance.now(), elsewhere: true, blockers: () => [] })
+    try {
+      await this.#drained(version, at, deadline, options)
+    } finally {
+      stopTelling?.()
+    }
   }
 
   async #publish(relation: Oid, mode: RelationLockMode): Promise<{ version: number; at: number }> {
@@ -138,6 +147,7 @@ export class GateHold {
     try {
       if (!(committed && this.#isPrepared) && this.#modes.size > 0) await this.#withdraw()
     } finally {
+      this.#holder.party?.removeName(gateName(this.#id))
       await this.#txn.rollback()
       for (const relation of this.#locked) this.#keepers.locks.release(this.#holder, gateLockName(relation), LOCK.accessExclusive)
     }

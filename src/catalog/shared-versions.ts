@@ -11,9 +11,10 @@
 import type { Timestamp } from '../base/ids.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import { KvError } from '../storage/kv-error.ts'
+import type { LockParty } from '../storage/lock-party.ts'
 import type { Keyspace, Transaction } from '../storage/store.ts'
 import { ForeignGates } from './foreign-gates.ts'
-import { decodeGate, type GateRecord, gateLockKey, gateRecordKey, scanGates } from './gate-records.ts'
+import { decodeGate, type GateRecord, gateLockKey, gateName, gateRecordKey, scanGates } from './gate-records.ts'
 import { msOf, type Presence, removePresence, timestampOf, writePresence } from './node-presence.ts'
 import type { ObjectLocks } from './object-locks.ts'
 import type { CatalogVersions } from './space.ts'
@@ -51,6 +52,8 @@ export interface SharedVersionsOptions {
   readonly locks: ObjectLocks
   /** Ends the statement of a lock holder's owner with 40P01. */
   breakDeadlock(owner: unknown): void
+  /** Who shut a gate on another node, as one who takes part in locking here. */
+  gateParty(name: string): LockParty
   warn(message: string, error: Error): void
 }
 
@@ -85,7 +88,12 @@ export class SharedVersions implements CatalogVersions {
     this.#options = options
     this.#keyspace = options.keyspace
     this.node = options.node
-    this.#gates = new ForeignGates(options.locks, () => this.#lookIn(0), options.breakDeadlock)
+    this.#gates = new ForeignGates(
+      options.locks,
+      () => this.#lookIn(0),
+      options.breakDeadlock,
+      (holder) => options.gateParty(gateName(holder)),
+    )
   }
 
   /** Raises the counter in a transaction that changes the catalogue; answers the version it will have. */

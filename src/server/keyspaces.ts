@@ -4,7 +4,7 @@ import { LIMITS } from '../base/limits.ts'
 import { MemoryAccount } from '../base/memory.ts'
 import { scanPresences } from '../catalog/node-presence.ts'
 import type { Logger } from '../observability/log.ts'
-import { KeyspaceContext } from '../session/keyspace-context.ts'
+import { KeyspaceContext, type NodeOptions } from '../session/keyspace-context.ts'
 import type { KeyspaceMeta, Store } from '../storage/store.ts'
 import { sessionEnd, type Tenant } from '../tenancy/tenant.ts'
 
@@ -21,12 +21,14 @@ export class Keyspaces {
   readonly #contexts = new Map<number, KeyspaceContext>()
 
   readonly #node: string
+  readonly #peers: NodeOptions['peers']
   readonly #log: Logger
 
   /** `node`: this process's name among those on the same store. */
-  constructor(store: Store, maxMemory: number, node: string, log: Logger) {
+  constructor(store: Store, maxMemory: number, { node, peers }: Pick<NodeOptions, 'node' | 'peers'>, log: Logger) {
     this.#store = store
     this.#node = node
+    this.#peers = peers
     this.#log = log
     this.#memory = new MemoryAccount('process', maxMemory)
   }
@@ -46,6 +48,7 @@ export class Keyspaces {
     const memory = new MemoryAccount(`keyspace ${name}`, LIMITS.maxKeyspaceMemory, this.#memory)
     const context = new KeyspaceContext(name, keyspace, memory, this.#store.capabilities, {
       node: this.#node,
+      peers: this.#peers,
       warn: (message, error) => this.#log.warn({ err: error, keyspace: name }, message),
     })
     this.#contexts.set(meta.id, context)

@@ -32,6 +32,10 @@ export const nodeOfProcessId = (pid: number): number => Math.floor(pid / 2 ** SE
 
 export interface NodeMail {
   readonly number: number
+  /** This node's name. */
+  readonly node: string
+  /** The names of the nodes that have these numbers; null where none lives. */
+  nodes(numbers: readonly number[]): Promise<(string | null)[]>
   /** To the node with that number, if there is one. */
   send(number: number, message: string): void
   /** From now on messages are handed over. */
@@ -131,6 +135,18 @@ export async function openNodeMail(system: Keyspace, node: string, log: Logger):
 
   return {
     number,
+    node,
+    async nodes(numbers) {
+      if (numbers.length === 0) return []
+      const reader = system.begin({ isolation: 'read committed', readOnly: true })
+      try {
+        const records = await reader.batchGet(numbers.map(recordKey))
+        const now = msOf(reader.readTs!)
+        return records.map((record) => (isAlive(record, now) ? record!.latin1Slice().split(' ')[0]! : null))
+      } finally {
+        await reader.rollback()
+      }
+    },
     send(to, message) {
       if (isClosed || busy.size >= MAX_SENDING) return
       follow('a message to another node was not delivered', deliver(to, message))

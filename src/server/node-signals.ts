@@ -1,15 +1,20 @@
-// Cancel requests and signals for sessions of other nodes: a process id says whose it is, and the request goes there by mail (node-mail.ts).
+// What arrives by mail (node-mail.ts) from other nodes: cancel requests and signals for sessions here, whose process ids say so, and questions
+// (keyspace-peers.ts).
 
 import { PgError } from '../base/errors.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
+import type { Logger } from '../observability/log.ts'
 import { type CancelKeys, createCancelKeys } from '../pgwire/cancel-keys.ts'
 import type { BackendSignal } from '../session/services.ts'
+import { answerPeer } from '../session/shared-views.ts'
+import type { Ask } from './keyspace-peers.ts'
 import type { Keyspaces } from './keyspaces.ts'
 import { type NodeMail, nodeOfProcessId, processIdsOf } from './node-mail.ts'
 
 type Message =
   | { readonly kind: 'cancel key'; readonly pid: number; readonly secret: string }
   | { readonly kind: BackendSignal; readonly pid: number; readonly keyspace: number }
+  | Ask
 
 export interface NodeSignals {
   readonly cancelKeys: CancelKeys
@@ -17,13 +22,20 @@ export interface NodeSignals {
   signal(keyspace: number, pid: number, signal: BackendSignal): void
 }
 
-export function createNodeSignals(mail: NodeMail, keyspaces: Keyspaces): NodeSignals {
+export function createNodeSignals(mail: NodeMail, keyspaces: Keyspaces, log: Logger): NodeSignals {
   const own = createCancelKeys(processIdsOf(mail.number))
   const send = (pid: number, message: Message): void => mail.send(nodeOfProcessId(pid), JSON.stringify(message))
   mail.receive((text) => {
     const message = JSON.parse(text) as Message
     if (message.kind === 'cancel key') {
       own.request(message.pid, Buffer.from(message.secret, 'base64'))
+      return
+    }
+    if (message.kind === 'ask') {
+      const context = keyspaces.byId(message.keyspace)
+      context?.peers
+        ?.answer(message, answerPeer(context, message.question))
+        .catch((error: Error) => log.warn({ err: error }, 'another node’s question was not answered'))
       return
     }
     const entry = keyspaces.byId(message.keyspace)?.sessions.get(message.pid)

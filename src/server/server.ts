@@ -8,12 +8,15 @@ import { makeVerifier, passwordToStore } from '../auth/verifier/scram-verifier.t
 import { systemClock } from '../base/clock.ts'
 import { PgError } from '../base/errors.ts'
 import { LIMITS } from '../base/limits.ts'
+import { andThen } from '../base/maybe-promise.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { bootstrapKeyspace } from '../catalog/bootstrap.ts'
 import type { Logger } from '../observability/log.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import { ClientSession } from '../session/client-session.ts'
+import type { KeyspaceContext } from '../session/keyspace-context.ts'
 import { microsNow } from '../session/micros.ts'
+import type { Peers } from '../session/peers.ts'
 import type { SessionIdentity } from '../session/session.ts'
 import { loadParser } from '../sql/parser/parse.ts'
 import { KvError } from '../storage/kv-error.ts'
@@ -26,12 +29,14 @@ import { startCleanup } from './cleanup.ts'
 import type { Config } from './config.ts'
 import { withinLimit } from './connection-limits.ts'
 import { bootstrapPassword, operatorPassword } from './first-passwords.ts'
+import { KeyspacePeers } from './keyspace-peers.ts'
 import { Keyspaces } from './keyspaces.ts'
 import type { Engine } from './listener.ts'
 import { Logins } from './login.ts'
 import { openNodeMail } from './node-mail.ts'
 import { createNodeSignals } from './node-signals.ts'
 import { createObserver } from './observer.ts'
+import { createSeals } from './sealed.ts'
 import { createServices } from './services.ts'
 import { openStore } from './store.ts'
 import { watchTenants } from './tenant-watch.ts'
@@ -60,7 +65,11 @@ export async function openEngine(config: Config, log: Logger, metrics: Metrics):
     const bootstrapVerifier = await makeVerifier(firstPassword)
     await bootstrapKeyspace(system, operatorVerifier)
     const node = randomUUID()
-    const keyspaces = new Keyspaces(store, LIMITS.maxProcessMemory, node, log)
+    const mail = store.capabilities.multiNode ? await openNodeMail(system, node, log) : null
+    const seals = createSeals()
+    const peers = ({ keyspace, sessions }: KeyspaceContext): Peers | null =>
+      mail === null ? null : new KeyspacePeers(keyspace, mail, seals, log, () => sessions.size > 0)
+    const keyspaces = new Keyspaces(store, LIMITS.maxProcessMemory, { node, peers }, log)
     const lifecycle = new TenantLifecycle(store, new TenantDirectory(system), systemClock, (tenant) => keyspaces.end(tenant))
     await lifecycle.repair()
     if (store.kind === 'embedded' && (await lifecycle.directory.find(config.defaultKeyspace)) === null) {
@@ -69,8 +78,7 @@ export async function openEngine(config: Config, log: Logger, metrics: Metrics):
     const spillDir = path.join(config.dataDir, cluster.isWorker ? `tmp-${cluster.worker!.id}` : 'tmp')
     rmSync(spillDir, { recursive: true, force: true })
     mkdirSync(spillDir, { recursive: true })
-    const mail = store.capabilities.multiNode ? await openNodeMail(system, node, log) : null
-    const signals = mail === null ? null : createNodeSignals(mail, keyspaces)
+    const signals = mail === null ? null : createNodeSignals(mail, keyspaces, log)
     const services = createServices({
       signals,
       clock: systemClock,
@@ -101,12 +109,18 @@ export async function openEngine(config: Config, log: Logger, metrics: Metrics):
         startup(identity, client) {
           const lost = () =>
             client.terminate(new PgError(SQLSTATE.adminShutdown, 'terminating connection: its place was lost', { severity: 'FATAL' }))
-          return withinLimit(identity, lost, (leave) => {
-            const session = new ClientSession(services, identity, client)
-            if (leave !== null) session.onClosed = () => services.background(leave())
-            if (identity.notice !== null) client.notice(identity.notice)
-            return session
-          })
+          const { peers: others } = identity.keyspace
+          return andThen(others?.join(), () =>
+            withinLimit(identity, lost, (leave) => {
+              const session = new ClientSession(services, identity, client)
+              session.onClosed = () => {
+                if (leave !== null) services.background(leave())
+                others?.left()
+              }
+              if (identity.notice !== null) client.notice(identity.notice)
+              return session
+            }),
+          )
         },
       },
       roles: logins,

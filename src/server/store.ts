@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
+import { MARKER_KEY } from '../catalog/keys.ts'
 import type { Logger } from '../observability/log.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import { openLmdbStore } from '../storage/lmdb/store.ts'
@@ -22,6 +23,7 @@ export async function openStore(config: Config, log: Logger, _metrics: Metrics):
     log: told,
     spillDir: path.join(config.dataDir, 'tmp'),
     startTimeoutMs: config.tikvStartTimeoutMs,
+    aliveKey: Buffer.from(MARKER_KEY),
     ...(tikvTls === null
       ? {}
       : {

@@ -7,7 +7,8 @@ import type { Micros } from '../sql/types/eval-context.ts'
 
 export type ActivityState = 'active' | 'idle' | 'idle in transaction' | 'idle in transaction (aborted)'
 
-export interface SessionEntry {
+/** What others see of a session, on whichever node it is. */
+export interface SessionView {
   readonly pid: number
   userOid: Oid
   userName: string
@@ -15,6 +16,7 @@ export interface SessionEntry {
   applicationName: string
   readonly clientAddress: string | null
   readonly clientPort: number | null
+  readonly tls: boolean
   readonly backendStart: Micros
   transactionStart: Micros | null
   queryStart: Micros | null
@@ -22,6 +24,9 @@ export interface SessionEntry {
   state: ActivityState
   /** The text as sent: only superusers, pg_read_all_stats and the same user see it. */
   query: string
+}
+
+export interface SessionEntry extends SessionView {
   /** pg_cancel_backend. */
   cancel(reason: PgError): void
   /** pg_terminate_backend. */

@@ -4,7 +4,7 @@
 import { PgError } from '../base/errors.ts'
 import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
-import { LOCK, LOCK_MODE_NAMES, type RelationLockMode } from '../catalog/object-locks.ts'
+import { LOCK, LOCK_MODE_NAMES, lockMeaning, type RelationLockMode } from '../catalog/object-locks.ts'
 import type { SystemFunction } from './eval-context.ts'
 import type { Session } from './session.ts'
 import { SharedAdvisoryLocks } from './shared-advisory.ts'
@@ -88,8 +88,10 @@ export class AdvisoryLocks {
     const { keyspace, lockHolder } = session
     if (this.releasing !== null) await this.releasing
     if (this.#held?.has(`${mode}:${key}`) !== true) {
-      this.#shared ??= new SharedAdvisoryLocks(keyspace.keyspace, session.cancelToken, () => session.client.terminate(locksLost()))
-      if (!(await this.#shared.lock(key, mode, { wait, timeoutMs: session.lockTimeoutMs }))) return false
+      this.#shared ??= new SharedAdvisoryLocks(keyspace.keyspace, session.party, session.cancelToken, () =>
+        session.client.terminate(locksLost()),
+      )
+      if (!(await this.#shared.lock(key, mode, { wait, timeoutMs: session.lockTimeoutMs, meaning: lockMeaning(key, mode) }))) return false
       // Held everywhere, it is free here: this is for pg_locks.
       keyspace.locks.tryAcquire(lockHolder, key, mode)
     }

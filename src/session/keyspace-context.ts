@@ -9,10 +9,13 @@ import { SharedVersions } from '../catalog/shared-versions.ts'
 import { CatalogSpace } from '../catalog/space.ts'
 import { TableActivity } from '../catalog/table-activity.ts'
 import type { TemporaryCatalog } from '../catalog/temporary.ts'
+import { LockParty } from '../storage/lock-party.ts'
 import { Sequences } from '../storage/rows/sequences.ts'
 import type { Keyspace, StoreCapabilities } from '../storage/store.ts'
 import { SessionRegistry } from './activity.ts'
+import { DeadlockDetector } from './deadlocks.ts'
 import { localNotificationBus, type NotificationBus } from './notification-bus.ts'
+import type { Peers } from './peers.ts'
 import { PlanCache } from './plan-cache.ts'
 import { StoreNotificationBus } from './store-notifications.ts'
 
@@ -25,6 +28,8 @@ interface SessionOwner {
 export interface NodeOptions {
   readonly node: string
   warn(message: string, error: Error): void
+  /** The way to the others; null where there are none. */
+  peers(context: KeyspaceContext): Peers | null
 }
 
 export class KeyspaceContext {
@@ -39,6 +44,9 @@ export class KeyspaceContext {
   readonly temporary = new Set<TemporaryCatalog>()
   /** How relation locks reach other nodes; null where there are none. */
   readonly gates: GateKeepers | null
+  /** The other nodes with sessions here; null where there are none. */
+  readonly peers: Peers | null
+  readonly deadlocks: DeadlockDetector
   readonly notifications: NotificationBus
   readonly sequences: Sequences
   readonly memory: MemoryAccount
@@ -50,13 +58,16 @@ export class KeyspaceContext {
     this.memory = memory
     this.sequences = new Sequences(keyspace)
     this.capabilities = capabilities
+    this.peers = options.peers(this)
+    this.deadlocks = new DeadlockDetector(options.node, this.peers, options.warn)
     const { locks } = this
     if (capabilities.multiNode) {
       const versions = new SharedVersions({
         ...options,
         keyspace,
         locks,
-        breakDeadlock: (owner) => (owner as SessionOwner | null)?.cancel(deadlockDetected()),
+        breakDeadlock: (owner) => (owner as SessionOwner | null)?.cancel(deadlockDetected(null)),
+        gateParty: (gate) => new LockParty({ pid: null, name: gate, watcher: this.deadlocks, timeoutMs: () => 0, refuse: () => undefined }),
       })
       this.catalog = new CatalogSpace(keyspace, versions)
       this.gates = { space: this.catalog, versions, locks }
@@ -70,6 +81,7 @@ export class KeyspaceContext {
 
   /** Ends what goes on by itself and tells other nodes that this one no longer takes part. */
   async close(): Promise<void> {
+    await this.peers?.close()
     await this.notifications.close()
     await this.catalog.versions.close()
   }

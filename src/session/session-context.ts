@@ -96,6 +96,7 @@ export function makeSessionContext(
     applicationName: '',
     clientAddress: request.remoteAddress,
     clientPort: request.remotePort,
+    tls: request.tls !== null,
     backendStart: sessionFacts.backendStart,
     transactionStart: null,
     queryStart: null,

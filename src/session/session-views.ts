@@ -1,15 +1,13 @@
 // Rows of the functions behind pg_settings, pg_prepared_statements, pg_cursors and pg_locks.
 
 import type { Datum } from '../base/datum.ts'
-import { LOCK_MODE_NAMES } from '../catalog/object-locks.ts'
-import { DATABASE_OID } from '../catalog/records.ts'
-import { isGateLock } from '../catalog/relation-gates.ts'
+import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { outRow } from '../catalog/system-function.ts'
 import { ArrayDatum } from '../sql/types/array.ts'
 import { Numeric } from '../sql/types/numeric.ts'
 import { RecordDatum } from '../sql/types/record.ts'
-import { advisoryTag } from './advisory-locks.ts'
 import type { Session } from './session.ts'
+import { allLocks } from './shared-views.ts'
 
 const TEXT = 25
 const REGTYPE = 2206
@@ -108,20 +106,6 @@ export function walRow(session: Session): RecordDatum {
   return records('pg_stat_get_wal', [{ ...counts, stats_reset: session.services.serverStart }])[0]!
 }
 
-export function lockRows(session: Session): RecordDatum[] {
-  const rows: Record<string, Datum>[] = []
-  for (const { holder, oid, mode, granted } of session.keyspace.locks.list()) {
-    if (isGateLock(oid)) continue
-    const owner = holder.owner as Session | null
-    rows.push({
-      database: DATABASE_OID,
-      ...(typeof oid === 'number' ? { locktype: 'relation', relation: oid } : { locktype: 'advisory', ...advisoryTag(oid) }),
-      virtualtransaction: owner === null ? null : `${owner.entry.pid}/1`,
-      pid: owner?.entry.pid ?? null,
-      mode: LOCK_MODE_NAMES[mode] ?? '',
-      granted,
-      fastpath: false,
-    })
-  }
-  return records('pg_lock_status', rows)
+export function lockRows(session: Session): MaybePromise<RecordDatum[]> {
+  return andThen(allLocks(session), (rows) => records('pg_lock_status', rows))
 }

@@ -9,12 +9,13 @@ import type { MaybePromise } from '../base/maybe-promise.ts'
 import { MemoryAccount } from '../base/memory.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { objectKey } from '../catalog/keys.ts'
-import { LOCK, lockHolder, type RelationLockMode } from '../catalog/object-locks.ts'
+import { LOCK, type LockHolder, lockHolder, type RelationLockMode } from '../catalog/object-locks.ts'
 import { GateHold, type GateKeepers } from '../catalog/relation-gates.ts'
 import { PendingActivity } from '../catalog/table-activity.ts'
 import { TemporaryCatalog } from '../catalog/temporary.ts'
 import { CatalogTransaction } from '../catalog/transaction.ts'
 import type { Client, RowShape } from '../pgwire/backend.ts'
+import { LockParty } from '../storage/lock-party.ts'
 import type { Transaction } from '../storage/store.ts'
 import type { SessionEntry } from './activity.ts'
 import { AdvisoryLocks } from './advisory-locks.ts'
@@ -81,7 +82,9 @@ export class Session {
   /** Bytes per sort or hash; kept in step with work_mem. */
   workMem = 4 * 1024 * 1024
   lockTimeoutMs = 0
-  readonly lockHolder = lockHolder(this)
+  /** What it waits for, whatever the lock. */
+  readonly party: LockParty
+  readonly lockHolder: LockHolder
   /** A statement is under way: there is something to cancel. */
   running = false
   #system: ReadonlyMap<string, SystemFunction> | null = null
@@ -105,6 +108,15 @@ export class Session {
     this.settings = made.settings
     this.context = made.context
     this.entry = made.entry
+    const pid = client.processId
+    this.party = new LockParty({
+      pid,
+      name: `p${pid}`,
+      watcher: this.keyspace.deadlocks,
+      timeoutMs: () => Number(this.settings.get('deadlock_timeout')),
+      refuse: (error) => this.cancel(error as PgError),
+    })
+    this.lockHolder = lockHolder(this, this.party)
     this.block = new TransactionBlock(this.keyspace.catalog, this.temporary, this.defaultModes())
     this.planning = new Planning(this)
     this.storeServices = new SessionStoreServices(this)
@@ -167,7 +179,7 @@ export class Session {
 
   /** The store's transaction for one statement. */
   transaction(autocommit: boolean, latest: boolean): MaybePromise<Transaction> {
-    return this.block.forStatement({ autocommit, latest, cancel: this.cancelToken })
+    return this.block.forStatement({ autocommit, latest, cancel: this.cancelToken, party: this.party })
   }
 
   /** The catalogue as this transaction changes it. */

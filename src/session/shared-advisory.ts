@@ -1,11 +1,13 @@
 // Advisory locks between nodes, over a store whose locks are exclusive and die with their holder. An exclusive lock is the lock's own key. A shared one
 // is a key of the holder's own beside a record that lets it be found; it is made while the lock's key is held, and who wants the lock exclusively
-// holds that key and then takes each shared holder's in turn. Deadlocks between sessions' advisory locks are seen by the store.
+// holds that key and then takes each shared holder's in turn. Deadlocks between sessions' advisory locks are seen by the store,
+// those with other locks by their party.
 
 import { randomUUID } from 'node:crypto'
 import type { CancelToken } from '../base/cancel.ts'
 import { LOCK, type RelationLockMode } from '../catalog/object-locks.ts'
 import type { KvError } from '../storage/kv-error.ts'
+import type { LockParty } from '../storage/lock-party.ts'
 import type { Keyspace, NamedLockOptions, NamedLocks } from '../storage/store.ts'
 
 const exclusiveKey = (name: string): Buffer => Buffer.from(`mL${name}`, 'latin1')
@@ -18,9 +20,9 @@ export class SharedAdvisoryLocks {
   /** Locks held exclusively. */
   readonly #exclusive = new Set<string>()
 
-  constructor(keyspace: Keyspace, cancel: CancelToken, lost: (error: KvError) => void) {
+  constructor(keyspace: Keyspace, party: LockParty, cancel: CancelToken, lost: (error: KvError) => void) {
     this.#keyspace = keyspace
-    this.#locks = keyspace.namedLocks!(cancel, lost)
+    this.#locks = keyspace.namedLocks!(cancel, lost, party)
   }
 
   #ownRecord(name: string): Buffer {

@@ -1,5 +1,5 @@
 // Bodies of functions that look at or act on sessions: pg_stat_get_activity, pg_cancel_backend, pg_terminate_backend, current_tenant …
-// They reach only the sessions of the own keyspace: its registry holds no others.
+// They reach only the sessions of the own keyspace, on whichever node: its registries hold no others.
 
 import type { Datum } from '../base/datum.ts'
 import { PgError } from '../base/errors.ts'
@@ -14,7 +14,7 @@ import { catalogFunctions } from '../catalog/system-functions.ts'
 import { normalInt8 } from '../sql/types/codecs.ts'
 import { DOMAIN_CHECK } from '../sql/types/eval-context.ts'
 import { RecordDatum } from '../sql/types/record.ts'
-import type { SessionEntry } from './activity.ts'
+import type { SessionView } from './activity.ts'
 import { advisoryFunctions } from './advisory-locks.ts'
 import { sessionDeparser } from './deparser.ts'
 import { DomainChecks } from './domain-checks.ts'
@@ -23,13 +23,14 @@ import type { BackendSignal } from './services.ts'
 import type { Session } from './session.ts'
 import { sequenceParameters } from './session-sequences.ts'
 import { archiverRow, cursorRows, lockRows, preparedStatementRows, settingRows, walRow } from './session-views.ts'
+import { allSessions, sessionElsewhere } from './shared-views.ts'
 import { MAX_AGE, transactionId, transactionIdIfAssigned, xidAge } from './transaction-id.ts'
 import { columnIsUpdatable, updatableEvents } from './updatable.ts'
 
 const PG_SIGNAL_BACKEND = 4200
 const PG_READ_ALL_STATS = 3375
 
-function maySignal(session: Session, target: SessionEntry): boolean {
+function maySignal(session: Session, target: SessionView): boolean {
   const snapshot = session.planning.snapshot()
   const targetIsSuperuser = snapshot.role(target.userOid)?.superuser === true
   if (targetIsSuperuser) return session.roles.superuser
@@ -39,14 +40,8 @@ function maySignal(session: Session, target: SessionEntry): boolean {
   )
 }
 
-/** The session to act on; null with a warning when there is none of that number in this keyspace. 42501 when it may not be touched. */
-function signalTarget(session: Session, pid: number, verb: string): SessionEntry | null {
-  const target = session.keyspace.sessions.get(pid)
-  if (target === undefined) {
-    session.notice({ severity: 'WARNING', code: SQLSTATE.warning, message: `PID ${pid} is not a PostgreSQL backend process` })
-    return null
-  }
-  if (maySignal(session, target)) return target
+function checkSignal(session: Session, target: SessionView, verb: string): void {
+  if (maySignal(session, target)) return
   const superuser = session.planning.snapshot().role(target.userOid)?.superuser === true
   throw new PgError(SQLSTATE.insufficientPrivilege, `permission denied to ${verb}`, {
     detail: superuser
@@ -55,24 +50,49 @@ function signalTarget(session: Session, pid: number, verb: string): SessionEntry
   })
 }
 
-/** Whose session it is only its node knows: a superuser's signal is passed on, others' are refused. */
-function signalledElsewhere(session: Session, pid: number, signal: BackendSignal): boolean {
-  if (!session.services.isElsewhere(pid)) return false
-  if (!session.roles.superuser) {
-    throw new PgError(SQLSTATE.insufficientPrivilege, `permission denied to ${signal} a process of another node`, {
-      detail: 'Only roles with the SUPERUSER attribute may do that.',
-    })
+function notABackend(session: Session, pid: number): false {
+  session.notice({ severity: 'WARNING', code: SQLSTATE.warning, message: `PID ${pid} is not a PostgreSQL backend process` })
+  return false
+}
+
+const VERBS: Record<BackendSignal, string> = { cancel: 'cancel query', terminate: 'terminate process' }
+
+/** pg_cancel_backend, pg_terminate_backend: false with a warning when there is no session of that number in this keyspace; 42501 when it may not be touched. */
+function signalBackend(session: Session, pid: number, signal: BackendSignal): MaybePromise<boolean> {
+  if (session.services.isElsewhere(pid)) return signalElsewhere(session, pid, signal)
+  const target = session.keyspace.sessions.get(pid)
+  if (target === undefined) return notABackend(session, pid)
+  checkSignal(session, target, VERBS[signal])
+  if (signal === 'cancel') target.cancel(new PgError(SQLSTATE.queryCanceled, 'canceling statement due to user request'))
+  else {
+    const reason = new PgError(SQLSTATE.adminShutdown, 'terminating connection due to administrator command', { severity: 'FATAL' })
+    // After this statement has answered: it may be its own session.
+    setImmediate(() => target.terminate(reason))
   }
+  return true
+}
+
+async function signalElsewhere(session: Session, pid: number, signal: BackendSignal): Promise<boolean> {
+  const target = await sessionElsewhere(session, pid)
+  if (target === null) return notABackend(session, pid)
+  // Of a session whose node does not answer nobody knows whose it is: a superuser may signal all.
+  if (target !== undefined) checkSignal(session, target, VERBS[signal])
+  else if (!session.roles.superuser) return notABackend(session, pid)
   session.services.signalElsewhere(session, pid, signal)
   return true
 }
 
-function activityRows(session: Session, pid: Datum): RecordDatum[] {
+function activityRows(session: Session, pid: Datum): MaybePromise<RecordDatum[]> {
+  const own = typeof pid === 'number' ? session.keyspace.sessions.get(pid) : undefined
+  return andThen(own === undefined ? allSessions(session) : [own], (sessions) => rowsOfSessions(session, sessions, pid))
+}
+
+function rowsOfSessions(session: Session, sessions: Iterable<SessionView>, pid: Datum): RecordDatum[] {
   const rowType = outRow('pg_stat_get_activity')
   const snapshot = session.planning.snapshot()
   const seesAll = hasPrivilegesOf(snapshot, session.roles.current, PG_READ_ALL_STATS) || session.roles.superuser
   const rows: RecordDatum[] = []
-  for (const entry of session.keyspace.sessions.values()) {
+  for (const entry of sessions) {
     if (pid !== null && entry.pid !== pid) continue
     const visible = seesAll || hasPrivilegesOf(snapshot, session.roles.current, entry.userOid)
     const values: Record<string, Datum> = {
@@ -94,7 +114,7 @@ function activityRows(session: Session, pid: Datum): RecordDatum[] {
         backend_type: 'client backend',
         wait_event_type: entry.state === 'active' ? null : 'Client',
         wait_event: entry.state === 'active' ? null : 'ClientRead',
-        ssl: session.client.request.tls !== null,
+        ssl: entry.tls,
         gss_auth: false,
         gss_enc: false,
         gss_delegation: false,
@@ -116,22 +136,8 @@ export function systemFunctions(session: Session): ReadonlyMap<string, SystemFun
   const storedBytes = (): MaybePromise<number> => session.keyspace.keyspace.storageBytes()
   const own: Record<string, SystemFunction> = {
     pg_stat_get_activity: (pid) => activityRows(session, pid as Datum),
-    pg_cancel_backend: (pid) => {
-      if (signalledElsewhere(session, pid as number, 'cancel')) return true
-      const target = signalTarget(session, pid as number, 'cancel query')
-      if (target === null) return false
-      target.cancel(new PgError(SQLSTATE.queryCanceled, 'canceling statement due to user request'))
-      return true
-    },
-    pg_terminate_backend: (pid) => {
-      if (signalledElsewhere(session, pid as number, 'terminate')) return true
-      const target = signalTarget(session, pid as number, 'terminate process')
-      if (target === null) return false
-      const reason = new PgError(SQLSTATE.adminShutdown, 'terminating connection due to administrator command', { severity: 'FATAL' })
-      // After this statement has answered: it may be its own session.
-      setImmediate(() => target.terminate(reason))
-      return true
-    },
+    pg_cancel_backend: (pid) => signalBackend(session, pid as number, 'cancel'),
+    pg_terminate_backend: (pid) => signalBackend(session, pid as number, 'terminate'),
     pg_sequence_last_value(oid) {
       const sequence = session.planning.snapshot().relation(oid as Oid)?.descriptor
       if (sequence?.sequence == null) return null

@@ -8,6 +8,7 @@ import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import type { CatalogSpace } from '../catalog/space.ts'
 import type { TemporaryCatalog } from '../catalog/temporary.ts'
+import type { LockParty } from '../storage/lock-party.ts'
 import type { BeginOptions, IsolationLevel, Keyspace, Savepoint, Transaction } from '../storage/store.ts'
 import type { DeferredMark } from './deferred.ts'
 
@@ -82,7 +83,12 @@ export class TransactionBlock {
   }
 
   /** The store's transaction, begun now if it was not; a READ COMMITTED statement gets its snapshot. // hot */
-  forStatement(options: { autocommit: boolean; latest: boolean; cancel: BeginOptions['cancel'] }): MaybePromise<Transaction> {
+  forStatement(options: {
+    autocommit: boolean
+    latest: boolean
+    cancel: BeginOptions['cancel']
+    party?: LockParty
+  }): MaybePromise<Transaction> {
     if (this.txn !== null && this.#latest) {
       const ended = this.txn.commit()
       this.txn = null
@@ -99,6 +105,7 @@ export class TransactionBlock {
         latest,
       }
       if (options.cancel !== undefined) begin.cancel = options.cancel
+      if (options.party !== undefined) begin.party = options.party
       this.txn = this.#keyspace.begin(begin)
       this.catalogEpoch = this.#catalog.versions.epoch
       this.#latest = latest

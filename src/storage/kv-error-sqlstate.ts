@@ -25,7 +25,10 @@ export function kvErrorToPgError(error: KvError, context: KvErrorContext = {}): 
         hint: 'The transaction might succeed if retried.',
       })
     case 'deadlock':
-      return make(SQLSTATE.tRDeadlockDetected, 'deadlock detected', { hint: 'See server log for query details.' })
+      return make(SQLSTATE.tRDeadlockDetected, 'deadlock detected', {
+        ...(error.detail === null ? {} : { detail: error.detail }),
+        hint: 'See server log for query details.',
+      })
     case 'lockTimeout':
       return make(SQLSTATE.lockNotAvailable, 'canceling statement due to lock timeout')
     case 'lockNotAvailable':

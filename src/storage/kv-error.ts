@@ -29,12 +29,19 @@ export class KvError extends Error {
   readonly key: Uint8Array | null
   /** True when running the same statements again may succeed and nothing was committed. */
   readonly retryable: boolean
+  /** Of a deadlock: who waits for whom, in PostgreSQL's words. */
+  readonly detail: string | null
 
-  constructor(kind: KvErrorKind, message: string, options: { key?: Uint8Array; retryable?: boolean; cause?: unknown } = {}) {
+  constructor(
+    kind: KvErrorKind,
+    message: string,
+    options: { key?: Uint8Array; retryable?: boolean; detail?: string | null; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'KvError'
     this.kind = kind
     this.key = options.key ?? null
     this.retryable = options.retryable ?? false
+    this.detail = options.detail ?? null
   }
 }

@@ -7,6 +7,7 @@ import type { CancelToken } from '../base/cancel.ts'
 import type { KeyspaceId, Timestamp } from '../base/ids.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { KvError } from './kv-error.ts'
+import type { LockKind, LockParty } from './lock-party.ts'
 
 /** Keys from `start` (inclusive) to `end` (exclusive); both non-empty. */
 export interface KeyRange {
@@ -51,6 +52,8 @@ export interface BeginOptions {
   latest?: boolean
   /** Ends waits inside the store: locks, requests, back-off. */
   cancel?: CancelToken
+  /** Whose transaction it is: told what it waits for, so that circles through locks beside the store's are seen. */
+  party?: LockParty
 }
 
 export type LockMode = 'shared' | 'exclusive'
@@ -70,6 +73,14 @@ export interface LockOptions {
    * Only with capabilities.sharedLocks.
    */
   companions?: readonly Uint8Array[]
+  /** What these locks stand for, where not for rows. */
+  meaning?: LockMeaning
+}
+
+/** "ExclusiveLock on advisory lock [5,0,1,1]". */
+export interface LockMeaning {
+  readonly kind: LockKind
+  readonly lock: string
 }
 
 /**
@@ -146,7 +157,7 @@ export interface Transaction {
   rollback(): MaybePromise<void>
 }
 
-export type NamedLockOptions = Pick<LockOptions, 'timeoutMs'> & { readonly wait: 'block' | 'nowait' }
+export type NamedLockOptions = Pick<LockOptions, 'timeoutMs' | 'meaning'> & { readonly wait: 'block' | 'nowait' }
 
 /** Exclusive locks beside all transactions, on keys that are nobody's rows: held until given back, or until the process has ended. */
 export interface NamedLocks {
@@ -163,7 +174,7 @@ export interface Keyspace {
   readonly name: string
   begin(options: BeginOptions): Transaction
   /** Where other processes serve the keyspace, too. `lost`: the store gave the locks up against the holder's will. */
-  namedLocks?(cancel: CancelToken, lost: (error: KvError) => void): NamedLocks
+  namedLocks?(cancel: CancelToken, lost: (error: KvError) => void, party?: LockParty): NamedLocks
   /** Bytes the keyspace occupies, as near as the store can tell. */
   storageBytes(): MaybePromise<number>
 }

@@ -287,18 +287,46 @@ describe('constraints', () => {
     expect((await done).rows).toEqual([[6]])
   })
 
-  // TiKV's locks do not tell what their holder has written.
-  it.runIf(!onTikv)('ON CONFLICT DO NOTHING does not wait for those who have only locked the row', async () => {
-    await fresh('CREATE TABLE t (id int PRIMARY KEY)', 'INSERT INTO t VALUES (1)')
+  it('ON CONFLICT DO NOTHING does not wait for those who have only locked the row', async () => {
+    await fresh('CREATE TABLE t (id int PRIMARY KEY, u int UNIQUE)', 'INSERT INTO t VALUES (1, 10)')
     await a.query('BEGIN; SELECT * FROM t WHERE id = 1 FOR UPDATE')
     expect((await b.query('INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING')).rowCount).toBe(0)
     await b.query('BEGIN')
+    expect((await b.query('INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING')).rowCount).toBe(0)
+    expect((await b.query('INSERT INTO t VALUES (3, 10) ON CONFLICT DO NOTHING')).rowCount).toBe(0)
+    await b.query('COMMIT')
+    // Several of them do not stand in each other's way.
+    const many = [b, c].map((client) => client.query('INSERT INTO t SELECT 1 FROM generate_series(1, 5) ON CONFLICT DO NOTHING'))
+    for (const { rowCount } of await Promise.all(many)) expect(rowCount).toBe(0)
+    await b.query('BEGIN ISOLATION LEVEL REPEATABLE READ')
     expect((await b.query('INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING')).rowCount).toBe(0)
     await b.query('COMMIT')
     await a.query('DELETE FROM t WHERE id = 1')
     const { done } = await waits(b, 'INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING')
     await a.query('COMMIT')
     expect((await done).rowCount).toBe(1)
+  })
+
+  it('ON CONFLICT DO NOTHING waits for who removes the row, moves it or inserts it', async () => {
+    await fresh('CREATE TABLE t (id int PRIMARY KEY)', 'INSERT INTO t VALUES (1), (2)')
+    for (const [sql, end, inserted] of [
+      ['DELETE FROM t WHERE id = 1', 'ROLLBACK', 0],
+      ['SAVEPOINT s; DELETE FROM t WHERE id = 1', 'ROLLBACK TO s', 0],
+      ['UPDATE t SET id = 3 WHERE id = 1', 'COMMIT', 1],
+      ['INSERT INTO t VALUES (4)', 'COMMIT', 0],
+      ['INSERT INTO t VALUES (5)', 'ROLLBACK', 1],
+    ] as const) {
+      await a.query(`BEGIN; ${sql}`)
+      const id = /VALUES \((\d)\)/.exec(sql)?.[1] ?? '1'
+      const { done } = await waits(b, `INSERT INTO t VALUES (${id}) ON CONFLICT DO NOTHING`)
+      await a.query(end)
+      expect((await done).rowCount, sql).toBe(inserted)
+      if (end === 'ROLLBACK TO s') await a.query('ROLLBACK')
+    }
+    await a.query('BEGIN; DELETE FROM t WHERE id = 2')
+    await b.query("SET lock_timeout = '300ms'")
+    expect(await code(b.query('INSERT INTO t VALUES (2) ON CONFLICT DO NOTHING'))).toBe('55P03')
+    await a.query('ROLLBACK')
   })
 
   it('many upserts of one row lose no increment', async () => {

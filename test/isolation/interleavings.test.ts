@@ -201,7 +201,7 @@ async function startRace(round: number): Promise<Race> {
 
 /**
  * Where sound answers differ, and the sessions go on differently: a duplicate key is found at once here (23505, or nothing to do) where PostgreSQL
- * waits for an update of the row that leaves the key alone; ON CONFLICT DO NOTHING waits here for who only locks the row; of several waiters one
+ * waits for an update of the row that leaves the key alone; of several waiters one
  * under REPEATABLE READ learns when its turn comes that the row has changed, which may be sooner or later than there; and nobody
  * overtakes a waiter here, as sharers of a row do there. Of a deadlock's sessions either may be the victim.
  */

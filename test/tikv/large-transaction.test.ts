@@ -3,9 +3,9 @@
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { keyspaceId } from '../../src/base/ids.ts'
+import { TIKV_CAPABILITIES } from '../../src/storage/tikv/capabilities.ts'
 import { Capability } from '../../src/storage/tikv/codec.ts'
 import { Engine } from '../../src/storage/tikv/engine.ts'
-import { TIKV_CAPABILITIES } from '../../src/storage/tikv/store.ts'
 import { TikvTransaction } from '../../src/storage/tikv/transaction.ts'
 import { type Fake, startFake } from '../fake-tikv/fake.ts'
 import { encodeKey } from '../fake-tikv/keys.ts'

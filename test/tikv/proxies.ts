@@ -3,9 +3,9 @@
 
 import type { KeyspaceId } from '../../src/base/ids.ts'
 import type { BeginOptions } from '../../src/storage/store.ts'
+import { TIKV_CAPABILITIES } from '../../src/storage/tikv/capabilities.ts'
 import { Capability } from '../../src/storage/tikv/codec.ts'
 import { Engine } from '../../src/storage/tikv/engine.ts'
-import { TIKV_CAPABILITIES } from '../../src/storage/tikv/store.ts'
 import { TikvTransaction } from '../../src/storage/tikv/transaction.ts'
 import type { Fake } from '../fake-tikv/fake.ts'
 

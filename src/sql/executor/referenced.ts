@@ -256,7 +256,7 @@ export class Referenced {
   #lockChildren(found: { keys: Buffer[] }): MaybePromise<boolean> {
     const { txn, store } = this.#cx.state
     if (store.autocommit) return true
-    const locked = lockRows(txn, store.capabilities, found.keys, 'update', { wait: 'block', timeoutMs: store.lockTimeoutMs })
+    const locked = lockRows(txn, store.capabilities, found.keys, 'removal', { wait: 'block', timeoutMs: store.lockTimeoutMs })
     return andThen(locked, ({ status }) => status.every((one) => one === LOCKED))
   }
 

@@ -94,7 +94,7 @@ function makeTableModifier(relation: Oid, cx: Compilation, set: ModifierSet): Ta
   const holdKeys = (keys: readonly Buffer[]): MaybePromise<void> => {
     const { autocommit, capabilities, lockTimeoutMs } = state.store
     if (!layout.referenced || !autocommit || keys.length === 0) return undefined
-    const locked = lockRows(state.txn, capabilities, keys, 'update', { wait: 'block', timeoutMs: lockTimeoutMs })
+    const locked = lockRows(state.txn, capabilities, keys, 'removal', { wait: 'block', timeoutMs: lockTimeoutMs })
     return andThen(locked, ({ status }) => {
       if (status.some((one) => one !== LOCKED))
         throw new KvError('writeConflict', 'a row was changed since it was read', { retryable: true })

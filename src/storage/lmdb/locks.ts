@@ -22,6 +22,8 @@ export interface Waiter {
   readonly mode: LockMode
   readonly granted: () => void
   readonly refused: (error: Error) => void
+  /** The circle that waiting would close, in PostgreSQL's words. */
+  readonly circle: () => string | null
 }
 
 /** Held by several, or waited for; the common case (one exclusive holder, nobody waiting) is the holder itself in the map. */
@@ -144,8 +146,9 @@ export class LockTable {
     else contended.queue.push(waiter)
     waiter.owner.waiting = waiter
     if (this.#wouldDeadlock(waiter.owner)) {
+      const detail = waiter.circle()
       this.cancel(waiter)
-      throw new KvError('deadlock', 'deadlock detected', { key: Buffer.from(waiter.key, 'latin1'), retryable: true })
+      throw new KvError('deadlock', 'deadlock detected', { key: Buffer.from(waiter.key, 'latin1'), retryable: true, detail })
     }
   }
 
@@ -163,19 +166,7 @@ export class LockTable {
     const seen = new Set<LockOwner>()
     const stack: LockOwner[] = [start]
     for (let owner = stack.pop(); owner !== undefined; owner = stack.pop()) {
-      const waiting = owner.waiting
-      if (waiting === null) continue
-      const entry = this.#locks.get(waiting.key)
-      if (entry === undefined || !isContended(entry)) continue
-      const blockers: LockOwner[] = []
-      if (entry.exclusive !== null) blockers.push(entry.exclusive)
-      if (waiting.mode === 'exclusive' && entry.sharers !== null) blockers.push(...entry.sharers)
-      for (const other of entry.queue) {
-        if (other === waiting) break
-        if (other.mode === 'exclusive' || waiting.mode === 'exclusive') blockers.push(other.owner)
-      }
-      for (const blocker of blockers) {
-        if (blocker === owner) continue
+      for (const blocker of this.blockersOf(owner)) {
         if (blocker === start) return true
         if (!seen.has(blocker)) {
           seen.add(blocker)
@@ -184,6 +175,21 @@ export class LockTable {
       }
     }
     return false
+  }
+
+  /** Those that a waiting owner waits for: holders, and waiters before it. */
+  blockersOf(owner: LockOwner): LockOwner[] {
+    const { waiting } = owner
+    const entry = waiting === null ? undefined : this.#locks.get(waiting.key)
+    if (waiting === null || entry === undefined || !isContended(entry)) return []
+    const blockers: LockOwner[] = []
+    if (entry.exclusive !== null) blockers.push(entry.exclusive)
+    if (waiting.mode === 'exclusive' && entry.sharers !== null) blockers.push(...entry.sharers)
+    for (const other of entry.queue) {
+      if (other === waiting) break
+      if (other.mode === 'exclusive' || waiting.mode === 'exclusive') blockers.push(other.owner)
+    }
+    return blockers.filter((blocker) => blocker !== owner)
   }
 
   /** Gives up one lock. The caller keeps heldKeys in order. */

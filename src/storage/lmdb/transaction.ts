@@ -5,6 +5,7 @@ import { copyOf } from '../../base/bytes.ts'
 import { type KeyspaceId, type Timestamp, timestamp } from '../../base/ids.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { KvError } from '../kv-error.ts'
+import { type Blocker, circleDetail, type LockParty, transactionLock } from '../lock-party.ts'
 import {
   type BeginOptions,
   type CommitOptions,
@@ -61,6 +62,8 @@ interface LogRecord {
   readonly before: WriteEntry | undefined
 }
 
+let lastLockId = 0n
+
 export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder, IntentOwner {
   readonly engine: Engine
   readonly isolation: IsolationLevel
@@ -79,6 +82,7 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
   state: 'active' | 'committed' | 'aborted' = 'active'
   commitStamp = 0
 
+  #lockId: bigint | null = null
   writes: WriteBuffer | null = null
   serializable: SerializableTransaction | null = null
   /** Grows with every write; savepoints and intents refer to it. */
@@ -204,9 +208,12 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
     return new Promise((resolve, reject) => {
       let timer: NodeJS.Timeout | null = null
       let stopListening: (() => void) | null = null
+      let stopTelling: (() => void) | null = null
+      const { party } = this.#options
       const finish = (): void => {
         if (timer !== null) clearTimeout(timer)
         stopListening?.()
+        stopTelling?.()
       }
       const refuse = (error: Error): void => {
         finish()
@@ -222,12 +229,40 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
           resolve()
         },
         refused: refuse,
+        circle: () => circleDetail(this.party),
       }
-      this.engine.locks.enqueue(waiter)
+      if (party !== undefined) {
+        const blockers = () => this.#blockers()
+        stopTelling = party.wait({ kind: 'transactionid', since: performance.now(), elsewhere: false, blockers })
+      }
+      try {
+        this.engine.locks.enqueue(waiter)
+      } catch (error) {
+        finish()
+        throw error
+      }
       if (timeoutMs > 0)
         timer = setTimeout(() => refuse(new KvError('lockTimeout', 'lock wait timed out', { key: Buffer.from(key, 'latin1') })), timeoutMs)
       stopListening = this.#options.cancel?.onCancel(refuse) ?? null
     })
+  }
+
+  /** Whose transactions it waits for. */
+  *#blockers(): Iterable<Blocker> {
+    for (const owner of this.engine.locks.blockersOf(this)) {
+      const { party, lockId } = owner as LmdbTransaction
+      if (party !== null) yield { who: party, lock: transactionLock(lockId), toldAt: null }
+    }
+  }
+
+  get party(): LockParty | null {
+    return this.#options.party ?? null
+  }
+
+  /** Its number as those who wait for it are told. */
+  get lockId(): bigint {
+    this.#lockId ??= ++lastLockId
+    return this.#lockId
   }
 
   /** Releases the locks taken since `held` of them were held. */

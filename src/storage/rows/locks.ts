@@ -7,14 +7,16 @@
 //   FOR UPDATE        X           X               all
 //
 // On a store without shared locks an S is an X: on the row key for SHARE, on one of a few stripes of the key lock for KEY SHARE, and UPDATE
-// takes all stripes; so that foreign-key checks under one hot parent meet only on the same stripe. Where S is real, UPDATE takes both keys at once or
+// takes all stripes; so that foreign-key checks under one hot parent meet only on the same stripe. Who takes UPDATE to delete the row or to change its
+// key ('removal') takes one stripe more there: locks do not tell what their holders have written, and so an INSERT … ON CONFLICT DO NOTHING
+// knows whom it has to wait for. Where S is real, UPDATE takes both keys at once or
 // neither: who holds one of them (a child's INSERT, then an UPDATE of its parent) must not run into somebody who waits for it with the other.
 
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { LOCK_SKIPPED, LOCKED_CHANGED, type LockOptions, type LockResult, type StoreCapabilities, type Transaction } from '../store.ts'
 import { keyLockOf } from './keys.ts'
 
-export type RowLockMode = 'key share' | 'share' | 'no key update' | 'update'
+export type RowLockMode = 'key share' | 'share' | 'no key update' | 'update' | 'removal'
 
 export interface RowLockOptions {
   readonly wait: LockOptions['wait']
@@ -31,10 +33,13 @@ function stripe(key: Buffer, n: number): Buffer {
   return Buffer.concat([key, Buffer.from([n])])
 }
 
+/** Of 'removal', beside the stripes. */
+const removalLockOf = (rowKey: Buffer): Buffer => stripe(keyLockOf(rowKey), STRIPES)
+
 /** The keys that make up a row's key lock. Whoever deletes the row or changes its key deletes these, too: holders of one see that it is gone. */
 export function keyLocksOf(capabilities: StoreCapabilities, rowKey: Buffer): Buffer[] {
   const lock = keyLockOf(rowKey)
-  return capabilities.sharedLocks ? [lock] : Array.from({ length: STRIPES }, (_, n) => stripe(lock, n))
+  return capabilities.sharedLocks ? [lock] : Array.from({ length: STRIPES + 1 }, (_, n) => stripe(lock, n))
 }
 
 /**
@@ -65,27 +70,30 @@ export function lockRows(
       )
     }
     case 'update':
+    case 'removal':
       if (shared) return txn.lockKeys(rowKeys, { ...exclusive, companions: rowKeys.map(keyLockOf) })
       return andThen(txn.lockKeys(rowKeys, exclusive), (rows) =>
-        lockStripes(txn, capabilities, rowKeys, rows, { mode: 'exclusive', ...options }),
+        lockStripes(txn, mode === 'removal' ? STRIPES + 1 : STRIPES, rowKeys, rows, { mode: 'exclusive', ...options }),
       )
   }
 }
 
-/** The second half of 'update' without shared locks: all stripes of the rows' key locks. */
+/** The second half of 'update' and 'removal' without shared locks: all stripes of the rows' key locks. */
 function lockStripes(
   txn: Transaction,
-  capabilities: StoreCapabilities,
+  stripes: number,
   rowKeys: readonly Buffer[],
   rows: LockResult,
   options: LockOptions,
 ): MaybePromise<LockResult> {
-  const locks = rowKeys.flatMap((key, i) => (rows.status[i]! >= LOCK_SKIPPED ? [] : keyLocksOf(capabilities, key)))
+  const locks = rowKeys.flatMap((key, i) =>
+    rows.status[i]! >= LOCK_SKIPPED ? [] : Array.from({ length: stripes }, (_, n) => stripe(keyLockOf(key), n)),
+  )
   return andThen(txn.lockKeys(locks, { ...options, returnValues: false }), (keys) => {
     let at = 0
     for (let i = 0; i < rowKeys.length; i++) {
       if (rows.status[i]! >= LOCK_SKIPPED) continue
-      for (let n = 0; n < STRIPES; n++) {
+      for (let n = 0; n < stripes; n++) {
         const status = keys.status[at++]!
         if (status === LOCK_SKIPPED) {
           rows.status[i] = LOCK_SKIPPED
@@ -95,4 +103,18 @@ function lockStripes(
     }
     return rows
   })
+}
+
+/**
+ * A row whose lock another transaction holds, on a store whose locks do not tell why: waits for who is about to remove it, not for who has only
+ * locked it, and answers whether it is there.
+ */
+export async function standsLocked(txn: Transaction, rowKey: Buffer, timeoutMs: number): Promise<boolean> {
+  // What this snapshot does not show is for the row's own lock to judge.
+  if ((await txn.get(rowKey)) === null) return false
+  const before = txn.savepoint()
+  await txn.lockKeys([removalLockOf(rowKey)], { mode: 'exclusive', wait: 'block', timeoutMs })
+  const [value] = await txn.newest([rowKey])
+  await txn.rollbackTo(before)
+  return value !== null
 }

@@ -5,7 +5,7 @@ import type { Row } from '../../base/datum.ts'
 import type { PgError } from '../../base/errors.ts'
 import { andThen, loop, type MaybePromise } from '../../base/maybe-promise.ts'
 import { KvError } from '../kv-error.ts'
-import type { Transaction } from '../store.ts'
+import type { LockOptions, Transaction } from '../store.ts'
 import { type IndexKey, indexKey, keyLockOf, rowKey } from './keys.ts'
 import type { IndexLayout, TableLayout } from './layout.ts'
 import { compileRowEncoder, encodeEntry, type RowEncoder, rowKeyInValue, storedOrdinals } from './row-codec.ts'
@@ -41,7 +41,7 @@ export interface TableWriter {
     txn: Transaction,
     rows: readonly Row[],
     arbiters: readonly (IndexLayout | null)[],
-    timeoutMs: number,
+    waiting: Pick<LockOptions, 'wait' | 'timeoutMs'>,
   ): MaybePromise<Conflict[]>
   /** Entries of one index for rows that exist (index builds); unique ones are checked. */
   backfill(txn: Transaction, index: IndexLayout, keys: readonly Buffer[], rows: readonly Row[]): MaybePromise<void>
@@ -274,7 +274,7 @@ export function compileTableWriter(layout: TableLayout, keyLocksOf: (rowKey: Buf
     txn: Transaction,
     rows: readonly Row[],
     arbiters: readonly (IndexLayout | null)[],
-    timeoutMs: number,
+    waiting: Pick<LockOptions, 'wait' | 'timeoutMs'>,
   ): MaybePromise<Conflict[]> => {
     const keys: Buffer[] = []
     const owners: { row: number; index: IndexLayout | null }[] = []
@@ -287,7 +287,7 @@ export function compileTableWriter(layout: TableLayout, keyLocksOf: (rowKey: Buf
       }
     }
     if (keys.length === 0) return []
-    return andThen(txn.lockKeys(keys, { mode: 'exclusive', wait: 'block', timeoutMs, returnValues: true }), ({ values }) => {
+    return andThen(txn.lockKeys(keys, { ...waiting, mode: 'exclusive', returnValues: true }), ({ values }) => {
       const conflicts: Conflict[] = []
       for (let i = 0; i < keys.length; i++) {
         const value = values![i]!

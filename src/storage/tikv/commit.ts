@@ -149,7 +149,14 @@ async function commitPrimary(job: CommitJob, near: readonly Mutation[], backgrou
   }
   let { maxCommitTs } = job
   const allowed = async (ts: bigint): Promise<bigint> => {
-    if (maxCommitTs !== 0n && ts > maxCommitTs && job.laterCommitTs !== null) maxCommitTs = await job.laterCommitTs()
+    if (maxCommitTs !== 0n && ts > maxCommitTs) {
+      try {
+        maxCommitTs = await job.laterCommitTs()
+      } catch (error) {
+        await tryRollBack(job)
+        throw error
+      }
+    }
     if (maxCommitTs !== 0n && ts > maxCommitTs) await refuse()
     return ts
   }

@@ -4,7 +4,9 @@ import { type KeyspaceId, keyspaceId } from '../../base/ids.ts'
 import { KvError } from '../kv-error.ts'
 import type { KeyspaceDirectory, KeyspaceMeta, KeyspaceState } from '../store.ts'
 import { Backoff, BUDGET } from './backoff.ts'
+import { TIKV_CAPABILITIES } from './capabilities.ts'
 import { Capability } from './codec.ts'
+import { leasesEnded } from './commit-lease.ts'
 import type { Engine } from './engine.ts'
 import { eraseKeyspace } from './erase.ts'
 import { KeyspaceWatch } from './keyspace-watch.ts'
@@ -12,6 +14,7 @@ import { PdRefusal } from './pd.ts'
 import { Keyspace as KeyspaceService, type KeyspaceMeta as MetaMessage } from './proto/keyspacepb.ts'
 import { ErrorType } from './proto/pdpb.ts'
 import { Snapshot } from './snapshot.ts'
+import { TikvTransaction } from './transaction.ts'
 
 const NAME = /^[-A-Za-z0-9_]{1,20}$/
 const PATH = '/pd/api/v2/keyspaces'
@@ -19,6 +22,7 @@ const PAGE = 1000
 /** After a change of PD's leader creations may fail for a minute. */
 const CREATE_PATIENCE_MS = 120_000
 const SCAN_ROWS = 1024
+const LOCK_TIMEOUT_MS = 30_000
 const STATES: readonly KeyspaceState[] = ['enabled', 'disabled', 'archived', 'tombstone']
 
 interface MetaJson {
@@ -52,12 +56,15 @@ const signature = (meta: KeyspaceMeta): string => `${meta.state} ${meta.stateCha
 
 export class PdDirectory implements KeyspaceDirectory {
   readonly #engine: Engine
+  /** What a keyspace in use holds. */
+  readonly aliveKey: Uint8Array | null
   readonly #watchers = new Set<(meta: KeyspaceMeta) => void>()
   readonly #seen = new Map<number, string>()
   #watch: KeyspaceWatch | null = null
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, aliveKey: Uint8Array | null = null) {
     this.#engine = engine
+    this.aliveKey = aliveKey
   }
 
   async #http(verb: string, path: string, body?: unknown): Promise<{ status: number; text: string }> {
@@ -167,10 +174,11 @@ export class PdDirectory implements KeyspaceDirectory {
       throw new KvError('keyspaceUnavailable', `keyspace ${id} is ${meta.state}: archive it before it is erased`)
     }
     const capability = new Capability(id)
+    if (meta.state !== 'tombstone') await this.#endLeases(capability)
     let keysErased = 0
     let start = capability.start
     for (;;) {
-      // Nobody writes any more: each piece may have a snapshot of its own, and none grows old.
+      // Nobody commits any more: each piece may have a snapshot of its own, and none grows old.
       const snapshot = new Snapshot(this.#engine, capability, await this.#engine.oracle.next(), null)
       const { pairs, reached } = await snapshot.piece(start, capability.end, false, SCAN_ROWS, true)
       keysErased += pairs.length
@@ -182,6 +190,23 @@ export class PdDirectory implements KeyspaceDirectory {
     if (proof) throw new KvError('corrupt', `keyspace ${id} still holds entries after they were erased`)
     if (meta.state !== 'tombstone') await this.setState(id, 'tombstone')
     return { keysErased, filesErased: 0 }
+  }
+
+  /** Resolves when nobody can commit in an archived keyspace any more, however long he was away. */
+  async #endLeases(capability: Capability): Promise<void> {
+    const { aliveKey } = this
+    if (aliveKey !== null) {
+      const txn = new TikvTransaction(this.#engine, capability, TIKV_CAPABILITIES, { isolation: 'read committed' })
+      try {
+        await txn.lockKeys([aliveKey], { mode: 'exclusive', wait: 'block', timeoutMs: LOCK_TIMEOUT_MS })
+        await txn.delete(aliveKey)
+        await txn.commit()
+      } catch (error) {
+        await txn.rollback()
+        throw error
+      }
+    }
+    await leasesEnded(this.#engine, await this.#engine.oracle.next())
   }
 
   async #firstLeft(capability: Capability): Promise<boolean> {

@@ -2,6 +2,8 @@
 
 import type { CancelToken } from '../../base/cancel.ts'
 import { KvError } from '../kv-error.ts'
+import { type LockParty, transactionName } from '../lock-party.ts'
+import type { LockMeaning } from '../store.ts'
 import type { Capability } from './codec.ts'
 import type { Engine } from './engine.ts'
 import { startHeartbeat } from './heartbeat.ts'
@@ -23,9 +25,12 @@ export interface LockScope {
   readonly cancel: CancelToken | null
   /** A newer version than the snapshot is a write conflict. */
   readonly failOnChange: boolean
+  readonly party: LockParty | null
 }
 
-export type Acquisition = Pick<LockCall, 'wait' | 'timeoutMs' | 'returnValues' | 'mustNotExist' | 'onlyExisting'>
+export type Acquisition = Pick<LockCall, 'wait' | 'timeoutMs' | 'returnValues' | 'mustNotExist' | 'onlyExisting'> & {
+  readonly meaning?: LockMeaning
+}
 
 /** Locks of one transaction, which stay in memory (about 400 bytes for each). */
 const MAX_LOCKS = 1024 * 1024
@@ -52,6 +57,8 @@ export class HeldLocks {
   /** When the first one was taken, performance.now(). */
   #since = 0
   #maxTs = 0n
+  /** What its party is known by to those who wait for it. */
+  #name: string | null = null
   #stopHeartbeat: (() => void) | null = null
   /** Under way: locks that were lost are taken again. */
   #renewing: Promise<void> | null = null
@@ -96,7 +103,7 @@ export class HeldLocks {
   }
 
   #call(options: Acquisition, failOnChange: boolean): LockCall {
-    const { engine, capability, cancel } = this.#scope
+    const { engine, capability, cancel, party } = this.#scope
     return {
       engine,
       capability,
@@ -109,6 +116,8 @@ export class HeldLocks {
       mustNotExist: options.mustNotExist,
       onlyExisting: options.onlyExisting,
       cancel,
+      party,
+      meaning: options.meaning ?? null,
       primary: this.#primary,
       maxTs: this.#maxTs,
     }
@@ -118,6 +127,10 @@ export class HeldLocks {
   async acquire(stamps: { startTs: bigint; readTs: bigint }, targets: LockTarget[], options: Acquisition): Promise<LockTarget | undefined> {
     this.#startTs = stamps.startTs
     this.#readTs = stamps.readTs
+    if (this.#name === null && this.#scope.party !== null) {
+      this.#name = transactionName(stamps.startTs)
+      this.#scope.party.addName(this.#name)
+    }
     let fresh = targets.filter(({ name }) => !this.#held.has(name))
     if (this.#held.size + fresh.length > MAX_LOCKS) {
       throw new KvError('transactionTooLarge', `a transaction can hold ${MAX_LOCKS} row locks at most on TiKV`)
@@ -244,6 +257,8 @@ export class HeldLocks {
   /** The transaction has ended, and its locks are gone or looked after by others. */
   forget(): void {
     this.#ended = true
+    if (this.#name !== null) this.#scope.party?.removeName(this.#name)
+    this.#name = null
     this.#held.clear()
     this.#order.length = 0
     this.#forgetPrimary()

@@ -20,10 +20,10 @@ export class TikvNamedLocks implements NamedLocks {
     this.#lost = lost
   }
 
-  async lock(key: Uint8Array, { wait, timeoutMs }: NamedLockOptions): Promise<boolean> {
+  async lock(key: Uint8Array, options: NamedLockOptions): Promise<boolean> {
     const txn = this.#txn ?? (await this.#open())
     try {
-      await txn.lockKeys([key], { mode: 'exclusive', wait, timeoutMs })
+      await txn.lockKeys([key], { mode: 'exclusive', ...options })
       this.#held++
       return true
     } catch (error) {

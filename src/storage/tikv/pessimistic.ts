@@ -1,13 +1,24 @@
-// Locks taken before the commit. A request is all or nothing per region; a wait is a loop, since a store waits for a second at most. A key that was
+// Locks taken before the commit. A request is all or nothing per region; a wait is a loop, since a store waits for a second at most, and is asked more often so that it names the holder. A key that was
 // committed anew since the snapshot is found by its conflict with the snapshot's timestamp, and locked with a newer one.
 
 import { type CancelToken, orCancelled } from '../../base/cancel.ts'
 import { KvError } from '../kv-error.ts'
+import {
+  type Blocker,
+  type CircleStep,
+  deadlockDetail,
+  type LockKind,
+  type LockParty,
+  type LockWait,
+  transactionLock,
+  transactionName,
+} from '../lock-party.ts'
+import type { LockMeaning } from '../store.ts'
 import { Backoff, BUDGET, pause } from './backoff.ts'
 import type { Capability } from './codec.ts'
 import type { Engine } from './engine.ts'
 import { elapsedMs, PESSIMISTIC_TTL_MS } from './heartbeat.ts'
-import { toKvError } from './key-error.ts'
+import { type KeyError, toKvError } from './key-error.ts'
 import { inParallel } from './parallel.ts'
 import { Assertion, Op } from './proto/kvrpcpb.ts'
 import type { Region } from './region-cache.ts'
@@ -40,13 +51,17 @@ export interface LockCall {
   /** Keys found changed are locked only if they still have a value. */
   readonly onlyExisting: boolean
   readonly cancel: CancelToken | null
+  readonly party: LockParty | null
+  /** What the locks stand for, where not for rows. */
+  readonly meaning: LockMeaning | null
   /** The transaction's primary key; the call sets it when it locks the first one. */
   primary: Buffer | null
   /** The highest timestamp a lock was asked for with. */
   maxTs: bigint
 }
 
-const SERVER_WAIT_MS = 1000
+/** Who waits learns so often whom for. */
+const SERVER_WAIT_MS = 500
 const KEYS_PER_REQUEST = 2048
 const BYTES_PER_REQUEST = 512 * 1024
 const AT_ONCE = 8
@@ -102,6 +117,53 @@ async function lockAll(call: LockCall, targets: readonly LockTarget[], deadline:
 }
 
 async function lockPart(call: LockCall, part: { region: Region; items: LockTarget[] }, deadline: number, backoff: Backoff): Promise<void> {
+  const waiting = new PartWait(call)
+  try {
+    await lockWaiting(call, part, deadline, backoff, waiting)
+  } finally {
+    waiting.end()
+  }
+}
+
+/** Tells the party of a wait, from the first holder that the store names to the end. */
+class PartWait implements LockWait {
+  readonly kind: LockKind
+  readonly since = performance.now()
+  readonly elsewhere = false
+  readonly #call: LockCall
+  #holder = 0n
+  #toldAt = 0
+  #stop: (() => void) | null = null
+
+  constructor(call: LockCall) {
+    this.#call = call
+    this.kind = call.meaning?.kind ?? 'transactionid'
+  }
+
+  told(holder: bigint): void {
+    this.#holder = holder
+    this.#toldAt = performance.now()
+    this.#stop ??= this.#call.party?.wait(this) ?? null
+  }
+
+  *blockers(): Iterable<Blocker> {
+    const lock = this.#call.meaning?.lock ?? transactionLock(this.#holder)
+    yield { who: transactionName(this.#holder), lock, toldAt: this.#toldAt }
+  }
+
+  end(): void {
+    this.#stop?.()
+    this.#stop = null
+  }
+}
+
+async function lockWaiting(
+  call: LockCall,
+  part: { region: Region; items: LockTarget[] },
+  deadline: number,
+  backoff: Backoff,
+  waiting: PartWait,
+): Promise<void> {
   const { engine, capability, cancel } = call
   let pending = part.items
   let conflicts = 0
@@ -147,6 +209,7 @@ async function lockPart(call: LockCall, part: { region: Region; items: LockTarge
     )
     if (answer === null) {
       // Regions changed: the rest is grouped anew.
+      waiting.end()
       return lockAll(call, pending, deadline, backoff)
     }
     if (answer.errors.length === 0) {
@@ -157,6 +220,7 @@ async function lockPart(call: LockCall, part: { region: Region; items: LockTarge
         target.locked = !target.gone
         if (call.returnValues) target.value = absent ? null : Buffer.from(value)
       })
+      waiting.end()
       if (now.some((target) => target.locked)) call.primary ??= primary
       pending = pending === now ? [] : pending.filter((target) => !target.locked && !target.gone)
       continue
@@ -193,13 +257,36 @@ async function lockPart(call: LockCall, part: { region: Region; items: LockTarge
         pending = rest
         continue
       }
+      waiting.told(locked.lock_version)
       if (performance.now() >= deadline) throw new KvError('lockTimeout', 'lock wait timed out', { key: user(call, locked.key) })
       // A store that does not wait must not be asked without pause.
       if (performance.now() - sentAt < 20) await pause(Math.min(waitMs, 10), cancel)
       continue
     }
+    if (error.deadlock !== undefined) throw new KvError('deadlock', 'deadlock detected', { detail: detailOf(call, error.deadlock) })
     throw toKvError(capability, error)
   }
+}
+
+/** Who waits for whom in a circle that the store has found; null when not all are of this process. */
+function detailOf(
+  { party, startTs, meaning }: LockCall,
+  { wait_chain: chain, lock_ts: holder }: NonNullable<KeyError['deadlock']>,
+): string | null {
+  if (party === null) return null
+  const next = new Map(chain.map((entry) => [entry.txn, entry.wait_for_txn]))
+  next.set(startTs, holder)
+  const steps: CircleStep[] = []
+  for (let txn = startTs; steps.length <= chain.length + 1; ) {
+    const waiter = txn === startTs ? party : party.options.watcher.partyOf(transactionName(txn))
+    const waitsFor = next.get(txn)
+    if (waitsFor === undefined || waiter === undefined || waiter.pid === null) return null
+    const told = waiter === party ? meaning?.lock : [...waiter.waits.values()].flatMap((wait) => [...wait.blockers()])[0]?.lock
+    steps.push({ pid: waiter.pid, lock: told ?? transactionLock(waitsFor) })
+    txn = waitsFor
+    if (txn === startTs) return deadlockDetail(steps)
+  }
+  return null
 }
 
 /** Releases pessimistic locks; keys that are not locked do no harm. */

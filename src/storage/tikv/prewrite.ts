@@ -24,7 +24,7 @@ export interface CommitJob {
   readonly isLong: boolean
   /** 0 = none. */
   readonly maxCommitTs: bigint
-  readonly laterCommitTs: (() => Promise<bigint>) | null
+  readonly laterCommitTs: () => Promise<bigint>
   readonly cancel: CancelToken | null
 }
 

@@ -2,10 +2,12 @@
 
 import type { CancelToken } from '../../base/cancel.ts'
 import type { KeyspaceId } from '../../base/ids.ts'
-import { LIMITS } from '../../base/limits.ts'
 import { KvError } from '../kv-error.ts'
-import type { BeginOptions, Keyspace, KeyspaceMeta, NamedLocks, Store, StoreCapabilities, Transaction } from '../store.ts'
+import type { LockParty } from '../lock-party.ts'
+import type { BeginOptions, Keyspace, KeyspaceMeta, NamedLocks, Store, Transaction } from '../store.ts'
+import { TIKV_CAPABILITIES } from './capabilities.ts'
 import { Capability, encodeKey } from './codec.ts'
+import { CommitLease } from './commit-lease.ts'
 import { PdDirectory } from './directory.ts'
 import { Engine, type EngineOptions } from './engine.ts'
 import { type GcOptions, GcWorker } from './gc-worker.ts'
@@ -16,40 +18,37 @@ import { TikvTransaction } from './transaction.ts'
 export interface TikvStoreOptions extends EngineOptions {
   /** Collect old versions while no TiDB does; absent = leave it to others. */
   readonly gc?: GcOptions
+  /** A key that every keyspace in use holds: where it is, PD need not be asked (commit-lease.ts). */
+  readonly aliveKey?: Uint8Array
 }
 
-/** What one raft entry holds, with room for key and record. */
-const MAX_VALUE_BYTES = 6 * 1024 * 1024
 const SAMPLE_ROWS = 1024
 const MIB = 1024 * 1024
 
-export const TIKV_CAPABILITIES: StoreCapabilities = {
-  sharedLocks: false,
-  serializable: false,
-  multiNode: true,
-  maxKeyBytes: LIMITS.maxKeyBytes,
-  maxValueBytes: MAX_VALUE_BYTES,
-}
+const isOpen = (meta: KeyspaceMeta | null): boolean => meta?.state === 'enabled' || meta?.state === 'disabled'
 
 class TikvKeyspace implements Keyspace {
   readonly id: KeyspaceId
   readonly name: string
   readonly #engine: Engine
   readonly #capability: Capability
+  readonly #lease: CommitLease
 
-  constructor(engine: Engine, meta: KeyspaceMeta) {
+  constructor(engine: Engine, directory: PdDirectory, meta: KeyspaceMeta) {
     this.id = meta.id
     this.name = meta.name
     this.#engine = engine
     this.#capability = new Capability(meta.id)
+    this.#lease = new CommitLease(engine, this.#capability, directory.aliveKey, async () => isOpen(await directory.loadById(meta.id)))
   }
 
   begin(options: BeginOptions): Transaction {
-    return new TikvTransaction(this.#engine, this.#capability, TIKV_CAPABILITIES, options)
+    return new TikvTransaction(this.#engine, this.#capability, TIKV_CAPABILITIES, options, this.#lease)
   }
 
-  namedLocks(cancel: CancelToken, lost: (error: KvError) => void): NamedLocks {
-    const begin = () => new TikvTransaction(this.#engine, this.#capability, TIKV_CAPABILITIES, { isolation: 'read committed', cancel })
+  namedLocks(cancel: CancelToken, lost: (error: KvError) => void, party?: LockParty): NamedLocks {
+    const options: BeginOptions = { isolation: 'read committed', cancel, ...(party === undefined ? {} : { party }) }
+    const begin = () => new TikvTransaction(this.#engine, this.#capability, TIKV_CAPABILITIES, options)
     return new TikvNamedLocks(begin, lost)
   }
 
@@ -82,18 +81,18 @@ class TikvStore implements Store {
   readonly engine: Engine
   readonly #gc: GcWorker | null
 
-  constructor(engine: Engine, gc: GcOptions | undefined) {
+  constructor(engine: Engine, { gc, aliveKey }: Pick<TikvStoreOptions, 'gc' | 'aliveKey'>) {
     this.engine = engine
-    this.keyspaces = new PdDirectory(engine)
+    this.keyspaces = new PdDirectory(engine, aliveKey ?? null)
     this.#gc = gc === undefined ? null : new GcWorker(engine, this.keyspaces, TIKV_CAPABILITIES, gc)
   }
 
   async open(meta: KeyspaceMeta): Promise<Keyspace> {
     const now = await this.keyspaces.loadById(meta.id)
-    if (now === null || now.state === 'archived' || now.state === 'tombstone') {
+    if (now === null || !isOpen(now)) {
       throw new KvError('keyspaceUnavailable', `keyspace ${meta.id} is ${now === null ? 'missing' : now.state}`)
     }
-    return new TikvKeyspace(this.engine, now)
+    return new TikvKeyspace(this.engine, this.keyspaces, now)
   }
 
   close(): Promise<void> {
@@ -108,7 +107,7 @@ export async function openTikvStore(options: TikvStoreOptions): Promise<Store> {
   const engine = new Engine(options)
   try {
     await engine.start()
-    return new TikvStore(engine, options.gc)
+    return new TikvStore(engine, options)
   } catch (error) {
     await engine.close()
     throw error

@@ -24,6 +24,7 @@ import {
 } from '../store.ts'
 import type { Capability } from './codec.ts'
 import { commitTransaction } from './commit.ts'
+import type { CommitLease } from './commit-lease.ts'
 import type { Engine } from './engine.ts'
 import { MAX_TS } from './gate.ts'
 import { type Acquisition, type HeldLock, HeldLocks, later } from './held-locks.ts'
@@ -56,6 +57,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
   readonly keyspace: KeyspaceId
   readonly #limits: StoreCapabilities
   readonly #options: BeginOptions
+  readonly #lease: CommitLease | null
   lockTimeoutMs = 0
   writes: WriteBuffer | null = null
   #startTs = 0n
@@ -67,7 +69,8 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
   #dirty = false
   #ended = false
 
-  constructor(engine: Engine, capability: Capability, limits: StoreCapabilities, options: BeginOptions) {
+  /** `lease`: null where nobody erases the keyspace meanwhile. */
+  constructor(engine: Engine, capability: Capability, limits: StoreCapabilities, options: BeginOptions, lease: CommitLease | null = null) {
     if (options.isolation === 'serializable') throw new KvError('serialization', 'TiKV offers no SERIALIZABLE')
     this.engine = engine
     this.capability = capability
@@ -75,11 +78,13 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     this.isolation = options.isolation
     this.#limits = limits
     this.#options = options
+    this.#lease = lease
     this.#locks = new HeldLocks({
       engine,
       capability,
       cancel: options.cancel ?? null,
       failOnChange: options.isolation !== 'read committed',
+      party: options.party ?? null,
     })
   }
 
@@ -400,9 +405,10 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     return isEmpty ? this.#releaseAll().then(() => null) : this.#commit(options)
   }
 
-  async #commit({ maxCommitTs = timestamp(0n), laterCommitTs }: CommitOptions): Promise<Timestamp | null> {
+  async #commit(options: CommitOptions): Promise<Timestamp | null> {
     try {
       if (this.#startTs === 0n) await this.#start()
+      const maxCommitTs = sooner(options.maxCommitTs ?? 0n, (await this.#lease?.endTs()) ?? 0n)
       const hasLocks = this.#locks.count > 0
       const writes = this.writes!
       await writes.settled()
@@ -428,7 +434,8 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
         forUpdateTs: hasLocks ? later(this.#locks.maxTs, this.#startTs) : 0n,
         isLong: this.#options.autocommit !== true,
         maxCommitTs,
-        laterCommitTs: laterCommitTs ?? null,
+        laterCommitTs: async () =>
+          sooner((await options.laterCommitTs?.()) ?? options.maxCommitTs ?? 0n, (await this.#lease?.endTs()) ?? 0n),
         cancel: this.#options.cancel ?? null,
       })
       await this.#locks.release(rest)
@@ -510,6 +517,11 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     }
     return this.#releaseAll()
   }
+}
+
+/** The earlier of two limits; 0 = none. */
+function sooner(a: bigint, b: bigint): bigint {
+  return a === 0n || (b !== 0n && b < a) ? b : a
 }
 
 /** `retryable`: run again with locks, the statement itself finds the key and can say whose it is. */

@@ -59,7 +59,7 @@ export function compileMerge(context: ModifyContext): MergeApply {
     }
     const rows = [row]
     const keys = [key]
-    return andThen(locking.lock(rows, keys, 'update'), () => {
+    return andThen(locking.lock(rows, keys, 'removal'), () => {
       const [current] = rows
       if (current === undefined) return undefined
       const old = oldRow(current, width, plan.rowSlots)

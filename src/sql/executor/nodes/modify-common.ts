@@ -92,7 +92,7 @@ export interface Locking {
   /** Locks the rows and drops from the lists those that are gone or no longer meet the conditions. */
   lock(rows: Row[], keys: Buffer[], mode: WriteLock): MaybePromise<void>
 }
-export type WriteLock = 'no key update' | 'update'
+export type WriteLock = 'no key update' | 'removal'
 
 export function compileLocking(context: ModifyContext): Locking {
   const { plan, cx, modifier } = context

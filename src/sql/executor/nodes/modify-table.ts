@@ -382,11 +382,11 @@ function compileUpdate(context: ModifyContext): Apply {
     }
     /** A newer version of a row may have made a change of its key out of what was none. */
     const keyLocks = (): MaybePromise<unknown> => {
-      if (held === 'update' || !keyed) return undefined
+      if (held === 'removal' || !keyed) return undefined
       const moved = keys.filter((_, i) => modifier.keysDiffer(olds[i]!, news[i]!))
       const { txn, store } = cx.state
       if (moved.length === 0 || store.autocommit) return undefined
-      return lockRows(txn, store.capabilities, moved, 'update', { wait: 'block', timeoutMs: store.lockTimeoutMs })
+      return lockRows(txn, store.capabilities, moved, 'removal', { wait: 'block', timeoutMs: store.lockTimeoutMs })
     }
     const computed = compute instanceof Promise ? compute.then(keyLocks) : keyLocks()
     return computed instanceof Promise ? computed.then(update) : update()
@@ -417,7 +417,7 @@ function compileDelete(context: ModifyContext): Apply {
   const apply: Apply = (rows) => {
     const keys = rows.map((row) => row[plan.keySlot - 1] as Buffer)
     firstOnly(rows, keys, seen)
-    const locked = locking.lock(rows, keys, 'update')
+    const locked = locking.lock(rows, keys, 'removal')
     return locked instanceof Promise ? locked.then(() => write(rows, keys)) : write(rows, keys)
   }
   return apply

@@ -5,9 +5,11 @@ import { PgError } from '../../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../../base/maybe-promise.ts'
 import { SQLSTATE } from '../../../base/sqlstate.ts'
 import { type IndexDescriptor, provesUnique } from '../../../catalog/descriptors.ts'
+import { KvError } from '../../../storage/kv-error.ts'
 import type { IndexLayout } from '../../../storage/rows/layout.ts'
-import { lockRows } from '../../../storage/rows/locks.ts'
+import { lockRows, standsLocked } from '../../../storage/rows/locks.ts'
 import { uniqueKey } from '../../../storage/rows/table-reader.ts'
+import type { Conflict } from '../../../storage/rows/table-writer.ts'
 import { LOCK_GONE, LOCKED_CHANGED } from '../../../storage/store.ts'
 import { INNER_VAR, SCAN_VAR } from '../../planner/plan.ts'
 import { compileProjection, compileQuals } from '../expr/predicate.ts'
@@ -43,7 +45,7 @@ export function insertOnConflict(context: ModifyContext): ConflictingInsert {
   const places = conflict.set.map((entry) => entry.resno - 1)
   const changed = new Set<number>(places)
   for (const column of access.descriptor.columns) if (column.generated === 's') changed.add(column.attnum - 1)
-  const mode = modifier.changesKey(changed) ? 'update' : 'no key update'
+  const mode = modifier.changesKey(changed) ? 'removal' : 'no key update'
   const seen = context.seen!
   const { inserts } = context
   const twice = (): PgError =>
@@ -103,11 +105,30 @@ export function insertOnConflict(context: ModifyContext): ConflictingInsert {
       return !(seen instanceof Promise) && seen !== null
     })
   }
+  /** DO NOTHING where locks do not tell what their holders have written. Null: the row in the way is locked by others and stands. */
+  const findStanding = async (row: Row): Promise<Conflict[] | null> => {
+    const { txn, store } = state
+    const { lockTimeoutMs } = store
+    try {
+      return await modifier.writer.findConflicts(txn, [row], arbiters, { wait: 'nowait', timeoutMs: 0 })
+    } catch (error) {
+      if (!(error instanceof KvError && error.kind === 'lockNotAvailable')) throw error
+      // Rows are locked at their own keys; keys of other indexes only by those who insert or remove them.
+      const key = arbiters.includes(null) ? uniqueKey(access.layout, null, row) : null
+      if (key !== null && error.key !== null && key.equals(error.key) && (await standsLocked(txn, key, lockTimeoutMs))) return null
+      return modifier.writer.findConflicts(txn, [row], arbiters, { wait: 'block', timeoutMs: lockTimeoutMs })
+    }
+  }
   const one = (input: Row, row: Row, changes: Change[]): MaybePromise<void> => {
     const { txn, store } = state
     if (blocked(row)) return undefined
     const before = conflict.action === 'nothing' && !store.autocommit ? txn.savepoint() : null
-    return andThen(modifier.writer.findConflicts(txn, [row], arbiters, store.lockTimeoutMs), (found) => {
+    const finding =
+      conflict.action === 'nothing' && !store.capabilities.sharedLocks
+        ? findStanding(row)
+        : modifier.writer.findConflicts(txn, [row], arbiters, { wait: 'block', timeoutMs: store.lockTimeoutMs })
+    return andThen(finding, (found: Conflict[] | null): MaybePromise<void> => {
+      if (found === null) return undefined
       if (found.length === 0) {
         if (unfit !== undefined) throw deferrable(unfit)
         if (inserts === null || !uniqueKeys(access.layout, arbiters, row).some(inserts.has)) return insertOne(input, row, changes)

@@ -18,7 +18,7 @@ export function compileWriteLock(context: ModifyContext, changed: ReadonlySet<nu
     entries.map((entry) => entry.expr),
     cx,
   )
-  if (!isQuick || values.async || modifier.changesKey(new Set(others))) return () => 'update'
+  if (!isQuick || values.async || modifier.changesKey(new Set(others))) return () => 'removal'
   const width = modifier.access.layout.columns.length
   return (rows) => {
     for (const row of rows) {
@@ -26,7 +26,7 @@ export function compileWriteLock(context: ModifyContext, changed: ReadonlySet<nu
       const next = old.slice()
       const computed = values.project(row) as Row
       for (let i = 0; i < entries.length; i++) next[entries[i]!.resno - 1] = computed[i]!
-      if (modifier.keysDiffer(old, next)) return 'update'
+      if (modifier.keysDiffer(old, next)) return 'removal'
     }
     return 'no key update'
   }

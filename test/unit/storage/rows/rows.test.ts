@@ -288,7 +288,7 @@ describe('tables', () => {
       [9, 'one', 1, 'd'],
       [9, 'fresh', 1, 'd'],
     ]
-    const conflicts = await writer.findConflicts(again, rows, [null, unique], 1000)
+    const conflicts = await writer.findConflicts(again, rows, [null, unique], { wait: 'block', timeoutMs: 1000 })
     expect(conflicts.map(({ row, index: at, key }) => [row, at === null ? 'pk' : 'i2', key.equals(keys[0]!)])).toEqual([
       [0, 'pk', true],
       [1, 'i2', true],
@@ -354,12 +354,13 @@ describe('tables', () => {
 })
 
 describe('row locks conflict as PostgreSQL’s do', () => {
-  const modes: RowLockMode[] = ['key share', 'share', 'no key update', 'update']
+  const modes: RowLockMode[] = ['key share', 'share', 'no key update', 'update', 'removal']
   const conflicts: Record<RowLockMode, RowLockMode[]> = {
-    'key share': ['update'],
-    share: ['no key update', 'update'],
-    'no key update': ['share', 'no key update', 'update'],
+    'key share': ['update', 'removal'],
+    share: ['no key update', 'update', 'removal'],
+    'no key update': ['share', 'no key update', 'update', 'removal'],
     update: modes,
+    removal: modes,
   }
   const layout = layoutOf({ id: tableId(18002) })
   const row: Row = [1, 'locked', null, 'x']

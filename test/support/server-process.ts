@@ -1,0 +1,58 @@
+// A server as a process of its own on a given (fake) cluster, for tests that stall or kill one: SIGSTOP is a node that does not answer.
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import pg from 'pg'
+import { compileProgram } from './compile.ts'
+
+export interface ServerProcess {
+  readonly port: number
+  signal(name: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL'): void
+  connect(user: string): Promise<pg.Client>
+  stop(): void
+}
+
+export async function startServerProcess(pdAddress: string): Promise<ServerProcess> {
+  const program = compileProgram('src/main.ts')
+  const built = path.dirname(path.dirname(program.file))
+  const config = path.join(built, 'config')
+  if (!existsSync(config)) symlinkSync(path.join(import.meta.dirname, '../../config'), config)
+  const dataDir = mkdtempSync(path.join(tmpdir(), 'pgk-process-'))
+  const child: ChildProcess = spawn(process.execPath, [program.file], {
+    env: {
+      ...process.env,
+      PD_ENDPOINTS: pdAddress,
+      PG_PORT: '0',
+      METRICS_PORT: '0',
+      DATA_DIR: dataDir,
+      OPERATOR_PASSWORD: 'operator',
+      AUTO_CREATE_KEYSPACES: 'true',
+      LOG_LEVEL: 'warn',
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const port = await new Promise<number>((resolve, reject) => {
+    child.on('exit', (code) => reject(new Error(`the server ended with ${code}`)))
+    child.stdout!.on('data', (chunk: Buffer) => {
+      for (const line of chunk.toString().split('\n'))
+        if (line.includes('"listening"')) resolve((JSON.parse(line) as { pg_port: number }).pg_port)
+    })
+  })
+  return {
+    port,
+    signal: (name) => child.kill(name),
+    async connect(user) {
+      const client = new pg.Client({ host: '127.0.0.1', port, user, password: 'admin', database: 'postgres' })
+      client.on('error', () => {})
+      await client.connect()
+      return client
+    },
+    stop() {
+      child.kill('SIGKILL')
+      program.dispose()
+      rmSync(dataDir, { recursive: true, force: true })
+    },
+  }
+}
