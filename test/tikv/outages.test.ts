@@ -7,9 +7,12 @@ import { keyspaceId } from '../../src/base/ids.ts'
 import type { Transaction } from '../../src/storage/store.ts'
 import { type Fake, startFake } from '../fake-tikv/fake.ts'
 import { drain, exclusive, key, wholeTable } from '../kv/conformance.ts'
+import { type Relay, startRelay } from '../support/relay.ts'
 import { openProxy, type TestProxy } from './proxies.ts'
 
 const OUTAGE_MS = 12_500
+/** Longer than it takes to notice on the first connection that nothing comes back. */
+const FROZEN_MS = 15_500
 /** Two seconds, and as many again for a machine that is busy. */
 const RECOVERY_MS = 4000
 
@@ -42,8 +45,9 @@ const WORK: Readonly<Record<string, (proxy: TestProxy) => Promise<unknown>>> = {
   },
 }
 
-async function cluster(): Promise<{ fake: Fake; proxy: TestProxy; open: Transaction }> {
+async function cluster(prepare?: (fake: Fake) => Promise<void>): Promise<{ fake: Fake; proxy: TestProxy; open: Transaction }> {
   const fake = await startFake({ stores: 3, keyspaces: ['one'], pdPort: 0, seed: 1, electionMs: OUTAGE_MS })
+  await prepare?.(fake)
   const proxy = await openProxy(fake, keyspaceId(1), true)
   const first = proxy.begin({ isolation: 'read committed', autocommit: true })
   for (const name of ['a', 'z']) await first.put(key(name), Buffer.from('0'))
@@ -107,6 +111,33 @@ describe.concurrent('outages', () => {
     await reader.rollback()
     await proxy.close()
     expect([...fake.cluster.mvcc.locked()]).toEqual([])
+    await fake.close()
+  })
+
+  // Its connections stay, and new ones are accepted: what waits there for an answer must not miss that another store leads.
+  test('the store that leads is frozen', { timeout: 60_000 }, async () => {
+    let relay: Relay | undefined
+    const { fake, proxy, open } = await cluster(async ({ pd, storeAddresses }) => {
+      relay = await startRelay(storeAddresses()[0]!)
+      pd.putStore({ ...pd.stores.get(1n)!, address: relay.address })
+    })
+    relay!.freeze()
+    const frozenAt = performance.now()
+    const work = Object.entries(WORK).map(async ([name, run]) => {
+      await run(proxy)
+      return [name, performance.now() - frozenAt] as const
+    })
+    await pause(FROZEN_MS)
+    for (const region of fake.cluster.regions.all()) fake.cluster.setLeader(region, 2n)
+    const ended = await Promise.all(work)
+    console.log(`back ${Math.round(Math.max(...ended.map(([, ms]) => ms)) - FROZEN_MS)} ms after the election`)
+    for (const [name, ms] of ended) {
+      expect(ms, name).toBeGreaterThan(FROZEN_MS - 100)
+      expect(ms, name).toBeLessThan(FROZEN_MS + RECOVERY_MS)
+    }
+    await open.commit()
+    await proxy.close()
+    await relay!.close()
     await fake.close()
   })
 

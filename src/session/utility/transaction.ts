@@ -58,16 +58,7 @@ function store(session: Session): MaybePromise<void> {
 function commitStore(session: Session, txn: Transaction): MaybePromise<void> {
   const limit = txn.dirty ? session.keyspace.catalog.versions.commitLimit() : null
   const committed = limit === null ? commitNow(session, txn) : commitInTime(session, txn, limit)
-  if (committed instanceof Promise) {
-    return committed.then(
-      () => finish(session, true),
-      (error: unknown) => {
-        // The store's transaction is over either way; whether it committed may be unknown (08007).
-        session.block.txn = null
-        throw error
-      },
-    )
-  }
+  if (committed instanceof Promise) return committed.then(() => finish(session, true))
   finish(session, true)
 }
 

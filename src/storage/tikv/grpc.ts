@@ -55,6 +55,8 @@ const HEADER = 5
 const CONNECT_TIMEOUT_MS = 5000
 const PING_INTERVAL_MS = 10_000
 const PING_TIMEOUT_MS = 3000
+/** How long a peer that left a connection without an answer has to answer on the next one. */
+const PROBE_TIMEOUT_MS = 1000
 const STREAM_WINDOW = 16 * 1024 * 1024
 const CONNECTION_WINDOW = 128 * 1024 * 1024
 /** Bound of one answer. */
@@ -116,6 +118,11 @@ export class Channel {
   #session: ClientHttp2Session | null = null
   #active = 0
   #closed = false
+  /**
+   * The last connection died of unanswered pings or was never made. The kernel of a frozen process, or of a host that is overloaded, goes on accepting
+   * connections: a new one proves nothing, and whoever waits for an answer there does not look for the region's next leader.
+   */
+  #isSilent = false
 
   constructor(address: string, tls: TlsOptions | null) {
     this.address = address
@@ -143,16 +150,18 @@ export class Channel {
             ),
     })
     this.#session = session
-    const connecting = setTimeout(
-      () => session.destroy(new Error(`no connection to ${this.address} within ${CONNECT_TIMEOUT_MS} ms`)),
-      CONNECT_TIMEOUT_MS,
-    )
+    const connectMs = this.#isSilent ? PROBE_TIMEOUT_MS : CONNECT_TIMEOUT_MS
+    const connecting = setTimeout(() => {
+      this.#isSilent = true
+      session.destroy(new Error(`no connection to ${this.address} within ${connectMs} ms`))
+    }, connectMs)
     let pings: NodeJS.Timeout | null = null
     session.once('connect', () => {
       clearTimeout(connecting)
       if (session.destroyed) return
       session.setLocalWindowSize(CONNECTION_WINDOW)
-      pings = setInterval(() => this.#ping(session), PING_INTERVAL_MS)
+      if (this.#isSilent) this.#ping(session, PROBE_TIMEOUT_MS)
+      pings = setInterval(() => this.#ping(session, PING_TIMEOUT_MS), PING_INTERVAL_MS)
       pings.unref()
     })
     const forget = (): void => {
@@ -170,13 +179,25 @@ export class Channel {
   }
 
   /** A dead peer is noticed while something waits for it. */
-  #ping(session: ClientHttp2Session): void {
+  #ping(session: ClientHttp2Session, patienceMs: number): void {
     // PD takes pings without a call under way for an attack.
     if (session.destroyed || this.#active === 0) return
-    const late = setTimeout(() => session.destroy(new Error(`${this.address} does not answer pings`)), PING_TIMEOUT_MS)
+    let isAnswered = false
+    const giveUp = (): void => {
+      if (isAnswered || session.destroyed) return
+      this.#isSilent = true
+      session.destroy(new Error(`${this.address} does not answer pings`))
+    }
+    // An answer that came while this process was busy is read first.
+    const late = setTimeout(() => setImmediate(giveUp), patienceMs)
     late.unref()
     try {
-      session.ping(() => clearTimeout(late))
+      session.ping((error) => {
+        clearTimeout(late)
+        if (error !== null) return
+        isAnswered = true
+        this.#isSilent = false
+      })
     } catch {
       clearTimeout(late) // just destroyed
     }
