@@ -26,12 +26,16 @@ export const LIMITS = {
   /** Texts whose parse trees are kept, and the longest such text. */
   parseCacheEntries: 1000,
   parseCacheTextLength: 16 * KiB,
+  /** Longer texts are parsed by a thread of their own; bytes of those that wait for it. */
+  parseAtOnceLength: 32 * KiB,
+  parseQueueBytes: 64 * MiB,
   /** Literals that one statement may have lifted into parameters. */
   maxLiftedLiterals: 256,
   /** Bytes in an identifier (NAMEDATALEN - 1). */
   maxIdentifierBytes: 63,
-  /** Planned statements kept per keyspace, prepared statements and portals per session. */
+  /** Planned statements kept per keyspace and the longest text of one, prepared statements and portals per session. */
   planCacheEntries: 512,
+  planCacheTextLength: 256 * KiB,
   sessionPlanCacheEntries: 64,
   preparedStatements: 10_000,
   portals: 1000,

@@ -29,13 +29,17 @@ export class Suspended {
 
   /** Does the work; `pause` is asked after each step. */
   async run(pause: () => Promise<void> | null): Promise<Result> {
-    const steps = this.#work(...this.#args)
-    for (;;) {
-      const step = steps.next()
-      if (step.done === true) return { work: this.#work, args: this.#args, value: step.value }
-      const wait = pause()
-      if (wait !== null) await wait
-    }
+    return { work: this.#work, args: this.#args, value: await runSteps(this.#work(...this.#args), pause) }
+  }
+}
+
+/** Work to its end; `pause` is asked after each step. */
+export async function runSteps<T>(steps: Generator<unknown, T>, pause: () => Promise<void> | null): Promise<T> {
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+    const wait = pause()
+    if (wait !== null) await wait
   }
 }
 

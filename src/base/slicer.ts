@@ -18,6 +18,12 @@ export interface Slicer {
   pause(): Promise<void> | null
 }
 
+/**
+ * Everybody else's turn. Two immediates: the first one asked for while the loop hands out input comes before it looks for more input, so
+ * that two slices would be one to all who wait.
+ */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+
 const NEVER = { cancel: new CancelToken() }
 
 /** Without a state: for work that is no statement's alone. */
@@ -31,7 +37,7 @@ export function makeSlicer(state: { readonly cancel: CancelToken } = NEVER): Sli
       state.cancel.check()
       const now = performance.now()
       if (now - started < LIMITS.sliceMs || now - lastTurn < LIMITS.sliceMs) return null
-      return new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
+      return turn().then(() => {
         turned()
         started = lastTurn
         state.cancel.check()

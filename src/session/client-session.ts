@@ -20,6 +20,7 @@ import type {
 import { classify } from '../sql/parser/classify.ts'
 import { lift } from '../sql/parser/lift.ts'
 import { type ParsedStatement, parse } from '../sql/parser/parse.ts'
+import { isLarge, type ParsedText, parseLarge } from '../sql/parser/parse-large.ts'
 import { truncatedIdentifiers } from '../sql/parser/truncation.ts'
 import { KvError } from '../storage/kv-error.ts'
 import type { ActivityState } from './activity.ts'
@@ -78,40 +79,56 @@ export class ClientSession implements WireSession {
 
   query(text: string, client: ResultSink): MaybePromise<void> {
     const sink = this.#held(client)
+    let large: Promise<ParsedText> | null = null
     const done = this.#guard(text, () => {
       this.closePortal('')
       const lifted = this.#lifted(text)
       if (lifted !== null) return this.#runLifted(lifted, sink)
-      this.#slicer.start()
-      const statements = parse(text)
-      this.#tellTruncated(text)
-      if (statements.length === 0) {
-        sink.emptyQuery()
-        return
+      if (isLarge(text)) {
+        // a plan that turns out to be stale asks for the statements once more
+        large ??= parseLarge(text, this.#session.cancelToken)
+        return large.then(({ statements, truncated }) => this.#parsed(statements, truncated ?? truncatedIdentifiers(text), sink))
       }
-      return andThen(this.#slicer.pause() ?? undefined, () => this.#statements(statements, 0, sink))
+      this.#slicer.start()
+      return this.#parsed(parse(text), truncatedIdentifiers(text), sink)
     })
     if (done instanceof Promise) return done.finally(() => this.#becomeIdle())
     this.#becomeIdle()
   }
 
+  #parsed(statements: readonly ParsedStatement[], truncated: readonly string[], sink: ResultSink): MaybePromise<void> {
+    this.#tellTruncated(truncated)
+    if (statements.length === 0) {
+      sink.emptyQuery()
+      return
+    }
+    return andThen(this.#slicer.pause() ?? undefined, () => this.#statements(statements, 0, sink))
+  }
+
   parse(name: string, text: string, parameterTypes: readonly number[]): MaybePromise<void> {
     const session = this.#session
-    return this.#guard(text, () => {
-      if (name !== '' && session.statements.has(name)) {
-        throw new PgError(SQLSTATE.duplicatePstatement, `prepared statement "${name}" already exists`)
-      }
-      const statements = parse(text)
-      this.#tellTruncated(text)
+    let large: Promise<ParsedText> | null = null
+    const prepare = (statements: readonly ParsedStatement[], truncated: readonly string[]): MaybePromise<void> => {
+      this.#tellTruncated(truncated)
       if (statements.length > 1) throw new PgError(SQLSTATE.syntaxError, 'cannot insert multiple commands into a prepared statement')
       const prepared = session.planning.prepare(name, statements[0] ?? null, parameterTypes, false)
       if (prepared instanceof Promise) return prepared.then((ready) => session.storeStatement(ready))
       session.storeStatement(prepared)
+    }
+    return this.#guard(text, () => {
+      if (name !== '' && session.statements.has(name)) {
+        throw new PgError(SQLSTATE.duplicatePstatement, `prepared statement "${name}" already exists`)
+      }
+      if (isLarge(text)) {
+        large ??= parseLarge(text, session.cancelToken)
+        return large.then(({ statements, truncated }) => prepare(statements, truncated ?? truncatedIdentifiers(text)))
+      }
+      return prepare(parse(text), truncatedIdentifiers(text))
     })
   }
 
-  #tellTruncated(text: string): void {
-    for (const message of truncatedIdentifiers(text)) this.#session.notice({ severity: 'NOTICE', code: SQLSTATE.nameTooLong, message })
+  #tellTruncated(messages: readonly string[]): void {
+    for (const message of messages) this.#session.notice({ severity: 'NOTICE', code: SQLSTATE.nameTooLong, message })
   }
 
   bind(portal: string, statement: string, parameters: BindParameters, resultFormats: readonly number[]): MaybePromise<void> {

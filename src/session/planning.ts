@@ -240,6 +240,8 @@ export class Planning {
 
   /** The plan of a statement, from the cache or made now. */
   plan(statement: ParsedStatement, declared: readonly Oid[], cursor = false): MaybePromise<PlanEntry> {
+    // One of megabytes is hardly seen again, and its plan would be kept at many times its size.
+    if (statement.text.length > LIMITS.planCacheTextLength) return this.#make(statement, declared, cursor)
     const path = this.searchPath()
     const key = PlanCache.key(cursor ? `cursor\0${statement.text}` : statement.text, declared, this.#sharedKey(path))
     const plans = this.#plans(path)
@@ -260,12 +262,15 @@ export class Planning {
     this.#slicer.start()
     const bound = withCatalog(() => this.#bind(statement, declared, cursor))
     return andThen(bound, (found) => {
-      // A large statement gives way between analysis and planning; both are of one version of the catalogue.
+      // A large statement gives way between analysis and planning, which are of one version of the catalogue, and before it is run.
       const made = (): MaybePromise<PlanEntry> =>
         this.snapshot().version === found.version
           ? andThen(
               withCatalog(() => this.#planned(found, paramValues)),
-              (entry) => entry ?? this.#make(statement, declared, cursor, paramValues),
+              (entry) =>
+                entry === null
+                  ? this.#make(statement, declared, cursor, paramValues)
+                  : andThen(this.#slicer.pause() ?? undefined, () => entry),
             )
           : this.#make(statement, declared, cursor, paramValues)
       return andThen(this.#slicer.pause() ?? undefined, made)

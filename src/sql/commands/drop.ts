@@ -3,6 +3,7 @@
 
 import { notSupported, PgError } from '../../base/errors.ts'
 import { type Oid, tableId } from '../../base/ids.ts'
+import { makeSlicer, type Slicer } from '../../base/slicer.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { RelationDescriptor } from '../../catalog/descriptors.ts'
 import { addressText, CLASS, namePrefix, type ObjectAddress } from '../../catalog/keys.ts'
@@ -33,11 +34,13 @@ class Collector {
   readonly doomed = new Map<string, Doomed>()
   readonly refusals: string[] = []
   /** What the statement names: parts of these are no reason to refuse each other. */
-  readonly #targets: readonly ObjectAddress[]
+  readonly #named: ReadonlySet<string>
+  readonly #slicer: Slicer
 
-  constructor(c: CommandContext, targets: readonly ObjectAddress[]) {
+  constructor(c: CommandContext, targets: readonly ObjectAddress[], slicer: Slicer) {
     this.c = c
-    this.#targets = targets
+    this.#named = new Set(targets.map(addressText))
+    this.#slicer = slicer
   }
 
   has(address: ObjectAddress): boolean {
@@ -50,7 +53,10 @@ class Collector {
     this.doomed.set(addressText(address), { address, reported, description })
     const holder = await this.#relationOf(address)
     if (holder !== null) await this.c.lock(holder.oid, LOCK.accessExclusive, holder.name)
-    for (const dependent of await this.#dependents(address)) await this.#follow(dependent, address, description)
+    for (const dependent of await this.#dependents(address)) {
+      await this.#slicer.pause()
+      await this.#follow(dependent, address, description)
+    }
   }
 
   /** The relation that the object is, or is a part of. */
@@ -141,16 +147,16 @@ class Collector {
 
   /** A default or constraint of a table or column that is being dropped: a serial column's default depends on the sequence that goes with it. */
   async #goesAnyway(target: ObjectAddress): Promise<boolean> {
-    for (const address of [...this.#targets, ...[...this.doomed.values()].map((doomed) => doomed.address)]) {
-      if (address.classId !== CLASS.relation) continue
-      if (address.subId === 0) {
-        if (await this.#insideOf(target, address.objId, CLASS.relation)) return true
-      } else if (target.classId === CLASS.attrdef) {
-        const record = await load(() => this.c.snapshot.record(target.objId))
-        if (record?.kind === 'attrdef' && record.table === address.objId && record.attnum === address.subId) return true
-      }
+    const goes = (objId: Oid, subId: number): boolean => {
+      const key = addressText({ classId: CLASS.relation, objId, subId })
+      return this.doomed.has(key) || this.#named.has(key)
     }
-    return false
+    if ((target.classId === CLASS.relation || target.classId === CLASS.rewrite) && goes(target.objId, 0)) return true
+    const record = await load(() => this.c.snapshot.record(target.objId))
+    if (target.classId === CLASS.relation) return record?.kind === 'index' && goes(record.table, 0)
+    if (target.classId === CLASS.constraint) return record?.kind === 'constraint' && goes(record.table, 0)
+    if (target.classId !== CLASS.attrdef || record?.kind !== 'attrdef') return false
+    return goes(record.table, 0) || goes(record.table, record.attnum)
   }
 
   async #follow(dependent: Dependent, on: ObjectAddress, onDescription: string): Promise<void> {
@@ -188,7 +194,9 @@ export async function performDeletion(
   cascade: boolean,
   quiet = false,
 ): Promise<void> {
-  const collector = new Collector(c, targets)
+  const slicer = makeSlicer(c.ctx)
+  slicer.start()
+  const collector = new Collector(c, targets, slicer)
   // other targets are no dependents of each other
   for (const target of targets) {
     await collector.add(target, false)
@@ -215,7 +223,10 @@ export async function performDeletion(
       message: `drop cascades to ${others.length} other objects`,
       detail: listed(others.map((other) => `drop cascades to ${other.description}`)),
     })
-  for (const doomed of [...collector.doomed.values()].reverse()) await remove(c, doomed.address)
+  for (const doomed of [...collector.doomed.values()].reverse()) {
+    await slicer.pause()
+    await remove(c, doomed.address)
+  }
 }
 
 function listed(lines: readonly string[]): string {

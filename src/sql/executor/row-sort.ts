@@ -44,7 +44,7 @@ const RADIX = 1 << RADIX_BITS
 
 /** Comparison sort in runs, so that it can give way: for keys that have no number. */
 async function mergeSort(rows: Row[], compare: RowComparator, slicer: Slicer): Promise<Row[]> {
-  const RUN = 2048
+  const RUN = 512
   let source: Row[] = []
   for (let i = 0; i < rows.length; i += RUN) {
     const run = rows.slice(i, i + RUN).sort(compare)

@@ -54,13 +54,21 @@ class Merge {
   readonly #heap: RunReader[] = []
   readonly #compare: RowComparator
 
-  constructor(runs: readonly SpillRun[], compare: RowComparator) {
+  private constructor(compare: RowComparator) {
     this.#compare = compare
-    runs.forEach((run, i) => {
-      if (run.rows === 0) return
-      this.#heap.push(readerOf(run, i))
-      this.#up(this.#heap.length - 1)
-    })
+  }
+
+  /** Begins with the first rows of each run. */
+  static async of(runs: readonly SpillRun[], compare: RowComparator, slicer: Slicer): Promise<Merge> {
+    const merge = new Merge(compare)
+    for (const [i, run] of runs.entries()) {
+      if (run.rows === 0) continue
+      merge.#heap.push(readerOf(run, i))
+      merge.#up(merge.#heap.length - 1)
+      const pause = slicer.pause()
+      if (pause !== null) await pause
+    }
+    return merge
   }
 
   #less(a: RunReader, b: RunReader): boolean {
@@ -154,14 +162,26 @@ export class RowSorter {
     }
     if (bounded && this.#rows.length >= Math.max(2 * limit, 1024)) {
       // Top-N: sort, keep N, and let the last of them turn later rows away.
-      this.#rows.sort(this.#compare)
-      this.#rows.length = limit
-      this.#cutoff = limit > 0 ? this.#rows[limit - 1]! : null
-      this.#cx.state.memory.release(this.#charged)
-      this.#charged = 0
-      size = 0
-      for (const row of this.#rows) size += rowSize(row)
+      const sorted = sortRows(this.#rows, this.#compare, this.#leading, this.#rest, this.#slicer)
+      return sorted instanceof Promise ? sorted.then((rows) => this.#keepBest(rows)) : this.#keepBest(sorted)
     }
+    return this.#charge(size)
+  }
+
+  #keepBest(sorted: Row[]): Promise<void> | undefined {
+    const limit = this.#limit
+    sorted.length = limit
+    this.#rows = sorted
+    this.#cutoff = limit > 0 ? sorted[limit - 1]! : null
+    this.#cx.state.memory.release(this.#charged)
+    this.#charged = 0
+    let size = 0
+    for (const row of sorted) size += rowSize(row)
+    return this.#charge(size)
+  }
+
+  /** For rows that have come: a promise when they must make room. */
+  #charge(size: number): Promise<void> | undefined {
     if (size === 0) return undefined
     const { memory, workMem } = this.#cx.state
     if (this.#charged + size <= workMem && memory.tryCharge(size)) {
@@ -205,7 +225,7 @@ export class RowSorter {
   async #mergeRuns(): Promise<void> {
     if (this.#rows.length > 0) await this.#spill()
     while (this.#runs.length > MERGE_WAYS) {
-      const merge = new Merge(this.#runs.splice(0, MERGE_WAYS), this.#compare)
+      const merge = await Merge.of(this.#runs.splice(0, MERGE_WAYS), this.#compare, this.#slicer)
       const run = new SpillRun(this.#file!, this.#codec!)
       for (let row = merge.next(), i = 0; row !== null; row = merge.next(), i++) {
         run.add(row)
@@ -217,7 +237,7 @@ export class RowSorter {
       // In front: its rows came first.
       this.#runs.unshift(run.finish())
     }
-    this.#merge = new Merge(this.#runs, this.#compare)
+    this.#merge = await Merge.of(this.#runs, this.#compare, this.#slicer)
   }
 
   /** Fills `out` from `from` up to `size` rows; answers the new count. */

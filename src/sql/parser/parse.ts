@@ -8,7 +8,7 @@ import { SQLSTATE, type Sqlstate } from '../../base/sqlstate.ts'
 import type { Node, RawStmt } from './nodes.ts'
 import { indexOfByte, positionOfIndex, type SourceText, sourceText } from './positions.ts'
 import { mayHoldTenantStatement, splitStatements } from './split.ts'
-import { parseTenantStatement, type TenantStatement } from './tenant-statements.ts'
+import { holdsTenantStatement, parseTenantStatement, type TenantStatement } from './tenant-statements.ts'
 import { parseToJson, type RawParseFailure, stackDepthExceeded } from './wasm.ts'
 
 export { loadParser } from './wasm.ts'
@@ -31,7 +31,7 @@ const cache = new LruMap<string, readonly ParsedStatement[]>(LIMITS.parseCacheEn
 export function parse(text: string): readonly ParsedStatement[] {
   const cached = cache.get(text)
   if (cached !== undefined) return cached
-  const statements = mayHoldTenantStatement(text) ? parsePieces(text) : parseSql(sourceText(text))
+  const statements = mayHoldTenantStatement(text) && holdsTenantStatement(text) ? parsePieces(text) : parseSql(sourceText(text))
   if (text.length <= LIMITS.parseCacheTextLength) cache.set(text, statements)
   return statements
 }
@@ -39,7 +39,12 @@ export function parse(text: string): readonly ParsedStatement[] {
 function parseSql(source: SourceText): ParsedStatement[] {
   const answer = rawParse(source.text)
   const { stmts } = JSON.parse(answer) as { stmts?: RawStmt[] }
-  return (stmts ?? []).map((raw) => {
+  return statementsOf(source, stmts ?? [])
+}
+
+/** The grammar's statements with their own texts. */
+export function statementsOf(source: SourceText, stmts: readonly RawStmt[]): ParsedStatement[] {
+  return stmts.map((raw) => {
     const from = indexOfByte(source, raw.stmt_location ?? 0)
     const to = raw.stmt_len ? indexOfByte(source, (raw.stmt_location ?? 0) + raw.stmt_len) : source.text.length
     const slice = source.text.slice(from, to)
@@ -64,7 +69,8 @@ function parsePieces(text: string): ParsedStatement[] {
   return statements
 }
 
-function rawParse(text: string): string {
+/** A text as the grammar takes it. */
+export function checkedBytes(text: string): Buffer {
   if (text.includes('\0')) {
     throw new PgError(SQLSTATE.characterNotInRepertoire, 'invalid byte sequence for encoding "UTF8": 0x00')
   }
@@ -75,6 +81,11 @@ function rawParse(text: string): string {
       hint: 'Use COPY, or several statements.',
     })
   }
+  return bytes
+}
+
+function rawParse(text: string): string {
+  const bytes = checkedBytes(text)
   let answer: string | RawParseFailure
   try {
     answer = parseToJson(bytes)
@@ -109,7 +120,8 @@ function unicodeEscape(position: number, text: string): PgError {
     : new PgError(SQLSTATE.syntaxError, 'invalid Unicode escape', { hint: 'Unicode escapes must be \\XXXX or \\+XXXXXX.', position })
 }
 
-function syntaxError(failure: RawParseFailure, text: string): PgError {
+/** What the grammar said, as PostgreSQL tells it. */
+export function syntaxError(failure: RawParseFailure, text: string): PgError {
   if (failure.message === 'invalid Unicode escape') return unicodeEscape(failure.cursorPosition, text)
   const code = OTHER_CODES.find(([pattern]) => pattern.test(failure.message))?.[1] ?? SQLSTATE.syntaxError
   const fields = failure.cursorPosition > 0 ? { position: failure.cursorPosition } : {}

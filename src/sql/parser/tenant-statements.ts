@@ -4,6 +4,7 @@
 import { PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { positionOfIndex } from './positions.ts'
+import { splitStatements } from './split.ts'
 import { type TenantToken, tokenizeTenant } from './tenant-lexer.ts'
 
 /** A tenant by name or by numeric keyspace id; `position` is its character position in the statement's source. */
@@ -96,6 +97,18 @@ export function parseTenantStatement(text: string, offset = 0): TenantStatement 
   const statement = production()
   parser.end()
   return statement
+}
+
+/** Whether one of a text's statements is ours, well formed or not. */
+export function holdsTenantStatement(text: string): boolean {
+  return splitStatements(text).some(({ start, end }) => {
+    try {
+      return parseTenantStatement(text.slice(start, end)) !== null
+    } catch (error) {
+      if (error instanceof PgError) return true
+      throw error
+    }
+  })
 }
 
 function createParser(text: string, tokens: readonly TenantToken[], offset: number) {

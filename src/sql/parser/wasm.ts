@@ -47,14 +47,14 @@ function discard(): void {
   })
 }
 
-const decoder = new TextDecoder()
-function cString(module: PgQueryModule, pointer: number): string {
-  if (pointer === 0) return ''
+/** The bytes of a C string, lent until the next call. */
+function cBytes(module: PgQueryModule, pointer: number): Buffer {
   const heap = module.HEAPU8
-  let end = pointer
-  while (heap[end] !== 0) end++
-  return decoder.decode(heap.subarray(pointer, end))
+  const bytes = Buffer.from(heap.buffer, heap.byteOffset, heap.byteLength)
+  return pointer === 0 ? bytes.subarray(0, 0) : bytes.subarray(pointer, bytes.indexOf(0, pointer))
 }
+
+const cString = (module: PgQueryModule, pointer: number): string => cBytes(module, pointer).utf8Slice()
 
 export interface RawParseFailure {
   readonly message: string
@@ -65,7 +65,12 @@ export interface RawParseFailure {
 }
 
 /** The parse tree's JSON text, or what the grammar said. */
-export function parseToJson(bytes: Uint8Array): string | RawParseFailure {
+export const parseToJson = (bytes: Uint8Array): string | RawParseFailure => parseRaw(bytes, (json) => json.utf8Slice())
+
+/** The same as bytes. */
+export const parseToBytes = (bytes: Uint8Array): Uint8Array | RawParseFailure => parseRaw(bytes, (json) => new Uint8Array(json))
+
+function parseRaw<T>(bytes: Uint8Array, read: (json: Buffer) => T): T | RawParseFailure {
   const module = current
   if (module === null) {
     throw new PgError(SQLSTATE.cannotConnectNow, 'the parser is not loaded', { hint: 'Try again.' })
@@ -83,8 +88,8 @@ export function parseToJson(bytes: Uint8Array): string | RawParseFailure {
     if (result === 0) throw new PgError(SQLSTATE.outOfMemory, 'out of memory')
     const word = (pointer: number): number => module.HEAPU32[pointer >> 2]!
     const error = word(result + 8)
-    let answer: string | RawParseFailure
-    if (error === 0) answer = cString(module, word(result))
+    let answer: T | RawParseFailure
+    if (error === 0) answer = read(cBytes(module, word(result)))
     else {
       answer = {
         message: cString(module, word(error)),

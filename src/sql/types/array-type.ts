@@ -13,6 +13,9 @@ import { readVarint, readVarintSize, writeVarint } from './varint.ts'
 
 const isSpace = (c: string | undefined): boolean => c === ' ' || (c !== undefined && c >= '\t' && c <= '\r')
 
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+
 function malformed(text: string, detail: string): PgError {
   return new PgError(SQLSTATE.invalidTextRepresentation, `malformed array literal: "${text}"`, detail === '' ? {} : { detail })
 }
@@ -103,29 +106,33 @@ export function parseArray(text: string, elementType: Oid, delimiter: string, el
     if (expected === undefined) found[depth] = count
     else if (expected !== count) throw mismatch()
   }
+  // What stands between backslashes is taken as a whole: a text grown by single characters costs many times as much.
   const parseItem = (): void => {
+    let value = ''
+    let from = at
+    const takeEscaped = (): void => {
+      if (at + 1 >= text.length) throw malformed(text, 'Unexpected end of input.')
+      value += text.slice(from, at) + text[at + 1]
+      at += 2
+      from = at
+    }
     if (text[at] === '"') {
-      at++
-      let value = ''
+      from = ++at
       for (;;) {
-        const c = text[at]
-        if (c === undefined) throw malformed(text, 'Unexpected end of input.')
-        at++
-        if (c === '"') break
-        if (c === '\\') {
-          if (at >= text.length) throw malformed(text, 'Unexpected end of input.')
-          value += text[at++]
-        } else value += c
+        const c = text.charCodeAt(at)
+        if (c === QUOTE) break
+        if (c === BACKSLASH) takeEscaped()
+        else if (at++ >= text.length) throw malformed(text, 'Unexpected end of input.')
       }
+      value += text.slice(from, at++)
       skip()
       const next = text[at]
       if (next !== undefined && next !== delimiter && next !== '}') throw malformed(text, 'Incorrectly quoted array element.')
       elements.push(element(value))
       return
     }
-    let value = ''
     let escaped = false
-    let solid = 0
+    let solid = at
     for (;;) {
       const c = text[at]
       if (c === undefined) throw malformed(text, 'Unexpected end of input.')
@@ -133,18 +140,15 @@ export function parseArray(text: string, elementType: Oid, delimiter: string, el
       if (c === '{') throw malformed(text, 'Unexpected "{" character.')
       if (c === '"') throw malformed(text, 'Incorrectly quoted array element.')
       if (c === '\\') {
-        at++
-        if (at >= text.length) throw malformed(text, 'Unexpected end of input.')
-        value += text[at++]
+        takeEscaped()
         escaped = true
-        solid = value.length
+        solid = at
         continue
       }
-      value += c
       at++
-      if (!isSpace(c)) solid = value.length
+      if (!isSpace(c)) solid = at
     }
-    value = value.slice(0, solid)
+    value += text.slice(from, solid)
     elements.push(!escaped && value.length === 4 && value.toLowerCase() === 'null' ? null : element(value))
   }
   parseLevel(0)

@@ -145,6 +145,10 @@ function toInteger(bytes: Uint8Array, width: number, type: string): bigint {
   return bytes.length === width ? BigInt.asIntN(width * 8, value) : value
 }
 
+/** Bits set in each byte. */
+const BITS = new Uint8Array(256)
+for (let i = 1; i < 256; i++) BITS[i] = BITS[i >> 1]! + (i & 1)
+
 const latin1 = (bytes: Uint8Array): string => asBuffer(bytes).latin1Slice()
 
 export const byteaProcs = {
@@ -191,10 +195,10 @@ export const byteaProcs = {
     }
     return Buffer.from(out)
   },
-  bytea_reverse: (bytes) => Uint8Array.from(bytes).reverse(),
+  bytea_reverse: (bytes) => new Uint8Array(bytes).reverse(),
   bytea_bit_count(bytes) {
     let count = 0
-    for (let byte of bytes) for (; byte !== 0; byte &= byte - 1) count++
+    for (let i = 0; i < bytes.length; i++) count += BITS[bytes[i]!]!
     return count
   },
   byteaGetByte: (bytes, n) => bytes[checkIndex(n, bytes.length)]!,
@@ -204,14 +208,14 @@ export const byteaProcs = {
   },
   byteaSetByte(bytes, n, value) {
     const index = checkIndex(n, bytes.length)
-    const result = Uint8Array.from(bytes)
+    const result = new Uint8Array(bytes)
     result[index] = value & 0xff
     return result
   },
   byteaSetBit(bytes, n, value) {
     const bit = checkIndex(n, bytes.length * 8)
     if (value !== 0 && value !== 1) throw invalid('new bit must be 0 or 1')
-    const result = Uint8Array.from(bytes)
+    const result = new Uint8Array(bytes)
     const mask = 1 << (bit & 7)
     result[bit >> 3] = value === 1 ? result[bit >> 3]! | mask : result[bit >> 3]! & ~mask
     return result

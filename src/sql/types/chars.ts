@@ -16,8 +16,8 @@ const COMPARED_AT_ONCE = 4096
 
 /** Code point order: as the UTF-8 bytes compare. */
 export function compareText(a: string, b: string): number {
-  if (a === b) return 0
   const length = Math.min(a.length, b.length)
+  if (length <= COMPARED_AT_ONCE && a === b) return 0
   let i = 0
   // What long texts have in common is passed over in steps.
   while (length - i > COMPARED_AT_ONCE && a.slice(i, i + COMPARED_AT_ONCE) === b.slice(i, i + COMPARED_AT_ONCE)) i += COMPARED_AT_ONCE
@@ -33,7 +33,7 @@ export function compareText(a: string, b: string): number {
       return x < y ? -1 : 1
     }
   }
-  return a.length < b.length ? -1 : 1
+  return a.length === b.length ? 0 : a.length < b.length ? -1 : 1
 }
 
 export function charLength(text: string): number {

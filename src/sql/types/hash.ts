@@ -49,14 +49,31 @@ function lookup3(bytes: Uint8Array, seed: number | bigint): void {
   start(bytes.length, seed)
   let length = bytes.length
   let at = 0
-  const word = (from: number): number => bytes[from]! | (bytes[from + 1]! << 8) | (bytes[from + 2]! << 16) | (bytes[from + 3]! << 24)
-  while (length >= 12) {
-    a = (a + word(at)) | 0
-    b = (b + word(at + 4)) | 0
-    c = (c + word(at + 8)) | 0
-    mix()
-    at += 12
-    length -= 12
+  if (length >= 12) {
+    // The state in locals: a long value is hashed several times as fast.
+    let x = a
+    let y = b
+    let z = c
+    for (; length >= 12; at += 12, length -= 12) {
+      x = (x + (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24))) | 0
+      y = (y + (bytes[at + 4]! | (bytes[at + 5]! << 8) | (bytes[at + 6]! << 16) | (bytes[at + 7]! << 24))) | 0
+      z = (z + (bytes[at + 8]! | (bytes[at + 9]! << 8) | (bytes[at + 10]! << 16) | (bytes[at + 11]! << 24))) | 0
+      x = ((x - z) ^ rot(z, 4)) | 0
+      z = (z + y) | 0
+      y = ((y - x) ^ rot(x, 6)) | 0
+      x = (x + z) | 0
+      z = ((z - y) ^ rot(y, 8)) | 0
+      y = (y + x) | 0
+      x = ((x - z) ^ rot(z, 16)) | 0
+      z = (z + y) | 0
+      y = ((y - x) ^ rot(x, 19)) | 0
+      x = (x + z) | 0
+      z = ((z - y) ^ rot(y, 4)) | 0
+      y = (y + x) | 0
+    }
+    a = x
+    b = y
+    c = z
   }
   const byte = (i: number, shift: number): number => (length > i ? bytes[at + i]! << shift : 0)
   // The lowest byte of c is reserved for the length.

@@ -12,7 +12,6 @@ import { quoteJson } from './json-quote.ts'
 import { decodeJsonString, jsonAsText, jsonKind, skipJsonSpace, walkJson } from './json-text.ts'
 import {
   compareJsonb,
-  containsJsonb,
   getElement,
   getField,
   isArrayValue,
@@ -25,6 +24,7 @@ import {
   makeObject,
   prettyJsonb,
 } from './jsonb.ts'
+import { containsJsonb } from './jsonb-contains.ts'
 import { changePath, concatJsonb, deleteIndex, deleteKeys, extractPath, pathOf, stripNulls } from './jsonb-edit.ts'
 import { Numeric } from './numeric.ts'
 import { numericProcs } from './numeric-procs.ts'
@@ -392,8 +392,8 @@ export const jsonProcs = {
     return setLax(a, path, value, create, treatment)
   },
   jsonb_insert: (a, path, value, after) => new Jsonb(changePath(a.root, path, value.root, after ? 'insertAfter' : 'insertBefore')),
-  jsonb_contains: (a, b) => containsJsonb(a.root, b.root),
-  jsonb_contained: (a, b) => containsJsonb(b.root, a.root),
+  jsonb_contains: (a, b, ctx) => containsJsonb(a.root, b.root, ctx.cancel),
+  jsonb_contained: (a, b, ctx) => containsJsonb(b.root, a.root, ctx.cancel),
   jsonb_exists: (a, key) => exists(a.root, key),
   jsonb_exists_any: (a, keys) => keys.elements.some((key) => exists(a.root, key)),
   jsonb_exists_all: (a, keys) => keys.elements.every((key) => key === null || exists(a.root, key)),

@@ -233,30 +233,6 @@ export function jsonbHashKey(value: JsonbValue): string {
   return formatJsonb(value)
 }
 
-/** a @> b. A top-level array may contain a scalar. */
-export function containsJsonb(a: JsonbValue, b: JsonbValue): boolean {
-  if (isArrayValue(a) && isScalar(b)) return a.some((item) => isScalar(item) && equalJsonb(item, b))
-  return containsNode(a, b)
-}
-
-function containsNode(a: JsonbValue, b: JsonbValue): boolean {
-  if (b instanceof JsonbObject) {
-    if (!(a instanceof JsonbObject) || a.keys.length < b.keys.length) return false
-    for (let i = 0; i < b.keys.length; i++) {
-      const own = getField(a, b.keys[i]!)
-      if (own === undefined || !containsNode(own, b.values[i]!)) return false
-    }
-    return true
-  }
-  if (isArrayValue(b)) {
-    if (!isArrayValue(a)) return false
-    return b.every((wanted) =>
-      a.some((item) => (isScalar(wanted) ? isScalar(item) && equalJsonb(item, wanted) : containsNode(item, wanted))),
-    )
-  }
-  return isScalar(a) && equalJsonb(a, b)
-}
-
 export function jsonbSize(value: JsonbValue): number {
   if (typeof value === 'string') return 24 + value.length * 2
   if (value instanceof Numeric) return 40

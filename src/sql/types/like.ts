@@ -1,95 +1,123 @@
-// LIKE and ILIKE: `%` any characters, `_` one, an escape character before a literal one. Patterns are compiled once and kept; matching
-// never backtracks past the last `%`, so it is linear in text × pattern at worst. // hot
+// LIKE and ILIKE: `%` any characters, `_` one, an escape character before a literal one. A pattern is parsed once into pieces between % signs
+// and kept; the leftmost place of each piece will do, so matching never goes back and literal parts are left to the engine's own search. // hot
 
 import { PgError } from '../../base/errors.ts'
 import { LruMap } from '../../base/lru.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
-import { hasSurrogates, lower } from './chars.ts'
+import { lower } from './chars.ts'
 import type { Procs } from './procs.ts'
 
 type Matcher = (text: string) => boolean
 
-/** Pattern elements: a character (code point), ANY_ONE or ANY_RUN. */
-const ANY_ONE = -1
-const ANY_RUN = -2
+/** `_`: one character. */
+const ONE = 1
 /** The escape character at the pattern's end: an error, but only for a text that gets that far. */
-const DANGLING = -4
+const DANGLING = 2
 
-function elements(pattern: string): number[] {
-  const result: number[] = []
-  for (let i = 0; i < pattern.length; ) {
-    let code = pattern.codePointAt(i)!
-    i += code > 0xffff ? 2 : 1
-    if (code === 0x25) {
-      if (result[result.length - 1] !== ANY_RUN) result.push(ANY_RUN)
-      continue
-    }
-    if (code === 0x5f) {
-      result.push(ANY_ONE)
-      continue
-    }
-    if (code === 0x5c) {
-      if (i >= pattern.length) {
-        result.push(DANGLING)
-        break
-      }
-      code = pattern.codePointAt(i)!
-      i += code > 0xffff ? 2 : 1
-    }
-    result.push(code)
+/** What stands between two % signs. */
+type Piece = readonly (string | typeof ONE | typeof DANGLING)[]
+
+function parse(pattern: string): Piece[] {
+  const pieces: (string | typeof ONE | typeof DANGLING)[][] = [[]]
+  let literal = ''
+  const flush = (): void => {
+    if (literal !== '') pieces.at(-1)!.push(literal)
+    literal = ''
   }
-  return result
+  for (let i = 0; i < pattern.length; i++) {
+    const c = pattern[i]!
+    if (c === '%') {
+      flush()
+      pieces.push([])
+    } else if (c === '_') {
+      flush()
+      pieces.at(-1)!.push(ONE)
+    } else if (c === '\\') {
+      if (++i === pattern.length) {
+        flush()
+        pieces.at(-1)!.push(DANGLING)
+      } else literal += pattern[i]!
+    } else literal += c
+  }
+  flush()
+  return pieces
 }
 
-/** The general case, over code units or, where surrogates occur, code points. */
-function general(codes: readonly number[]): Matcher {
-  const wide = codes.some((code) => code > 0xffff)
-  return (text) => {
-    const points = wide || hasSurrogates(text) ? Array.from(text, (char) => char.codePointAt(0)!) : null
-    const length = points === null ? text.length : points.length
-    let t = 0
-    let p = 0
-    let runAt = -1
-    let resume = 0
-    while (t < length) {
-      const code = p < codes.length ? codes[p]! : -3
-      if (code === DANGLING) throw new PgError(SQLSTATE.invalidEscapeSequence, 'LIKE pattern must not end with escape character')
-      if (code === ANY_RUN) {
-        runAt = ++p
-        resume = t
-      } else if (code === ANY_ONE || code === (points === null ? text.charCodeAt(t) : points[t])) {
-        t++
-        p++
-      } else if (runAt >= 0) {
-        p = runAt
-        t = ++resume
-      } else return false
+const isLow = (unit: number): boolean => unit >= 0xdc00 && unit < 0xe000
+
+/** End of `piece` matched at `at`, or -1. */
+function matchAt(text: string, at: number, piece: Piece): number {
+  for (const part of piece) {
+    if (typeof part === 'string') {
+      if (!text.startsWith(part, at)) return -1
+      at += part.length
+    } else {
+      if (at >= text.length) return -1
+      if (part === DANGLING) throw new PgError(SQLSTATE.invalidEscapeSequence, 'LIKE pattern must not end with escape character')
+      const unit = text.charCodeAt(at)
+      at += unit >= 0xd800 && unit < 0xdc00 ? 2 : 1
     }
-    while (p < codes.length && codes[p] === ANY_RUN) p++
-    return p === codes.length
   }
+  return at
 }
 
-/** The usual shapes (exact, prefix%, %suffix, %part%) go to the engine's own string search. */
+/** End of `piece` at its first place from `from` on, or -1. */
+function find(text: string, from: number, piece: Piece): number {
+  const first = piece[0]
+  for (let at = from; at <= text.length; at++) {
+    if (typeof first === 'string') {
+      at = text.indexOf(first, at)
+      if (at < 0) return -1
+    } else if (isLow(text.charCodeAt(at))) continue
+    const end = matchAt(text, at, piece)
+    if (end >= 0) return end
+  }
+  return -1
+}
+
+/** Whether `piece` ends where the text does, and begins not before `from`. */
+function matchEnd(text: string, from: number, piece: Piece): boolean {
+  if (piece.at(-1) === DANGLING) return find(text, from, piece) >= 0
+  let at = text.length
+  for (let i = piece.length - 1; i >= 0; i--) {
+    const part = piece[i]!
+    if (typeof part === 'string') {
+      if (!text.endsWith(part, at)) return false
+      at -= part.length
+    } else at -= isLow(text.charCodeAt(at - 1)) ? 2 : 1
+    if (at < from) return false
+  }
+  return true
+}
+
 function compile(pattern: string): Matcher {
-  const codes = elements(pattern)
-  const inner = codes.slice(codes[0] === ANY_RUN ? 1 : 0, codes.length > 1 && codes[codes.length - 1] === ANY_RUN ? -1 : undefined)
-  if (codes.length === 1 && codes[0] === ANY_RUN) return () => true
-  if (inner.some((code) => code < 0)) return general(codes)
-  const literal = String.fromCodePoint(...inner)
-  const open = codes[0] === ANY_RUN
-  const rest = codes[codes.length - 1] === ANY_RUN
-  if (open && rest) return (text) => text.includes(literal)
-  if (open) return (text) => text.endsWith(literal)
-  if (rest) return (text) => text.startsWith(literal)
-  return (text) => text === literal
+  const pieces = parse(pattern)
+  // The usual shapes: exact, prefix%, %suffix, %part%.
+  if (pieces.every((piece) => piece.length === 0 || (piece.length === 1 && typeof piece[0] === 'string'))) {
+    const texts = pieces.map((piece) => (piece[0] ?? '') as string)
+    const [start, inner, end] = texts as [string, string, string]
+    if (texts.length === 1) return (text) => text === start
+    if (texts.length === 2 && inner === '') return (text) => text.startsWith(start)
+    if (texts.length === 2 && start === '') return (text) => text.endsWith(inner)
+    if (texts.length === 3 && start === '' && end === '') return (text) => text.includes(inner)
+  }
+  const [head, ...rest] = pieces as [Piece, ...Piece[]]
+  if (rest.length === 0) return (text) => matchAt(text, 0, head) === text.length
+  const tail = rest.pop()!
+  const middle = rest.filter((piece) => piece.length > 0)
+  return (text) => {
+    let at = matchAt(text, 0, head)
+    for (let i = 0; i < middle.length && at >= 0; i++) at = find(text, at, middle[i]!)
+    return at >= 0 && matchEnd(text, at, tail)
+  }
 }
 
 const cache = new LruMap<string, Matcher>(256)
 let lastPattern: string | null = null
 let lastMatcher: Matcher = () => false
 
-function matcher(pattern: string): Matcher {
+/** What a pattern means for texts. */
+export function likeMatcher(pattern: string): Matcher {
   if (pattern === lastPattern) return lastMatcher
   let found = cache.get(pattern)
   if (found === undefined) {
@@ -101,9 +129,9 @@ function matcher(pattern: string): Matcher {
   return found
 }
 
-export const like = (text: string, pattern: string): boolean => matcher(pattern)(text)
-const notLike = (text: string, pattern: string): boolean => !matcher(pattern)(text)
-const ilike = (text: string, pattern: string): boolean => matcher(lower(pattern))(lower(text))
+export const like = (text: string, pattern: string): boolean => likeMatcher(pattern)(text)
+const notLike = (text: string, pattern: string): boolean => !likeMatcher(pattern)(text)
+const ilike = (text: string, pattern: string): boolean => likeMatcher(lower(pattern))(lower(text))
 const notIlike = (text: string, pattern: string): boolean => !ilike(text, pattern)
 
 /** LIKE … ESCAPE: the pattern with its own escape character turned into backslashes. */

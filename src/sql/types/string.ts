@@ -1,11 +1,23 @@
 // String functions: positions and lengths count characters (code points).
 
 import { PgError } from '../../base/errors.ts'
-import { LONG, longWork } from '../../base/long-work.ts'
+import { LONG, longWork, workOn } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { TYPE_OID } from '../builtin/data/type-oids.ts'
 import { makeArray } from './array.ts'
-import { charLength, chars, checkFieldSize, hasSurrogates, initcap, lower, pieces, sliceChars, trimBlanks, upper } from './chars.ts'
+import {
+  charLength,
+  chars,
+  checkFieldSize,
+  hasSurrogates,
+  initcap,
+  isAscii,
+  lower,
+  pieces,
+  sliceChars,
+  trimBlanks,
+  upper,
+} from './chars.ts'
 import type { Procs } from './procs.ts'
 
 const invalid = (message: string): PgError => new PgError(SQLSTATE.invalidParameterValue, message)
@@ -68,9 +80,28 @@ function repeat(text: string, count: number): string {
 
 function replace(text: string, from: string, to: string): string {
   if (from === '' || !text.includes(from)) return text
-  const parts = text.split(from)
-  checkFieldSize(text.length + (parts.length - 1) * to.length)
-  return parts.join(to)
+  return workOn(text.length, replaceSteps, text, from, to)
+}
+
+/** In pieces, each with what may be the beginning of an occurrence that ends in the next. */
+function* replaceSteps(text: string, from: string, to: string): Generator<unknown, string> {
+  const step = Math.max(LONG, 4 * from.length)
+  const done: string[] = []
+  let size = 0
+  for (let at = 0; at < text.length; ) {
+    const end = Math.min(at + step, text.length)
+    const parts = text.slice(at, end).split(from)
+    const last = parts[parts.length - 1]!
+    const kept = end === text.length ? 0 : Math.min(last.length, from.length - 1)
+    parts[parts.length - 1] = last.slice(0, last.length - kept)
+    const replaced = parts.join(to)
+    size += replaced.length
+    checkFieldSize(size)
+    done.push(replaced)
+    at = end - kept
+    yield
+  }
+  return done.join('')
 }
 
 /** In pieces, each with the character before it, which tells whether a word goes on. */
@@ -122,11 +153,19 @@ function translateNow(text: string, from: string, to: string): string {
 /** UTF-16 code units as a string. */
 const textOfUnits = (units: Uint16Array, count: number): string => Buffer.from(units.buffer, 0, count * 2).toString('utf16le')
 
-function reverse(text: string): string {
-  if (hasSurrogates(text)) return Array.from(text).reverse().join('')
-  const out = new Uint16Array(text.length)
-  for (let i = 0, last = text.length - 1; i <= last; i++) out[i] = text.charCodeAt(last - i)
-  return textOfUnits(out, text.length)
+/** In pieces, the last one first. */
+function* reverseSteps(text: string): Generator<unknown, string> {
+  const done: string[] = []
+  for (const piece of pieces(text, LONG)) {
+    done.push(reverseNow(piece))
+    yield
+  }
+  return done.reverse().join('')
+}
+
+function reverseNow(text: string): string {
+  if (isAscii(text)) return Buffer.from(text, 'latin1').reverse().latin1Slice()
+  return chars(text).reverse().join('')
 }
 
 function splitPart(text: string, delimiter: string, n: number): string {
@@ -224,7 +263,7 @@ export const stringProcs = {
   split_part: splitPart,
   text_left: left,
   text_right: right,
-  text_reverse: reverse,
+  text_reverse: (text) => workOn(text.length, reverseSteps, text),
   text_starts_with: (a, b) => a.startsWith(b),
   ascii: (a) => (a === '' ? 0 : a.codePointAt(0)!),
   chr,

@@ -5,9 +5,9 @@ import type { Datum, Row } from '../../../../src/base/datum.ts'
 import type { Expr } from '../../../../src/sql/analyzer/expr.ts'
 import { makeCompilation } from '../../../../src/sql/executor/compile.ts'
 import { compileExpr } from '../../../../src/sql/executor/expr/compile.ts'
-import { likeMatcher } from '../../../../src/sql/executor/expr/like.ts'
 import { ROW_SCOPE } from '../../../../src/sql/executor/expr/scope.ts'
 import { type ArrayDatum, makeArray } from '../../../../src/sql/types/array.ts'
+import { likeMatcher } from '../../../../src/sql/types/like.ts'
 import { and, call, col, lit, makeState, op, T } from './harness.ts'
 
 function evaluate(expr: Expr, row: Row = []): Datum | Promise<Datum> {
@@ -137,7 +137,7 @@ describe('expressions', () => {
       for (const text of yes) expect(matches(text), `${text} like ${pattern}`).toBe(true)
       for (const text of no) expect(matches(text), `${text} like ${pattern}`).toBe(false)
     }
-    expect(() => likeMatcher('a\\')('a')).toThrow('LIKE pattern must not end with escape character')
+    expect(() => likeMatcher('a\\')('ab')).toThrow('LIKE pattern must not end with escape character')
   })
 
   it('reads and assigns array subscripts', () => {

@@ -25,10 +25,12 @@ const ARGUMENTS: Readonly<Record<string, readonly unknown[]>> = {
   regexp_count_no_start: [text, 'w(or)ds', ctx],
   regexp_split_to_array: [text, ',\\s*', '', ctx],
   regexp_split_to_array_no_flags: [text, ',\\s*', ctx],
+  replace_text: [text, 'words, é', 'x'],
   sha224_bytea: [bytes],
   sha256_bytea: [bytes],
   sha384_bytea: [bytes],
   sha512_bytea: [bytes],
+  text_reverse: [text],
   textregexreplace: [text, '(o)(.)', '\\2\\1', 'g', ctx],
   textregexreplace_extended: [text, 'o', 'x', 5, 0, 'i', ctx],
   textregexreplace_extended_no_flags: [text, 'o', 'x', 5, 0, ctx],
@@ -77,6 +79,13 @@ describe('long work', () => {
     expect((procs['translate'] as (a: string, b: string, c: string) => string)(text, 'é😀', 'xy')).toBe(
       text.replaceAll('é', 'x').replaceAll('😀', 'y'),
     )
+    const replace = procs['replace_text'] as (a: string, b: string, c: string) => string
+    expect(replace(text, 'words, é', 'x') === text.replaceAll('words, é', 'x')).toBe(true)
+    const letters = 'aab'.repeat(LONG)
+    for (const from of ['aa', 'aba', 'baaba', 'b'.repeat(3), letters.slice(0, LONG - 1)])
+      if (replace(letters, from, '-') !== letters.replaceAll(from, '-')) throw new Error(from.slice(0, 10))
+    const reverse = procs['text_reverse'] as (a: string) => string
+    expect(reverse(text) === Array.from(text).reverse().join('')).toBe(true)
   })
 
   test('what is no row’s is done at once', () => {
