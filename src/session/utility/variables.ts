@@ -3,7 +3,7 @@
 import { notSupported, PgError } from '../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
-import { checkCanSetRole, roleNamed } from '../../catalog/roles.ts'
+import { canSetRole, roleNamed } from '../../catalog/roles.ts'
 import type { ResultSink, RowShape } from '../../pgwire/backend.ts'
 import { type Node, type NodeOf, nodeAs } from '../../sql/parser/nodes.ts'
 import type { Session } from '../session.ts'
@@ -168,7 +168,9 @@ export function permittedRole(session: Session, name: string): string {
   const snapshot = session.planning.snapshot()
   const role = snapshot.roleByName(name)
   if (role === null) throw new PgError(SQLSTATE.invalidParameterValue, `role "${name}" does not exist`)
-  checkCanSetRole(snapshot, session.roles.session, role)
+  if (!canSetRole(snapshot, session.roles.session, role.oid)) {
+    throw new PgError(SQLSTATE.insufficientPrivilege, `permission denied to set role "${name}"`)
+  }
   return role.name
 }
 
