@@ -498,12 +498,12 @@ export class ClientSession implements WireSession {
     throw pgError
   }
 
-  /** An error ends an implicit transaction and fails a block; portals of the transaction cannot go on. */
+  /** An error ends an implicit transaction and fails a block; bound portals of the transaction cannot go on. */
   #abortAfterError(): MaybePromise<void> {
     const session = this.#session
     const { state } = session.block
     if (state === 'idle') return
-    session.portals.transactionEnds()
+    session.portals.closeAll(false)
     if (state === 'implicit') return abortTransaction(session)
     return failTransaction(session)
   }

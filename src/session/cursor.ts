@@ -46,6 +46,9 @@ export class Cursor {
   #position = 0
   /** Its transaction committed: everything is in #kept. */
   survives = false
+  /** Counted by Portals: what was declared since a savepoint goes with it. */
+  number = 0
+  #failed = false
 
   constructor(options: CursorOptions, execution: Execution | null, memory: MemoryAccount) {
     this.options = options
@@ -71,6 +74,7 @@ export class Cursor {
 
   /** The next `count` rows (Infinity = all) in the direction given, moving there. */
   fetch(count: number, backward: boolean): MaybePromise<Row[]> {
+    this.#mustRun()
     if (backward) {
       this.#mustScroll()
       return this.#backward(count)
@@ -97,6 +101,7 @@ export class Cursor {
 
   /** FETCH ABSOLUTE n: the row n, counted from the end when negative; none when there is no such row. */
   absolute(n: number): MaybePromise<Row[]> {
+    this.#mustRun()
     if (n < 0) {
       this.#mustScroll()
       return andThen(this.#readTo(Number.POSITIVE_INFINITY), (available) => this.#on(available + 1 + n, available))
@@ -106,6 +111,7 @@ export class Cursor {
   }
 
   relative(n: number): MaybePromise<Row[]> {
+    this.#mustRun()
     if (n === 0) return this.#on(this.#position, this.#read)
     return n > 0 ? this.absolute(this.#position + n) : andThen(undefined, () => this.#relativeBack(n))
   }
@@ -141,7 +147,7 @@ export class Cursor {
     if (execution === null || execution.ended || this.#read >= row) return this.#read
     const fresh: Row[] = []
     const wanted = row === Number.POSITIVE_INFINITY ? 0 : row - this.#read
-    return andThen(execution.collect(wanted, fresh), () => {
+    return andThen(this.#collect(execution, wanted, fresh), () => {
       let keep = this.#scrollable || this.survives
       const bytes = keep ? fresh.reduce((sum, one) => sum + rowBytes(one), 0) : 0
       if (keep && !this.survives && this.options.scroll === 'while small' && this.#charged + bytes > this.options.keepBytes) {
@@ -163,6 +169,24 @@ export class Cursor {
       this.#read += fresh.length
       return this.#read
     })
+  }
+
+  /** An error ends the cursor: what it had read may be half of a batch. */
+  #collect(execution: Execution, max: number, into: Row[]): MaybePromise<unknown> {
+    const fail = (error: unknown): never => {
+      this.#failed = true
+      throw error
+    }
+    try {
+      const done = execution.collect(max, into)
+      return done instanceof Promise ? done.catch(fail) : done
+    } catch (error) {
+      return fail(error)
+    }
+  }
+
+  #mustRun(): void {
+    if (this.#failed) throw new PgError(SQLSTATE.objectNotInPrerequisiteState, `portal "${this.options.name}" cannot be run`)
   }
 
   /** Row number (from 0) of #kept[0]. */

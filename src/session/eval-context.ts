@@ -22,6 +22,8 @@ export type SystemFunction = (...args: readonly unknown[]) => unknown
 export interface EvalContextParts {
   readonly clock: Clock
   readonly settings: Settings
+  /** SET, with what it asks and brings about besides the setting's value. */
+  readonly setSetting: SettingAccess['set']
   readonly session: SessionFacts
   readonly catalog: CatalogLookup
   readonly sequences: SequenceAccess
@@ -88,7 +90,7 @@ export class SessionEvalContext implements EvalContext {
     const { settings } = parts
     this.settings = {
       show: (name, missingOk) => settings.show(name, missingOk),
-      set: (name, value, local) => settings.set(name, value, local),
+      set: parts.setSetting,
     }
   }
 

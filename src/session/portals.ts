@@ -8,14 +8,20 @@ import type { Portal } from './prepared.ts'
 
 export class Portals {
   readonly #portals = new Map<string, Portal>()
-  readonly cursors = new Map<string, Cursor>()
+  readonly #cursors = new Map<string, Cursor>()
+  /** How many cursors there ever were. */
+  #declared = 0
+
+  get cursors(): ReadonlyMap<string, Cursor> {
+    return this.#cursors
+  }
 
   has(name: string): boolean {
-    return this.#portals.has(name) || this.cursors.has(name)
+    return this.#portals.has(name) || this.#cursors.has(name)
   }
 
   add(portal: Portal): void {
-    if (this.#portals.size + this.cursors.size >= LIMITS.portals && !this.#portals.has(portal.name)) {
+    if (this.#portals.size + this.#cursors.size >= LIMITS.portals && !this.#portals.has(portal.name)) {
       throw new PgError(SQLSTATE.configurationLimitExceeded, 'too many open portals', { detail: `A session may have ${LIMITS.portals}.` })
     }
     this.#portals.set(portal.name, portal)
@@ -28,7 +34,7 @@ export class Portals {
   }
 
   cursor(name: string): Cursor {
-    const cursor = this.cursors.get(name)
+    const cursor = this.#cursors.get(name)
     if (cursor === undefined) throw new PgError(SQLSTATE.invalidCursorName, `cursor "${name}" does not exist`)
     return cursor
   }
@@ -38,10 +44,25 @@ export class Portals {
     return this.#portals.get(name)
   }
 
+  addCursor(name: string, cursor: Cursor): void {
+    cursor.number = this.#declared++
+    this.#cursors.set(name, cursor)
+  }
+
   /** A portal that goes on as a cursor. */
   becomes(name: string, cursor: Cursor): void {
     this.#portals.delete(name)
-    this.cursors.set(name, cursor)
+    this.addCursor(name, cursor)
+  }
+
+  /** A position for rollbackTo. */
+  mark(): number {
+    return this.#declared
+  }
+
+  /** What a savepoint's end undoes are the cursors declared since; positions of older ones stay. */
+  rollbackTo(mark: number): void {
+    for (const [name, cursor] of this.#cursors) if (cursor.number >= mark) this.close(name)
   }
 
   close(name: string): void {
@@ -52,31 +73,30 @@ export class Portals {
       portal.execution = null
       return
     }
-    const cursor = this.cursors.get(name)
+    const cursor = this.#cursors.get(name)
     if (cursor === undefined) return
-    this.cursors.delete(name)
+    this.#cursors.delete(name)
     cursor.close()
   }
 
   /** Portals live in the transaction that bound them; holdable cursors that were committed live on. */
   transactionEnds(): void {
-    if (this.#portals.size > 0) {
-      for (const portal of this.#portals.values()) portal.execution?.close()
-      this.#portals.clear()
-    }
-    if (this.cursors.size === 0) return
-    for (const [name, cursor] of this.cursors) {
+    this.closeAll(false)
+    if (this.#cursors.size === 0) return
+    for (const [name, cursor] of this.#cursors) {
       if (cursor.survives) continue
-      this.cursors.delete(name)
+      this.#cursors.delete(name)
       cursor.close()
     }
   }
 
   closeAll(cursorsToo: boolean): void {
-    for (const portal of this.#portals.values()) portal.execution?.close()
-    this.#portals.clear()
+    if (this.#portals.size > 0) {
+      for (const portal of this.#portals.values()) portal.execution?.close()
+      this.#portals.clear()
+    }
     if (!cursorsToo) return
-    for (const cursor of this.cursors.values()) cursor.close()
-    this.cursors.clear()
+    for (const cursor of this.#cursors.values()) cursor.close()
+    this.#cursors.clear()
   }
 }

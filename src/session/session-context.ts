@@ -10,6 +10,7 @@ import { microsNow } from './micros.ts'
 import type { Session, SessionIdentity } from './session.ts'
 import { SessionSequences } from './session-sequences.ts'
 import { Settings } from './settings/settings.ts'
+import { permittedRole, permittedUser, setOne } from './utility/variables.ts'
 
 /** Settings whose value the session reads on hot paths: kept as fields, refreshed when they change. */
 export interface SettingSideEffects {
@@ -80,6 +81,7 @@ export function makeSessionContext(
   const context = new SessionEvalContext({
     clock: session.services.clock,
     settings,
+    setSetting: (name, value, local) => setOne(session, name, value, local),
     session: sessionFacts,
     catalog,
     sequences: new SessionSequences(session),
@@ -109,6 +111,18 @@ export function makeSessionContext(
   return { settings, context, entry }
 }
 
+/** Who the session is to be may be asked for at start, too, and is granted or refused as by SET. */
+function permitted(session: Session, name: string, value: string): string {
+  switch (name.toLowerCase()) {
+    case 'role':
+      return permittedRole(session, value)
+    case 'session_authorization':
+      return permittedUser(session, value)
+    default:
+      return value
+  }
+}
+
 /** StartupMessage's parameters that are no settings. */
 const NOT_SETTINGS = new Set(['user', 'database', 'options', 'replication', 'tenant'])
 
@@ -128,6 +142,6 @@ export function applyStartupSettings(session: Session, identity: SessionIdentity
   }
   for (const [name, value] of given) {
     if (settings.get(name) === null && !name.includes('.')) continue
-    settings.setDefault(name, value, true)
+    settings.setDefault(name, permitted(session, name, value), true)
   }
 }

@@ -22,6 +22,8 @@ interface SavepointEntry {
   readonly name: string
   /** Null: set before the store's transaction began; rolling back to it ends that transaction. */
   readonly store: Savepoint | null
+  /** Whether the transaction was read-only: it is so again when the savepoint is released or returned to. */
+  readonly readOnly: boolean
   /** What the owner keeps (settings mark, catalogue mark, deferred checks …). */
   readonly marks: Marks
 }
@@ -34,6 +36,8 @@ export interface Marks {
   /** How many object locks were held. */
   readonly locks: number
   readonly notifications: { said: number; actions: number }
+  /** Portals.mark(). */
+  readonly portals: number
 }
 
 export type BlockState = 'idle' | 'implicit' | 'block' | 'failed'
@@ -119,7 +123,12 @@ export class TransactionBlock {
   }
 
   setSavepoint(name: string, marks: Marks): void {
-    this.#savepoints.push({ name, store: this.txn === null ? null : this.txn.savepoint(), marks })
+    this.#savepoints.push({ name, store: this.txn === null ? null : this.txn.savepoint(), readOnly: this.modes.readOnly, marks })
+  }
+
+  /** Within a savepoint (PostgreSQL's subtransaction). */
+  get inSubtransaction(): boolean {
+    return this.#savepoints.length > 0
   }
 
   #find(name: string): number {
@@ -128,12 +137,16 @@ export class TransactionBlock {
   }
 
   release(name: string): void {
-    this.#savepoints.length = this.#find(name)
+    const at = this.#find(name)
+    this.modes = { ...this.modes, readOnly: this.#savepoints[at]!.readOnly }
+    this.#savepoints.length = at
   }
 
   /** ROLLBACK TO: the savepoint stays. Answers what the owner must go back to. */
   rollbackTo(name: string): MaybePromise<Marks> {
-    this.#savepoints.length = this.#find(name) + 1
+    const at = this.#find(name)
+    this.modes = { ...this.modes, readOnly: this.#savepoints[at]!.readOnly }
+    this.#savepoints.length = at + 1
     this.state = 'block'
     return this.#toInnermost()
   }

@@ -177,6 +177,11 @@ export class Settings {
     }
   }
 
+  /** The normal form of a value for a setting that there is, or PostgreSQL's error. */
+  normalized(name: string, text: string): string {
+    return this.#normalize(this.#find(name)!, text)
+  }
+
   #normalize(variable: Variable, text: string): string {
     if (variable.row === null) return text
     const value = normalize(variable.row, text)

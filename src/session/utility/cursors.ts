@@ -48,7 +48,7 @@ export function runDeclare(
       })
     }
     return andThen(startExecution(session, entry, params, false), (execution) => {
-      session.portals.cursors.set(
+      session.portals.addCursor(
         name,
         new Cursor(
           {

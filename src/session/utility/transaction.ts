@@ -110,6 +110,7 @@ export function failTransaction(session: Session): MaybePromise<void> {
   return andThen(session.block.fail(), (marks) => {
     if (marks !== null) restore(session, marks)
     else {
+      session.portals.transactionEnds()
       session.keyspace.locks.releaseTo(session.lockHolder)
       session.advisory.transactionEnds()
     }
@@ -121,6 +122,7 @@ function restore(session: Session, marks: Marks): void {
   session.settings.rollbackTo(marks.settings)
   session.deferred.rollbackTo(marks.deferred)
   session.notifications.rollbackTo(marks.notifications)
+  session.portals.rollbackTo(marks.portals)
   session.catalogTxn?.rollbackTo(marks.catalog)
   session.keyspace.locks.releaseTo(session.lockHolder, marks.locks)
 }
@@ -219,6 +221,7 @@ export function runTransactionStatement(session: Session, statement: ParsedState
       if (block.state === 'failed') throw failedBlock()
       if (!block.inBlock) throw noActiveTransaction('RELEASE SAVEPOINT')
       block.release(node.savepoint_name!)
+      session.showModes()
       return 'RELEASE'
     case 'TRANS_STMT_ROLLBACK_TO': {
       if (!block.inBlock) throw noActiveTransaction('ROLLBACK TO SAVEPOINT')
@@ -244,6 +247,7 @@ function setSavepoint(session: Session, name: string): MaybePromise<string> {
       deferred: session.deferred.mark(),
       locks: session.lockHolder.taken.length,
       notifications: session.notifications.mark(),
+      portals: session.portals.mark(),
     })
     return 'SAVEPOINT'
   }

@@ -1,15 +1,16 @@
 // SET, SHOW, RESET, DISCARD, SET TRANSACTION, SET ROLE, SET SESSION AUTHORIZATION, SET CONSTRAINTS.
 
-import { PgError } from '../../base/errors.ts'
+import { notSupported, PgError } from '../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
-import { checkCanSetRole, roleNamed } from '../../catalog/roles.ts'
+import { canSetRole, roleNamed } from '../../catalog/roles.ts'
 import type { ResultSink, RowShape } from '../../pgwire/backend.ts'
 import { type Node, type NodeOf, nodeAs } from '../../sql/parser/nodes.ts'
 import type { Session } from '../session.ts'
 import { display } from '../settings/guc.ts'
 import { fixedOffsetZone, quoteListItem } from '../settings/special.ts'
 import { discardTemporary } from '../temporary.ts'
+import type { TransactionModes } from '../transaction-block.ts'
 import { applyMode, isolationLevel } from './transaction.ts'
 
 /** Lists of names: each item is quoted, so that the value reads back as it was. */
@@ -79,25 +80,23 @@ export function runSet(session: Session, node: NodeOf['VariableSetStmt']): Maybe
   }
 }
 
-function setOne(session: Session, name: string, text: string, local: boolean): void {
+/** SET and set_config. */
+export function setOne(session: Session, name: string, text: string, local: boolean): void {
   switch (name.toLowerCase()) {
     case 'role':
       setRole(session, text, local)
       return
     case 'session_authorization':
-      setSessionAuthorization(session, text, local)
+      session.becomeSessionUser(permittedUser(session, text), local)
       return
     case 'transaction_isolation':
-      setIsolation(session, text.toLowerCase())
+      setModes(session, { ...session.block.modes, isolation: isolationLevel(session, session.settings.normalized(name, text)) })
       return
     case 'transaction_read_only':
+      setModes(session, { ...session.block.modes, readOnly: session.settings.normalized(name, text) === 'on' })
+      return
     case 'transaction_deferrable':
-      session.settings.set(name, text, true)
-      session.block.modes = {
-        ...session.block.modes,
-        readOnly: session.settings.bool('transaction_read_only'),
-        deferrable: session.settings.bool('transaction_deferrable'),
-      }
+      setModes(session, { ...session.block.modes, deferrable: session.settings.normalized(name, text) === 'on' })
       return
     default:
       session.settings.set(name, text, local)
@@ -110,19 +109,29 @@ function reset(session: Session, name: string, local: boolean): void {
       setRole(session, 'none', local)
       return
     case 'session_authorization':
-      setSessionAuthorization(session, null, local)
+      session.becomeSessionUser(permittedUser(session, null), local)
       return
+    case 'transaction_isolation':
+    case 'transaction_read_only':
+    case 'transaction_deferrable':
+      throw notSupported(`parameter "${name.toLowerCase()}" cannot be reset`)
     default:
       session.settings.set(name, null, local)
   }
 }
 
-function setIsolation(session: Session, text: string): void {
-  const level = isolationLevel(session, text)
-  if (level !== session.block.modes.isolation && session.block.used) {
-    throw new PgError(SQLSTATE.activeSqlTransaction, 'SET TRANSACTION ISOLATION LEVEL must be called before any query')
+/** What of a running transaction may still change. */
+function setModes(session: Session, modes: TransactionModes): void {
+  const { block } = session
+  const tooLate = (message: string) => new PgError(SQLSTATE.activeSqlTransaction, message)
+  if (modes.isolation !== block.modes.isolation && block.used) {
+    throw tooLate('SET TRANSACTION ISOLATION LEVEL must be called before any query')
   }
-  session.block.modes = { ...session.block.modes, isolation: level }
+  if (!modes.readOnly && block.modes.readOnly) {
+    if (block.inSubtransaction) throw tooLate('cannot set transaction read-write mode inside a read-only transaction')
+    if (block.used) throw tooLate('transaction read-write mode must be set before any query')
+  }
+  block.modes = modes
   session.showModes()
 }
 
@@ -146,35 +155,33 @@ function setMulti(session: Session, name: string, args: readonly Node[]): void {
   }
   const modes = { ...session.block.modes }
   for (const arg of args) applyMode(session, modes, arg as NodeOf)
-  if (modes.isolation !== session.block.modes.isolation && session.block.used) {
-    throw new PgError(SQLSTATE.activeSqlTransaction, 'SET TRANSACTION ISOLATION LEVEL must be called before any query')
-  }
-  if (!modes.readOnly && session.block.modes.readOnly && session.block.used) {
-    throw new PgError(SQLSTATE.activeSqlTransaction, 'transaction read-write mode must be set before any query')
-  }
-  session.block.modes = modes
-  session.showModes()
+  setModes(session, modes)
 }
 
 export function setRole(session: Session, name: string, local: boolean): void {
-  const snapshot = session.planning.snapshot()
-  if (name === 'none') {
-    session.becomeRole('none', local)
-    return
-  }
-  const role = snapshot.roleByName(name)
-  if (role === null) throw new PgError(SQLSTATE.invalidParameterValue, `role "${name}" does not exist`)
-  checkCanSetRole(snapshot, session.roles.session, role)
-  session.becomeRole(role.name, local)
+  session.becomeRole(permittedRole(session, name), local)
 }
 
-function setSessionAuthorization(session: Session, name: string | null, local: boolean): void {
+/** A value for `role`, if the session's user may have it. */
+export function permittedRole(session: Session, name: string): string {
+  if (name === 'none') return name
+  const snapshot = session.planning.snapshot()
+  const role = snapshot.roleByName(name)
+  if (role === null) throw new PgError(SQLSTATE.invalidParameterValue, `role "${name}" does not exist`)
+  if (!canSetRole(snapshot, session.roles.session, role.oid)) {
+    throw new PgError(SQLSTATE.insufficientPrivilege, `permission denied to set role "${name}"`)
+  }
+  return role.name
+}
+
+/** A value for `session_authorization` (null: who logged in), if who logged in may have it. */
+export function permittedUser(session: Session, name: string | null): string {
   const snapshot = session.planning.snapshot()
   const role = name === null ? snapshot.role(session.roles.authenticated)! : roleNamed(snapshot, name)
   if (role.oid !== session.roles.authenticated && snapshot.role(session.roles.authenticated)?.superuser !== true) {
     throw new PgError(SQLSTATE.insufficientPrivilege, `permission denied to set session authorization "${role.name}"`)
   }
-  session.becomeSessionUser(role.name, local)
+  return role.name
 }
 
 export function showColumns(session: Session, node: NodeOf['VariableShowStmt']): RowShape['columns'] {
@@ -206,7 +213,7 @@ export function runDiscard(session: Session, node: NodeOf['DiscardStmt']): Maybe
     case 'DISCARD_ALL':
       if (session.block.inBlock) throw new PgError(SQLSTATE.activeSqlTransaction, 'DISCARD ALL cannot run inside a transaction block')
       session.portals.closeAll(true)
-      setSessionAuthorization(session, null, false)
+      session.becomeSessionUser(permittedUser(session, null), false)
       session.settings.resetAll()
       session.statements.clear()
       session.releaseSessionState()

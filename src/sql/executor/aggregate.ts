@@ -67,7 +67,9 @@ export function aggregateCall(
 
 export function bodyFor(cx: Compilation, funcId: number): { body: ProcBody; strict: boolean; prosrc: string; pronargs: number } {
   const proc = procOf(cx, funcId)
-  if (findBody(proc) === undefined) throw notSupported(`function ${proc.proname} is not implemented`)
+  if (findBody(proc) === undefined && cx.state.ctx.system(proc.prosrc) === undefined) {
+    throw notSupported(`function ${proc.proname} is not implemented`)
+  }
   return { body: procBody(proc), strict: proc.proisstrict, prosrc: proc.prosrc, pronargs: proc.pronargs }
 }
 

@@ -13,7 +13,7 @@ import { type RowScanner, scanIndex, scanTable, uniqueKey } from '../../storage/
 import { LOCKED, type Transaction } from '../../storage/store.ts'
 import { type Compilation, detached } from './compilation.ts'
 import { compileExpr } from './expr/compile.ts'
-import { fitKey } from './key-bounds.ts'
+import { assignedKey, isManyToOne, type KeyConversion, keyConversion } from './key-conversion.ts'
 import type { ModifierSet, TableModifier } from './modifier-set.ts'
 import { readingNow } from './read-now.ts'
 import { concurrentUpdate, type ForeignKey } from './referencing.ts'
@@ -36,6 +36,12 @@ export class Referenced {
   readonly #child: TableAccess
   readonly #cx: Compilation
   readonly #set: ModifierSet
+  /** Of the key's columns, into the referring ones' types. */
+  readonly #conversions: readonly KeyConversion[]
+  /** Of the referring columns, into the key's types. */
+  readonly #childConversions: readonly KeyConversion[]
+  /** Values that an index has at several places may refer to one key. */
+  readonly #lookAtAll: boolean
   #gone: GoneKey[] = []
 
   constructor(fk: ForeignKey, access: TableAccess, child: TableAccess, cx: Compilation, set: ModifierSet) {
@@ -44,6 +50,10 @@ export class Referenced {
     this.#child = child
     this.#cx = cx
     this.#set = set
+    const childType = (i: number): Oid => child.descriptor.columns[fk.columns[i]! - 1]!.type
+    this.#conversions = fk.columns.map((_, i) => keyConversion(this.#type(i), childType(i), cx))
+    this.#childConversions = fk.columns.map((_, i) => keyConversion(childType(i), this.#type(i), cx))
+    this.#lookAtAll = fk.columns.some((_, i) => isManyToOne(childType(i), this.#type(i), cx))
   }
 
   touchedBy(columns: ReadonlySet<number>): boolean {
@@ -61,6 +71,15 @@ export class Referenced {
 
   #type(i: number): Oid {
     return this.#access.descriptor.columns[this.#fk.referencedColumns[i]! - 1]!.type
+  }
+
+  /** A key's new values as the referring columns take them. */
+  #assigned(next: readonly Datum[]): Datum[] {
+    const fk = this.#fk
+    return next.map((value, i) => {
+      const from = this.#access.descriptor.columns[fk.referencedColumns[i]! - 1]!
+      return assignedKey(value, from, this.#child.descriptor.columns[fk.columns[i]! - 1]!, this.#cx)
+    })
   }
 
   reset(): void {
@@ -210,7 +229,7 @@ export class Referenced {
 
   #same(value: Datum, old: Datum, i: number): boolean {
     const { type } = this.#child.descriptor.columns[this.#fk.columns[i]! - 1]!
-    return old !== null && sameDatum(value, fitKey(old, type), type, this.#cx)
+    return old !== null && sameDatum(value, this.#conversions[i]!(old), type, this.#cx)
   }
 
   /** attnums that SET NULL or SET DEFAULT gives a value. */
@@ -238,7 +257,7 @@ export class Referenced {
           if (!unchanged) return andThen(this.#cx.state.txn.refreshReadTs(), () => true)
           const more = found.rows.length === READ_BATCH
           if (action === 'c' && key.next === null) return andThen(modifier.delete(found.keys, found.rows), () => more)
-          return andThen(this.#updateChildren(modifier, found, key, action === 'c' ? key.next! : values), () => more)
+          return andThen(this.#updateChildren(modifier, found, key, action === 'c' ? this.#assigned(key.next!) : values), () => more)
         })
       })
     return loop(again)
@@ -285,15 +304,15 @@ export class Referenced {
     const child = this.#child
     const fk = this.#fk
     const { reader } = this.#set.of(child.descriptor.oid)
-    const values = fk.columns.map((attnum, i) => fitKey(key.old[i]!, child.descriptor.columns[attnum - 1]!.type))
+    const values = fk.columns.map((_, i) => this.#conversions[i]!(key.old[i]!))
     const found = { keys: [] as Buffer[], rows: [] as Row[] }
     if (values.some((value) => value === null)) return found
-    const wanted = new Map(fk.columns.map((attnum, i) => [attnum, values[i]!]))
+    const wanted = new Map(this.#lookAtAll ? [] : fk.columns.map((attnum, i) => [attnum, values[i]!]))
     const scanner = this.#openScan(txn, wanted, reader)
     const matches = (row: Row): boolean =>
-      fk.columns.every((attnum) => {
+      fk.columns.every((attnum, i) => {
         const value = row[attnum - 1]!
-        return value !== null && sameDatum(value, wanted.get(attnum)!, child.descriptor.columns[attnum - 1]!.type, this.#cx)
+        return value !== null && sameDatum(this.#childConversions[i]!(value), key.old[i]!, this.#type(i), this.#cx)
       })
     const step = (): MaybePromise<boolean> =>
       andThen(scanner.next(), (batch) => {
@@ -317,7 +336,7 @@ export class Referenced {
     for (const index of table.indexes) {
       if (index.state !== 'public' || index.predicate !== null) continue
       const leading = index.columns.slice(0, wanted.size)
-      if (leading.length < wanted.size || !leading.every((column) => wanted.has(column.attnum))) continue
+      if (wanted.size === 0 || leading.length < wanted.size || !leading.every((column) => wanted.has(column.attnum))) continue
       const equal = leading.map((column) => wanted.get(column.attnum)!)
       const indexLayout = indexes.get(index.oid)!.layout
       if (indexLayout === null) {

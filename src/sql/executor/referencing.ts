@@ -12,7 +12,7 @@ import { compileRowReader, rowKeyInValue } from '../../storage/rows/row-codec.ts
 import { uniqueKey } from '../../storage/rows/table-reader.ts'
 import { LOCKED_CHANGED, type Transaction } from '../../storage/store.ts'
 import { type Compilation, detached } from './compilation.ts'
-import { fitKey } from './key-bounds.ts'
+import { type KeyConversion, keyConversion } from './key-conversion.ts'
 import { relationFields } from './row-checks.ts'
 import { accessOf, keyDetail, mayRead, sameDatum, type TableAccess, tableAccess } from './table-layout.ts'
 
@@ -27,6 +27,8 @@ export class Referencing {
   readonly #access: TableAccess
   readonly #cx: Compilation
   #parent: TableAccess | null = null
+  /** Per column of the key. */
+  #conversions: readonly KeyConversion[] | null = null
   /** The referenced row may come later in this statement: a key into the table itself, or a WITH that writes. */
   #waiting: { key: Buffer; row: Row }[] = []
   readonly #slicer: Slicer
@@ -123,6 +125,14 @@ export class Referencing {
     this.#parent ??= tableAccess(fk.referencedTable, this.#cx)
     const parent = this.#parent
     const index = parent.indexes.get(fk.referencedIndex)?.layout ?? null
+    this.#conversions ??= fk.columns.map((attnum, i) =>
+      keyConversion(
+        this.#access.descriptor.columns[attnum - 1]!.type,
+        parent.descriptor.columns[fk.referencedColumns[i]! - 1]!.type,
+        this.#cx,
+      ),
+    )
+    const conversions = this.#conversions
     const wanted = new Map<string, { lookup: Buffer; row: Row }>()
     for (const row of rows) {
       const nulls = fk.columns.filter((attnum) => row[attnum - 1] === null).length
@@ -134,7 +144,7 @@ export class Referencing {
       let possible = true
       for (let i = 0; i < fk.columns.length; i++) {
         const target = fk.referencedColumns[i]!
-        const value = fitKey(row[fk.columns[i]! - 1]!, parent.descriptor.columns[target - 1]!.type)
+        const value = conversions[i]!(row[fk.columns[i]! - 1]!)
         if (value === null) possible = false
         else key[target - 1] = value
       }

@@ -299,7 +299,12 @@ function decode(texts: string[], types: FieldType[], range: number, style: IoSet
   }
   if (seen.size === 0 || unitWaits) throw new Bad('format')
   const result = parts.interval()
-  return ago ? negateInterval(result) : result
+  if (!ago) return result
+  // as far as the parts can be: what has no negative is out of range, and so is what would read as infinity
+  const { months, days, micros } = result
+  if (isInfInterval(result) || months === -2147483648 || days === -2147483648 || BigInt(micros) === -9223372036854775808n)
+    throw new Bad('field')
+  return negateInterval(result)
 }
 
 const ISO_TIME: Readonly<Record<string, DatetimeUnit>> = { H: 'hour', M: 'minute', S: 'second' }

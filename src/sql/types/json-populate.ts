@@ -91,9 +91,7 @@ export function jsonbSource(value: JsonbValue): JsonSource {
 function populateField(source: JsonSource, name: string | null, type: Oid, typmod: number, base: Datum, ctx: EvalContext): Datum {
   const shape = typeByOid(type) ?? ctx.catalog.typeShape(type)
   if (shape !== null && shape.typtype === 'd' && type >= FIRST_USER_OID) {
-    const value = populateField(source, name, shape.typbasetype, shape.typtypmod, base, ctx)
-    ctx.system(DOMAIN_CHECK)?.(type, value)
-    return value
+    return ofDomain(type, populateField(source, name, shape.typbasetype, shape.typtypmod, base, ctx), ctx)
   }
   if (source.kind === 'null') return null
   if (type === JSONB) return new Jsonb(source.jsonb())
@@ -105,6 +103,12 @@ function populateField(source: JsonSource, name: string | null, type: Oid, typmo
   if (rowType !== undefined) return populateRecord(source, rowType, base instanceof RecordDatum ? base : null, ctx)
   if (type === RECORD_OID) throw notSupported('a column of type record cannot be populated from JSON')
   return support.input(source.text(), typmod, ctx)
+}
+
+/** The value, if `type` is no domain or one that allows it. */
+export function ofDomain<T extends Datum>(type: Oid, value: T, ctx: EvalContext): T {
+  if (type >= FIRST_USER_OID && ctx.catalog.typeShape(type)?.typtype === 'd') ctx.system(DOMAIN_CHECK)?.(type, value)
+  return value
 }
 
 /** A jsonb as a value of an array or composite type. */
@@ -156,6 +160,8 @@ function populateArray(source: JsonSource, name: string | null, elementType: Oid
   )
 }
 
+const ABSENT = jsonbSource(null)
+
 /** An object as a row; members that are absent keep the base's value. */
 export function populateRecord(source: JsonSource, rowType: RowType, base: RecordDatum | null, ctx: EvalContext): RecordDatum {
   if (source.kind !== 'object') {
@@ -165,7 +171,9 @@ export function populateRecord(source: JsonSource, rowType: RowType, base: Recor
   const values = rowType.fields.map((field, i) => {
     const member = source.member(field.name)
     const before = base === null ? null : base.values[i]!
-    return member === undefined ? before : populateField(member, field.name, field.type, field.typmod, before, ctx)
+    // what a given row has is allowed; where there is none, a domain has a say in the NULL
+    if (member === undefined && base !== null) return before
+    return populateField(member ?? ABSENT, field.name, field.type, field.typmod, before, ctx)
   })
   return new RecordDatum(rowType, values)
 }

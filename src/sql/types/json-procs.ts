@@ -7,7 +7,7 @@ import type { ArrayDatum } from './array.ts'
 import { elementSupport } from './array-procs.ts'
 import type { EvalContext } from './eval-context.ts'
 import { toJsonbValue, toJsonKey, toJsonText } from './json-convert.ts'
-import { type JsonSource, jsonbSource, jsonSource, populateRecord } from './json-populate.ts'
+import { type JsonSource, jsonbSource, jsonSource, ofDomain, populateRecord } from './json-populate.ts'
 import { quoteJson } from './json-quote.ts'
 import { decodeJsonString, jsonAsText, jsonKind, skipJsonSpace, walkJson } from './json-text.ts'
 import {
@@ -252,16 +252,24 @@ function definedRow(call: CallInfo): RowType {
   })
 }
 
-function populate(base: Datum, source: JsonSource | null, rowType: RowType, ctx: EvalContext): RecordDatum | null {
+/** `type`: the row type, or a domain over it. */
+function populate(base: Datum, source: JsonSource | null, rowType: RowType, ctx: EvalContext, type = rowType.type): RecordDatum | null {
   const record = base instanceof RecordDatum ? base : null
-  return source === null ? record : populateRecord(source, rowType, record, ctx)
+  return source === null ? record : ofDomain(type, populateRecord(source, rowType, record, ctx), ctx)
 }
 
-function* populateSet(base: Datum, source: JsonSource, rowType: RowType, name: string, ctx: EvalContext): Generator<RecordDatum | null> {
+function* populateSet(
+  base: Datum,
+  source: JsonSource,
+  rowType: RowType,
+  name: string,
+  ctx: EvalContext,
+  type = rowType.type,
+): Generator<RecordDatum | null> {
   if (source.kind !== 'array') throw bad(`cannot call ${name} on ${source.kind === 'object' ? 'an object' : 'a scalar'}`)
   for (const item of source.items()) {
     if (item.kind !== 'object') throw bad(`argument of ${name} must be an array of objects`)
-    yield populate(base, item, rowType, ctx)
+    yield populate(base, item, rowType, ctx, type)
   }
 }
 
@@ -343,11 +351,18 @@ export const jsonProcs = {
   json_object: (a) => jsonObjectText(keysAndValues(a, null)),
   json_object_two_arg: (keys, values) => jsonObjectText(keysAndValues(keys, values)),
   json_populate_record: (base, json, _lower, ctx, call) =>
-    populate(base, json === null ? null : jsonSource(json), rowTypeFor(base, call, 'json_populate_record', ctx), ctx),
+    populate(base, json === null ? null : jsonSource(json), rowTypeFor(base, call, 'json_populate_record', ctx), ctx, argType(call, 0)),
   json_populate_recordset: (base, json, _lower, ctx, call) =>
     json === null
       ? []
-      : populateSet(base, jsonSource(json), rowTypeFor(base, call, 'json_populate_recordset', ctx), 'json_populate_recordset', ctx),
+      : populateSet(
+          base,
+          jsonSource(json),
+          rowTypeFor(base, call, 'json_populate_recordset', ctx),
+          'json_populate_recordset',
+          ctx,
+          argType(call, 0),
+        ),
   json_to_record: (json, ctx, call) => populate(null, jsonSource(json), definedRow(call), ctx),
   json_to_recordset: (json, ctx, call) =>
     json === null ? [] : populateSet(null, jsonSource(json), definedRow(call), 'json_to_recordset', ctx),
@@ -433,11 +448,24 @@ export const jsonProcs = {
   jsonb_object: (a) => jsonbObjectOf(keysAndValues(a, null)),
   jsonb_object_two_arg: (keys, values) => jsonbObjectOf(keysAndValues(keys, values)),
   jsonb_populate_record: (base, json, ctx, call) =>
-    populate(base, json === null ? null : jsonbSource(json.root), rowTypeFor(base, call, 'jsonb_populate_record', ctx), ctx),
+    populate(
+      base,
+      json === null ? null : jsonbSource(json.root),
+      rowTypeFor(base, call, 'jsonb_populate_record', ctx),
+      ctx,
+      argType(call, 0),
+    ),
   jsonb_populate_recordset: (base, json, ctx, call) =>
     json === null
       ? []
-      : populateSet(base, jsonbSource(json.root), rowTypeFor(base, call, 'jsonb_populate_recordset', ctx), 'jsonb_populate_recordset', ctx),
+      : populateSet(
+          base,
+          jsonbSource(json.root),
+          rowTypeFor(base, call, 'jsonb_populate_recordset', ctx),
+          'jsonb_populate_recordset',
+          ctx,
+          argType(call, 0),
+        ),
   jsonb_to_record: (json, ctx, call) => populate(null, jsonbSource(json.root), definedRow(call), ctx),
   jsonb_to_recordset: (json, ctx, call) =>
     json === null ? [] : populateSet(null, jsonbSource(json.root), definedRow(call), 'jsonb_to_recordset', ctx),

@@ -115,15 +115,29 @@ function compareField(a: Datum, b: Datum, support: TypeSupport): number {
 }
 
 /** record_cmp: field by field, NULLs last; types must agree. */
-export function compareRecords(a: RecordDatum, b: RecordDatum): number {
+export function compareRecords(a: RecordDatum, b: RecordDatum, ctx?: EvalContext): number {
+  return compareFields(a, b, compareField, ctx)
+}
+
+/** Up to the first field that differs. `ctx` has the types' names for the error. */
+export function compareFields(
+  a: RecordDatum,
+  b: RecordDatum,
+  compare: (a: Datum, b: Datum, support: TypeSupport) => number,
+  ctx?: EvalContext,
+): number {
   const x = a.rowType.fields
   const y = b.rowType.fields
   const n = Math.min(x.length, y.length)
   for (let i = 0; i < n; i++) {
     if (x[i]!.type !== y[i]!.type) {
-      throw new PgError(SQLSTATE.datatypeMismatch, `cannot compare dissimilar column types at record column ${i + 1}`)
+      const name = (field: RowField) => ctx?.catalog.typeName(field.type) ?? String(field.type)
+      throw new PgError(
+        SQLSTATE.datatypeMismatch,
+        `cannot compare dissimilar column types ${name(x[i]!)} and ${name(y[i]!)} at record column ${i + 1}`,
+      )
     }
-    const order = compareField(a.values[i]!, b.values[i]!, x[i]!.support)
+    const order = compare(a.values[i]!, b.values[i]!, x[i]!.support)
     if (order !== 0) return order < 0 ? -1 : 1
   }
   if (x.length !== y.length) throw new PgError(SQLSTATE.datatypeMismatch, 'cannot compare record types with different numbers of columns')

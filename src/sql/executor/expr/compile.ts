@@ -113,8 +113,9 @@ function compileCaseExpr(e: CaseExpr, compile: (e: Expr, cells?: Partial<Cells>)
 function domainRules(type: Oid, cx: Compilation, compile: (e: Expr, cells?: Partial<Cells>) => Compiled, cell: TestCell): DomainRules {
   const row = cx.catalog.type(type)
   const name = row?.typname ?? String(type)
+  const schema = row === null ? '' : (cx.catalog.namespace(row.typnamespace)?.name ?? '')
   const definition = cx.catalog.userType(type)?.definition
-  if (definition === undefined || definition.kind !== 'domain') return { name, notNull: false, checks: [] }
+  if (definition === undefined || definition.kind !== 'domain') return { name, schema, notNull: false, checks: [] }
   const read = cx.readStored
   if (read === null && definition.checks.length > 0) throw notSupported('CHECK constraints of domains are not implemented')
   // A domain over a domain has that one's rules first.
@@ -122,7 +123,7 @@ function domainRules(type: Oid, cx: Compilation, compile: (e: Expr, cells?: Part
   const checks = [...definition.checks]
     .sort((a, b) => (a.name < b.name ? -1 : 1))
     .map((check) => ({ name: check.name, test: compile(read!(check.expr), { domain: cell }) }))
-  return { name, notNull: definition.notNullConstraint !== null || base.notNull, checks: [...base.checks, ...checks] }
+  return { name, schema, notNull: definition.notNullConstraint !== null || base.notNull, checks: [...base.checks, ...checks] }
 }
 
 function compileNode(e: Expr, scope: ExprScope, cx: Compilation, cells: Cells): Compiled {

@@ -67,7 +67,9 @@ export function compileMergeJoin(plan: MergeJoin, cx: Compilation): Operator {
     cx,
     plan.right.targetList.map((entry) => entry.expr.type),
   )
-  let groupKey: Datum[] = []
+  /** The group's key as either side has it: the sides' types may differ, and `compares` takes one of each. */
+  let groupLeft: Datum[] = []
+  let groupRight: Datum[] = []
   let matched: boolean[] = []
   let groupAt = 0
   let loading = false
@@ -98,7 +100,7 @@ export function compileMergeJoin(plan: MergeJoin, cx: Compilation): Operator {
     }
     return unknown ? Number.NaN : 0
   }
-  const sameAsGroup = (row: Row): boolean => order(groupKey, keyOf(rightEvals, row)) === 0
+  const sameAsGroup = (row: Row): boolean => order(groupLeft, keyOf(rightEvals, row)) === 0
   const emit = (a: Row, b: Row): void => {
     const made = make(a, b)
     if (made !== null) out.rows[out.count++] = made
@@ -107,7 +109,7 @@ export function compileMergeJoin(plan: MergeJoin, cx: Compilation): Operator {
   /** One step; a promise when an input has to be waited for, true when the join is over. */
   const step = (): Promise<void> | boolean | undefined => {
     if (loading) {
-      // Gathering right rows of groupKey.
+      // Gathering right rows of the group's key.
       while (r.row !== null && sameAsGroup(r.row)) {
         group.add(r.row)
         if (keepRight) matched.push(false)
@@ -132,7 +134,7 @@ export function compileMergeJoin(plan: MergeJoin, cx: Compilation): Operator {
     }
     if (group.count > 0) {
       const row = l.row
-      if (row === null || (groupAt === 0 && order(keyOf(leftEvals, row), groupKey) !== 0)) {
+      if (row === null || (groupAt === 0 && order(keyOf(leftEvals, row), groupRight) !== 0)) {
         flushing = true
         groupAt = keepRight ? 0 : group.count
         return undefined
@@ -165,9 +167,11 @@ export function compileMergeJoin(plan: MergeJoin, cx: Compilation): Operator {
       return l.advance()
     }
     const key = keyOf(leftEvals, l.row)
-    const c = order(key, keyOf(rightEvals, r.row))
+    const other = keyOf(rightEvals, r.row)
+    const c = order(key, other)
     if (c === 0) {
-      groupKey = key
+      groupLeft = key
+      groupRight = other
       loading = true
       return undefined
     }
