@@ -56,9 +56,9 @@ export const isGateLock = (key: LockKey): boolean => typeof key === 'string' && 
 /** As PostgreSQL words a lock that is waited for. */
 export function lockMeaning(oid: LockKey, mode: RelationLockMode): LockMeaning {
   const name = LOCK_MODE_NAMES[mode]!
-  if (typeof oid === 'number') return { kind: 'relation', lock: `${name} on relation ${oid} of database ${DATABASE_OID}` }
+  if (typeof oid === 'number') return { kind: 'relation', target: oid, lock: `${name} on relation ${oid} of database ${DATABASE_OID}` }
   if (isGateLock(oid)) return lockMeaning(Number(oid.slice(GATE.length)), mode)
-  return { kind: 'advisory', lock: `${name} on advisory lock [${DATABASE_OID},${oid.replaceAll('/', ',')}]` }
+  return { kind: 'advisory', target: oid, lock: `${name} on advisory lock [${DATABASE_OID},${oid.replaceAll('/', ',')}]` }
 }
 
 /** A relation's OID, or an advisory lock's name (its releases are its owner's business, not the transaction's). */
@@ -215,10 +215,10 @@ export class ObjectLocks {
   /** Tells the holder's party what it waits for; answers how to say that this is over. */
   #tell(holder: LockHolder, oid: LockKey, mode: RelationLockMode): () => void {
     if (holder.party === null) return () => undefined
-    const { kind, lock } = lockMeaning(oid, mode)
+    const { kind, target, lock } = lockMeaning(oid, mode)
     const blockers = (): Blocker[] =>
       [...this.#blockers(holder)].flatMap(({ party }) => (party === null ? [] : [{ who: party, lock, toldAt: null }]))
-    return holder.party.wait({ kind, since: performance.now(), elsewhere: false, blockers })
+    return holder.party.wait({ kind, target, since: performance.now(), elsewhere: false, blockers })
   }
 
   /** Those a waiting holder waits for: conflicting holders, and conflicting requests before it in the queue. */

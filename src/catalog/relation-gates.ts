@@ -90,8 +90,8 @@ export class GateHold {
     const { version, at } = await this.#publish(relation, mode)
     this.#modes.set(relation, mode)
     // Those whom it waits for there, their nodes know by the gate.
-    const { kind } = lockMeaning(relation, mode)
-    const stopTelling = this.#holder.party?.wait({ kind, since: performance.now(), elsewhere: true, blockers: () => [] })
+    const { kind, target } = lockMeaning(relation, mode)
+    const stopTelling = this.#holder.party?.wait({ kind, target, since: performance.now(), elsewhere: true, blockers: () => [] })
     try {
       await this.#drained(version, at, deadline, options)
     } finally {

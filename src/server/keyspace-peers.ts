@@ -88,6 +88,8 @@ export class KeyspacePeers implements Peers {
         this.#entered = null
         throw error
       })
+    // The login may yet be refused.
+    this.left()
     return this.#entered
   }
 

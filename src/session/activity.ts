@@ -4,6 +4,7 @@
 import type { PgError } from '../base/errors.ts'
 import type { Oid } from '../base/ids.ts'
 import type { Micros } from '../sql/types/eval-context.ts'
+import type { LockKind, LockWait } from '../storage/lock-party.ts'
 
 export type ActivityState = 'active' | 'idle' | 'idle in transaction' | 'idle in transaction (aborted)'
 
@@ -22,11 +23,15 @@ export interface SessionView {
   queryStart: Micros | null
   stateChange: Micros
   state: ActivityState
+  /** The kind of lock it waits for. */
+  readonly lockWait: LockKind | null
   /** The text as sent: only superusers, pg_read_all_stats and the same user see it. */
   query: string
 }
 
 export interface SessionEntry extends SessionView {
+  /** All that it waits for. */
+  waits(): Iterable<LockWait>
   /** pg_cancel_backend. */
   cancel(reason: PgError): void
   /** pg_terminate_backend. */

@@ -8,6 +8,7 @@
 // process id gives way; the others look once more before they do. A node that does not answer within a second is left out: a circle through it
 // is not found, and looked for again, ever less often; what a dead node held expires.
 
+import type { MaybePromise } from '../base/maybe-promise.ts'
 import { deadlockDetected } from '../catalog/object-locks.ts'
 import { type CircleStep, deadlockDetail, type LockParty, type WaitWatcher } from '../storage/lock-party.ts'
 import type { Peers } from './peers.ts'
@@ -18,7 +19,7 @@ const AGAIN_MS = 1000
 const LONGEST_MS = 10_000
 /** Answers of others that are so young serve several who look. */
 const SHARED_MS = 200
-/** Waits told to another node at most. */
+/** Parties told to another node at most. */
 const MAX_TOLD = 5000
 
 interface SeenBlocker {
@@ -34,7 +35,7 @@ interface SeenWait {
   readonly blockers: readonly SeenBlocker[]
 }
 
-/** One who waits, as one node tells another. */
+/** One who waits or is waited for, as one node tells another. */
 export interface SeenParty {
   readonly pid: number | null
   readonly names: readonly string[]
@@ -73,6 +74,10 @@ class WaitsFor {
     }
   }
 
+  find(name: string): Vertex | undefined {
+    return this.#byName.get(name)
+  }
+
   /** A circle through the one of that name; with `among`, over these waits only, and over holders confirmed. */
   circle(name: string, among: ReadonlySet<string> | null): Step[] | null {
     const start = this.#byName.get(name)
@@ -100,6 +105,19 @@ class WaitsFor {
     }
     return visit(start) ? path : null
   }
+}
+
+/** Whose lock it is that a session waits for: pg_blocking_pids. */
+function blockersOf(vertices: WaitsFor, pid: number): number[] {
+  const found = new Set<number>()
+  const vertex = vertices.find(`p${pid}`)
+  for (const { wait } of vertex?.waits ?? []) {
+    for (const { name } of wait.blockers) {
+      const blocker = vertices.find(name)?.pid ?? Number(/^p(\d+)$/.exec(name)?.[1] ?? 0)
+      if (blocker > 0 && blocker !== pid) found.add(blocker)
+    }
+  }
+  return [...found]
 }
 
 export class DeadlockDetector implements WaitWatcher {
@@ -207,10 +225,22 @@ export class DeadlockDetector implements WaitWatcher {
     return false
   }
 
-  /** All who wait here, for this node's own look and for others that ask. */
+  /** The sessions, on any node, that the session of that number waits for. */
+  blockingPids(pid: number): MaybePromise<number[]> {
+    const graph = new WaitsFor()
+    graph.add(this.tell(), () => true)
+    if (this.#peers === null) return blockersOf(graph, pid)
+    return this.#peers.ask('waits', SHARED_MS).then(({ texts }) => {
+      for (const text of texts) graph.add(JSON.parse(text) as SeenParty[], () => true)
+      return blockersOf(graph, pid)
+    })
+  }
+
+  /** All who wait here and all who may be waited for, for this node's own look and for others that ask. */
   tell(): SeenParty[] {
     const now = performance.now()
-    return [...this.#waiting].slice(0, MAX_TOLD).map((party) => ({
+    const parties = new Set([...this.#waiting, ...this.#names.values()])
+    return [...parties].slice(0, MAX_TOLD).map((party) => ({
       pid: party.pid,
       names: [...party.names],
       waits: [...party.waits].map(([id, wait]) => ({

@@ -105,6 +105,11 @@ export function makeSessionContext(
     stateChange: sessionFacts.backendStart,
     state: 'idle',
     query: '',
+    get lockWait() {
+      for (const { kind } of session.party.waits.values()) return kind
+      return null
+    },
+    waits: () => session.party.waits.values(),
     cancel: (reason) => session.cancel(reason),
     terminate: (reason) => session.client.terminate(reason),
   }

@@ -12,7 +12,7 @@ import { allLocks } from './shared-views.ts'
 const TEXT = 25
 const REGTYPE = 2206
 
-const list = (elementType: number, values: readonly Datum[]): Datum =>
+export const arrayOf = (elementType: number, values: readonly Datum[]): Datum =>
   new ArrayDatum(elementType, values.length === 0 ? [] : [values.length], values.length === 0 ? [] : [1], values)
 
 function records(prosrc: string, rows: Iterable<Record<string, Datum>>): RecordDatum[] {
@@ -48,7 +48,7 @@ export function settingRows(session: Session): RecordDatum[] {
               source,
               min_val: row.min_val,
               max_val: row.max_val,
-              enumvals: row.enumvals === null ? null : list(TEXT, row.enumvals),
+              enumvals: row.enumvals === null ? null : arrayOf(TEXT, row.enumvals),
               boot_val: row.boot_val,
               reset_val: reset,
               pending_restart: false,
@@ -67,11 +67,11 @@ export function preparedStatementRows(session: Session): RecordDatum[] {
         name: one.name,
         statement: one.text,
         prepare_time: one.preparedAt,
-        parameter_types: list(REGTYPE, one.parameterTypes),
+        parameter_types: arrayOf(REGTYPE, one.parameterTypes),
         result_types:
           one.plan?.columns == null
             ? null
-            : list(
+            : arrayOf(
                 REGTYPE,
                 one.plan.columns.map((column) => column.typeOid),
               ),

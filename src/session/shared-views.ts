@@ -20,8 +20,30 @@ const QUERY_CHARACTERS = 1024
 /** A row of pg_lock_status by column name. */
 export type LockRow = Record<string, string | number | boolean | null>
 
+/** Waits for locks that the store has: rows', and where there are several nodes advisory ones. */
+function* storeWaits(keyspace: KeyspaceContext): Iterable<LockRow> {
+  for (const { pid, waits } of keyspace.sessions.values()) {
+    for (const wait of waits()) {
+      const { kind, target } = wait
+      for (const { lock, toldAt } of wait.blockers()) {
+        if (kind !== 'transactionid' && (toldAt === null || typeof target !== 'string')) continue
+        yield {
+          ...(typeof target === 'string'
+            ? { database: DATABASE_OID, locktype: 'advisory', ...advisoryTag(target) }
+            : { locktype: 'transactionid', transactionid: Number(lock.slice(lock.lastIndexOf(' ') + 1)) }),
+          virtualtransaction: `${pid}/1`,
+          pid,
+          mode: lock.slice(0, lock.indexOf(' ')),
+          granted: false,
+          fastpath: false,
+        }
+      }
+    }
+  }
+}
+
 export function lockRowsOf(keyspace: KeyspaceContext): LockRow[] {
-  const rows: LockRow[] = []
+  const rows: LockRow[] = [...storeWaits(keyspace)]
   for (const { holder, oid, mode, granted } of keyspace.locks.list()) {
     // Another node's session, which that node shows.
     if (holder.owner === null && keyspace.gates !== null) continue
@@ -57,6 +79,7 @@ function viewsOf(keyspace: KeyspaceContext): SessionView[] {
     queryStart: plain(entry.queryStart),
     stateChange: Number(entry.stateChange),
     state: entry.state,
+    lockWait: entry.lockWait,
     query: entry.query.slice(0, QUERY_CHARACTERS),
   }))
 }

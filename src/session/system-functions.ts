@@ -22,13 +22,14 @@ import type { SystemFunction } from './eval-context.ts'
 import type { BackendSignal } from './services.ts'
 import type { Session } from './session.ts'
 import { sequenceParameters } from './session-sequences.ts'
-import { archiverRow, cursorRows, lockRows, preparedStatementRows, settingRows, walRow } from './session-views.ts'
+import { archiverRow, arrayOf, cursorRows, lockRows, preparedStatementRows, settingRows, walRow } from './session-views.ts'
 import { allSessions, sessionElsewhere } from './shared-views.ts'
 import { MAX_AGE, transactionId, transactionIdIfAssigned, xidAge } from './transaction-id.ts'
 import { columnIsUpdatable, updatableEvents } from './updatable.ts'
 
 const PG_SIGNAL_BACKEND = 4200
 const PG_READ_ALL_STATS = 3375
+const INT4 = 23
 
 function maySignal(session: Session, target: SessionView): boolean {
   const snapshot = session.planning.snapshot()
@@ -112,8 +113,8 @@ function rowsOfSessions(session: Session, sessions: Iterable<SessionView>, pid: 
         client_addr: entry.clientAddress,
         client_port: entry.clientPort ?? -1,
         backend_type: 'client backend',
-        wait_event_type: entry.state === 'active' ? null : 'Client',
-        wait_event: entry.state === 'active' ? null : 'ClientRead',
+        wait_event_type: entry.lockWait !== null ? 'Lock' : entry.state === 'active' ? null : 'Client',
+        wait_event: entry.lockWait ?? (entry.state === 'active' ? null : 'ClientRead'),
         ssl: entry.tls,
         gss_auth: false,
         gss_enc: false,
@@ -182,6 +183,7 @@ export function systemFunctions(session: Session): ReadonlyMap<string, SystemFun
     pg_prepared_statement: () => preparedStatementRows(session),
     pg_cursor: () => cursorRows(session),
     pg_lock_status: () => lockRows(session),
+    pg_blocking_pids: (pid) => andThen(session.keyspace.deadlocks.blockingPids(pid as number), (pids) => arrayOf(INT4, pids)),
     pg_listening_channels: () => [...session.notifications.channels],
     pg_notification_queue_usage: () => Math.min(1, session.keyspace.notifications.queuedBytes / LIMITS.notifyQueueBytes),
     pg_notify: (channel, payload) => {

@@ -16,6 +16,8 @@ export interface Blocker {
 
 export interface LockWait {
   readonly kind: LockKind
+  /** The relation's OID or the advisory lock's name; null for a row's. */
+  readonly target: number | string | null
   /** When it began, performance.now(). */
   readonly since: number
   /** Others are waited for whom only other nodes know. */

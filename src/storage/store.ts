@@ -80,6 +80,8 @@ export interface LockOptions {
 /** "ExclusiveLock on advisory lock [5,0,1,1]". */
 export interface LockMeaning {
   readonly kind: LockKind
+  /** The relation's OID, or the advisory lock's name. */
+  readonly target: number | string
   readonly lock: string
 }
 

@@ -131,3 +131,26 @@ test('deadlock_timeout says when it is looked for', { timeout: 60_000 }, async (
   await a.query('ROLLBACK')
   expect((await closing).code).toBe('ok')
 })
+
+test('who waits for whom is shown meanwhile', { timeout: 60_000 }, async () => {
+  const [pidA, pidB] = await fresh()
+  const c = await server.connect(`${ownTenant(`dead_${tenant}`)}.admin`)
+  const shown = async (sql: string) => (await c.query({ text: sql, rowMode: 'array' })).rows as unknown[][]
+  await a.query('BEGIN; SELECT pg_advisory_xact_lock(7); CREATE TABLE u (id int)')
+  await a.query('COMMIT; BEGIN; SELECT pg_advisory_xact_lock(7); UPDATE t SET v = 1 WHERE id = 1; LOCK TABLE u IN SHARE MODE')
+  for (const [sql, kind, columns] of [
+    ['INSERT INTO u VALUES (1)', 'relation', ['relation', 'RowExclusiveLock', false]],
+    ['SELECT * FROM t WHERE id = 1 FOR UPDATE', 'transactionid', ['transactionid', 'ShareLock', false]],
+    ['SELECT pg_advisory_xact_lock(7)', 'advisory', ['advisory', 'ExclusiveLock', false]],
+  ] as const) {
+    const waiting = outcome(b, sql)
+    await pause(900)
+    expect(await shown(`SELECT wait_event_type, wait_event FROM pg_stat_activity WHERE pid = ${pidB}`), sql).toEqual([['Lock', kind]])
+    expect(await shown(`SELECT pg_blocking_pids(${pidB}), pg_blocking_pids(${pidA})`), sql).toEqual([[[pidA], []]])
+    expect(await shown(`SELECT locktype, mode, granted FROM pg_locks WHERE pid = ${pidB} AND NOT granted`), sql).toEqual([columns])
+    await c.query(`SELECT pg_cancel_backend(${pidB})`)
+    expect((await waiting).code).toBe('57014')
+  }
+  await a.query('ROLLBACK')
+  expect(await shown(`SELECT count(*)::int FROM pg_locks WHERE NOT granted`)).toEqual([[0]])
+})

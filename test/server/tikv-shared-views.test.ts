@@ -67,6 +67,16 @@ test('pg_stat_activity and pg_locks show a tenant’s sessions on every node, an
   expect(await rows(stranger, 'SELECT pid FROM pg_stat_activity')).toEqual([[await pidOf(stranger)]])
   const locks = () => rows(a, `SELECT mode, granted FROM pg_locks WHERE pid = ${pidB} AND relation = 't'::regclass`)
   expect(await locks()).toEqual([['AccessShareLock', true]])
+  await b.query('INSERT INTO t VALUES (1)')
+  await a.query('CREATE TABLE k (id int PRIMARY KEY); INSERT INTO k VALUES (1)')
+  await a.query('BEGIN; SELECT * FROM k FOR UPDATE')
+  const waiting = b.query('DELETE FROM k')
+  await pause(1200)
+  expect(await rows(a, `SELECT pg_blocking_pids(${pidB}), wait_event FROM pg_stat_activity WHERE pid = ${pidB}`)).toEqual([
+    [[pidA], 'transactionid'],
+  ])
+  await a.query('COMMIT')
+  await waiting
   // No older than two seconds.
   await b.query('COMMIT')
   await pause(1100)

@@ -233,7 +233,7 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
       }
       if (party !== undefined) {
         const blockers = () => this.#blockers()
-        stopTelling = party.wait({ kind: 'transactionid', since: performance.now(), elsewhere: false, blockers })
+        stopTelling = party.wait({ kind: 'transactionid', target: null, since: performance.now(), elsewhere: false, blockers })
       }
       try {
         this.engine.locks.enqueue(waiter)

@@ -128,6 +128,7 @@ async function lockPart(call: LockCall, part: { region: Region; items: LockTarge
 /** Tells the party of a wait, from the first holder that the store names to the end. */
 class PartWait implements LockWait {
   readonly kind: LockKind
+  readonly target: number | string | null
   readonly since = performance.now()
   readonly elsewhere = false
   readonly #call: LockCall
@@ -138,6 +139,7 @@ class PartWait implements LockWait {
   constructor(call: LockCall) {
     this.#call = call
     this.kind = call.meaning?.kind ?? 'transactionid'
+    this.target = call.meaning?.target ?? null
   }
 
   told(holder: bigint): void {

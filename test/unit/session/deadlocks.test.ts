@@ -40,7 +40,7 @@ const party = (pid: number): LockParty =>
     refuse: (error) => refused.push((error as Error & { fields: { detail: string } }).fields.detail),
   })
 const waits = (one: LockParty, blockers: () => Blocker[]): (() => void) =>
-  one.wait({ kind: 'transactionid', since: performance.now(), elsewhere: false, blockers })
+  one.wait({ kind: 'transactionid', target: null, since: performance.now(), elsewhere: false, blockers })
 /** The store names the holder just now. */
 const holds = (who: LockParty | string) => (): Blocker[] => [
   { who, lock: `lock of ${typeof who === 'string' ? who : who.pid}`, toldAt: performance.now() },
@@ -109,7 +109,7 @@ test('a gate that other nodes drain joins its holder here and its waits there', 
   const a = party(5)
   a.addName('t100')
   a.addName('gX')
-  a.wait({ kind: 'relation', since: performance.now(), elsewhere: true, blockers: () => [] })
+  a.wait({ kind: 'relation', target: 7, since: performance.now(), elsewhere: true, blockers: () => [] })
   told = [
     { pid: null, names: ['gX'], waits: [{ id: 'there/1', waitedMs: 500, blockers: [{ name: 'p9', lock: 'table', toldMsAgo: null }] }] },
     theirs(9, 't200', 'there/2', 't100'),
