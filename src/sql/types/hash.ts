@@ -120,8 +120,11 @@ export function int8HashWord(value: number | bigint): number {
 }
 
 const scratch = new ByteWriter(256)
+/** What is longer gets bytes of its own: the lent ones have room for three to a character, and stay. */
+const LENT = 64 * 1024
 /** A string's UTF-8 bytes, lent until the next call. */
 export function utf8Bytes(text: string): Uint8Array {
+  if (text.length > LENT) return Buffer.from(text)
   scratch.reset().utf8(text)
   return scratch.view()
 }
