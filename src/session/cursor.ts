@@ -48,6 +48,7 @@ export class Cursor {
   survives = false
   /** Counted by Portals: what was declared since a savepoint goes with it. */
   number = 0
+  /** An error while it ran: it runs no more. */
   #failed = false
 
   constructor(options: CursorOptions, execution: Execution | null, memory: MemoryAccount) {
@@ -79,7 +80,7 @@ export class Cursor {
       this.#mustScroll()
       return this.#backward(count)
     }
-    if (count === 0) return this.absolute(this.#position)
+    if (count === 0) return this.relative(0)
     const from = this.#position
     return andThen(this.#readTo(from + count), (available) => {
       const to = Math.min(from + count, available)
@@ -106,13 +107,16 @@ export class Cursor {
       this.#mustScroll()
       return andThen(this.#readTo(Number.POSITIVE_INFINITY), (available) => this.#on(available + 1 + n, available))
     }
-    if (n < this.#position) this.#mustScroll()
+    if (n <= this.#position && this.#position > 0) this.#mustScroll(n === this.#position)
     return andThen(this.#readTo(n), (available) => this.#on(n, available))
   }
 
   relative(n: number): MaybePromise<Row[]> {
     this.#mustRun()
-    if (n === 0) return this.#on(this.#position, this.#read)
+    if (n === 0) {
+      if (this.#position > 0 && this.#position <= this.#read) this.#mustScroll(true)
+      return this.#on(this.#position, this.#read)
+    }
     return n > 0 ? this.absolute(this.#position + n) : andThen(undefined, () => this.#relativeBack(n))
   }
 
@@ -134,8 +138,10 @@ export class Cursor {
     return this.#slice(n - 1, n)
   }
 
-  #mustScroll(): void {
-    if (this.#scrollable) return
+  /** `here`: only to the row it stands on, which a cursor that has just grown too large to be kept still has. */
+  #mustScroll(here = false): void {
+    if (this.#scrollable || (here && this.options.scroll !== 'no')) return
+    this.#failed = true
     throw new PgError(SQLSTATE.objectNotInPrerequisiteState, 'cursor can only scan forward', {
       hint: 'Declare it with SCROLL option to enable backward scan.',
     })

@@ -8,7 +8,7 @@ import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { ResultSink, RowShape } from '../../pgwire/backend.ts'
 import type { Node, NodeOf } from '../../sql/parser/nodes.ts'
 import type { ParsedStatement } from '../../sql/parser/parse.ts'
-import { Cursor } from '../cursor.ts'
+import { Cursor, type CursorOptions } from '../cursor.ts'
 import type { ColumnsOf } from '../prepared.ts'
 import { startExecution } from '../run-planned.ts'
 import type { Session } from '../session.ts'
@@ -18,6 +18,12 @@ const CURSOR_OPT_BINARY = 0x1
 const CURSOR_OPT_SCROLL = 0x2
 const CURSOR_OPT_NO_SCROLL = 0x4
 const CURSOR_OPT_HOLD = 0x20
+
+/** Without either word PostgreSQL goes back where the plan allows it, which locks do not; here, as long as the rows read are few. */
+function scrollOf(options: number, locks: boolean): CursorOptions['scroll'] {
+  if ((options & CURSOR_OPT_SCROLL) !== 0) return 'yes'
+  return (options & CURSOR_OPT_NO_SCROLL) !== 0 || locks ? 'no' : 'while small'
+}
 
 /** A part of a statement as a statement of its own: same source, so that positions stay right. */
 export function innerStatement(statement: ParsedStatement, node: Node): ParsedStatement {
@@ -43,7 +49,7 @@ export function runDeclare(
       throw new PgError(SQLSTATE.featureNotSupported, 'DECLARE CURSOR must not contain data-modifying statements in WITH')
     }
     if (entry.planned.hasRowMarks && holdable) {
-      throw new PgError(SQLSTATE.featureNotSupported, 'DECLARE CURSOR WITH HOLD … FOR UPDATE is not supported', {
+      throw new PgError(SQLSTATE.featureNotSupported, 'DECLARE CURSOR WITH HOLD ... FOR UPDATE is not supported', {
         detail: 'Holdable cursors must be READ ONLY.',
       })
     }
@@ -59,8 +65,7 @@ export function runDeclare(
             locks: entry.planned.hasRowMarks,
             holdable,
             binary: (options & CURSOR_OPT_BINARY) !== 0,
-            // Without either word PostgreSQL goes back where the plan allows it; here, as long as the rows read are few.
-            scroll: (options & CURSOR_OPT_SCROLL) !== 0 ? 'yes' : (options & CURSOR_OPT_NO_SCROLL) !== 0 ? 'no' : 'while small',
+            scroll: scrollOf(options, entry.planned.hasRowMarks),
             keepBytes: session.workMem,
             createdAt: session.context.statementTimestamp,
           },

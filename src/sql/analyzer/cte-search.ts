@@ -105,6 +105,11 @@ export function expandSearchAndCycle(state: ParseState, item: RawCte, recursive:
     fresh(state, columns, cycle.cycle_path_column!, 'cycle path', location)
     if (cycle.cycle_mark_column === cycle.cycle_path_column)
       throw errorAt(state, SQLSTATE.syntaxError, 'cycle mark column name and cycle path column name are the same', location)
+    const sequence = search?.search_seq_column
+    if (sequence === cycle.cycle_mark_column)
+      throw errorAt(state, SQLSTATE.syntaxError, 'search sequence column name and cycle mark column name are the same', location)
+    if (sequence === cycle.cycle_path_column)
+      throw errorAt(state, SQLSTATE.syntaxError, 'search sequence column name and cycle path column name are the same', location)
     const value = cycle.cycle_mark_value!
     const otherwise = cycle.cycle_mark_default!
     const seen = binary('AEXPR_OP_ANY', '=', rowOf(NEXT, by), column(NEXT, PATH))

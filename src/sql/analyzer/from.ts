@@ -391,8 +391,8 @@ function transformJoin(state: ParseState, node: NodeOf['JoinExpr']): FromItem {
       relVisible: true,
       colsVisible: false,
     }
-    checkConflicts(state, namespace, [merged])
-    namespace = [...namespace, merged]
+    checkConflicts(state, inside, [merged])
+    if (node.alias === undefined) namespace = [...namespace, merged]
   }
   return {
     node: { kind: 'JoinExpr', joinType, left: left.node, right: right.node, quals, rtindex: top.rtindex },

@@ -23,6 +23,9 @@ const MATCH_KINDS: Readonly<Record<string, MergeAction['matchKind']>> = {
 }
 
 export function analyzeMerge(state: ParseState, stmt: MergeStmt): Query {
+  if (stmt.withClause?.recursive === true) {
+    throw errorAt(state, SQLSTATE.syntaxError, 'WITH RECURSIVE is not supported for MERGE statement', undefined)
+  }
   if (stmt.withClause !== undefined) transformWith(state, stmt.withClause)
   const clauses = (stmt.mergeWhenClauses ?? []).map((node) => nodeAs(node, 'MergeWhenClause')!)
   const final = new Set<string>()

@@ -254,6 +254,7 @@ function figure(node: Node): { name: string | null; strength: number } {
           const select = nodeAs(n.SubLink.subselect, 'SelectStmt')
           let left = select
           while (left?.larg !== undefined) left = left.larg
+          if (left?.valuesLists !== undefined) return named('column1')
           const [first] = left?.targetList ?? []
           const target = nodeAs(first, 'ResTarget')
           if (target === undefined) return nothing
