@@ -166,6 +166,8 @@ export interface PermissionInfo {
   readonly requiredInsert: boolean
   readonly requiredUpdate: boolean
   readonly requiredDelete: boolean
+  /** Its rows are locked (FOR UPDATE and its like), which asks for the privilege to update them. */
+  readonly rowMarked: boolean
   readonly selectedColumns: readonly number[]
   readonly insertedColumns: readonly number[]
   readonly updatedColumns: readonly number[]

@@ -123,6 +123,19 @@ describe('row locks', () => {
     expect((await done).rowCount).toBe(1)
   })
 
+  it('FOR UPDATE through a view, and a view over it, locks the rows below', async () => {
+    await fresh(
+      ...ACCOUNTS,
+      'CREATE VIEW richer AS SELECT * FROM t WHERE v > 10',
+      'CREATE VIEW fewer AS SELECT id FROM richer WHERE id < 3',
+    )
+    await a.query('BEGIN; SELECT * FROM fewer FOR UPDATE')
+    expect(await code(b.query('SELECT * FROM t WHERE id = 2 FOR UPDATE NOWAIT'))).toBe('55P03')
+    expect(await rows(b, 'SELECT id FROM richer ORDER BY id FOR UPDATE SKIP LOCKED')).toEqual([[3]])
+    await a.query('COMMIT')
+    expect(await rows(b, 'SELECT id FROM richer ORDER BY id FOR UPDATE SKIP LOCKED')).toEqual([[2], [3]])
+  })
+
   it('FOR KEY SHARE lets columns outside keys change', async () => {
     await fresh(...ACCOUNTS)
     await a.query('BEGIN; SELECT * FROM t WHERE id = 1 FOR KEY SHARE')

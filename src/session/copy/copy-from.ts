@@ -235,6 +235,7 @@ function checkTarget(session: Session, relation: RelationInfo, attnums: readonly
       requiredInsert: true,
       requiredUpdate: false,
       requiredDelete: false,
+      rowMarked: false,
       selectedColumns: [],
       insertedColumns: attnums,
       updatedColumns: [],
@@ -256,7 +257,7 @@ export async function copyFrom(
 ): Promise<string> {
   const permissions = checkTarget(session, relation, attnums)
   const { version } = session.planning.snapshot()
-  await lockRelations(session, relationLocks(permissions, false, session.planning.snapshot()))
+  await lockRelations(session, relationLocks(permissions, session.planning.snapshot()))
   if (session.planning.snapshot().version !== version) throw new StalePlan()
   const txn = await session.transaction(false, false)
   const columns = attnums.map((attnum): Column => {

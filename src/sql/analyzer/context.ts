@@ -115,6 +115,7 @@ export interface MutablePermission {
   requiredInsert: boolean
   requiredUpdate: boolean
   requiredDelete: boolean
+  rowMarked: boolean
   selectedColumns: Set<number>
   insertedColumns: Set<number>
   updatedColumns: Set<number>

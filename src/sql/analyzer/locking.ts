@@ -1,5 +1,6 @@
 // SELECT … FOR UPDATE and its weaker forms: which range table entries they lock.
 
+import { PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { type LockingClause, nodeAs, type SelectStmt } from '../parser/nodes.ts'
 import { errorAt, type Mutable, type ParseState } from './context.ts'
@@ -12,6 +13,12 @@ const STRENGTHS: Readonly<Record<string, LockStrength>> = {
   LCS_FORSHARE: 'share',
   LCS_FORNOKEYUPDATE: 'no key update',
   LCS_FORUPDATE: 'update',
+}
+const CLAUSE_OF: Readonly<Record<LockStrength, string>> = {
+  'key share': 'LCS_FORKEYSHARE',
+  share: 'LCS_FORSHARE',
+  'no key update': 'LCS_FORNOKEYUPDATE',
+  update: 'LCS_FORUPDATE',
 }
 const WAITS: Readonly<Record<string, LockWait>> = { LockWaitBlock: 'block', LockWaitSkip: 'skip', LockWaitError: 'nowait' }
 const ORDER: readonly LockStrength[] = ['key share', 'share', 'no key update', 'update']
@@ -32,9 +39,9 @@ export function transformLocking(state: ParseState, query: Mutable<Query>, selec
 }
 
 /** Row locks need rows that can be told apart. */
-export function checkLockable(state: ParseState, query: Query, strength: string | undefined): void {
+export function checkLockable(query: Query, strength: string | undefined): void {
   const refuse = (what: string): never => {
-    throw errorAt(state, SQLSTATE.featureNotSupported, `${lockName(strength)} is not allowed with ${what}`, undefined)
+    throw new PgError(SQLSTATE.featureNotSupported, `${lockName(strength)} is not allowed with ${what}`)
   }
   if (query.setOperations !== null) refuse('UNION/INTERSECT/EXCEPT')
   if (query.distinctClause.length > 0) refuse('DISTINCT clause')
@@ -46,7 +53,7 @@ export function checkLockable(state: ParseState, query: Query, strength: string 
 }
 
 function apply(state: ParseState, query: Query, clause: LockingClause, marks: Map<number, RowMark>): void {
-  checkLockable(state, query, clause.strength)
+  checkLockable(query, clause.strength)
   const strength = STRENGTHS[clause.strength ?? 'LCS_FORUPDATE']!
   const wait = WAITS[clause.waitPolicy ?? 'LockWaitBlock']!
   const mark = (rti: number): void => {
@@ -55,17 +62,21 @@ function apply(state: ParseState, query: Query, clause: LockingClause, marks: Ma
       rti,
       strength: known !== undefined && ORDER.indexOf(known.strength) > ORDER.indexOf(strength) ? known.strength : strength,
       wait: known !== undefined && WAIT_ORDER.indexOf(known.wait) > WAIT_ORDER.indexOf(wait) ? known.wait : wait,
+      pushedDown: false,
     })
   }
   const lock = (rti: number): void => {
     const rte = state.rtable[rti - 1]!
     if (rte.kind === 'relation') {
       const permission = permissionOf(state, rti)
-      if (permission !== null) permission.requiredUpdate = true
+      if (permission !== null) {
+        permission.requiredUpdate = true
+        permission.rowMarked = true
+      }
       mark(rti)
     } else if (rte.kind === 'subquery') {
       // A sub-select's rows are locked where they come from.
-      state.rtable[rti - 1] = { ...rte, subquery: lockInside(state, rte.subquery, clause, strength, wait) }
+      state.rtable[rti - 1] = { ...rte, subquery: lockInside(rte.subquery, strength, wait, false) }
     }
   }
   const names = clause.lockedRels ?? []
@@ -99,16 +110,21 @@ function apply(state: ParseState, query: Query, clause: LockingClause, marks: Ma
   }
 }
 
-function lockInside(state: ParseState, query: Query, clause: LockingClause, strength: LockStrength, wait: LockWait): Query {
-  checkLockable(state, query, clause.strength)
+/**
+ * The query of a sub-select or view whose rows are to be locked: they are locked in the relations they come from. A view that has none (a
+ * UNION) locks nothing, where the sub-select is refused: PostgreSQL looks at that one while it reads the clause, at views only when it plans.
+ */
+export function lockInside(query: Query, strength: LockStrength, wait: LockWait, inView: boolean): Query {
+  if (!inView || query.rtable.some((rte) => rte.inFromClause && (rte.kind === 'relation' || rte.kind === 'subquery')))
+    checkLockable(query, CLAUSE_OF[strength])
   const rowMarks = [...query.rowMarks]
   const permissions = [...query.permissions]
   const rtable = query.rtable.map((rte, i): RangeTblEntry => {
     if (!rte.inFromClause) return rte
-    if (rte.kind === 'subquery') return { ...rte, subquery: lockInside(state, rte.subquery, clause, strength, wait) }
+    if (rte.kind === 'subquery') return { ...rte, subquery: lockInside(rte.subquery, strength, wait, inView) }
     if (rte.kind === 'relation' && !rowMarks.some((mark) => mark.rti === i + 1)) {
-      rowMarks.push({ rti: i + 1, strength, wait })
-      if (rte.permission >= 0) permissions[rte.permission] = { ...permissions[rte.permission]!, requiredUpdate: true }
+      rowMarks.push({ rti: i + 1, strength, wait, pushedDown: true })
+      if (rte.permission >= 0) permissions[rte.permission] = { ...permissions[rte.permission]!, requiredUpdate: true, rowMarked: true }
     }
     return rte
   })

@@ -134,6 +134,8 @@ export interface RowMark {
   readonly rti: number
   readonly strength: LockStrength
   readonly wait: LockWait
+  /** An outer query's clause asks for it, not one of the query's own. */
+  readonly pushedDown: boolean
 }
 
 export interface OnConflict {

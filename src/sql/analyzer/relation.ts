@@ -135,6 +135,7 @@ function newPermission(relation: Oid): MutablePermission {
     requiredInsert: false,
     requiredUpdate: false,
     requiredDelete: false,
+    rowMarked: false,
     selectedColumns: new Set(),
     insertedColumns: new Set(),
     updatedColumns: new Set(),

@@ -8,7 +8,8 @@ import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { AnalyzeContext } from './context.ts'
 import { fillDefaults, fillViewDefaults } from './defaults.ts'
 import type { Expr } from './expr.ts'
-import type { Query, RangeTblEntry, RteRelation } from './query.ts'
+import { lockInside } from './locking.ts'
+import type { Query, RangeTblEntry, RowMark, RteRelation } from './query.ts'
 import { alignSetOperation } from './setop-align.ts'
 import { readStoredExpr } from './stored.ts'
 import { rewriteViewTarget } from './updatable-view.ts'
@@ -36,7 +37,7 @@ export function rewriteQuery(query: Query, ctx: AnalyzeContext, depth = 0): Quer
   result = mapQuery(result, enter, (sub) => rewriteQuery(sub, ctx, depth))
   const rtable = result.rtable.map((rte, i): RangeTblEntry => {
     if (rte.kind !== 'relation' || rte.relkind !== 'v' || i + 1 === result.resultRelation) return rte
-    return expandView(rte, ctx, depth)
+    return expandView(rte, result.rowMarks.find(({ rti }) => rti === i + 1) ?? null, ctx, depth)
   })
   result = { ...result, rtable }
   return result.setOperations === null ? result : alignSetOperation(result, ctx)
@@ -55,10 +56,11 @@ function isPlain(query: Query, ctx: AnalyzeContext): boolean {
   return true
 }
 
-function expandView(rte: RteRelation, ctx: AnalyzeContext, depth: number): RangeTblEntry {
+function expandView(rte: RteRelation, mark: RowMark | null, ctx: AnalyzeContext, depth: number): RangeTblEntry {
   const info = ctx.catalog.relation(rte.relation)
   if (info === null) throw new PgError(SQLSTATE.undefinedTable, `relation with OID ${rte.relation} does not exist`)
-  const view = viewQuery(info, ctx)
+  const stored = viewQuery(info, ctx)
+  const view = mark === null ? stored : lockInside(stored, mark.strength, mark.wait, true)
   const securityInvoker = info.descriptor?.view?.securityInvoker ?? false
   const subquery = rewriteQuery(securityInvoker ? view : checkedAs(view, info.owner), ctx, depth + 1)
   return {

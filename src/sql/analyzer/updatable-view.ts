@@ -216,6 +216,7 @@ function basePermission(
     requiredInsert: outer.requiredInsert,
     requiredUpdate: outer.requiredUpdate,
     requiredDelete: outer.requiredDelete,
+    rowMarked: outer.rowMarked,
     selectedColumns: inner?.selectedColumns ?? [],
     insertedColumns: through(outer.insertedColumns),
     updatedColumns: through(outer.updatedColumns),

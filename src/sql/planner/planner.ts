@@ -87,6 +87,6 @@ export function planStatement(query: Query, context: PlannerContext): PlannedSta
     hasRowMarks: glob.hasRowMarks,
     hasReturning: query.returningList.length > 0,
     valuesMatter: glob.valuesMatter,
-    locks: relationLocks(permissions, glob.hasRowMarks, context.catalog),
+    locks: relationLocks(permissions, context.catalog),
   }
 }

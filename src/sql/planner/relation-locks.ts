@@ -8,7 +8,7 @@ import { FIRST_NORMAL_OID } from '../../catalog/records.ts'
 import type { CatalogSnapshot } from '../../catalog/snapshot.ts'
 import type { RelationLock } from './plan.ts'
 
-export function relationLocks(permissions: readonly PermissionInfo[], hasRowMarks: boolean, catalog: CatalogSnapshot): RelationLock[] {
+export function relationLocks(permissions: readonly PermissionInfo[], catalog: CatalogSnapshot): RelationLock[] {
   const modes = new Map<Oid, RelationLockMode>()
   const add = (relation: Oid, mode: RelationLockMode): void => {
     if (relation < FIRST_NORMAL_OID || (modes.get(relation) ?? 0) >= mode) return
@@ -27,9 +27,9 @@ export function relationLocks(permissions: readonly PermissionInfo[], hasRowMark
       add(inbound.table, onlyLooks(key.onDelete) && onlyLooks(key.onUpdate) ? LOCK.rowShare : LOCK.rowExclusive)
     }
   }
-  const read = hasRowMarks ? LOCK.rowShare : LOCK.accessShare
-  for (const { relation, requiredInsert, requiredUpdate, requiredDelete } of permissions) {
-    add(relation, requiredInsert || requiredUpdate || requiredDelete ? LOCK.rowExclusive : read)
+  for (const { relation, requiredInsert, requiredUpdate, requiredDelete, rowMarked } of permissions) {
+    if (rowMarked) add(relation, LOCK.rowShare)
+    else add(relation, requiredInsert || requiredUpdate || requiredDelete ? LOCK.rowExclusive : LOCK.accessShare)
   }
   return [...modes].map(([relation, mode]) => ({ relation, mode }))
 }

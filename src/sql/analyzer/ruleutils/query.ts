@@ -50,6 +50,7 @@ export function writeQuery(outer: Writer, query: Query, columns: readonly string
     }
   }
   for (const mark of query.rowMarks) {
+    if (mark.pushedDown) continue
     w.keyword(` FOR ${mark.strength.toUpperCase()}`, -shift, shift, 0)
     w.add(` OF ${quoteIdentifier(names.refnames[mark.rti - 1] ?? '')}`)
     if (mark.wait === 'nowait') w.add(' NOWAIT')
@@ -197,7 +198,7 @@ function writeSetOperation(
     const paren =
       subquery.cteList.length > 0 ||
       subquery.sortClause.length > 0 ||
-      subquery.rowMarks.length > 0 ||
+      subquery.rowMarks.some((mark) => !mark.pushedDown) ||
       subquery.limitOffset !== null ||
       subquery.limitCount !== null ||
       subquery.setOperations !== null

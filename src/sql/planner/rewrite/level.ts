@@ -78,6 +78,6 @@ export function isPlainSelect(query: Query): boolean {
     query.limitCount === null &&
     query.limitOffset === null &&
     query.cteList.length === 0 &&
-    query.rowMarks.length === 0
+    query.rowMarks.every((mark) => mark.pushedDown)
   )
 }

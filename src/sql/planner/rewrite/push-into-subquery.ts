@@ -19,7 +19,13 @@ export function pushIntoSubquery(query: Query, qual: Expr, rti: number, catalog:
 }
 
 function push(query: Query, qual: Expr, rti: number, columns: ReadonlySet<number>, catalog: CatalogSnapshot): Query | null {
-  if (query.commandType !== 'select' || query.limitCount !== null || query.limitOffset !== null || query.rowMarks.length > 0) return null
+  if (
+    query.commandType !== 'select' ||
+    query.limitCount !== null ||
+    query.limitOffset !== null ||
+    query.rowMarks.some((mark) => !mark.pushedDown)
+  )
+    return null
   if (query.setOperations !== null) return pushIntoLeaves(query, query.setOperations, qual, rti, columns, catalog)
   const targets = query.targetList.filter((entry) => !entry.resjunk)
   for (const column of columns) {
