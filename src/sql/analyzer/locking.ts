@@ -75,6 +75,7 @@ function apply(state: ParseState, query: Query, clause: LockingClause, marks: Ma
       }
       mark(rti)
     } else if (rte.kind === 'subquery') {
+      mark(rti)
       // A sub-select's rows are locked where they come from.
       state.rtable[rti - 1] = { ...rte, subquery: lockInside(rte.subquery, strength, wait, false) }
     }
@@ -121,11 +122,10 @@ export function lockInside(query: Query, strength: LockStrength, wait: LockWait,
   const permissions = [...query.permissions]
   const rtable = query.rtable.map((rte, i): RangeTblEntry => {
     if (!rte.inFromClause) return rte
+    if (rte.kind !== 'relation' && rte.kind !== 'subquery') return rte
+    if (!rowMarks.some((mark) => mark.rti === i + 1)) rowMarks.push({ rti: i + 1, strength, wait, pushedDown: true })
     if (rte.kind === 'subquery') return { ...rte, subquery: lockInside(rte.subquery, strength, wait, inView) }
-    if (rte.kind === 'relation' && !rowMarks.some((mark) => mark.rti === i + 1)) {
-      rowMarks.push({ rti: i + 1, strength, wait, pushedDown: true })
-      if (rte.permission >= 0) permissions[rte.permission] = { ...permissions[rte.permission]!, requiredUpdate: true, rowMarked: true }
-    }
+    if (rte.permission >= 0) permissions[rte.permission] = { ...permissions[rte.permission]!, requiredUpdate: true, rowMarked: true }
     return rte
   })
   return { ...query, rtable, permissions, rowMarks }
