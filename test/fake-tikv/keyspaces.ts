@@ -4,6 +4,8 @@ import { KeyspaceState } from '../../src/storage/tikv/proto/keyspacepb.ts'
 import { encodeKey } from './keys.ts'
 
 const MAX_KEYSPACE_ID = 0xffffff
+/** Of PD's etcd; a list of keyspaces takes one for each. */
+const MAX_TRANSACTION_OPERATIONS = 128
 const NAME = /^[-A-Za-z0-9_]{1,20}$/
 const STATE_NAMES = Object.keys(KeyspaceState)
 export const stateName = (state: number): string => STATE_NAMES[state] ?? String(state)
@@ -47,7 +49,9 @@ export interface Keyspaces {
   byName(name: string): KeyspaceRecord
   byId(id: number): KeyspaceRecord
   find(id: number): KeyspaceRecord | undefined
-  /** In id order from `start`; limit 0 is all. */
+  /** In id order from `start`; limit 0 is all. For requests: refused where it would be more than an etcd transaction holds. */
+  page(start: number, limit: number): KeyspaceRecord[]
+  /** The same, however many. */
   list(start: number, limit: number): KeyspaceRecord[]
   setState(keyspace: KeyspaceRecord, state: number): void
   patchConfig(
@@ -77,6 +81,11 @@ export function createKeyspaces(splitAt: (keys: readonly string[]) => void): Key
   const put = (keyspace: KeyspaceRecord): void => {
     byId.set(keyspace.id, keyspace)
     byName.set(keyspace.name, keyspace)
+  }
+  const list = (start: number, limit: number): KeyspaceRecord[] => {
+    if (start > MAX_KEYSPACE_ID) throw new PdRefusal(`startID of the scan ${start} exceeds spaceID Max ${MAX_KEYSPACE_ID}`)
+    const found = [...byId.values()].filter((keyspace) => keyspace.id >= start).sort((a, b) => a.id - b.id)
+    return limit > 0 ? found.slice(0, limit) : found
   }
   return {
     bootstrap() {
@@ -125,11 +134,12 @@ export function createKeyspaces(splitAt: (keys: readonly string[]) => void): Key
       return found
     },
     find: (id) => byId.get(id),
-    list(start, limit) {
-      if (start > MAX_KEYSPACE_ID) throw new PdRefusal(`startID of the scan ${start} exceeds spaceID Max ${MAX_KEYSPACE_ID}`)
-      const found = [...byId.values()].filter((keyspace) => keyspace.id >= start).sort((a, b) => a.id - b.id)
-      return limit > 0 ? found.slice(0, limit) : found
+    page(start, limit) {
+      const found = list(start, limit)
+      if (found.length > MAX_TRANSACTION_OPERATIONS) throw new PdRefusal('etcdserver: too many operations in txn request')
+      return found
     },
+    list,
     setState(keyspace, state) {
       if (keyspace.id === 0) throw new PdRefusal("[PD:keyspace:ErrModifyDefaultKeyspace]cannot modify default keyspace's state")
       if (state !== keyspace.state && !ALLOWED[keyspace.state]?.includes(state))

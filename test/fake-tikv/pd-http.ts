@@ -65,7 +65,7 @@ function keyspacesApi(pd: Pd, method: string, path: string, query: URLSearchPara
     if (limitText !== '' && !/^-?\d+$/.test(limitText)) return gin(400, `strconv.ParseInt: parsing "${limitText}": invalid syntax`)
     if (tokenText !== '' && !/^\d+$/.test(tokenText)) return gin(400, `strconv.ParseUint: parsing "${tokenText}": invalid syntax`)
     const limit = Math.max(0, Number(limitText))
-    const found = keyspaces.list(Number(tokenText), limit > 0 ? limit + 1 : 0)
+    const found = keyspaces.page(Number(tokenText), limit > 0 ? limit + 1 : 0)
     const shown = limit > 0 ? found.slice(0, limit) : found
     const next = limit > 0 && found.length > limit ? String(found[limit]!.id) : ''
     return gin(200, { keyspaces: shown.length > 0 ? shown.map(keyspaceJson) : null, next_page_token: next })

@@ -314,7 +314,7 @@ export function createPdService(pd: Pd, faults: Faults): PdService {
       keyspaces.setState(keyspace, request.state)
       return { keyspace: keyspaceMessage(keyspace) }
     },
-    GetAllKeyspaces: (request) => ({ keyspaces: keyspaces.list(request.start_id, request.limit).map(keyspaceMessage) }),
+    GetAllKeyspaces: (request) => ({ keyspaces: keyspaces.page(request.start_id, request.limit).map(keyspaceMessage) }),
   }
 
   const unary = (name: keyof Methods, path: string, request: AnyMessage, response: AnyMessage): Handler => {

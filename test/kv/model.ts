@@ -46,7 +46,7 @@ export function describeModel(name: string, make: () => Promise<StoreUnderTest>)
       const seed = testSeed('SEED')
       console.log(`model seed ${seed}`)
       const pick = randomFrom(seed).below
-      const keyspace = await under.store.open(await under.store.keyspaces.create(`model-${seed % 100000}`))
+      const keyspace = await under.store.open(await under.store.keyspaces.create(`model-${Date.now().toString(36)}`))
       const committed: State = new Map()
       const changedAt = new Map<string, number>()
       let tick = 0

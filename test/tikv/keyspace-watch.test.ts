@@ -51,3 +51,11 @@ test('states, settings and new ones, here and there, and over an outage of PD', 
   await one.keyspaces.setState(a.id, 'enabled')
   expect(seen.length).toBe(told)
 })
+
+test('more keyspaces than PD gives in one answer', async () => {
+  const names = Array.from({ length: 290 }, (_, i) => `many-${i}`)
+  for (const name of names) fake.pd.keyspaces.create(name, new Map())
+  const listed = await one.keyspaces.list()
+  expect(listed.map(({ name }) => name).filter((name) => name.startsWith('many-'))).toEqual(names)
+  expect(new Set(listed.map(({ id }) => id)).size).toBe(listed.length)
+})

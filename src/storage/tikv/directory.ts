@@ -18,7 +18,8 @@ import { TikvTransaction } from './transaction.ts'
 
 const NAME = /^[-A-Za-z0-9_]{1,20}$/
 const PATH = '/pd/api/v2/keyspaces'
-const PAGE = 1000
+/** PD reads each keyspace of a page with one operation of an etcd transaction, which can hold 128. */
+const PAGE = 100
 /** After a change of PD's leader creations may fail for a minute. */
 const CREATE_PATIENCE_MS = 120_000
 const SCAN_ROWS = 1024
