@@ -115,9 +115,16 @@ export function compositeType(snapshot: ReaderSnapshot, type: Oid): RelationDesc
   return descriptor?.kind === 'c' ? descriptor : null
 }
 
+/** An array type's privileges are its elements'. */
+export function elementOrSelf(snapshot: ReaderSnapshot, type: Oid): Oid {
+  const row = snapshot.type(type)
+  return row !== null && row.typcategory === 'A' && row.typelem !== 0 ? row.typelem : type
+}
+
 export function typeMask(snapshot: ReaderSnapshot, type: Oid, role: Oid, mask: number): number {
   if (isSuperuser(snapshot, role)) return mask
-  const user = snapshot.userType(type) ?? compositeType(snapshot, type)
+  const own = elementOrSelf(snapshot, type)
+  const user = snapshot.userType(own) ?? compositeType(snapshot, own)
   return user === null ? mask : aclMask(snapshot, user.acl ?? defaultAcl('type', user.owner), user.owner, role, mask)
 }
 

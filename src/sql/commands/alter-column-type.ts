@@ -15,7 +15,7 @@ import { relationText } from './describe.ts'
 import { columnNamed, load, partsOf, quoteName, SYSTEM_COLUMNS, undefinedColumn } from './names.ts'
 import { foreignKeyOperators, operatorClass } from './operator-classes.ts'
 import { alterSequenceObject } from './sequence.ts'
-import { alterTable, analyzeDefault, columnTypeDependency, draftScope, replaceColumn, typeText } from './table-builder.ts'
+import { alterTable, analyzeDefault, checkTypeUsage, columnTypeDependency, draftScope, replaceColumn, typeText } from './table-builder.ts'
 
 /** The expression's text parsed again. */
 function reparsed(text: string): Node {
@@ -76,6 +76,7 @@ export async function alterColumnType(c: CommandContext, table: Oid, name: strin
   if (serialType(def.typeName!) !== null)
     throw new PgError(SQLSTATE.undefinedObject, `type "${partsOf(def.typeName!.names).join('.')}" does not exist`)
   const named = await c.analysis.typeName(def.typeName!)
+  await checkTypeUsage(c, named.type)
   const collation = def.collClause === undefined ? named.collation : await c.analysis.collation(partsOf(def.collClause.collname))
   if (column.generated !== '' && def.raw_default !== undefined)
     throw new PgError(SQLSTATE.invalidColumnDefinition, 'cannot specify USING when altering type of generated column', {

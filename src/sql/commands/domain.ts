@@ -12,7 +12,7 @@ import { type AlterDomainStmt, type Constraint, type CreateDomainStmt, type Node
 import { makeVar, replace } from '../planner/expr-tree.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { creationNamespace, load, makeObjectName, partsOf, positionOf, splitName } from './names.ts'
-import { normal, typeText } from './table-builder.ts'
+import { checkTypeUsage, normal, typeText } from './table-builder.ts'
 import { checkTypeName, createType } from './types.ts'
 
 type Domain = TypeDescriptor['definition'] & { readonly kind: 'domain' }
@@ -99,6 +99,7 @@ export async function createDomain(c: CommandContext, stmt: CreateDomainStmt): P
   const row = (await load(() => c.snapshot.type(base.type)))!
   if (!['b', 'c', 'd', 'e', 'r', 'm'].includes(row.typtype))
     throw new PgError(SQLSTATE.datatypeMismatch, `"${row.typname}" is not a valid base type for a domain`)
+  await checkTypeUsage(c, base.type)
   if (stmt.collClause !== undefined && base.collation === 0)
     throw new PgError(
       SQLSTATE.datatypeMismatch,

@@ -298,6 +298,8 @@ export async function grant(c: CommandContext, stmt: GrantStmt): Promise<Command
         const parts = partsOf(nodeAs(node, 'List')?.items)
         const named = await c.analysis.typeName({ names: parts.map((part) => ({ String: { sval: part } })) } as TypeName)
         const user = await load(() => c.snapshot.userType(named.type))
+        if (stmt.objtype === 'OBJECT_DOMAIN' && (await load(() => c.snapshot.type(named.type)))?.typtype !== 'd')
+          throw new PgError(SQLSTATE.wrongObjectType, `"${parts.at(-1)}" is not a domain`)
         const composite = user === null ? await load(() => compositeType(c.snapshot, named.type)) : null
         const type = user ?? composite
         if (type === null) throw notSupported('changing the privileges of this type is not supported')

@@ -6,7 +6,7 @@ import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { RoleDescriptor } from '../../catalog/descriptors.ts'
 import { OBJECT_PREFIX } from '../../catalog/keys.ts'
-import { BOOTSTRAP_ROLE, type ObjectRecord } from '../../catalog/records.ts'
+import { BOOTSTRAP_ROLE, DATABASE_OWNER_ROLE, type ObjectRecord } from '../../catalog/records.ts'
 import { bestAdmin, hasPrivilegesOf, isAdminOf, isSuperuser, roleNamed, rolesOf } from '../../catalog/roles.ts'
 import { type GrantRoleStmt, nodeAs, type RoleSpec } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
@@ -106,6 +106,10 @@ export async function addMembers(
   grantor: Oid,
   given: GrantOptions,
 ): Promise<void> {
+  if (role.oid === DATABASE_OWNER_ROLE) throw new PgError(SQLSTATE.featureNotSupported, `role "${role.name}" cannot have explicit members`)
+  for (const member of members)
+    if (member.oid === DATABASE_OWNER_ROLE)
+      throw new PgError(SQLSTATE.featureNotSupported, `role "${member.name}" cannot be a member of any role`)
   for (const member of members)
     if (await load(() => rolesOf(c.snapshot, role.oid, 'member').has(member.oid)))
       throw new PgError(SQLSTATE.invalidGrantOperation, `role "${role.name}" is a member of role "${member.name}"`)

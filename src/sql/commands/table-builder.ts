@@ -19,7 +19,7 @@ import {
 import { CLASS, type ObjectAddress } from '../../catalog/keys.ts'
 import { newColumn } from '../../catalog/new-descriptors.ts'
 import { LOCK } from '../../catalog/object-locks.ts'
-import { checkRelationOwner, columnMask, permissionDenied, relationMask } from '../../catalog/privileges.ts'
+import { checkRelationOwner, columnMask, elementOrSelf, permissionDenied, relationMask, typeMask } from '../../catalog/privileges.ts'
 import { isTemporary } from '../../catalog/temporary.ts'
 import { typeText as sessionTypeText } from '../../catalog/type-names.ts'
 import type { Dependency } from '../../catalog/writer.ts'
@@ -73,6 +73,13 @@ export function expressionDependencies(c: CommandContext, expr: Expr, table: Oid
 export const typeText = (c: CommandContext, type: Oid, typmod: number | null = null): string =>
   sessionTypeText(c.snapshot, c.ctx.session.searchPath(true), type, typmod)
 
+/** 42501 unless the statement's user may use the type in definitions of its own. */
+export const checkTypeUsage = (c: CommandContext, type: Oid): Promise<void> =>
+  load(() => {
+    if (typeMask(c.snapshot, type, c.ctx.session.currentUser, ACL.usage) === 0)
+      throw permissionDenied('type', typeText(c, elementOrSelf(c.snapshot, type)))
+  })
+
 /** attstorage by typstorage. */
 export async function plainColumn(
   c: CommandContext,
@@ -90,6 +97,7 @@ export async function plainColumn(
     )
   if (SYSTEM_COLUMNS[name] !== undefined)
     throw new PgError(SQLSTATE.duplicateColumn, `column name "${name}" conflicts with a system column name`)
+  await checkTypeUsage(c, type.type)
   return { ...newColumn(attnum, name, type), storage: row?.typstorage ?? 'p' }
 }
 
