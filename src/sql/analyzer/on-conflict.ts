@@ -12,8 +12,8 @@ import { assignCollations, assignListCollations } from './collate.ts'
 import { errorAt, type ParseState } from './context.ts'
 import type { Expr } from './expr.ts'
 import { transformCondition, transformExpr } from './expr-entry.ts'
-import type { OnConflict } from './query.ts'
-import { addRelation } from './relation.ts'
+import type { OnConflict, RteRelation } from './query.ts'
+import { addRelation, permissionOf } from './relation.ts'
 import { readStoredExpr } from './stored.ts'
 import { lookupCollation } from './type-name.ts'
 import { throughViews } from './updatable-view.ts'
@@ -48,8 +48,14 @@ export function transformOnConflict(state: ParseState, clause: OnConflictClause,
     target.relVisible = true
     target.colsVisible = true
     state.namespace = [target]
-    if (infer.conname !== undefined) arbiters = [constraintIndex(state, relation, infer.conname)]
-    else {
+    if (infer.conname !== undefined) {
+      const { index, columns } = arbiterConstraint(state, relation, infer.conname)
+      // as if the columns were named
+      const permission = permissionOf(state, target.rtindex)!
+      permission.requiredSelect = true
+      for (const attnum of columns) permission.selectedColumns.add(attnum)
+      arbiters = [index]
+    } else {
       const elements = (infer.indexElems ?? []).map((node): Element => {
         const elem = nodeAs(node, 'IndexElem')!
         for (const [given, what] of [
@@ -86,8 +92,9 @@ export function transformOnConflict(state: ParseState, clause: OnConflictClause,
   }
   if (!update) return { action: 'nothing', arbiters, set: [], where: null, excludedRti: 0 }
 
-  const excluded = addRelation(state, relation, { aliasname: 'excluded' }, false, false, -2)
   const target = state.targetItem!
+  // what would have been inserted is read by leave to read the target's columns
+  const excluded = addRelation(state, relation, { aliasname: 'excluded' }, false, false, (target.rte as RteRelation).permission)
   target.relVisible = true
   target.colsVisible = true
   state.namespace = [target, excluded]
@@ -97,7 +104,7 @@ export function transformOnConflict(state: ParseState, clause: OnConflictClause,
   return { action: 'update', arbiters, set, where, excludedRti: excluded.rtindex }
 }
 
-function constraintIndex(state: ParseState, relation: RelationInfo, name: string): Oid {
+function arbiterConstraint(state: ParseState, relation: RelationInfo, name: string): { index: Oid; columns: readonly number[] } {
   const constraint = relation.descriptor?.table?.constraints.find((c) => c.name === name)
   if (constraint === undefined) {
     throw errorAt(state, SQLSTATE.undefinedObject, `constraint "${name}" for table "${relation.name}" does not exist`, undefined)
@@ -105,7 +112,7 @@ function constraintIndex(state: ParseState, relation: RelationInfo, name: string
   if (constraint.type !== 'p' && constraint.type !== 'u') {
     throw errorAt(state, SQLSTATE.wrongObjectType, 'constraint in ON CONFLICT clause has no associated index', undefined)
   }
-  return constraint.index
+  return constraint
 }
 
 /** Unique indexes over exactly these columns and expressions, whose predicate the inference's WHERE implies. */

@@ -152,8 +152,8 @@ export function addRelation(
   permission = -1,
 ): NsItem {
   const refname = alias?.aliasname ?? relation.name
-  // -1: a permission entry of its own; -2: none (EXCLUDED).
-  let index = permission === -2 ? -1 : permission
+  // -1: a permission entry of its own.
+  let index = permission
   if (permission === -1) {
     state.permissions.push(newPermission(relation.oid))
     index = state.permissions.length - 1
