@@ -208,14 +208,18 @@ export class Session {
     await this.gateHold.shut(oid, mode, options)
   }
 
-  /** Called once by every end of a transaction. */
-  transactionEnded(committed: boolean): void {
+  /** Gives up all relation locks, here and on the other nodes: at the end, and when an error leaves only ROLLBACK. */
+  releaseRelations(committed: boolean): void {
     this.keyspace.locks.releaseTo(this.lockHolder)
     const { gateHold } = this
-    if (gateHold !== null) {
-      this.gateHold = null
-      this.services.background(gateHold.open(committed))
-    }
+    if (gateHold === null) return
+    this.gateHold = null
+    this.services.background(gateHold.open(committed))
+  }
+
+  /** Called once by every end of a transaction. */
+  transactionEnded(committed: boolean): void {
+    this.releaseRelations(committed)
     this.pendingActivity.settle(this.keyspace.activity, committed)
     this.advisory.transactionEnds()
     this.notifications.transactionEnds(committed)

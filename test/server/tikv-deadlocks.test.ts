@@ -42,11 +42,12 @@ async function connect(server: { connect(user: string): Promise<pg.Client> }, us
 }
 
 /** A session on each node, of a tenant of their own; both know its tables. */
-async function fresh(): Promise<{ a: pg.Client; b: pg.Client; user: string }> {
+async function fresh(turned = false): Promise<{ a: pg.Client; b: pg.Client; user: string }> {
   const user = `circle_${++tenant}.admin`
-  const a = await connect(one, user)
+  const [first, second] = turned ? [two, one] : [one, two]
+  const a = await connect(first, user)
   await a.query('CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t VALUES (1, 0), (2, 0); CREATE TABLE u (id int)')
-  const b = await connect(two, user)
+  const b = await connect(second, user)
   await b.query('SELECT * FROM t, u')
   return { a, b, user }
 }
@@ -102,8 +103,14 @@ const CASES: { name: string; first: string; second: string; last: [string, strin
   },
 ]
 
-test.each(CASES)('$name', { timeout: 60_000 }, async ({ first, second, last, locks }) => {
-  const { a, b } = await fresh()
+// Who of two gives way depends on their nodes' numbers: each is it once.
+const BOTH = CASES.flatMap((one) => [
+  { ...one, turned: false },
+  { ...one, name: `${one.name}, the nodes turned`, turned: true },
+])
+
+test.each(BOTH)('$name', { timeout: 60_000 }, async ({ first, second, last, locks, turned }) => {
+  const { a, b } = await fresh(turned)
   const [pidA, pidB] = [await pidOf(a), await pidOf(b)]
   for (const client of [a, b]) await client.query('BEGIN')
   await a.query(first)

@@ -110,6 +110,18 @@ test('a definition gives up after lock_timeout, and its gate is opened', { timeo
   }, [[1], [2]])
 })
 
+test('a transaction that has failed holds no gate shut, though it is not rolled back yet', { timeout: 30_000 }, async () => {
+  const a = await one.connect('nodes.admin')
+  const b = await two.connect('nodes.admin')
+  await a.query('CREATE TABLE shut (id int)')
+  await becomes(() => rows(b, 'SELECT count(*)::int FROM shut'), [[0]])
+  await a.query('BEGIN; LOCK TABLE shut')
+  const waiting = rows(b, 'SELECT count(*)::int FROM shut')
+  await expect(a.query('SELECT 1 / 0')).rejects.toMatchObject({ code: '22012' })
+  expect(await waiting).toEqual([[0]])
+  await a.query('ROLLBACK')
+})
+
 test('roles and privileges reach every node: a password at once, the rest within two seconds', { timeout: 60_000 }, async () => {
   const a = await one.connect('roles.admin')
   const b = await two.connect('roles.admin')

@@ -111,7 +111,7 @@ export function failTransaction(session: Session): MaybePromise<void> {
     if (marks !== null) restore(session, marks)
     else {
       session.portals.transactionEnds()
-      session.keyspace.locks.releaseTo(session.lockHolder)
+      session.releaseRelations(false)
       session.advisory.transactionEnds()
     }
   })
