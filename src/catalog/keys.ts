@@ -13,6 +13,7 @@
 //   ms ROLE                                         settings: of the database (ROLE 0) or of a role in the database
 //   mg ID                                           a table or counter id whose keys nobody refers to any more, or a temporary object
 //                                                   does (temporary.ts): the clean-up job's work
+//   mq ID, mr ID                                    counters of sequences and of row ids (storage/rows/keys.ts, sequences.ts)
 //
 //
 // Where several nodes serve the keyspace (none of them holds what is not made again when it is lost):
@@ -22,7 +23,7 @@
 //   ml NUMBER, ml!                                  notifications and the head of their queue (session/store-notifications.ts)
 //   mL TAG, mS TAG / HOLDER                         advisory locks: the lock's key, shared holders' (session/shared-advisory.ts)
 //   mR ROLE / PLACE                                 a session of a role with a connection limit (server/connection-limits.ts)
-//   mu NUMBER, mq QUESTION NUMBER                   nodes with sessions here, and what they answer each other (server/keyspace-peers.ts)
+//   mu NUMBER, mU QUESTION NUMBER                   nodes with sessions here, and what they answer each other (server/keyspace-peers.ts)
 //   mz NODE, mY NODE                                in keyspace system: nodes by number and their mailboxes (server/node-mail.ts)
 //
 // Only the catalogue writes the keys of the first list, always inside a transaction that holds the key's lock.

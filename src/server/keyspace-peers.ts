@@ -18,7 +18,7 @@ export interface Ask extends AskedQuestion {
 }
 
 const ENTRY = Buffer.from('mu', 'latin1')
-const ANSWER = Buffer.from('mq', 'latin1')
+const ANSWER = Buffer.from('mU', 'latin1')
 /** How long an answer is waited for, and how often looked for. */
 const DEADLINE_MS = 1000
 const LOOK_MS = 30
