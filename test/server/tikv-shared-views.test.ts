@@ -86,6 +86,20 @@ test('pg_stat_activity and pg_locks show a tenant’s sessions on every node, an
   expect(await rows(plain, `SELECT state, query FROM pg_stat_activity WHERE pid = ${pidB}`)).toEqual([[null, '<insufficient privilege>']])
 })
 
+test('asking other nodes takes nothing of the keyspace’s own away: sequences and row ids go on', { timeout: 60_000 }, async () => {
+  const a = await connect(one, 'asked.admin')
+  const b = await connect(two, 'asked.admin')
+  await a.query('CREATE SEQUENCE s; CREATE TABLE t (v int)')
+  const [[first]] = (await rows(a, "SELECT nextval('s')::int")) as [[number]]
+  await a.query('INSERT INTO t VALUES (1)')
+  for (const client of [a, b]) expect(await rows(client, 'SELECT count(*)::int FROM pg_stat_activity')).toEqual([[2]])
+  await pause(300)
+  // a node that has no numbers of its own yet asks the store for the next ones
+  expect(((await rows(b, "SELECT nextval('s')::int")) as [[number]])[0][0]).toBeGreaterThan(first)
+  await b.query('INSERT INTO t VALUES (2)')
+  expect(await rows(a, 'SELECT v FROM t ORDER BY v')).toEqual([[1], [2]])
+})
+
 test('signals to sessions elsewhere follow their owner’s role, and say when there is none', { timeout: 60_000 }, async () => {
   const a = await connect(one, 'signalled.admin')
   await a.query("CREATE ROLE plain LOGIN PASSWORD 'p'")
