@@ -3,6 +3,7 @@
 
 import { prefixEnd } from '../base/bytes.ts'
 import type { Oid } from '../base/ids.ts'
+import { META } from '../storage/meta-prefixes.ts'
 import type { Transaction } from '../storage/store.ts'
 import { hex8 } from './keys.ts'
 import type { RelationLockMode } from './object-locks.ts'
@@ -18,11 +19,11 @@ export interface GateRecord {
 /** What the transaction that shut gates is known by among those who wait for locks. */
 export const gateName = (holder: string): string => `g${holder}`
 
-const PREFIX = Buffer.from('mx', 'latin1')
+const PREFIX = Buffer.from(META.gateRecord, 'latin1')
 const OID_DIGITS = 8
 
-export const gateRecordKey = (relation: Oid): Buffer => Buffer.from(`mx${hex8(relation)}`, 'latin1')
-export const gateLockKey = (relation: Oid): Buffer => Buffer.from(`mX${hex8(relation)}`, 'latin1')
+export const gateRecordKey = (relation: Oid): Buffer => Buffer.from(`${META.gateRecord}${hex8(relation)}`, 'latin1')
+export const gateLockKey = (relation: Oid): Buffer => Buffer.from(`${META.gateLock}${hex8(relation)}`, 'latin1')
 
 export const encodeGate = ({ mode, node, holder }: GateRecord): Buffer => Buffer.from(`${mode} ${node} ${holder}`, 'latin1')
 

@@ -15,7 +15,6 @@
 //                                                   does (temporary.ts): the clean-up job's work
 //   mq ID, mr ID                                    counters of sequences and of row ids (storage/rows/keys.ts, sequences.ts)
 //
-//
 // Where several nodes serve the keyspace (none of them holds what is not made again when it is lost):
 //   mv                                              version of the catalogue and who wrote it (shared-versions.ts)
 //   mw NODE                                         presence of a node (node-presence.ts)
@@ -29,6 +28,7 @@
 // Only the catalogue writes the keys of the first list, always inside a transaction that holds the key's lock.
 
 import type { Oid } from '../base/ids.ts'
+import { META } from '../storage/meta-prefixes.ts'
 
 /** OIDs of the catalogues that object addresses name. */
 export const CLASS = {
@@ -63,31 +63,32 @@ export interface ObjectAddress {
 
 export type NameClass = 'n' | 'a' | 'r' | 't'
 
-export const MARKER_KEY = 'mpg-keyspace'
-export const OID_COUNTER_KEY = 'mc oid'
-export const OBJECT_PREFIX = 'mo'
-export const DEFAULT_ACL_PREFIX = 'ma'
-export const COMMENT_PREFIX = 'mt'
-export const DEPENDENCY_PREFIX = 'md'
-export const GARBAGE_PREFIX = 'mg'
-export const SETTINGS_PREFIX = 'ms'
-export const STATISTICS_PREFIX = 'mA'
+export const MARKER_KEY = `${META.marker}g-keyspace`
+export const OID_COUNTER_KEY = `${META.oidCounter} oid`
+export const OBJECT_PREFIX = META.object
+export const DEFAULT_ACL_PREFIX = META.defaultAcl
+export const COMMENT_PREFIX = META.comment
+export const DEPENDENCY_PREFIX = META.dependency
+export const GARBAGE_PREFIX = META.garbage
+export const SETTINGS_PREFIX = META.settings
+export const STATISTICS_PREFIX = META.statistics
 
-export const objectKey = (oid: Oid): string => `mo${hex8(oid)}`
-export const nameKey = (kind: NameClass, namespace: Oid, name: string): string => `mn${kind}${hex8(namespace)}${name}`
-export const namePrefix = (kind: NameClass, namespace: Oid): string => `mn${kind}${hex8(namespace)}`
+export const objectKey = (oid: Oid): string => `${META.object}${hex8(oid)}`
+export const nameKey = (kind: NameClass, namespace: Oid, name: string): string => `${META.name}${kind}${hex8(namespace)}${name}`
+export const namePrefix = (kind: NameClass, namespace: Oid): string => `${META.name}${kind}${hex8(namespace)}`
 export const addressText = (a: ObjectAddress): string => `${hex8(a.classId)}${hex8(a.objId)}${hex4(a.subId)}`
-export const dependencyKey = (from: ObjectAddress, to: ObjectAddress): string => `md${addressText(from)}${addressText(to)}`
-export const reverseDependencyKey = (from: ObjectAddress, to: ObjectAddress): string => `mD${addressText(to)}${addressText(from)}`
-export const dependencyPrefix = (classId: Oid, objId: Oid): string => `md${hex8(classId)}${hex8(objId)}`
-export const reverseDependencyPrefix = (classId: Oid, objId: Oid): string => `mD${hex8(classId)}${hex8(objId)}`
-export const commentKey = (a: ObjectAddress): string => `mt${addressText(a)}`
-export const commentPrefix = (classId: Oid, objId: Oid): string => `mt${hex8(classId)}${hex8(objId)}`
-export const defaultAclKey = (role: Oid, namespace: Oid, type: string): string => `ma${hex8(role)}${hex8(namespace)}${type}`
-export const settingsKey = (role: Oid): string => `ms${hex8(role)}`
-export const statisticsKey = (table: Oid): string => `mA${hex8(table)}`
-export const connectionPlaceKey = (role: Oid, place: number): string => `mR${hex8(role)}/${place}`
-export const garbageKey = (id: number): string => `mg${hex8(id)}`
+export const dependencyKey = (from: ObjectAddress, to: ObjectAddress): string => `${META.dependency}${addressText(from)}${addressText(to)}`
+export const reverseDependencyKey = (from: ObjectAddress, to: ObjectAddress): string =>
+  `${META.reverseDependency}${addressText(to)}${addressText(from)}`
+export const dependencyPrefix = (classId: Oid, objId: Oid): string => `${META.dependency}${hex8(classId)}${hex8(objId)}`
+export const reverseDependencyPrefix = (classId: Oid, objId: Oid): string => `${META.reverseDependency}${hex8(classId)}${hex8(objId)}`
+export const commentKey = (a: ObjectAddress): string => `${META.comment}${addressText(a)}`
+export const commentPrefix = (classId: Oid, objId: Oid): string => `${META.comment}${hex8(classId)}${hex8(objId)}`
+export const defaultAclKey = (role: Oid, namespace: Oid, type: string): string => `${META.defaultAcl}${hex8(role)}${hex8(namespace)}${type}`
+export const settingsKey = (role: Oid): string => `${META.settings}${hex8(role)}`
+export const statisticsKey = (table: Oid): string => `${META.statistics}${hex8(table)}`
+export const connectionPlaceKey = (role: Oid, place: number): string => `${META.connectionPlace}${hex8(role)}/${place}`
+export const garbageKey = (id: number): string => `${META.garbage}${hex8(id)}`
 
 /** Reads an address back; `at` is the offset in the key's text. */
 export function parseAddress(key: string, at: number): ObjectAddress {

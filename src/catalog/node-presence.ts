@@ -3,6 +3,7 @@
 
 import { prefixEnd } from '../base/bytes.ts'
 import { type Timestamp, timestamp } from '../base/ids.ts'
+import { META } from '../storage/meta-prefixes.ts'
 import type { Keyspace } from '../storage/store.ts'
 
 export interface Presence {
@@ -20,7 +21,7 @@ const LOGICAL_BITS = 18n
 export const msOf = (ts: Timestamp): number => Number(ts >> LOGICAL_BITS)
 export const timestampOf = (ms: number): Timestamp => timestamp(BigInt(ms) << LOGICAL_BITS)
 
-const PREFIX = Buffer.from('mw', 'latin1')
+const PREFIX = Buffer.from(META.presence, 'latin1')
 const keyOf = (node: string): Buffer => Buffer.concat([PREFIX, Buffer.from(node, 'latin1')])
 
 /** Answers when it was committed. */

@@ -12,6 +12,7 @@ import type { Timestamp } from '../base/ids.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import { KvError } from '../storage/kv-error.ts'
 import type { LockParty } from '../storage/lock-party.ts'
+import { META } from '../storage/meta-prefixes.ts'
 import type { Keyspace, Transaction } from '../storage/store.ts'
 import { ForeignGates } from './foreign-gates.ts'
 import { decodeGate, type GateRecord, gateLockKey, gateName, gateRecordKey, scanGates } from './gate-records.ts'
@@ -19,7 +20,7 @@ import { msOf, type Presence, removePresence, timestampOf, writePresence } from 
 import type { ObjectLocks } from './object-locks.ts'
 import type { CatalogVersions } from './space.ts'
 
-const VERSION_KEY = Buffer.from('mv')
+const VERSION_KEY = Buffer.from(META.version)
 const LOCK_TIMEOUT_MS = 30_000
 export const LEASE_MS = 1500
 /** A lease with less left than this is renewed first. */

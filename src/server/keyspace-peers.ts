@@ -7,6 +7,7 @@ import { prefixEnd } from '../base/bytes.ts'
 import { msOf } from '../catalog/node-presence.ts'
 import type { Logger } from '../observability/log.ts'
 import type { AskedQuestion, PeerAnswers, PeerQuestion, Peers } from '../session/peers.ts'
+import { META } from '../storage/meta-prefixes.ts'
 import type { Keyspace, Transaction } from '../storage/store.ts'
 import type { NodeMail } from './node-mail.ts'
 import { type Seals, seal } from './sealed.ts'
@@ -17,8 +18,8 @@ export interface Ask extends AskedQuestion {
   readonly keyspace: number
 }
 
-const ENTRY = Buffer.from('mu', 'latin1')
-const ANSWER = Buffer.from('mU', 'latin1')
+const ENTRY = Buffer.from(META.peer, 'latin1')
+const ANSWER = Buffer.from(META.peerAnswer, 'latin1')
 /** How long an answer is waited for, and how often looked for. */
 const DEADLINE_MS = 1000
 const LOOK_MS = 30

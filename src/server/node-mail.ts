@@ -6,6 +6,7 @@ import { randomInt } from 'node:crypto'
 import { msOf } from '../catalog/node-presence.ts'
 import type { Logger } from '../observability/log.ts'
 import { KvError } from '../storage/kv-error.ts'
+import { META } from '../storage/meta-prefixes.ts'
 import type { Keyspace, Transaction } from '../storage/store.ts'
 
 const NUMBER_BITS = 10
@@ -20,8 +21,8 @@ const MAX_MESSAGES = 64
 const MAX_SENDING = 32
 
 const hex = (number: number): string => number.toString(16).padStart(4, '0')
-const recordKey = (number: number): Buffer => Buffer.from(`mz${hex(number)}`, 'latin1')
-const mailKey = (number: number): Buffer => Buffer.from(`mY${hex(number)}`, 'latin1')
+const recordKey = (number: number): Buffer => Buffer.from(`${META.nodeNumber}${hex(number)}`, 'latin1')
+const mailKey = (number: number): Buffer => Buffer.from(`${META.mailbox}${hex(number)}`, 'latin1')
 
 /** A node's process ids: as many as an int4 without its sign has room for. */
 export const processIdsOf = (number: number): { first: number; last: number } => ({

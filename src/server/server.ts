@@ -20,6 +20,7 @@ import type { Peers } from '../session/peers.ts'
 import type { SessionIdentity } from '../session/session.ts'
 import { loadParser } from '../sql/parser/parse.ts'
 import { KvError } from '../storage/kv-error.ts'
+import { META } from '../storage/meta-prefixes.ts'
 import type { Keyspace, KeyspaceMeta, Store } from '../storage/store.ts'
 import { TenantDirectory } from '../tenancy/directory.ts'
 import { TenantLifecycle } from '../tenancy/lifecycle.ts'
@@ -144,7 +145,7 @@ export async function openEngine(config: Config, log: Logger, metrics: Metrics):
   }
 }
 
-const MOCK_SECRET_KEY = Buffer.from('mk#mock-secret')
+const MOCK_SECRET_KEY = Buffer.from(`${META.directory}#mock-secret`)
 
 /** Makes the salts of those who do not exist: one per cluster, kept in `system`, so that they stay the same over nodes and restarts. */
 async function mockSecret(system: Keyspace): Promise<Buffer> {

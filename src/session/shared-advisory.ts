@@ -8,10 +8,11 @@ import type { CancelToken } from '../base/cancel.ts'
 import { LOCK, type RelationLockMode } from '../catalog/object-locks.ts'
 import type { KvError } from '../storage/kv-error.ts'
 import type { LockParty } from '../storage/lock-party.ts'
+import { META } from '../storage/meta-prefixes.ts'
 import type { Keyspace, NamedLockOptions, NamedLocks } from '../storage/store.ts'
 
-const exclusiveKey = (name: string): Buffer => Buffer.from(`mL${name}`, 'latin1')
-const sharedPrefix = (name: string): Buffer => Buffer.from(`mS${name}/`, 'latin1')
+const exclusiveKey = (name: string): Buffer => Buffer.from(`${META.advisoryLock}${name}`, 'latin1')
+const sharedPrefix = (name: string): Buffer => Buffer.from(`${META.sharedAdvisoryLock}${name}/`, 'latin1')
 
 export class SharedAdvisoryLocks {
   readonly #keyspace: Keyspace

@@ -5,11 +5,12 @@
 import { PgError } from '../base/errors.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { msOf } from '../catalog/node-presence.ts'
+import { META } from '../storage/meta-prefixes.ts'
 import type { Keyspace, Transaction } from '../storage/store.ts'
 import { type Notification, type NotificationBus, NotificationChannels, type NotificationReceiver } from './notification-bus.ts'
 
-const HEAD_KEY = Buffer.from('ml!')
-const ENTRY = 'ml'
+const HEAD_KEY = Buffer.from(`${META.notification}!`)
+const ENTRY = META.notification
 /** Between two looks at the head. */
 const LOOK_MS = 50
 /** A node that has not looked for so long has missed something. */

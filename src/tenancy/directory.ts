@@ -4,12 +4,13 @@
 
 import { type KeyspaceId, keyspaceId } from '../base/ids.ts'
 import { KvError } from '../storage/kv-error.ts'
+import { META } from '../storage/meta-prefixes.ts'
 import type { Keyspace, Transaction } from '../storage/store.ts'
 import type { Tenant } from './tenant.ts'
 
-const RECORD = 'mkt'
-const BY_ID = 'mki'
-const CHANGES_KEY = Buffer.from('mk!')
+const RECORD = `${META.directory}t`
+const BY_ID = `${META.directory}i`
+const CHANGES_KEY = Buffer.from(`${META.directory}!`)
 const LOCK_TIMEOUT_MS = 10_000
 const RETRIES = 20
 

@@ -5,6 +5,7 @@ import type { Oid } from '../../base/ids.ts'
 import { andThen } from '../../base/maybe-promise.ts'
 import { BUILTIN_ROWS } from '../../sql/builtin/catalogs.ts'
 import type { PgTypeRow } from '../../sql/builtin/data/rows.ts'
+import { META } from '../../storage/meta-prefixes.ts'
 import type { AclItem, TypeDescriptor } from '../descriptors.ts'
 import {
   ADDRESS_LENGTH,
@@ -175,7 +176,7 @@ export const pgDepend: Rows = (source, hints) => {
     andThen(records(source), (all) => {
       const rows: RowObject[] = entries.map(({ key, value }) => {
         const [first, second] = [parseAddress(key, 2), parseAddress(key, 2 + ADDRESS_LENGTH)]
-        const [from, to] = key.startsWith('mD') ? [second, first] : [first, second]
+        const [from, to] = key.startsWith(META.reverseDependency) ? [second, first] : [first, second]
         return dependRow(from.classId, from.objId, from.subId, to.classId, to.objId, to.subId, value as string)
       })
       for (const record of all) rows.push(...structural(record))

@@ -3,6 +3,7 @@
 import { ByteWriter, prefixEnd } from '../../base/bytes.ts'
 import type { Row } from '../../base/datum.ts'
 import type { IndexId, TableId } from '../../base/ids.ts'
+import { META } from '../meta-prefixes.ts'
 import type { KeyRange } from '../store.ts'
 import { invert, writeIndexPart } from './key-codec.ts'
 import type { IndexLayout, TableLayout } from './layout.ts'
@@ -120,5 +121,5 @@ export function rowKeyOf(table: TableId, primaryKey: Uint8Array): Buffer {
 
 const hex8 = (n: number): string => n.toString(16).padStart(8, '0')
 /** State of a sequence; next hidden row id of a table. */
-export const sequenceKey = (id: number): Buffer => Buffer.from(`mq${hex8(id)}`, 'latin1')
-export const rowIdKey = (table: TableId): Buffer => Buffer.from(`mr${hex8(table)}`, 'latin1')
+export const sequenceKey = (id: number): Buffer => Buffer.from(`${META.sequence}${hex8(id)}`, 'latin1')
+export const rowIdKey = (table: TableId): Buffer => Buffer.from(`${META.rowId}${hex8(table)}`, 'latin1')

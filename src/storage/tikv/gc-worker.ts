@@ -3,6 +3,7 @@
 // drop versions. Two processes that both believe to be elected do the same work twice, and no harm.
 
 import { KvError } from '../kv-error.ts'
+import { META } from '../meta-prefixes.ts'
 import type { KeyspaceDirectory, StoreCapabilities } from '../store.ts'
 import { Capability } from './codec.ts'
 import type { Engine } from './engine.ts'
@@ -21,7 +22,7 @@ export interface GcOptions {
 }
 
 /** Metadata of the keyspace: JSON of Owner. */
-const OWNER_KEY = Buffer.from('mkg')
+const OWNER_KEY = Buffer.from(`${META.directory}g`)
 const INTERVAL_MS = 30_000
 /** An owner that was not heard of for so many steps has lost its place. */
 const PATIENCE_STEPS = 4

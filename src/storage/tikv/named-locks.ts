@@ -3,10 +3,11 @@
 
 import { randomUUID } from 'node:crypto'
 import { KvError } from '../kv-error.ts'
+import { META } from '../meta-prefixes.ts'
 import type { NamedLockOptions, NamedLocks } from '../store.ts'
 import type { TikvTransaction } from './transaction.ts'
 
-const OWN_PREFIX = 'mL!'
+const OWN_PREFIX = `${META.advisoryLock}!`
 const OWN_TIMEOUT_MS = 10_000
 
 export class TikvNamedLocks implements NamedLocks {
