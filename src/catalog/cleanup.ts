@@ -3,6 +3,7 @@
 
 import { prefixEnd } from '../base/bytes.ts'
 import { tableId } from '../base/ids.ts'
+import { eachPair } from '../storage/each-pair.ts'
 import { rowIdKey, sequenceKey, tableRange } from '../storage/rows/keys.ts'
 import type { KeyRange, Keyspace } from '../storage/store.ts'
 import { GARBAGE_PREFIX, garbageKey } from './keys.ts'
@@ -17,14 +18,8 @@ async function eraseRange(keyspace: Keyspace, range: KeyRange): Promise<number> 
   for (;;) {
     const txn = keyspace.begin({ isolation: 'read committed' })
     try {
-      const scanner = txn.scan(range, { limit: BATCH, keysOnly: true })
       const keys: Buffer[] = []
-      try {
-        for (let batch = await scanner.next(); batch !== null && keys.length < BATCH; batch = await scanner.next())
-          for (let i = 0; i < batch.count; i++) keys.push(Buffer.from(batch.data.subarray(batch.bounds[4 * i]!, batch.bounds[4 * i + 1]!)))
-      } finally {
-        scanner.close()
-      }
+      await eachPair(txn, range, (key) => keys.push(Buffer.from(key)), { limit: BATCH, keysOnly: true })
       if (keys.length === 0) {
         await txn.rollback()
         return erased
@@ -47,20 +42,14 @@ const eraseKey = (keyspace: Keyspace, key: Buffer): Promise<number> =>
 export async function garbageIds(keyspace: Keyspace, alone: boolean): Promise<number[]> {
   const start = Buffer.from(GARBAGE_PREFIX, 'utf8')
   const txn = keyspace.begin({ isolation: 'read committed', readOnly: true })
-  const scanner = txn.scan({ start, end: prefixEnd(start)! })
   const ids: number[] = []
   const now = Date.now()
   try {
-    for (let batch = await scanner.next(); batch !== null; batch = await scanner.next())
-      for (let i = 0; i < batch.count; i++) {
-        const { data, bounds } = batch
-        const note = decodeValue(data.subarray(bounds[4 * i + 2]!, bounds[4 * i + 3]!)) as string
-        if (isGarbageNote(note, now, alone))
-          ids.push(Number.parseInt(data.utf8Slice(bounds[4 * i]! + start.length, bounds[4 * i + 1]!), 16))
-      }
+    await eachPair(txn, { start, end: prefixEnd(start)! }, (key, value) => {
+      if (isGarbageNote(decodeValue(value) as string, now, alone)) ids.push(Number.parseInt(key.utf8Slice(start.length), 16))
+    })
     return ids
   } finally {
-    scanner.close()
     await txn.rollback()
   }
 }

@@ -3,6 +3,7 @@
 
 import { prefixEnd } from '../base/bytes.ts'
 import type { Oid } from '../base/ids.ts'
+import { eachPair } from '../storage/each-pair.ts'
 import { META } from '../storage/meta-prefixes.ts'
 import type { Transaction } from '../storage/store.ts'
 import { hex8 } from './keys.ts'
@@ -34,19 +35,10 @@ export function decodeGate(relation: Oid, value: Buffer): GateRecord {
 
 /** All gates that are shut, at the transaction's snapshot. */
 export async function scanGates(txn: Transaction): Promise<GateRecord[]> {
-  const scanner = txn.scan({ start: PREFIX, end: prefixEnd(PREFIX)! })
   const gates: GateRecord[] = []
-  try {
-    for (let batch = await scanner.next(); batch !== null; batch = await scanner.next()) {
-      const { data, bounds } = batch
-      for (let i = 0; i < batch.count; i++) {
-        const at = bounds[4 * i]! + PREFIX.length
-        const relation = Number.parseInt(data.latin1Slice(at, at + OID_DIGITS), 16)
-        gates.push(decodeGate(relation, data.subarray(bounds[4 * i + 2]!, bounds[4 * i + 3]!)))
-      }
-    }
-    return gates
-  } finally {
-    scanner.close()
-  }
+  await eachPair(txn, { start: PREFIX, end: prefixEnd(PREFIX)! }, (key, value) => {
+    const relation = Number.parseInt(key.latin1Slice(PREFIX.length, PREFIX.length + OID_DIGITS), 16)
+    gates.push(decodeGate(relation, value))
+  })
+  return gates
 }

@@ -3,6 +3,7 @@
 
 import { prefixEnd } from '../base/bytes.ts'
 import { type Timestamp, timestamp } from '../base/ids.ts'
+import { eachPair } from '../storage/each-pair.ts'
 import { META } from '../storage/meta-prefixes.ts'
 import type { Keyspace } from '../storage/store.ts'
 
@@ -50,23 +51,14 @@ export async function removePresence(keyspace: Keyspace, node: string): Promise<
 /** All records, and when they were read. */
 export async function scanPresences(keyspace: Keyspace): Promise<{ readAt: number; presences: Presence[] }> {
   const txn = keyspace.begin({ isolation: 'read committed', readOnly: true })
-  const scanner = txn.scan({ start: PREFIX, end: prefixEnd(PREFIX)! })
   const presences: Presence[] = []
   try {
-    for (let batch = await scanner.next(); batch !== null; batch = await scanner.next()) {
-      const { data, bounds } = batch
-      for (let i = 0; i < batch.count; i++) {
-        const node = data.latin1Slice(bounds[4 * i]! + PREFIX.length, bounds[4 * i + 1]!)
-        const [seen, holdUntil, expires] = data
-          .latin1Slice(bounds[4 * i + 2]!, bounds[4 * i + 3]!)
-          .split(' ')
-          .map(Number)
-        presences.push({ node, seen: seen!, holdUntil: holdUntil!, expires: expires! })
-      }
-    }
+    await eachPair(txn, { start: PREFIX, end: prefixEnd(PREFIX)! }, (key, value) => {
+      const [seen, holdUntil, expires] = value.latin1Slice().split(' ').map(Number)
+      presences.push({ node: key.latin1Slice(PREFIX.length), seen: seen!, holdUntil: holdUntil!, expires: expires! })
+    })
     return { readAt: msOf(txn.readTs!), presences }
   } finally {
-    scanner.close()
     await txn.rollback()
   }
 }

@@ -7,6 +7,7 @@ import { prefixEnd } from '../base/bytes.ts'
 import { msOf } from '../catalog/node-presence.ts'
 import type { Logger } from '../observability/log.ts'
 import type { AskedQuestion, PeerAnswers, PeerQuestion, Peers } from '../session/peers.ts'
+import { eachPair } from '../storage/each-pair.ts'
 import { META } from '../storage/meta-prefixes.ts'
 import type { Keyspace, Transaction } from '../storage/store.ts'
 import type { NodeMail } from './node-mail.ts'
@@ -42,22 +43,11 @@ interface Pair {
 }
 
 async function pairsUnder(txn: Transaction, prefix: Buffer): Promise<Pair[]> {
-  const scanner = txn.scan({ start: prefix, end: prefixEnd(prefix)! })
   const pairs: Pair[] = []
-  try {
-    for (let batch = await scanner.next(); batch !== null; batch = await scanner.next()) {
-      const { data, bounds } = batch
-      for (let i = 0; i < batch.count; i++) {
-        pairs.push({
-          key: Buffer.from(data.subarray(bounds[4 * i]!, bounds[4 * i + 1]!)),
-          value: Buffer.from(data.subarray(bounds[4 * i + 2]!, bounds[4 * i + 3]!)),
-        })
-      }
-    }
-    return pairs
-  } finally {
-    scanner.close()
-  }
+  await eachPair(txn, { start: prefix, end: prefixEnd(prefix)! }, (key, value) =>
+    pairs.push({ key: Buffer.from(key), value: Buffer.from(value) }),
+  )
+  return pairs
 }
 
 export class KeyspacePeers implements Peers {

@@ -4,8 +4,10 @@
 // those with other locks by their party.
 
 import { randomUUID } from 'node:crypto'
+import { prefixEnd } from '../base/bytes.ts'
 import type { CancelToken } from '../base/cancel.ts'
 import { LOCK, type RelationLockMode } from '../catalog/object-locks.ts'
+import { eachPair } from '../storage/each-pair.ts'
 import type { KvError } from '../storage/kv-error.ts'
 import type { LockParty } from '../storage/lock-party.ts'
 import { META } from '../storage/meta-prefixes.ts'
@@ -85,17 +87,10 @@ export class SharedAdvisoryLocks {
   async #records(name: string): Promise<Buffer[]> {
     const start = sharedPrefix(name)
     const txn = this.#keyspace.begin({ isolation: 'read committed', readOnly: true })
-    const end = Buffer.from(start)
-    end[end.length - 1]!++
-    const scanner = txn.scan({ start, end }, { keysOnly: true })
     const records: Buffer[] = []
     try {
-      for (let batch = await scanner.next(); batch !== null; batch = await scanner.next()) {
-        const { data, bounds } = batch
-        for (let i = 0; i < batch.count; i++) records.push(Buffer.from(data.subarray(bounds[4 * i]!, bounds[4 * i + 1]!)))
-      }
+      await eachPair(txn, { start, end: prefixEnd(start)! }, (key) => records.push(Buffer.from(key)), { keysOnly: true })
     } finally {
-      scanner.close()
       await txn.rollback()
     }
     return records

@@ -5,6 +5,7 @@
 import { PgError } from '../base/errors.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { msOf } from '../catalog/node-presence.ts'
+import { eachPair } from '../storage/each-pair.ts'
 import { META } from '../storage/meta-prefixes.ts'
 import type { Keyspace, Transaction } from '../storage/store.ts'
 import { type Notification, type NotificationBus, NotificationChannels, type NotificationReceiver } from './notification-bus.ts'
@@ -180,19 +181,13 @@ export class StoreNotificationBus implements NotificationBus {
     if (position === null || last <= position) return
     if (oldest > position + 1) this.#warn('notifications were removed before they were read', new Error(`${oldest - position - 1} entries`))
     const txn = this.#keyspace.begin({ isolation: 'read committed', readOnly: true })
-    const scanner = txn.scan({ start: entryKey(position + 1), end: entryKey(last + 1) })
     try {
-      for (let batch = await scanner.next(); batch !== null; batch = await scanner.next()) {
-        const { data, bounds } = batch
-        for (let i = 0; i < batch.count; i++) {
-          const number = Number.parseInt(data.latin1Slice(bounds[4 * i]! + ENTRY.length, bounds[4 * i + 1]!), 16)
-          this.#deliverEntry(JSON.parse(data.utf8Slice(bounds[4 * i + 2]!, bounds[4 * i + 3]!)) as Entry)
-          this.#position = number
-        }
-      }
+      await eachPair(txn, { start: entryKey(position + 1), end: entryKey(last + 1) }, (key, value) => {
+        this.#deliverEntry(JSON.parse(value.utf8Slice()) as Entry)
+        this.#position = Number.parseInt(key.latin1Slice(ENTRY.length), 16)
+      })
       this.#position = last
     } finally {
-      scanner.close()
       await txn.rollback()
     }
   }

@@ -107,7 +107,6 @@ export function deadlockDetail(circle: readonly CircleStep[]): string {
 /** DETAIL of the circle of waits through `start` among the parties here; null when there is none, or not all have a process id. */
 export function circleDetail(start: LockParty | null): string | null {
   if (start === null) return null
-
   const seen = new Set<LockParty>()
   const path: CircleStep[] = []
   const visit = (party: LockParty): boolean => {

@@ -3,6 +3,7 @@
 // Keys: `mkt` + name → record; `mki` + id (8 hex digits) → name; `mk!` → number of changes, which other nodes poll.
 
 import { type KeyspaceId, keyspaceId } from '../base/ids.ts'
+import { eachPair } from '../storage/each-pair.ts'
 import { KvError } from '../storage/kv-error.ts'
 import { META } from '../storage/meta-prefixes.ts'
 import type { Keyspace, Transaction } from '../storage/store.ts'
@@ -49,17 +50,8 @@ export class TenantDirectory {
 
   async list(): Promise<Tenant[]> {
     return this.#read(async (txn) => {
-      const scanner = txn.scan({ start: Buffer.from(RECORD), end: Buffer.from(`${RECORD}\x7f`) })
       const tenants: Tenant[] = []
-      try {
-        for (let batch = await scanner.next(); batch !== null; batch = await scanner.next()) {
-          for (let i = 0; i < batch.count; i++) {
-            tenants.push(decode(batch.data.subarray(batch.bounds[4 * i + 2]!, batch.bounds[4 * i + 3]!)))
-          }
-        }
-      } finally {
-        scanner.close()
-      }
+      await eachPair(txn, { start: Buffer.from(RECORD), end: Buffer.from(`${RECORD}\x7f`) }, (_, value) => tenants.push(decode(value)))
       return tenants
     })
   }

@@ -14,12 +14,6 @@ const STRENGTHS: Readonly<Record<string, LockStrength>> = {
   LCS_FORNOKEYUPDATE: 'no key update',
   LCS_FORUPDATE: 'update',
 }
-const CLAUSE_OF: Readonly<Record<LockStrength, string>> = {
-  'key share': 'LCS_FORKEYSHARE',
-  share: 'LCS_FORSHARE',
-  'no key update': 'LCS_FORNOKEYUPDATE',
-  update: 'LCS_FORUPDATE',
-}
 const WAITS: Readonly<Record<string, LockWait>> = { LockWaitBlock: 'block', LockWaitSkip: 'skip', LockWaitError: 'nowait' }
 const ORDER: readonly LockStrength[] = ['key share', 'share', 'no key update', 'update']
 const WAIT_ORDER: readonly LockWait[] = ['block', 'skip', 'nowait']
@@ -39,9 +33,9 @@ export function transformLocking(state: ParseState, query: Mutable<Query>, selec
 }
 
 /** Row locks need rows that can be told apart. */
-export function checkLockable(query: Query, strength: string | undefined): void {
+export function checkLockable(query: Query, strength: LockStrength): void {
   const refuse = (what: string): never => {
-    throw new PgError(SQLSTATE.featureNotSupported, `${lockName(strength)} is not allowed with ${what}`)
+    throw new PgError(SQLSTATE.featureNotSupported, `FOR ${strength.toUpperCase()} is not allowed with ${what}`)
   }
   if (query.setOperations !== null) refuse('UNION/INTERSECT/EXCEPT')
   if (query.distinctClause.length > 0) refuse('DISTINCT clause')
@@ -53,8 +47,8 @@ export function checkLockable(query: Query, strength: string | undefined): void 
 }
 
 function apply(state: ParseState, query: Query, clause: LockingClause, marks: Map<number, RowMark>): void {
-  checkLockable(query, clause.strength)
   const strength = STRENGTHS[clause.strength ?? 'LCS_FORUPDATE']!
+  checkLockable(query, strength)
   const wait = WAITS[clause.waitPolicy ?? 'LockWaitBlock']!
   const mark = (rti: number): void => {
     const known = marks.get(rti)
@@ -117,7 +111,7 @@ function apply(state: ParseState, query: Query, clause: LockingClause, marks: Ma
  */
 export function lockInside(query: Query, strength: LockStrength, wait: LockWait, inView: boolean): Query {
   if (!inView || query.rtable.some((rte) => rte.inFromClause && (rte.kind === 'relation' || rte.kind === 'subquery')))
-    checkLockable(query, CLAUSE_OF[strength])
+    checkLockable(query, strength)
   const rowMarks = [...query.rowMarks]
   const permissions = [...query.permissions]
   const rtable = query.rtable.map((rte, i): RangeTblEntry => {

@@ -390,12 +390,10 @@ async function addColumn(c: CommandContext, relation: RelationInfo, cmd: AlterTa
   const def = nodeAs(cmd.def, 'ColumnDef')!
   const name = def.colname!
   if (relation.relkind === 'c') {
-    const type = await c.analysis.typeName(def.typeName!)
     const draft = await draftOf(c, relation)
     if (columnNamed(draft.relation, name) !== null)
       throw new PgError(SQLSTATE.duplicateColumn, `column "${name}" of relation "${relation.name}" already exists`)
     const plan = await planColumn(c, relation.name, def, draft.relation.columns.length + 1)
-    void type
     await c.writer.updateRelation({ ...draft.relation, columns: [...draft.relation.columns, plan.column] })
     return
   }

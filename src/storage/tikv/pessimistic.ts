@@ -1,5 +1,6 @@
-// Locks taken before the commit. A request is all or nothing per region; a wait is a loop, since a store waits for a second at most, and is asked more often so that it names the holder. A key that was
-// committed anew since the snapshot is found by its conflict with the snapshot's timestamp, and locked with a newer one.
+// Locks taken before the commit. A request is all or nothing per region; a wait is a loop, since a store waits for a second at most, and is asked
+// more often so that it names the holder. A key that was committed anew since the snapshot is found by its conflict with the snapshot's timestamp,
+// and locked with a newer one.
 
 import { type CancelToken, orCancelled } from '../../base/cancel.ts'
 import { KvError } from '../kv-error.ts'
