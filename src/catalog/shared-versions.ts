@@ -6,6 +6,9 @@
 // and waits until every node present has acknowledged that or its lease has run out. A node acknowledges when no transaction here uses the relation in
 // a conflicting way any more; while it waits for such a transaction it prolongs the lease it has by saying so in its presence record.
 //
+// A timestamp comes from PD, which may be away for a dozen seconds while the stores serve on. A single key is then read at its newest version, as
+// always, and the counter at its newest after it: if it stands where it stood, so did the catalogue under which the key was read.
+//
 // Invariant: a transaction with locks on a relation commits only while no other node can have passed that relation's gate.
 
 import type { Timestamp } from '../base/ids.ts'
@@ -31,6 +34,8 @@ const LOOK_AT_GATES_MS = 40
 /** Unused for so long, the node takes its leave; the next statement announces it again. */
 const IDLE_MS = 5000
 const PRESENCE_MS = 20_000
+/** A timestamp that takes longer than this is not waited for where the newest version does. */
+const PATIENCE_MS = 200
 /** A gate shut for so long is looked at: its holder may have ended. */
 const OLD_GATE_MS = 2000
 const UNKNOWN = -1
@@ -80,6 +85,7 @@ export class SharedVersions implements CatalogVersions {
   #usedAt = 0
   #lookedAtGatesAt = 0
   #reading: Promise<void> | null = null
+  #readingSince = 0
   #leaving: Promise<void> | null = null
   #timer: NodeJS.Timeout | null = null
   #closed = false
@@ -113,12 +119,48 @@ export class SharedVersions implements CatalogVersions {
   }
 
   // hot
+  get leased(): boolean {
+    return performance.now() < this.#leaseEndsAt - MARGIN_MS && !this.#missed
+  }
+
+  // hot
   check(changed: () => void): MaybePromise<void> {
     const now = performance.now()
     this.#usedAt = now
     this.#changed = changed
     if (now < this.#leaseEndsAt - MARGIN_MS && !this.#missed) return
-    return this.#read()
+    const reading = this.#read()
+    return this.#known === UNKNOWN || this.#missed ? reading : this.#readOrConfirm(reading)
+  }
+
+  lease(changed: () => void): MaybePromise<void> {
+    this.#changed = changed
+    return this.leased ? undefined : this.#read()
+  }
+
+  async confirm(): Promise<boolean> {
+    const txn = this.#keyspace.begin({ isolation: 'read committed', readOnly: true, latest: true })
+    try {
+      return this.#isKnown(decode(await txn.get(VERSION_KEY)))
+    } finally {
+      await txn.rollback()
+    }
+  }
+
+  async #readOrConfirm(reading: Promise<void>): Promise<void> {
+    let patience: NodeJS.Timeout | undefined
+    const silent = new Promise<boolean>((resolve) => {
+      patience = setTimeout(resolve, this.#readingSince + PATIENCE_MS - performance.now(), true)
+    })
+    try {
+      const isSilent = await Promise.race([reading.then(() => false), silent])
+      // Another node's change has to be read, whatever it takes.
+      if (isSilent && !(await this.confirm())) await reading
+    } finally {
+      clearTimeout(patience)
+      // Who does not wait for it does not ask how it ends: whoever needs a lease does.
+      reading.catch(() => undefined)
+    }
   }
 
   refresh(changed: () => void): MaybePromise<void> {
@@ -133,10 +175,13 @@ export class SharedVersions implements CatalogVersions {
   }
 
   #read(): Promise<void> {
-    this.#reading ??= this.#readNow().finally(() => {
-      this.#reading = null
-      if (this.#timer === null) this.#lookIn(LOOK_MS)
-    })
+    if (this.#reading === null) {
+      this.#readingSince = performance.now()
+      this.#reading = this.#readNow().finally(() => {
+        this.#reading = null
+        if (this.#timer === null) this.#lookIn(LOOK_MS)
+      })
+    }
     return this.#reading
   }
 

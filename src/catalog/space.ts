@@ -22,8 +22,14 @@ const CACHE_ENTRIES = 4096
  */
 export interface CatalogVersions {
   publish(txn: Transaction): MaybePromise<unknown>
-  /** Called before a statement is analysed; cheap. Calls `changed` when another node has changed the catalogue. */
+  /** Called before a statement is analysed; cheap. What stands in the catalogue now is known afterwards; `changed` is called when it is news. */
   check(changed: () => void): MaybePromise<void>
+  /** Whether it stands for a while, too: what is read at a snapshot of now is read under it. After a check it does unless PD keeps silent. */
+  readonly leased: boolean
+  /** Waits until that holds. */
+  lease(changed: () => void): MaybePromise<void>
+  /** After a read at the newest versions without a lease: whether what was known of the catalogue before it still stands. */
+  confirm(): Promise<boolean>
   /** The same without trust in the lease: what every node committed before is known afterwards. */
   refresh(changed: () => void): MaybePromise<void>
   /** Grows when other nodes may have changed definitions without waiting for transactions here: those begun before cannot commit. */
@@ -36,6 +42,9 @@ export interface CatalogVersions {
 export const singleNode: CatalogVersions = {
   publish: () => undefined,
   check: () => undefined,
+  leased: true,
+  lease: () => undefined,
+  confirm: async () => true,
   refresh: () => undefined,
   epoch: 0,
   commitLimit: () => null,
@@ -67,6 +76,11 @@ export class CatalogSpace {
   /** Before a statement: learns what other nodes changed. // hot */
   sync(): MaybePromise<void> {
     return this.versions.check(this.#noteForeign)
+  }
+
+  /** Before a snapshot is taken under what `sync` learnt. */
+  lease(): MaybePromise<void> {
+    return this.versions.lease(this.#noteForeign)
   }
 
   /** Learns all that other nodes have changed until now. */

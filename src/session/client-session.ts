@@ -45,6 +45,8 @@ const IDLE: TransactionStatus = 73
 const IN_BLOCK: TransactionStatus = 84
 const FAILED: TransactionStatus = 69
 
+const ENDS_BLOCK = /^\s*(?:commit|end|rollback|abort)\b/i
+
 const aborted = () =>
   new PgError(SQLSTATE.inFailedSqlTransaction, 'current transaction is aborted, commands ignored until end of transaction block')
 
@@ -229,10 +231,26 @@ export class ClientSession implements WireSession {
   }
 
   #completed(tag: string | null, sink: ResultSink): MaybePromise<void> {
-    return tag === null ? sink.suspended() : this.#complete(tag, sink)
+    return tag === null ? this.#confirmed(() => sink.suspended()) : this.#complete(tag, sink)
+  }
+
+  /** An end of a statement or of a portion of it: what was read without a lease on the catalogue is told when the catalogue still stands. // hot */
+  #confirmed(tell: () => MaybePromise<void>): MaybePromise<void> {
+    const session = this.#session
+    if (!session.mustConfirm) return tell()
+    session.mustConfirm = false
+    return session.keyspace.catalog.versions.confirm().then((stands) => {
+      if (!stands)
+        throw new KvError('schemaChanged', 'another node changed the catalogue while this one could not be told', { retryable: true })
+      return tell()
+    })
   }
 
   #complete(tag: string, sink: ResultSink): MaybePromise<void> {
+    return this.#session.mustConfirm ? this.#confirmed(() => this.#told(tag, sink)) : this.#told(tag, sink)
+  }
+
+  #told(tag: string, sink: ResultSink): MaybePromise<void> {
     const now = performance.now()
     this.#session.services.observe.statement(this.#session, tag, now - this.#statementStart)
     this.#statementStart = now
@@ -418,7 +436,7 @@ export class ClientSession implements WireSession {
     this.#becomeActive(text)
     let result: MaybePromise<T>
     try {
-      const synced = this.#session.keyspace.catalog.sync()
+      const synced = this.#endsBlock(text) ? undefined : this.#session.keyspace.catalog.sync()
       result = synced instanceof Promise ? synced.then(() => this.#current(body)) : this.#current(body)
     } catch (error) {
       return this.#failed(error)
@@ -434,6 +452,12 @@ export class ClientSession implements WireSession {
     }
     this.#succeeded()
     return this.#settled(result)
+  }
+
+  /** What ends a block needs nothing of the catalogue, and neither waits nor fails for it. // hot */
+  #endsBlock(text: string | null): boolean {
+    const { keyspace, block } = this.#session
+    return keyspace.capabilities.multiNode && text !== null && block.inBlock && ENDS_BLOCK.test(text)
   }
 
   /** An answer waits until what it says was given up is free for others. */
@@ -453,6 +477,7 @@ export class ClientSession implements WireSession {
   #becomeActive(text: string | null): void {
     const session = this.#session
     session.running = true
+    session.mustConfirm = false
     this.#statementStart = performance.now()
     const starts = session.block.state === 'idle'
     if (text !== null || starts) session.context.statementBegins(starts)

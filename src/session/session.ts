@@ -5,7 +5,7 @@ import { CancelToken } from '../base/cancel.ts'
 import { type Notice, PgError } from '../base/errors.ts'
 import type { Oid } from '../base/ids.ts'
 import { LIMITS } from '../base/limits.ts'
-import type { MaybePromise } from '../base/maybe-promise.ts'
+import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { MemoryAccount } from '../base/memory.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { objectKey } from '../catalog/keys.ts'
@@ -23,6 +23,7 @@ import { DeferredWork } from './deferred.ts'
 import type { SessionEvalContext, SystemFunction } from './eval-context.ts'
 import type { KeyspaceContext } from './keyspace-context.ts'
 import { SessionNotifications } from './notifications.ts'
+import { StalePlan } from './plan-cache.ts'
 import { Planning } from './planning.ts'
 import { Portals } from './portals.ts'
 import type { PreparedStatement } from './prepared.ts'
@@ -87,6 +88,8 @@ export class Session {
   readonly lockHolder: LockHolder
   /** A statement is under way: there is something to cancel. */
   running = false
+  /** The statement reads at the newest versions without a lease on the catalogue: CatalogVersions.confirm before its end is told. */
+  mustConfirm = false
   #system: ReadonlyMap<string, SystemFunction> | null = null
   #started = false
 
@@ -177,8 +180,22 @@ export class Session {
     if (modes.isolation !== 'read committed' || modes.readOnly || modes.deferrable) this.showModes()
   }
 
-  /** The store's transaction for one statement. */
+  /** The store's transaction for one statement; StalePlan when the catalogue turns out to have changed since it was looked at. // hot */
   transaction(autocommit: boolean, latest: boolean): MaybePromise<Transaction> {
+    const { catalog } = this.keyspace
+    if (catalog.versions.leased) return this.#transaction(autocommit, latest)
+    if (latest && this.block.modes.isolation === 'read committed') {
+      this.mustConfirm = true
+      return this.#transaction(autocommit, latest)
+    }
+    const { version } = catalog
+    return andThen(catalog.lease(), () => {
+      if (catalog.version !== version) throw new StalePlan()
+      return this.#transaction(autocommit, latest)
+    })
+  }
+
+  #transaction(autocommit: boolean, latest: boolean): MaybePromise<Transaction> {
     return this.block.forStatement({ autocommit, latest, cancel: this.cancelToken, party: this.party })
   }
 
