@@ -1,7 +1,7 @@
 // `npm run bench`: pg-keyspace beside PostgreSQL in the same run; what counts is the ratio. `npm run bench -- tikv` is about TiKV (tikv.mjs),
-// `npm run bench -- loop` about holds of the event loop (loop.mjs). Options: --seconds N (per measurement, default 5),
-// --rows N (COPY and analytics, default 1000000), --only NAME[,NAME…], --built (measure
-// dist/ as it is: nothing is installed or compiled).
+// `npm run bench -- loop` about holds of the event loop (loop.mjs). Options: --seconds N (per measurement, default 5), --warm N (seconds of the same
+// work before each measurement of pgbench, on both sides, default 5; 0 also measures what V8 compiles on its way), --rows N (COPY and analytics,
+// default 1000000), --only NAME[,NAME…], --built (measure dist/ as it is: nothing is installed or compiled).
 
 import { spawnSync } from 'node:child_process'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -17,6 +17,7 @@ const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     seconds: { type: 'string', default: '5' },
+    warm: { type: 'string', default: '5' },
     rows: { type: 'string', default: '1000000' },
     only: { type: 'string' },
     built: { type: 'boolean', default: false },
@@ -24,6 +25,7 @@ const { values: options, positionals } = parseArgs({
   },
 })
 const seconds = Number(options.seconds)
+const warm = Number(options.warm)
 const rows = Number(options.rows)
 const wanted = options.only?.split(',') ?? null
 
@@ -60,13 +62,15 @@ function measure(peer, work) {
   return result
 }
 
-const pgbench = (peer, ...args) =>
-  measure(peer, () => {
+function pgbench(peer, ...args) {
+  if (warm > 0) run(peer, 'pgbench', ['-n', '-T', String(warm), ...args])
+  return measure(peer, () => {
     const out = run(peer, 'pgbench', ['-n', '-T', String(seconds), ...args])
     const transactions = Number(/actually processed: (\d+)/.exec(out)[1])
     counted.set(peer, transactions)
     return Number(/tps = ([\d.]+)/.exec(out)[1])
   })
+}
 /** Units of work of the last measurement, for CPU per unit. */
 const counted = new Map()
 function timed(peer, sql) {
