@@ -4,7 +4,9 @@
 // nothing has been sent; rows of a writing statement are held back until the commit, as far as they are few.
 
 import type { Datum, Row } from '../base/datum.ts'
-import type { MaybePromise } from '../base/maybe-promise.ts'
+import { PgError } from '../base/errors.ts'
+import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
+import { SQLSTATE } from '../base/sqlstate.ts'
 import { checkPermissions } from '../catalog/privileges.ts'
 import { isTemporary } from '../catalog/temporary.ts'
 import type { ResultSink, RowShape } from '../pgwire/backend.ts'
@@ -193,6 +195,17 @@ class HeldRows implements RowTarget {
 /** True when the statement may be run again from its start: nothing was sent, and it is a transaction of its own. */
 const mayRetry = (session: Session, error: unknown): boolean => error instanceof KvError && error.retryable && !session.block.inBlock
 
+/** Classes of errors that a row can be the cause of: cardinality, data, constraints, WITH CHECK OPTION. */
+const ROW_ERRORS: ReadonlySet<string> = new Set(['21', '22', '23', '44'])
+
+/** Where duplicates are left to the commit, an error met before it need not be the first one: a run that looks at once tells. */
+const mayHideDuplicate = (session: Session, error: unknown): boolean =>
+  error instanceof PgError &&
+  ROW_ERRORS.has(error.code.slice(0, 2)) &&
+  error.code !== SQLSTATE.uniqueViolation &&
+  !session.keyspace.capabilities.sharedLocks &&
+  !session.block.inBlock
+
 function runAlone(
   session: Session,
   entry: PlanEntry,
@@ -203,13 +216,13 @@ function runAlone(
 ): MaybePromise<string> {
   const held = shape === null ? null : new HeldRows(sink, shape)
   const retry = (error: unknown): MaybePromise<string> => {
-    if (attempt >= MAX_RETRIES || held?.sent === true || !mayRetry(session, error)) throw error
+    const again = mayRetry(session, error) || (attempt === 0 && entry.planned.command !== 'delete' && mayHideDuplicate(session, error))
+    if (!again || attempt >= MAX_RETRIES || held?.sent === true) throw error
     const rolledBack = abortTransaction(session)
-    const again = () => {
+    return andThen(rolledBack, () => {
       session.startImplicit()
       return runAlone(session, entry, params, shape, sink, attempt + 1)
-    }
-    return rolledBack instanceof Promise ? rolledBack.then(again) : again()
+    })
   }
   const once = (): MaybePromise<string> => {
     const started = startExecution(session, entry, params, attempt === 0)

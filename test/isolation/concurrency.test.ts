@@ -177,6 +177,30 @@ describe('row locks', () => {
   })
 })
 
+describe('who waits for the whole of a row holds nothing of it', () => {
+  it('a child’s INSERT, then an UPDATE of its parent, beside FOR UPDATE, DELETE and a change of the key', async () => {
+    for (const waiting of ['SELECT v FROM t WHERE id = 1 FOR UPDATE', 'DELETE FROM t WHERE id = 1', 'UPDATE t SET id = 9 WHERE id = 1']) {
+      await fresh(...ACCOUNTS, 'CREATE TABLE child (id int, t int REFERENCES t ON DELETE SET NULL ON UPDATE CASCADE)')
+      await a.query('BEGIN; INSERT INTO child VALUES (1, 1)')
+      const { done } = await waits(b, waiting)
+      await a.query('UPDATE t SET v = v + 1 WHERE id = 1')
+      await a.query('COMMIT')
+      expect((await done).rowCount, waiting).toBe(1)
+    }
+  })
+
+  it('an UPDATE, then a child’s INSERT, beside them', async () => {
+    for (const waiting of ['SELECT v FROM t WHERE id = 1 FOR UPDATE', 'DELETE FROM t WHERE id = 1', 'UPDATE t SET id = 9 WHERE id = 1']) {
+      await fresh(...ACCOUNTS, 'CREATE TABLE child (id int, t int REFERENCES t ON DELETE SET NULL ON UPDATE CASCADE)')
+      await a.query('BEGIN; UPDATE t SET v = v + 1 WHERE id = 1')
+      const { done } = await waits(b, waiting)
+      await a.query('INSERT INTO child VALUES (1, 1)')
+      await a.query('COMMIT')
+      expect((await done).rowCount, waiting).toBe(1)
+    }
+  })
+})
+
 describe('REPEATABLE READ and SERIALIZABLE', () => {
   it('a snapshot stays; changing what has changed is 40001', async () => {
     await fresh(...ACCOUNTS)

@@ -9,10 +9,11 @@
 // On a store without shared locks an S is an X: on the row key for SHARE, on one of a few stripes of the key lock for KEY SHARE, and UPDATE
 // takes all stripes; so that foreign-key checks under one hot parent meet only on the same stripe. Who takes UPDATE to delete the row or to change its
 // key ('removal') takes one stripe more there: locks do not tell what their holders have written, and so an INSERT … ON CONFLICT DO NOTHING
-// knows whom it has to wait for. Where S is real, UPDATE takes both keys at once or
-// neither: who holds one of them (a child's INSERT, then an UPDATE of its parent) must not run into somebody who waits for it with the other.
+// knows whom it has to wait for. UPDATE takes both keys or neither: who holds one of them (a child's INSERT, then an UPDATE of its parent) must not
+// run into somebody who waits for it with the other. Where S is real, the store does that; elsewhere it is done here.
 
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
+import { KvError } from '../kv-error.ts'
 import { LOCK_SKIPPED, LOCKED_CHANGED, type LockOptions, type LockResult, type StoreCapabilities, type Transaction } from '../store.ts'
 import { keyLockOf } from './keys.ts'
 
@@ -27,6 +28,8 @@ export interface RowLockOptions {
 
 /** Stripes of a key lock on stores without shared locks. */
 const STRIPES = 8
+/** So often a row is given back while its stripes are waited for; then it is held meanwhile, so that there is an end. */
+const ROUNDS = 8
 let nextStripe = 0
 
 function stripe(key: Buffer, n: number): Buffer {
@@ -72,19 +75,37 @@ export function lockRows(
     case 'update':
     case 'removal':
       if (shared) return txn.lockKeys(rowKeys, { ...exclusive, companions: rowKeys.map(keyLockOf) })
-      return andThen(txn.lockKeys(rowKeys, exclusive), (rows) =>
-        lockStripes(txn, mode === 'removal' ? STRIPES + 1 : STRIPES, rowKeys, rows, { mode: 'exclusive', ...options }),
-      )
+      return lockWithStripes(txn, mode === 'removal' ? STRIPES + 1 : STRIPES, rowKeys, exclusive)
   }
 }
 
-/** The second half of 'update' and 'removal' without shared locks: all stripes of the rows' key locks. */
+/** 'update' and 'removal' without shared locks. */
+async function lockWithStripes(txn: Transaction, stripes: number, rowKeys: readonly Buffer[], options: LockOptions): Promise<LockResult> {
+  const { wait, timeoutMs } = options
+  const deadline = performance.now() + timeoutMs
+  const left = (): LockOptions => ({ ...options, timeoutMs: timeoutMs > 0 ? Math.max(1, deadline - performance.now()) : 0 })
+  for (let round = 1; ; round++) {
+    const before = txn.savepoint()
+    const rows = await txn.lockKeys(rowKeys, left())
+    const isLast = wait !== 'block' || round === ROUNDS
+    try {
+      return await lockStripes(txn, stripes, rowKeys, rows, isLast ? left() : { ...options, wait: 'nowait' })
+    } catch (error) {
+      if (isLast || !(error instanceof KvError) || error.kind !== 'lockNotAvailable') throw error
+    }
+    await txn.rollbackTo(before)
+    await lockStripes(txn, stripes, rowKeys, rows, left())
+    await txn.rollbackTo(before)
+  }
+}
+
+/** The second half of them: all stripes of the rows' key locks. */
 function lockStripes(
   txn: Transaction,
   stripes: number,
   rowKeys: readonly Buffer[],
   rows: LockResult,
-  options: LockOptions,
+  { onlyExisting: _, ...options }: LockOptions,
 ): MaybePromise<LockResult> {
   const locks = rowKeys.flatMap((key, i) =>
     rows.status[i]! >= LOCK_SKIPPED ? [] : Array.from({ length: stripes }, (_, n) => stripe(keyLockOf(key), n)),
