@@ -28,7 +28,7 @@ import { bindParameters, checkResultFormats } from './bind.ts'
 import type { Cursor } from './cursor.ts'
 import { HoldingSink } from './holding-sink.ts'
 import { type PlanEntry, StalePlan } from './plan-cache.ts'
-import type { PreparedStatement } from './prepared.ts'
+import type { Portal, PreparedStatement } from './prepared.ts'
 import { runPlanned } from './run-planned.ts'
 import { runPortal } from './run-portal.ts'
 import type { Services } from './services.ts'
@@ -214,8 +214,9 @@ export class ClientSession implements WireSession {
         throw new PgError(SQLSTATE.objectNotInPrerequisiteState, `portal "${name}" cannot be run anymore`)
       }
       session.startImplicit()
+      const isFirst = portal.state === 'ready'
       const tag = runPortal(session, portal, maxRows, sink)
-      return tag instanceof Promise ? tag.then((text) => this.#completed(text, sink)) : this.#completed(tag, sink)
+      return tag instanceof Promise ? tag.then((text) => this.#ran(text, sink, portal, isFirst)) : this.#ran(tag, sink, portal, isFirst)
     })
   }
 
@@ -230,20 +231,29 @@ export class ClientSession implements WireSession {
     )
   }
 
-  #completed(tag: string | null, sink: ResultSink): MaybePromise<void> {
-    return tag === null ? this.#confirmed(() => sink.suspended()) : this.#complete(tag, sink)
+  // hot
+  #ran(tag: string | null, sink: ResultSink, portal: Portal, isFirst: boolean): MaybePromise<void> {
+    if (this.#session.mustConfirm) return this.#confirmed(() => this.#completed(tag, sink), portal, isFirst)
+    return this.#completed(tag, sink)
   }
 
-  /** An end of a statement or of a portion of it: what was read without a lease on the catalogue is told when the catalogue still stands. // hot */
-  #confirmed(tell: () => MaybePromise<void>): MaybePromise<void> {
-    const session = this.#session
-    if (!session.mustConfirm) return tell()
-    session.mustConfirm = false
-    return session.keyspace.catalog.versions.confirm().then((stands) => {
-      if (!stands)
-        throw new KvError('schemaChanged', 'another node changed the catalogue while this one could not be told', { retryable: true })
-      return tell()
-    })
+  #completed(tag: string | null, sink: ResultSink): MaybePromise<void> {
+    return tag === null ? sink.suspended() : this.#complete(tag, sink)
+  }
+
+  /** An end of a statement or of a portion of it: what was read without a lease on the catalogue is told if that still stands, else read again. */
+  async #confirmed(tell: () => MaybePromise<void>, portal: Portal | null = null, isFirst = true): Promise<void> {
+    const { catalog } = this.#session.keyspace
+    this.#session.mustConfirm = false
+    if (await catalog.versions.confirm()) return tell()
+    await catalog.syncNow()
+    if (!isFirst) throw new KvError('schemaChanged', 'another node changed the catalogue between two portions', { retryable: true })
+    if (portal !== null) {
+      portal.execution?.close()
+      portal.execution = null
+      portal.state = 'ready'
+    }
+    throw new StalePlan()
   }
 
   #complete(tag: string, sink: ResultSink): MaybePromise<void> {
@@ -402,12 +412,12 @@ export class ClientSession implements WireSession {
     const catalogMark = session.catalogTxn?.savepoint() ?? 0
     const again = async (error: unknown): Promise<T> => {
       if (misses > MAX_MISSES) throw error
-      if (error instanceof StalePlan) return this.#fetching(attempt, misses + 1)
-      if (!(error instanceof CatalogMiss)) throw error
+      if (!(error instanceof CatalogMiss || error instanceof StalePlan)) throw error
       if (this.#holding?.discard() === false) {
-        await error.load()
+        if (error instanceof CatalogMiss) await error.load()
         throw new KvError('schemaChanged', 'a part of the catalogue had to be fetched after rows were sent', { retryable: true })
       }
+      if (error instanceof StalePlan) return this.#fetching(attempt, misses + 1)
       const { txn } = session.block
       if (txn !== null && txn === before) {
         await txn.rollbackTo(mark!)

@@ -3,7 +3,8 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import type pg from 'pg'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { SharedVersions } from '../../src/catalog/shared-versions.ts'
 import { TimestampOracle } from '../../src/storage/tikv/tso.ts'
 import { type Fake, startFake } from '../fake-tikv/fake.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
@@ -145,4 +146,27 @@ test('a node cut off from PD answers nothing that another one’s definitions ha
   answer()
   await reading
   expect(answers.at(-1)).toMatch(/^new/)
+})
+
+test('what was read while the catalogue changed is read again', { timeout: 60_000 }, async () => {
+  const a = await one.connect('again.admin')
+  await a.query("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'one')")
+  const reads: (string | pg.QueryConfig)[] = [
+    'SELECT v FROM t WHERE id = 1',
+    { name: 'p', text: 'SELECT v FROM t WHERE id = $1', values: [1] },
+    { text: 'SELECT v FROM t WHERE id = $1', values: [1] },
+  ]
+  for (const read of reads) expect(await values(a, read)).toEqual(['one'])
+  const confirm = vi.spyOn(SharedVersions.prototype, 'confirm')
+  const leased = vi.spyOn(SharedVersions.prototype, 'leased', 'get').mockReturnValue(false)
+  for (const read of reads) {
+    for (const changes of [0, 1, 2]) {
+      confirm.mockClear()
+      for (let i = 0; i < changes; i++) confirm.mockResolvedValueOnce(false)
+      expect(await values(a, read)).toEqual(['one'])
+      expect(confirm).toHaveBeenCalledTimes(changes + 1)
+    }
+  }
+  leased.mockRestore()
+  confirm.mockRestore()
 })
