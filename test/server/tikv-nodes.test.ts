@@ -191,3 +191,25 @@ test('requests per statement', { timeout: 60_000 }, async () => {
   expect(update['KvPrewrite']).toBeGreaterThanOrEqual(10)
   expect(update['KvPrewrite']).toBeLessThanOrEqual(10 + RENEWALS)
 })
+
+test('a server that starts before the first TiKV of a cluster waits for it', { timeout: 60_000 }, async () => {
+  const fresh = await startFake({ stores: 0, keyspaces: [], pdPort: 0, seed: 1 })
+  let isUp = false
+  const starting = startTestServer({ PD_ENDPOINTS: fresh.pdAddress }).then((server) => {
+    isUp = true
+    return server
+  })
+  await new Promise((resolve) => setTimeout(resolve, 1500))
+  expect(isUp).toBe(false)
+  await fresh.addStore(new Map())
+  const server = await starting
+  expect(await rows(await server.connect('early.admin'), 'SELECT 1')).toEqual([[1]])
+  await server.stop()
+  await fresh.close()
+
+  const never = await startFake({ stores: 0, keyspaces: [], pdPort: 0, seed: 1 })
+  await expect(startTestServer({ PD_ENDPOINTS: never.pdAddress, TIKV_START_TIMEOUT_MS: '300' })).rejects.toThrow(
+    'the cluster has no TiKV yet',
+  )
+  await never.close()
+})

@@ -22,6 +22,16 @@ const files = readdirSync(fixtures)
   .filter((name) => /^\d\d-.*\.json$/.test(name))
   .map((name) => [name, JSON.parse(readFileSync(new URL(name, fixtures), 'utf8')) as File] as const)
 
+/** The recordings are of TiKV 9; releases before it lack a field, and a command of a wrong API version fails there as a call. */
+const isBefore9 =
+  given !== undefined &&
+  /^v?[1-8]\./.test(((await (await fetch(`http://${given}/pd/api/v1/version`)).json()) as { version: string }).version)
+const CALLS_FAIL = new Set(['apiv2-version-1', 'apiv2-version-3'])
+const asOf = (scenario: Scenario): Scenario =>
+  isBefore9
+    ? (JSON.parse(JSON.stringify(scenario, (name, value) => (name === 'txn_lock_not_found' ? undefined : value))) as Scenario)
+    : scenario
+
 const KEYSPACE = `golden-${Date.now().toString(36)}`
 
 let fake: Fake | undefined
@@ -49,15 +59,13 @@ test('all recordings are here', () => {
 
 describe.each(['unary', 'batch'])('%s', (mode) => {
   describe.each(files)('%s', (_name, file) => {
-    const isSkipped = given !== undefined && file.needs !== undefined
-    const reason = isSkipped ? ` (skipped: needs a server with ${file.needs})` : ''
-    // On a real cluster TiKV raises max_ts every 20 s, in the middle of a scenario if it must be.
-    test.skipIf(isSkipped).each(file.scenarios.map((scenario) => [scenario.name + reason, scenario] as const))(
-      '%s',
-      { retry: given === undefined ? 0 : 1 },
-      async (_label, scenario) => {
-        expect(await player.play(scenario, mode === 'batch')).toEqual([])
-      },
-    )
+    const lacking = given !== undefined && file.needs !== undefined ? ` (skipped: needs a server with ${file.needs})` : null
+    for (const scenario of file.scenarios) {
+      const reason = lacking ?? (isBefore9 && CALLS_FAIL.has(scenario.name) ? ' (skipped: TiKV before 9 answers otherwise)' : null)
+      // On a real cluster TiKV raises max_ts every 20 s, in the middle of a scenario if it must be.
+      test.skipIf(reason !== null)(`${scenario.name}${reason ?? ''}`, { retry: given === undefined ? 0 : 1 }, async () => {
+        expect(await player.play(asOf(scenario), mode === 'batch')).toEqual([])
+      })
+    }
   })
 })

@@ -75,7 +75,7 @@ export class PdDirectory implements KeyspaceDirectory {
       const isTransient =
         answer.status === 0 ||
         answer.status === 503 ||
-        /ErrRedirect|leader is nil|no leader|ErrEtcdTxnConflict|not leader/i.test(answer.text)
+        /ErrRedirect|ErrNotBootstrapped|leader is nil|no leader|ErrEtcdTxnConflict|not leader/i.test(answer.text)
       if (!isTransient) return answer
       await backoff.wait('pdRpc', `PD: ${answer.text.slice(0, 200)}`)
       await this.#engine.pd.refresh().catch(() => undefined) // the budget decides

@@ -4,9 +4,11 @@
 import { randomUUID } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { LIMITS } from '../../base/limits.ts'
+import { Backoff, BUDGET } from './backoff.ts'
 import type { TlsOptions } from './grpc.ts'
 import { LockResolver } from './lock-resolver.ts'
 import { PdClient, type TikvLog } from './pd.ts'
+import { PD } from './proto/pdpb.ts'
 import { Router } from './router.ts'
 import { SAFE_POINT_DEFAULTS, type SafePointOptions, SafePoints } from './safe-points.ts'
 import { TimestampOracle } from './tso.ts'
@@ -73,9 +75,20 @@ export class Engine {
   }
 
   async start(): Promise<void> {
+    const before = performance.now()
     await this.pd.start(this.#startTimeoutMs)
     await this.oracle.next()
+    await this.#bootstrapped((this.#startTimeoutMs ?? BUDGET.pd) - (performance.now() - before))
     this.safePoints.start()
+  }
+
+  /** A fresh PD knows of no keyspace until its first TiKV has come. */
+  async #bootstrapped(waitMs: number): Promise<void> {
+    const backoff = new Backoff(waitMs)
+    while (!(await this.pd.call(PD.IsBootstrapped, {})).bootstrapped) {
+      if (backoff.spent === 0) this.log.info('waiting for the first TiKV of the cluster', {})
+      await backoff.wait('pdRpc', 'the cluster has no TiKV yet')
+    }
   }
 
   /** Work that nobody waits for; its failure is told, and a close lets it end. */
