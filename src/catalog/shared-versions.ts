@@ -206,8 +206,11 @@ export class SharedVersions implements CatalogVersions {
     this.#applied = stamp.version
     if (isForeign && !isFirst) this.#changed()
     if (gates !== null) this.#gates.set(gates.filter(({ node }) => node !== this.node))
-    if (!this.#gates.draining && this.#presence!.expires > readMs + LEASE_MS) this.#holdUntil(readMs, askedAt)
+    const isPresent = this.#presence!.expires > readMs + LEASE_MS
+    if (!this.#gates.draining && isPresent) this.#holdUntil(readMs, askedAt)
     await this.#tell(readMs, askedAt)
+    // For others this node was gone, or about to be (PD was away for long): what it read before it said that it is here may be overtaken.
+    if (!isPresent && this.#presence !== null) return this.#readNow()
     this.#lookAtOldGates()
   }
 

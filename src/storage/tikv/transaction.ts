@@ -408,7 +408,9 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
   async #commit(options: CommitOptions): Promise<Timestamp | null> {
     try {
       if (this.#startTs === 0n) await this.#start()
-      const maxCommitTs = sooner(options.maxCommitTs ?? 0n, (await this.#lease?.endTs()) ?? 0n)
+      const laterCommitTs = async () =>
+        sooner((await options.laterCommitTs?.()) ?? options.maxCommitTs ?? 0n, (await this.#lease?.endTs()) ?? 0n)
+      let maxCommitTs = sooner(options.maxCommitTs ?? 0n, (await this.#lease?.endTs()) ?? 0n)
       const hasLocks = this.#locks.count > 0
       const writes = this.writes!
       await writes.settled()
@@ -421,6 +423,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
       }
       // Below the safe point the records are gone that a conflict would be found by.
       if (performance.now() > this.engine.safePoints.trustedUntil(this.#startTs)) await this.engine.safePoints.check(this.#startTs)
+      if (maxCommitTs !== 0n && this.#startTs >= maxCommitTs) maxCommitTs = await laterCommitTs()
       if (maxCommitTs !== 0n && this.#startTs >= maxCommitTs) {
         throw new KvError('schemaChanged', 'the commit came too late for the schema it was made under', { retryable: true })
       }
@@ -434,8 +437,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
         forUpdateTs: hasLocks ? later(this.#locks.maxTs, this.#startTs) : 0n,
         isLong: this.#options.autocommit !== true,
         maxCommitTs,
-        laterCommitTs: async () =>
-          sooner((await options.laterCommitTs?.()) ?? options.maxCommitTs ?? 0n, (await this.#lease?.endTs()) ?? 0n),
+        laterCommitTs,
         cancel: this.#options.cancel ?? null,
       })
       await this.#locks.release(rest)
