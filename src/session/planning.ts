@@ -5,6 +5,7 @@ import type { Datum } from '../base/datum.ts'
 import { PgError } from '../base/errors.ts'
 import type { Oid } from '../base/ids.ts'
 import { LIMITS } from '../base/limits.ts'
+import { type LongResult, Suspended, suspendable } from '../base/long-work.ts'
 import { LruMap } from '../base/lru.ts'
 import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { makeSlicer, type Slicer } from '../base/slicer.ts'
@@ -294,6 +295,7 @@ export class Planning {
     let { version } = this.snapshot()
     let beginnings: Beginnings | null = new Beginnings(this.#slicer)
     let changes = 0
+    const known: LongResult[] = []
     const begin = (): T => {
       const now = this.snapshot().version
       if (now !== version) {
@@ -301,14 +303,17 @@ export class Planning {
         version = now
         beginnings = ++changes > CATALOG_CHANGES ? null : new Beginnings(this.#slicer)
       }
-      return beginnings === null ? work() : beginnings.begin(work)
+      const attempt = beginnings === null ? work : () => beginnings!.begin(work)
+      return suspendable(known, attempt, undefined)
     }
     for (;;) {
       try {
         return await withCatalog(begin)
       } catch (error) {
-        if (!(error instanceof GivenWay)) throw error
-        await error.turn
+        if (error instanceof GivenWay) await error.turn
+        // a literal of megabytes
+        else if (error instanceof Suspended) known.push(await error.run(() => this.#slicer.pause()))
+        else throw error
       }
     }
   }

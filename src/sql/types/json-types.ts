@@ -2,10 +2,22 @@
 
 import type { ByteWriter } from '../../base/bytes.ts'
 import { PgError } from '../../base/errors.ts'
+import { LONG, longWork } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { defineType } from './define.ts'
-import { parseJsonText } from './json-text.ts'
-import { compareJsonb, formatJsonb, isArrayValue, Jsonb, JsonbObject, type JsonbValue, jsonbHashKey, jsonbSize } from './jsonb.ts'
+import { parseJsonSteps, parseJsonText } from './json-text.ts'
+import {
+  compareJsonb,
+  formatJsonb,
+  formatJsonbSteps,
+  isArrayValue,
+  isLongJsonb,
+  Jsonb,
+  JsonbObject,
+  type JsonbValue,
+  jsonbHashKey,
+  jsonbSize,
+} from './jsonb.ts'
 import { Numeric } from './numeric.ts'
 import { numericTypes } from './numeric-type.ts'
 import type { TypeFamily } from './registry.ts'
@@ -69,6 +81,8 @@ function writeNode(value: JsonbValue, out: ByteWriter): void {
 class NodeReader {
   readonly buffer: Buffer
   at: number
+  /** Of the last object at each depth. */
+  readonly #keys: (readonly string[] | undefined)[] = []
 
   constructor(buffer: Buffer, at: number) {
     this.buffer = buffer
@@ -88,7 +102,7 @@ class NodeReader {
     return n
   }
 
-  node(): JsonbValue {
+  node(depth = 0): JsonbValue {
     switch (this.buffer[this.at++]) {
       case NULL:
         return null
@@ -106,17 +120,23 @@ class NodeReader {
       case ARRAY: {
         const n = this.count()
         const items: JsonbValue[] = new Array(n)
-        for (let i = 0; i < n; i++) items[i] = this.node()
+        for (let i = 0; i < n; i++) items[i] = this.node(depth + 1)
         return items
       }
       default: {
         const n = this.count()
-        const keys: string[] = new Array(n)
+        // The objects of a list mostly have the same keys: then all have those of the first.
+        const last = this.#keys[depth]
         const values: JsonbValue[] = new Array(n)
+        let own: string[] | null = last?.length === n ? null : []
         for (let i = 0; i < n; i++) {
-          keys[i] = this.string()
-          values[i] = this.node()
+          const key = this.string()
+          if (own === null && last![i] !== key) own = last!.slice(0, i)
+          own?.push(key)
+          values[i] = this.node(depth + 1)
         }
+        const keys = own ?? last!
+        this.#keys[depth] = keys
         return new JsonbObject(keys, values)
       }
     }
@@ -179,18 +199,23 @@ function skipKeyNode(buffer: Buffer, start: number): number {
   return at
 }
 
+const parsed = (text: string, build: boolean): JsonbValue =>
+  text.length > LONG ? longWork(parseJsonSteps, text, build) : parseJsonText(text, build)
+
+const told = ({ root }: Jsonb): string => (isLongJsonb(root) ? longWork(formatJsonbSteps, root) : formatJsonb(root))
+
 const jsonb = defineType<Jsonb>({
-  input: (text) => new Jsonb(parseJsonText(text, true)),
-  output: (value) => formatJsonb(value.root),
+  input: (text) => new Jsonb(parsed(text, true)),
+  output: (value) => told(value),
   receive(buffer, start, end) {
     if (end === start) throw new PgError(SQLSTATE.protocolViolation, 'no data left in message')
     const version = buffer[start]!
     if (version !== 1) throw new PgError(SQLSTATE.internalError, `unsupported jsonb version number ${version}`)
-    return new Jsonb(parseJsonText(buffer.utf8Slice(start + 1, end), true))
+    return new Jsonb(parsed(buffer.utf8Slice(start + 1, end), true))
   },
   send(value, out) {
     out.u8(1)
-    out.utf8(formatJsonb(value.root))
+    out.utf8(told(value))
   },
   compare: (a, b) => compareJsonb(a.root, b.root),
   hashKey: (value) => jsonbHashKey(value.root),
@@ -211,13 +236,13 @@ const jsonb = defineType<Jsonb>({
 
 const json = defineType<string>({
   input(text) {
-    parseJsonText(text, false)
+    parsed(text, false)
     return text
   },
   output: (value) => value,
   receive(buffer, start, end) {
     const text = buffer.utf8Slice(start, end)
-    parseJsonText(text, false)
+    parsed(text, false)
     return text
   },
   size: (value) => 24 + value.length * 2,
