@@ -156,7 +156,18 @@ function arraySelectivity(qual: Expr & { kind: 'ScalarArrayOpExpr' }, problem: J
   }
   let sum = 0
   let product = 1
-  for (const one of mapLong(elements, (element) => equals(variable, element, problem))) {
+  const { glob } = problem.root
+  const each = mapLong(
+    elements,
+    (element) => equals(variable, element, problem),
+    () => ({
+      take: () => glob.valuesMatter,
+      put(matter) {
+        glob.valuesMatter = matter
+      },
+    }),
+  )
+  for (const one of each) {
     sum += one
     product *= one
   }

@@ -83,6 +83,7 @@ class NodeReader {
   at: number
   /** Of the last object at each depth. */
   readonly #keys: (readonly string[] | undefined)[] = []
+  #told = 0
 
   constructor(buffer: Buffer, at: number) {
     this.buffer = buffer
@@ -103,7 +104,45 @@ class NodeReader {
   }
 
   node(depth = 0): JsonbValue {
-    switch (this.buffer[this.at++]) {
+    const tag = this.buffer[this.at++]!
+    if (tag < ARRAY) return this.#scalar(tag)
+    const n = this.count()
+    const values: JsonbValue[] = new Array(n)
+    if (tag === ARRAY) {
+      for (let i = 0; i < n; i++) values[i] = this.node(depth + 1)
+      return values
+    }
+    const last = this.#keys[depth]
+    let own: string[] | null = last?.length === n ? null : []
+    for (let i = 0; i < n; i++) {
+      own = this.#key(own, last, i)
+      values[i] = this.node(depth + 1)
+    }
+    return new JsonbObject(this.#keysOf(depth, own), values)
+  }
+
+  /** `node` in steps. */
+  *steps(depth = 0): Generator<unknown, JsonbValue> {
+    const tag = this.buffer[this.at]!
+    if (tag < ARRAY || depth > STEPS_DEPTH) return this.node(depth)
+    this.at++
+    const n = this.count()
+    const values: JsonbValue[] = new Array(n)
+    const last = this.#keys[depth]
+    let own: string[] | null = tag === ARRAY || last?.length === n ? null : []
+    for (let i = 0; i < n; i++) {
+      if (tag === OBJECT) own = this.#key(own, last, i)
+      values[i] = this.buffer[this.at]! < ARRAY ? this.node(depth + 1) : yield* this.steps(depth + 1)
+      if (this.at - this.#told > STEP_BYTES) {
+        this.#told = this.at
+        yield
+      }
+    }
+    return tag === ARRAY ? values : new JsonbObject(this.#keysOf(depth, own), values)
+  }
+
+  #scalar(tag: number): JsonbValue {
+    switch (tag) {
       case NULL:
         return null
       case FALSE:
@@ -112,36 +151,35 @@ class NodeReader {
         return true
       case STRING:
         return this.string()
-      case NUMBER: {
+      default: {
         const size = this.buffer.readUInt32BE(this.at)
         this.at += 4 + size
         return numeric.value.read(this.buffer, this.at - size, this.at) as Numeric
       }
-      case ARRAY: {
-        const n = this.count()
-        const items: JsonbValue[] = new Array(n)
-        for (let i = 0; i < n; i++) items[i] = this.node(depth + 1)
-        return items
-      }
-      default: {
-        const n = this.count()
-        // The objects of a list mostly have the same keys: then all have those of the first.
-        const last = this.#keys[depth]
-        const values: JsonbValue[] = new Array(n)
-        let own: string[] | null = last?.length === n ? null : []
-        for (let i = 0; i < n; i++) {
-          const key = this.string()
-          if (own === null && last![i] !== key) own = last!.slice(0, i)
-          own?.push(key)
-          values[i] = this.node(depth + 1)
-        }
-        const keys = own ?? last!
-        this.#keys[depth] = keys
-        return new JsonbObject(keys, values)
-      }
     }
   }
+
+  /** The next key; the objects of a list mostly have the same ones, and share them then (`own` null). */
+  #key(own: string[] | null, last: readonly string[] | undefined, i: number): string[] | null {
+    const key = this.string()
+    if (own === null && last![i] === key) return null
+    const keys = own ?? last!.slice(0, i)
+    keys.push(key)
+    return keys
+  }
+
+  #keysOf(depth: number, own: string[] | null): readonly string[] {
+    if (own !== null) this.#keys[depth] = own
+    return this.#keys[depth]!
+  }
 }
+
+/** Deeper containers are read at once. */
+const STEPS_DEPTH = 100
+/** Bytes between two moments at which others may have their turn. */
+const STEP_BYTES = 32 * 1024
+
+const readSteps = (bytes: Buffer): Generator<unknown, JsonbValue> => new NodeReader(bytes, 0).steps()
 
 // Key form: rank and size first, as the order does. Strings escape 0 and end in 0 1.
 function writeKeyString(text: string, out: ByteWriter): void {
@@ -219,8 +257,18 @@ const jsonb = defineType<Jsonb>({
   },
   compare: (a, b) => compareJsonb(a.root, b.root),
   hashKey: (value) => jsonbHashKey(value.root),
-  size: (value) => 24 + jsonbSize(value.root),
-  value: { write: (value, out) => writeNode(value.root, out), read: (buffer, start) => new Jsonb(new NodeReader(buffer, start).node()) },
+  size: (value) => 24 + (value.bytes?.length ?? jsonbSize(value.root)),
+  slow: true,
+  value: {
+    write(value, out) {
+      if (value.bytes !== null) out.bytes(value.bytes)
+      else writeNode(value.root, out)
+    },
+    read(buffer, start, end) {
+      if (end - start <= LONG) return new Jsonb(new NodeReader(buffer, start).node())
+      return new Jsonb(null, { bytes: Buffer.from(buffer.subarray(start, end)), read: readSteps })
+    },
+  },
   key: {
     write(value, out) {
       const root = value.root

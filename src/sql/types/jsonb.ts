@@ -1,6 +1,7 @@
 // jsonb's value: a tree of immutable nodes. Numbers are numeric; an object's keys are unique and ordered as PostgreSQL orders them (shorter
 // first, then by bytes), so printing, comparing and searching need no sort. // hot
 
+import { longWork, type Work } from '../../base/long-work.ts'
 import { quoteJson } from './json-quote.ts'
 import { compareNumeric, formatNumeric, Numeric, stripZeros } from './numeric.ts'
 
@@ -16,12 +17,33 @@ export class JsonbObject {
   }
 }
 
+/** A long value's row form, which is read when somebody asks for the tree. */
+export interface StoredJsonb {
+  readonly bytes: Buffer
+  readonly read: Work<[Buffer], JsonbValue>
+}
+
 /** The datum: a wrapper, since JSON null is no SQL NULL. */
 export class Jsonb {
-  readonly root: JsonbValue
+  private tree: JsonbValue
+  private unread: StoredJsonb | null
 
-  constructor(root: JsonbValue) {
-    this.root = root
+  constructor(tree: JsonbValue, unread: StoredJsonb | null = null) {
+    this.tree = tree
+    this.unread = unread
+  }
+
+  get root(): JsonbValue {
+    if (this.unread !== null) {
+      this.tree = longWork(this.unread.read, this.unread.bytes)
+      this.unread = null
+    }
+    return this.tree
+  }
+
+  /** The row form, where the tree has not been read from it. */
+  get bytes(): Buffer | null {
+    return this.unread === null ? null : this.unread.bytes
   }
 
   toString(): string {

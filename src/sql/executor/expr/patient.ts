@@ -15,6 +15,7 @@ import { procOf } from './call.ts'
 export function mayBeLong(exprs: readonly Expr[], cx: Compilation): boolean {
   const long = (expr: Expr): boolean =>
     (expr.kind === 'FuncExpr' && LONG_PROCS.has(procOf(cx, expr.funcId).prosrc)) ||
+    ((expr.kind === 'FuncExpr' || expr.kind === 'OpExpr') && expr.args.some((arg) => LONG_TYPES.has(arg.type))) ||
     (expr.kind === 'CoerceViaIO' && (LONG_TYPES.has(expr.type) || LONG_TYPES.has(expr.arg.type)))
   const once = (expr: Expr): boolean => isVolatile(expr, cx.catalog) || some(expr, isSubPlanExpr)
   return exprs.some((expr) => some(expr, long)) && !exprs.some(once)
