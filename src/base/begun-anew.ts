@@ -15,6 +15,8 @@ export class GivenWay {
   readonly turn: Promise<void>
   constructor(turn: Promise<void>) {
     this.turn = turn
+    // A cancellation is told to who waits; where nobody does (an expression that is not valued ahead then), there is nothing to tell.
+    turn.catch(() => undefined)
   }
 }
 

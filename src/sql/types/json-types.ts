@@ -237,6 +237,9 @@ function skipKeyNode(buffer: Buffer, start: number): number {
   return at
 }
 
+/** What a tree takes for each byte of the row form, about. */
+const TREE_PER_BYTE = 4
+
 const parsed = (text: string, build: boolean): JsonbValue =>
   text.length > LONG ? longWork(parseJsonSteps, text, build) : parseJsonText(text, build)
 
@@ -257,7 +260,7 @@ const jsonb = defineType<Jsonb>({
   },
   compare: (a, b) => compareJsonb(a.root, b.root),
   hashKey: (value) => jsonbHashKey(value.root),
-  size: (value) => 24 + (value.bytes?.length ?? jsonbSize(value.root)),
+  size: (value) => 24 + (value.bytes === null ? jsonbSize(value.root) : value.bytes.length * TREE_PER_BYTE),
   slow: true,
   value: {
     write(value, out) {
