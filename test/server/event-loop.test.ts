@@ -90,6 +90,7 @@ const HEAVY: readonly (readonly [string, string])[] = [
   ['a jsonb of megabytes to text and back', 'SELECT jsonb_typeof(d::text::jsonb) FROM documents'],
   ['a jsonb of megabytes sent', 'SELECT d FROM documents'],
   ['an element of a jsonb of megabytes', 'SELECT d -> 149999 FROM documents'],
+  ['the elements of a jsonb of megabytes', 'SELECT count(*) FROM documents, jsonb_array_elements(d) e'],
   ['a script of 1,500 statements', Array.from({ length: 1500 }, (_, i) => `SELECT ${i} AS "number ${i}"`).join('; ')],
 ]
 
