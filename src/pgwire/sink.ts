@@ -3,13 +3,17 @@
 import { assert } from '../base/assert.ts'
 import type { Row } from '../base/datum.ts'
 import type { Notice } from '../base/errors.ts'
+import { type LongResult, Suspended, suspendable } from '../base/long-work.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
+import { makeSlicer } from '../base/slicer.ts'
 import type { CopySource, CopyTarget, ResultSink, RowShape } from './backend.ts'
 import { CopyIn, CopyOut } from './copy.ts'
 import type { Link } from './link.ts'
 import { commandComplete, copyResponse, dataRow, empty, noticeResponse, rowDescription } from './messages.ts'
 import { BACKEND } from './protocol.ts'
 import { FLUSH_AT } from './shared-buffers.ts'
+
+const NOTHING: readonly LongResult[] = []
 
 export class Sink implements ResultSink {
   /** Query is answered with RowDescription, Execute without. */
@@ -18,6 +22,7 @@ export class Sink implements ResultSink {
   copy: CopyIn | null = null
   readonly #link: Link
   #shape: RowShape | null = null
+  #slow = false
 
   constructor(link: Link) {
     this.#link = link
@@ -25,12 +30,14 @@ export class Sink implements ResultSink {
 
   describe(shape: RowShape): void {
     this.#shape = shape
+    this.#slow = shape.columns.some((column) => column.encoder.slow === true)
     if (this.describeRows) rowDescription(this.#link.out(), shape.columns, shape.formats)
   }
 
   rows(rows: readonly Row[], from = 0, to = rows.length): MaybePromise<void> {
     const shape = this.#shape
     assert(shape !== null, 'rows before describe')
+    if (this.#slow) return this.#slowRows(rows, from, to, shape)
     const link = this.#link
     let out = link.out()
     for (let i = from; i < to; i++) {
@@ -41,6 +48,40 @@ export class Sink implements ResultSink {
       }
     }
     return link.relieve()
+  }
+
+  /** Rows with values that may be long work: that gives way. */
+  #slowRows(rows: readonly Row[], from: number, to: number, shape: RowShape): MaybePromise<void> {
+    const link = this.#link
+    const write = (row: Row): void => dataRow(link.out(), row, shape)
+    for (let i = from; i < to; i++) {
+      try {
+        suspendable(NOTHING, write, rows[i]!)
+      } catch (error) {
+        if (!(error instanceof Suspended)) throw error
+        const own = rows.slice(i, to)
+        return this.#waitFor(error, write, own[0]!).then(() => this.rows(own, 1))
+      }
+      if (link.out().length >= FLUSH_AT) link.flush()
+    }
+    return link.relieve()
+  }
+
+  async #waitFor(first: Suspended, write: (row: Row) => void, row: Row): Promise<void> {
+    const slicer = makeSlicer()
+    slicer.start()
+    let suspended = first
+    for (let known: readonly LongResult[] = NOTHING; ; ) {
+      known = [...known, await suspended.run(() => slicer.pause())]
+      try {
+        suspendable(known, write, row)
+        break
+      } catch (error) {
+        if (!(error instanceof Suspended)) throw error
+        suspended = error
+      }
+    }
+    await this.#link.relieve()
   }
 
   complete(tag: string): void {

@@ -3,6 +3,9 @@
 import type { Datum } from '../base/datum.ts'
 import { PgError } from '../base/errors.ts'
 import type { Oid } from '../base/ids.ts'
+import { LONG, type LongResult, Suspended, suspendable } from '../base/long-work.ts'
+import type { MaybePromise } from '../base/maybe-promise.ts'
+import type { Slicer } from '../base/slicer.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { decodeUtf8 } from '../base/utf8.ts'
 import type { BindParameters } from '../pgwire/backend.ts'
@@ -13,27 +16,59 @@ const TEXT = 0
 const BINARY = 1
 
 /** Errors name the parameter as PostgreSQL's CONTEXT does. 22P03, 22021, and whatever the type's input says. */
-export function bindParameters(parameters: BindParameters, types: readonly Oid[], ctx: EvalContext): Datum[] {
-  const { buffer, count, start, end, formatCount, formats } = parameters
-  const values: Datum[] = new Array(count)
-  for (let i = 0; i < count; i++) {
-    const to = end[i]!
-    if (to < 0) {
-      values[i] = null
-      continue
+export function bindParameters(parameters: BindParameters, types: readonly Oid[], ctx: EvalContext, slicer: Slicer): MaybePromise<Datum[]> {
+  const values: Datum[] = new Array(parameters.count)
+  for (let i = 0; i < values.length; i++) {
+    if (parameters.end[i]! - parameters.start[i]! > LONG) return bindSlowly(parameters, types, ctx, slicer, values, i)
+    values[i] = bindValue(parameters, i, types[i]!, ctx)
+  }
+  return values
+}
+
+function bindValue({ buffer, start, end, formatCount, formats }: BindParameters, i: number, type: Oid, ctx: EvalContext): Datum {
+  const to = end[i]!
+  if (to < 0) return null
+  const from = start[i]!
+  const format = formatCount === 0 ? TEXT : formatCount === 1 ? formats[0]! : formats[i]!
+  const support = findBuiltinType(type) ?? ctx.catalog.typeSupport(type)
+  try {
+    if (format === BINARY) return support.receive(buffer, from, to, -1, ctx)
+    if (format === TEXT) return support.input(decodeUtf8(buffer, from, to), -1, ctx)
+    throw new PgError(SQLSTATE.invalidParameterValue, `unsupported format code: ${format}`)
+  } catch (error) {
+    throw ofParameter(error, i)
+  }
+}
+
+const ofParameter = (error: unknown, i: number): unknown =>
+  error instanceof PgError ? error.with({ where: `unnamed portal parameter $${i + 1}` }) : error
+
+/** From a value on that may be long work: that gives way. */
+async function bindSlowly(
+  parameters: BindParameters,
+  types: readonly Oid[],
+  ctx: EvalContext,
+  slicer: Slicer,
+  values: Datum[],
+  from: number,
+): Promise<Datum[]> {
+  slicer.start()
+  for (let i = from; i < values.length; i++) {
+    for (let known: readonly LongResult[] = []; ; ) {
+      try {
+        values[i] = suspendable(known, () => bindValue(parameters, i, types[i]!, ctx), null)
+        break
+      } catch (error) {
+        if (!(error instanceof Suspended)) throw error
+        try {
+          known = [...known, await error.run(() => slicer.pause())]
+        } catch (failure) {
+          throw ofParameter(failure, i)
+        }
+      }
     }
-    const from = start[i]!
-    const format = formatCount === 0 ? TEXT : formatCount === 1 ? formats[0]! : formats[i]!
-    const support = findBuiltinType(types[i]!) ?? ctx.catalog.typeSupport(types[i]!)
-    try {
-      if (format === BINARY) values[i] = support.receive(buffer, from, to, -1, ctx)
-      else if (format === TEXT) {
-        values[i] = support.input(decodeUtf8(buffer, from, to), -1, ctx)
-      } else throw new PgError(SQLSTATE.invalidParameterValue, `unsupported format code: ${format}`)
-    } catch (error) {
-      if (error instanceof PgError) throw error.with({ where: `unnamed portal parameter $${i + 1}` })
-      throw error
-    }
+    const pause = slicer.pause()
+    if (pause !== null) await pause
   }
   return values
 }

@@ -142,18 +142,23 @@ export class ClientSession implements WireSession {
       if (portal === '') this.closePortal('')
       const planned = this.#session.planning.current(prepared)
       if (planned instanceof Promise) return planned.then(() => this.#bind(portal, prepared, parameters, resultFormats))
-      this.#bind(portal, prepared, parameters, resultFormats)
+      return this.#bind(portal, prepared, parameters, resultFormats)
     })
   }
 
-  #bind(name: string, prepared: PreparedStatement, parameters: BindParameters, resultFormats: readonly number[]): void {
+  #bind(name: string, prepared: PreparedStatement, parameters: BindParameters, resultFormats: readonly number[]): MaybePromise<void> {
     if (parameters.count !== prepared.parameterTypes.length) {
       throw new PgError(
         SQLSTATE.protocolViolation,
         `bind message supplies ${parameters.count} parameters, but prepared statement "${prepared.name}" requires ${prepared.parameterTypes.length}`,
       )
     }
-    const params = bindParameters(parameters, prepared.parameterTypes, this.#session.context)
+    const params = bindParameters(parameters, prepared.parameterTypes, this.#session.context, this.#slicer)
+    if (params instanceof Promise) return params.then((values) => this.#bound(name, prepared, values, resultFormats))
+    this.#bound(name, prepared, params, resultFormats)
+  }
+
+  #bound(name: string, prepared: PreparedStatement, params: readonly Datum[], resultFormats: readonly number[]): void {
     const columns = prepared.plan?.columns ?? prepared.describedColumns
     checkResultFormats(resultFormats, columns?.length ?? null)
     this.#session.portals.add({

@@ -1,9 +1,11 @@
 // From a parsed statement to a plan entry: analysis, planning, the keyspace's plan cache, and the shape of what comes back. // hot
 
+import { Beginnings, GivenWay } from '../base/begun-anew.ts'
 import type { Datum } from '../base/datum.ts'
 import { PgError } from '../base/errors.ts'
 import type { Oid } from '../base/ids.ts'
 import { LIMITS } from '../base/limits.ts'
+import { type LongResult, Suspended, suspendable } from '../base/long-work.ts'
 import { LruMap } from '../base/lru.ts'
 import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { makeSlicer, type Slicer } from '../base/slicer.ts'
@@ -65,6 +67,9 @@ function innerQuery(statement: ParsedStatement): ParsedStatement | null {
   if (inner === undefined || !EXPLAINABLE.has(nodeTag(inner))) return null
   return { ...statement, node: inner, text: `inner\0${statement.text}` }
 }
+
+/** A large statement begins anew with the catalogue that often; then it gives way no more. */
+const CATALOG_CHANGES = 8
 
 /** What a millisecond of planning is worth in the planner's own unit. */
 const COST_PER_MS = 9
@@ -260,25 +265,60 @@ export class Planning {
     paramValues: readonly Datum[] | null = null,
   ): MaybePromise<PlanEntry> {
     this.#slicer.start()
-    const bound = withCatalog(() => this.#bind(statement, declared, cursor))
-    return andThen(bound, (found) => {
-      // A large statement gives way between analysis and planning, which are of one version of the catalogue, and before it is run.
-      const made = (): MaybePromise<PlanEntry> =>
-        this.snapshot().version === found.version
-          ? andThen(
-              withCatalog(() => this.#planned(found, paramValues)),
-              (entry) =>
-                entry === null
-                  ? this.#make(statement, declared, cursor, paramValues)
-                  : andThen(this.#slicer.pause() ?? undefined, () => entry),
-            )
-          : this.#make(statement, declared, cursor, paramValues)
-      return andThen(this.#slicer.pause() ?? undefined, made)
-    })
+    const isLarge = statement.text.length > LIMITS.parseAtOnceLength
+    const watched = watchClock(this.#session.context)
+    return andThen(
+      this.#work(isLarge, () => this.#bind(statement, declared, cursor, watched)),
+      (found) => {
+        // A large statement gives way between analysis and planning, which are of one version of the catalogue, and before it is run.
+        const made = (): MaybePromise<PlanEntry> =>
+          this.snapshot().version === found.version
+            ? andThen(
+                this.#work(isLarge, () => this.#planned(found, paramValues)),
+                (entry) =>
+                  entry === null
+                    ? this.#make(statement, declared, cursor, paramValues)
+                    : andThen(this.#slicer.pause() ?? undefined, () => entry),
+              )
+            : this.#make(statement, declared, cursor, paramValues)
+        return andThen(this.#slicer.pause() ?? undefined, made)
+      },
+    )
   }
 
-  #bind(statement: ParsedStatement, declared: readonly Oid[], cursor: boolean): Bound {
-    const watched = watchClock(this.#session.context)
+  /** Analysis or planning over the catalogue as it is; what a large statement takes long for gives way to others. */
+  #work<T>(isLarge: boolean, work: () => T): MaybePromise<T> {
+    return isLarge ? this.#inTurns(work) : withCatalog(work)
+  }
+
+  async #inTurns<T>(work: () => T): Promise<T> {
+    let { version } = this.snapshot()
+    let beginnings: Beginnings | null = new Beginnings(this.#slicer)
+    let changes = 0
+    const known: LongResult[] = []
+    const begin = (): T => {
+      const now = this.snapshot().version
+      if (now !== version) {
+        // what is known rests on another catalogue
+        version = now
+        beginnings = ++changes > CATALOG_CHANGES ? null : new Beginnings(this.#slicer)
+      }
+      const attempt = beginnings === null ? work : () => beginnings!.begin(work)
+      return suspendable(known, attempt, undefined)
+    }
+    for (;;) {
+      try {
+        return await withCatalog(begin)
+      } catch (error) {
+        if (error instanceof GivenWay) await error.turn
+        // a literal of megabytes
+        else if (error instanceof Suspended) known.push(await error.run(() => this.#slicer.pause()))
+        else throw error
+      }
+    }
+  }
+
+  #bind(statement: ParsedStatement, declared: readonly Oid[], cursor: boolean, watched = watchClock(this.#session.context)): Bound {
     const context = { ...this.analyzeContext(statement, declared), eval: watched.eval }
     const { version } = context.catalog
     const analyzed = analyzeStatement(statement.node!, context)

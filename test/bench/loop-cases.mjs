@@ -303,6 +303,14 @@ export const CASES = [
   ['jsonb of 200,000 keys in', `SELECT jsonb_typeof(x::text::jsonb) FROM (SELECT ${doc(1)} x) s`],
   ['jsonb of 100,000 objects in', `SELECT jsonb_typeof(x::text::jsonb) FROM (SELECT ${doc(2)} x) s`],
   ['json of 100,000 objects checked', `SELECT json_typeof(x::text::json), json_array_length(x::text::json) FROM (SELECT ${doc(2)} x) s`],
+  [
+    'jsonb bound, 10 MB',
+    (client) => client.query('SELECT jsonb_typeof($1::jsonb)', [`[${list(250_000, (i) => `{"id":${i},"name":"name ${i}"}`)}]`]),
+  ],
+  [
+    'jsonb literal, 10 MB',
+    (client) => client.query(`SELECT jsonb_typeof('[${list(250_000, (i) => `{"id":${i},"name":"name ${i}"}`)}]'::jsonb)`),
+  ],
   ['jsonb to the client', `SELECT ${doc(2)}`],
   ['jsonb stored and read', 'SELECT jsonb_array_length(j) FROM docs WHERE id = 2'],
   ['jsonb ->', `SELECT ${doc(1)} -> 'key 7', ${doc(2)} -> 99999`],

@@ -1,6 +1,6 @@
 // Loaded into the server by loop.mjs (`node --import`): measures how long one turn of the event loop keeps everybody else waiting, in CPU time of
 // the main thread, which other programs on the machine don't lengthen. Message 'start' begins a measurement, 'stop' answers the longest hold in
-// milliseconds; with LOOP_WHY=1 also what ran in it.
+// milliseconds; with LOOP_WHY=1 also what ran in the long ones.
 
 import { openSync, readSync } from 'node:fs'
 import { Session } from 'node:inspector'
@@ -14,24 +14,24 @@ function cpu() {
 }
 const now = () => Number(process.hrtime.bigint() / 1000n)
 
+/** Holds worth a look, in nanoseconds, and how many of them. */
+const LONG = 15e6
+const SHOWN = 6
+
+const profiler = process.env.LOOP_WHY === '1' ? new Session() : null
 let longest = 0
-let from = 0
-let to = 0
+let holds = []
 let lastCpu = cpu()
 let lastNow = now()
 setInterval(() => {
   const spent = cpu() - lastCpu
   const at = now()
-  if (spent > longest) {
-    longest = spent
-    from = lastNow
-    to = at
-  }
+  if (spent > longest) longest = spent
+  if (profiler !== null && spent > LONG) holds.push({ spent, from: lastNow, to: at })
   lastCpu = cpu()
   lastNow = at
 }, 1).unref()
 
-const profiler = process.env.LOOP_WHY === '1' ? new Session() : null
 const post = (method, params) => new Promise((resolve, reject) => profiler.post(method, params, (e, r) => (e ? reject(e) : resolve(r))))
 if (profiler !== null) {
   profiler.connect()
@@ -39,8 +39,8 @@ if (profiler !== null) {
   await post('Profiler.setSamplingInterval', { interval: 500 })
 }
 
-/** The stacks of the longest hold, most frequent first. */
-function stacks(profile) {
+/** The stacks of one hold, most frequent first. */
+function stacks(profile, { spent, from, to }) {
   const nodes = new Map(profile.nodes.map((node) => [node.id, node]))
   const parents = new Map()
   for (const node of profile.nodes) for (const child of node.children ?? []) parents.set(child, node.id)
@@ -65,10 +65,8 @@ function stacks(profile) {
       counts.set(key, (counts.get(key) ?? 0) + 1)
     }
   })
-  return [...counts]
-    .sort((a, b) => b[1] - a[1])
-    .slice(0, 12)
-    .map(([key, n]) => `${((100 * n) / total).toFixed(0)} % ${key}`)
+  const most = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 12)
+  return [`${(spent / 1e6).toFixed(1)} ms:`, ...most.map(([key, n]) => `${((100 * n) / total).toFixed(0)} % ${key}`)]
 }
 
 process.on('message', async (message) => {
@@ -76,13 +74,16 @@ process.on('message', async (message) => {
   if (message === 'start') {
     if (profiler !== null) await post('Profiler.start')
     longest = 0
+    holds = []
     lastCpu = cpu()
     lastNow = now()
     process.send({ started: true })
     return
   }
   const hold = longest / 1e6
-  const why = profiler === null ? [] : stacks((await post('Profiler.stop')).profile)
+  const shown = holds.sort((a, b) => b.spent - a.spent).slice(0, SHOWN)
+  const profile = profiler === null ? null : (await post('Profiler.stop')).profile
+  const why = profile === null ? [] : shown.flatMap((one) => stacks(profile, one))
   process.send({ hold, why })
 })
 process.channel?.unref()

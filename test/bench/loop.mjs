@@ -1,5 +1,5 @@
 // `npm run bench -- loop`: how long one statement keeps the event loop from everybody else (goal: 20 ms), in CPU time of the server's main
-// thread; and, with --cancel, how late statement_timeout ends it. --only PART,… takes the cases whose names hold one of these; LOOP_WHY=1 prints what ran in the longest hold.
+// thread; and, with --cancel, how late statement_timeout ends it. --only PART,… takes the cases whose names hold one of these; LOOP_WHY=1 prints what ran in the longest holds.
 
 import { once } from 'node:events'
 import path from 'node:path'

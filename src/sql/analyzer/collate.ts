@@ -1,6 +1,7 @@
 // Which collation each expression has (PostgreSQL's parse_collate.c): bottom-up, explicit over implicit over none. Runs once over each
 // finished expression and writes `collation` and `inputCollation` into it: the only pass that changes nodes, before anyone else sees them.
 
+import { mapLong } from '../../base/begun-anew.ts'
 import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { collationByOid } from '../builtin/catalogs.ts'
@@ -61,7 +62,43 @@ const separate = (state: ParseState, expr: Expr): void => {
   walk(state, expr, fresh())
 }
 
+type Leaf = Extract<
+  Expr,
+  {
+    kind:
+      | 'Var'
+      | 'Const'
+      | 'Param'
+      | 'CaseTestExpr'
+      | 'SetToDefault'
+      | 'CoerceToDomainValue'
+      | 'SubLinkColumn'
+      | 'SqlValueFunction'
+      | 'NextValueExpr'
+      | 'CurrentOfExpr'
+  }
+>
+
+const LEAVES: Readonly<Record<Leaf['kind'], true>> = {
+  Var: true,
+  Const: true,
+  Param: true,
+  CaseTestExpr: true,
+  SetToDefault: true,
+  CoerceToDomainValue: true,
+  SubLinkColumn: true,
+  SqlValueFunction: true,
+  NextValueExpr: true,
+  CurrentOfExpr: true,
+}
+
+const isLeaf = (expr: Expr): expr is Leaf => expr.kind in LEAVES
+
 function walk(state: ParseState, expr: Expr, context: Derivation): void {
+  if (isLeaf(expr)) {
+    if (expr.collation !== 0) merge(state, context, expr.collation, IMPLICIT, expr.location)
+    return
+  }
   const own = fresh()
   const node = expr as Mutable<Expr>
   const finish = (collation: Oid, strength: number, location: number): void => merge(state, context, collation, strength, location, own)
@@ -69,18 +106,6 @@ function walk(state: ParseState, expr: Expr, context: Derivation): void {
     case 'CollateExpr':
       separate(state, expr.arg)
       finish(expr.collation, EXPLICIT, expr.location)
-      return
-    case 'Var':
-    case 'Const':
-    case 'Param':
-    case 'CaseTestExpr':
-    case 'SetToDefault':
-    case 'CoerceToDomainValue':
-    case 'SubLinkColumn':
-    case 'SqlValueFunction':
-    case 'NextValueExpr':
-    case 'CurrentOfExpr':
-      if (expr.collation !== 0) finish(expr.collation, IMPLICIT, expr.location)
       return
     case 'SubLink': {
       if (expr.testExpr !== null) separate(state, expr.testExpr)
@@ -158,8 +183,16 @@ function walk(state: ParseState, expr: Expr, context: Derivation): void {
       separate(state, expr.arg)
       for (const value of expr.newValues) separate(state, value)
       return
+    case 'BoolExpr':
+      // truth values have no collation
+      mapLong(expr.args, (arg) => separate(state, arg))
+      return
     case 'ArrayExpr':
-      for (const element of expr.elements) walk(state, element, own)
+      mapLong(
+        expr.elements,
+        (element) => walk(state, element, own),
+        () => ({ take: () => ({ ...own }), put: (taken) => Object.assign(own, taken) }),
+      )
       break
     case 'GroupingFunc':
       return

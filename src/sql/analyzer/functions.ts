@@ -1,5 +1,6 @@
 // Calls: f(x), aggregates, window functions, casts written as calls, and columns written as calls (ParseFuncOrColumn).
 
+import { leavesTraces } from '../../base/begun-anew.ts'
 import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
@@ -376,6 +377,7 @@ function windowCall(
   }
   if (!isAggregate && input.filter !== null) throw fail('FILTER is not implemented for non-aggregate window functions')
   if (retset) throw fail('window functions cannot return sets', SQLSTATE.invalidFunctionDefinition)
+  leavesTraces()
   const winRef = windowReference(state, args, raw!.over!, location)
   return {
     kind: 'WindowFunc',

@@ -19,6 +19,7 @@ import { transformReturning } from './returning.ts'
 import { analyzeSubquery } from './subquery.ts'
 import { assignTo, expandExpressionList } from './target.ts'
 import { setTarget } from './target-relation.ts'
+import { eachOf } from './traces.ts'
 
 interface InsertColumn {
   readonly column: RelationColumn
@@ -182,15 +183,19 @@ function assignedPart(expr: Expr): Expr {
 function fromValues(state: ParseState, select: SelectStmt, columns: readonly InsertColumn[], named: boolean): Mutable<TargetEntry>[] {
   const rows = valuesLists(state, select.valuesLists!, 'values', true)
   const plain = columns.every((column) => column.indirection.length === 0)
-  const lists = rows.map((row) => {
+  const assigned = (row: readonly Expr[]): Expr[] => {
     if (plain) return insertRow(state, row, columns, named).map((entry) => entry.expr)
     checkWidth(state, row, columns, named)
     return row.map((expr, i) => {
       const { column, indirection, location } = columns[i]!
       return assignedPart(assignTo(state, expr, column, indirection, 'insert target', location))
     })
+  }
+  const lists = eachOf(state, rows, (row) => {
+    const list = assigned(row)
+    for (const expr of list) assignCollations(state, expr)
+    return list
   })
-  for (const list of lists) for (const expr of list) assignCollations(state, expr)
   const types = lists[0]!.map(({ type, typmod, collation }) => ({ type, typmod, collation }))
   const item = addValues(state, lists, types, undefined, false, true)
   state.joinlist.push({ kind: 'RangeTblRef', rtindex: item.rtindex })

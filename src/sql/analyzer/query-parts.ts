@@ -7,6 +7,7 @@ import type { Expr } from './expr.ts'
 import { exprListLocation } from './location.ts'
 import { type FromExpr, NO_CLAUSES, type Query } from './query.ts'
 import { expandExpressionList } from './target.ts'
+import { eachOf } from './traces.ts'
 
 /** The parts every kind of query has, from the state. */
 export function baseQuery(state: ParseState, from: FromExpr): Query {
@@ -71,7 +72,7 @@ export function lockedNamesOf(select: SelectStmt): readonly string[] | null {
 export function valuesLists(state: ParseState, lists: readonly Node[], kind: ExprKind, allowDefault: boolean): Expr[][] {
   const saved = state.kind
   state.kind = kind
-  const rows = lists.map((item) => expandExpressionList(state, nodeAs(item, 'List')!.items ?? [], allowDefault))
+  const rows = eachOf(state, lists, (item) => expandExpressionList(state, nodeAs(item, 'List')!.items ?? [], allowDefault))
   state.kind = saved
   const width = rows[0]!.length
   for (const row of rows) {

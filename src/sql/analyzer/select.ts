@@ -1,5 +1,6 @@
 // SELECT and VALUES; analyzeSubquery is how every nested query begins.
 
+import { mapLong, onceFor } from '../../base/begun-anew.ts'
 import { PgError } from '../../base/errors.ts'
 import { LIMITS } from '../../base/limits.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
@@ -22,6 +23,7 @@ import { addValues, columnVar } from './relation.ts'
 import { transformSetOperation } from './setop.ts'
 import { bindStatement } from './subquery.ts'
 import { markOrigins, resolveTargetUnknowns, transformTargetList } from './target.ts'
+import { eachOf } from './traces.ts'
 import { windowClausesOf } from './windows.ts'
 
 export function transformStatement(state: ParseState, node: Node): Query {
@@ -114,16 +116,27 @@ function transformValues(state: ParseState, select: SelectStmt): Query {
   if (select.withClause !== undefined) transformWith(state, select.withClause)
   const rows = valuesLists(state, select.valuesLists!, 'values', false)
   const width = rows[0]!.length
+  const columns: Expr[][] = []
   const types = Array.from({ length: width }, (_, i) => {
-    const column = rows.map((row) => row[i]!)
-    const type = commonType(state, column, 'VALUES')
-    for (const [r, row] of rows.entries()) row[i] = coerceToCommon(state, column[r]!, type, 'VALUES')
-    const coerced = rows.map((row) => row[i]!)
-    return { type, typmod: commonTypmod(coerced, type), collation: selectCommonCollation(state, coerced, true) }
+    const { column, type } = onceFor(rows.length, () => {
+      const column = rows.map((row) => row[i]!)
+      return { column, type: commonType(state, column, 'VALUES') }
+    })
+    const coerced = eachOf(state, column, (expr) => coerceToCommon(state, expr, type, 'VALUES'))
+    columns.push(coerced)
+    return onceFor(rows.length, () => ({
+      type,
+      typmod: commonTypmod(coerced, type),
+      collation: selectCommonCollation(state, coerced, true),
+    }))
   })
-  for (const row of rows) for (const expr of row) assignCollations(state, expr)
-  const lateral = usesThisLevel(rows)
-  const item = addValues(state, rows, types, undefined, lateral, true)
+  const lists = eachOf(state, rows, (_, r) => {
+    const list = columns.map((column) => column[r]!)
+    for (const expr of list) assignCollations(state, expr)
+    return list
+  })
+  const lateral = mapLong(lists, (list) => list.some(usesThisLevel)).includes(true)
+  const item = addValues(state, lists, types, undefined, lateral, true)
   state.namespace = [item]
   state.joinlist.push({ kind: 'RangeTblRef', rtindex: item.rtindex })
   const entries: Mutable<TargetEntry>[] = item.columns.map((column) =>
@@ -148,13 +161,12 @@ function transformValues(state: ParseState, select: SelectStmt): Query {
   }
 }
 
-function usesThisLevel(rows: readonly (readonly Expr[])[]): boolean {
-  const walk = (value: unknown): boolean => {
-    if (typeof value !== 'object' || value === null) return false
-    if ((value as Expr).kind === 'Var' && (value as { levelsUp: number }).levelsUp === 0) return true
-    return Object.values(value).some(walk)
-  }
-  return rows.some((row) => row.some(walk))
+function usesThisLevel(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const { kind } = value as { kind?: unknown }
+  if (kind === 'Const') return false
+  if (kind === 'Var' && (value as { levelsUp: number }).levelsUp === 0) return true
+  return Object.values(value).some(usesThisLevel)
 }
 
 bindStatement(transformStatement)

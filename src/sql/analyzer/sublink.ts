@@ -1,5 +1,6 @@
 // Sub-selects in expressions, and the shared source of a multi-column assignment.
 
+import { leavesTraces } from '../../base/begun-anew.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
 import { type MultiAssignRef, nameList, nodeAs, type SubLink as RawSubLink } from '../parser/nodes.ts'
@@ -35,6 +36,7 @@ export function transformSubLink(state: ParseState, node: RawSubLink): Expr {
   const location = node.location ?? 0
   const refused = REFUSED[state.kind]
   if (refused !== undefined) throw errorAt(state, SQLSTATE.featureNotSupported, refused, location)
+  leavesTraces()
   state.hasSubLinks = true
   const subselect = analyzeSubquery(state, node.subselect!, { kind: 'other' })
   const columns = subselect.targetList.filter((entry) => !entry.resjunk)

@@ -1,6 +1,7 @@
 // Raw expression → bound expression: the dispatcher and the simple kinds. Calls are in functions.ts, columns in column-ref.ts, sub-selects
 // in sublink.ts, rows and arrays in row-expr.ts.
 
+import { onceFor } from '../../base/begun-anew.ts'
 import { notSupported } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
@@ -41,6 +42,7 @@ import {
   transformJsonSerialize,
 } from './sql-json.ts'
 import { transformMultiAssign, transformSubLink } from './sublink.ts'
+import { eachOf } from './traces.ts'
 import { lookupCollation, resolveType } from './type-name.ts'
 
 const loc = (node: { location?: number }): number => node.location ?? 0
@@ -76,7 +78,7 @@ function dispatchOther(state: ParseState, node: Node): Expr {
       return transformParam(state, n.ParamRef.number ?? 0, loc(n.ParamRef))
     case 'BoolExpr': {
       const op = n.BoolExpr.boolop === 'AND_EXPR' ? 'and' : n.BoolExpr.boolop === 'OR_EXPR' ? 'or' : 'not'
-      const args = (n.BoolExpr.args ?? []).map((arg) => coerceToBoolean(state, transform(state, arg), op.toUpperCase()))
+      const args = eachOf(state, n.BoolExpr.args ?? [], (arg) => coerceToBoolean(state, transform(state, arg), op.toUpperCase()))
       return boolExpr(op, args, loc(n.BoolExpr))
     }
     case 'NullTest': {
@@ -384,19 +386,16 @@ function transformIn(state: ParseState, node: A_Expr): Expr {
   const left = transform(state, node.lexpr!)
   const constants: Expr[] = []
   const variables: Expr[] = []
-  const all: Expr[] = []
-  for (const item of nodeAs(node.rexpr, 'List')?.items ?? []) {
-    const expr = transform(state, item)
-    all.push(expr)
-    ;(hasVars(item) ? variables : constants).push(expr)
-  }
+  const items = nodeAs(node.rexpr, 'List')?.items ?? []
+  const all = eachOf(state, items, (item) => transform(state, item))
+  for (let i = 0; i < all.length; i++) (all[i]!.kind !== 'Const' && hasVars(items[i]!) ? variables : constants).push(all[i]!)
   let result = null as Expr | null
   let rest: readonly Expr[] = all
   if (constants.length > 1) {
-    const scalar = commonType(state, [left, ...constants], null)
+    const scalar = onceFor(constants.length, () => commonType(state, [left, ...constants], null))
     const array = scalar === 0 || scalar === T.record ? 0 : (state.ctx.catalog.type(scalar)?.typarray ?? 0)
     if (array !== 0) {
-      const elements = constants.map((item) => coerceToCommon(state, item, scalar, 'IN'))
+      const elements = eachOf(state, constants, (item) => coerceToCommon(state, item, scalar, 'IN'))
       const list: Expr = {
         kind: 'ArrayExpr',
         elementType: scalar,
@@ -492,25 +491,23 @@ function transformCase(state: ParseState, node: NodeOf['CaseExpr']): Expr {
     assignCollations(state, arg)
     test = { kind: 'CaseTestExpr', type: arg.type, typmod: arg.typmod, collation: arg.collation, location: -1 }
   }
-  const conditions: Expr[] = []
-  const results: Expr[] = []
-  for (const item of node.args ?? []) {
+  const whens = eachOf(state, node.args ?? [], (item) => {
     const when = (item as NodeOf).CaseWhen
     const condition = transform(state, when.expr!)
     const full = test === null ? condition : makeOp(state, { schema: null, name: '=' }, test, condition, loc(when))
-    conditions.push(coerceToBoolean(state, full, 'CASE/WHEN'))
-    results.push(transform(state, when.result!))
-  }
+    return { condition: coerceToBoolean(state, full, 'CASE/WHEN'), result: transform(state, when.result!) }
+  })
+  const results = whens.map((when) => when.result)
   const otherwise = node.defresult === undefined ? makeConst(T.unknown, -1, 0, null, -1) : transform(state, node.defresult)
   const type = commonType(state, [otherwise, ...results], 'CASE')
   const defaultResult = coerceToCommon(state, otherwise, type, 'CASE/ELSE')
-  const typed = results.map((result) => coerceToCommon(state, result, type, 'CASE/WHEN'))
+  const typed = eachOf(state, results, (result) => coerceToCommon(state, result, type, 'CASE/WHEN'))
   refuseSrf(state, before, 'CASE')
   const typmod = commonMod([defaultResult, ...typed])
   return {
     kind: 'CaseExpr',
     arg,
-    whens: conditions.map((condition, i) => ({ condition, result: typed[i]! })),
+    whens: whens.map(({ condition }, i) => ({ condition, result: typed[i]! })),
     defaultResult,
     type,
     typmod,

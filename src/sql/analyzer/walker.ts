@@ -6,11 +6,12 @@ import type { CommonTableExpr, FromExpr, JoinTreeNode, Query, RangeTblEntry, Win
 
 type List = readonly (Expr | null)[]
 
+function eachOf(list: List, visit: (child: Expr) => void): void {
+  for (const child of list) if (child !== null) visit(child)
+}
+
 /** Calls `visit` for each direct sub-expression. A SubLink's query is not entered: see forEachQueryExpr. */
 export function forEachChild(expr: Expr, visit: (child: Expr) => void): void {
-  const each = (list: List): void => {
-    for (const child of list) if (child !== null) visit(child)
-  }
   switch (expr.kind) {
     case 'Var':
     case 'Const':
@@ -34,10 +35,10 @@ export function forEachChild(expr: Expr, visit: (child: Expr) => void): void {
     case 'RowExpr':
     case 'GroupingFunc':
     case 'JsonConstructorExpr':
-      each(expr.args)
+      eachOf(expr.args, visit)
       return
     case 'JsonExpr':
-      each(expr.args)
+      eachOf(expr.args, visit)
       if (expr.emptyDefault !== null) visit(expr.emptyDefault)
       if (expr.errorDefault !== null) visit(expr.errorDefault)
       return
@@ -65,19 +66,19 @@ export function forEachChild(expr: Expr, visit: (child: Expr) => void): void {
       visit(expr.defaultResult)
       return
     case 'ArrayExpr':
-      each(expr.elements)
+      eachOf(expr.elements, visit)
       return
     case 'RowCompareExpr':
-      each(expr.largs)
-      each(expr.rargs)
+      eachOf(expr.largs, visit)
+      eachOf(expr.rargs, visit)
       return
     case 'FieldStore':
       visit(expr.arg)
-      each(expr.newValues)
+      eachOf(expr.newValues, visit)
       return
     case 'SubscriptingRef':
-      each(expr.upper)
-      each(expr.lower)
+      eachOf(expr.upper, visit)
+      eachOf(expr.lower, visit)
       visit(expr.arg)
       if (expr.assign !== null) visit(expr.assign)
       return
@@ -85,12 +86,12 @@ export function forEachChild(expr: Expr, visit: (child: Expr) => void): void {
       if (expr.testExpr !== null) visit(expr.testExpr)
       return
     case 'Aggref':
-      each(expr.directArgs)
+      eachOf(expr.directArgs, visit)
       for (const entry of expr.args) visit(entry.expr)
       if (expr.filter !== null) visit(expr.filter)
       return
     case 'WindowFunc':
-      each(expr.args)
+      eachOf(expr.args, visit)
       if (expr.filter !== null) visit(expr.filter)
       return
     default:

@@ -24,18 +24,16 @@ export interface InitPlan {
   value(param: number): MaybePromise<Datum>
 }
 
-/** Visits every node of a plan tree and its expressions (plain data). */
+/** Visits every node of a plan tree and its expressions (plain data), but for constants, of which there may be very many. */
 export function walkPlan(node: unknown, visit: (node: { readonly kind: string }) => void): void {
   if (node === null || typeof node !== 'object') return
   if (Array.isArray(node)) {
-    for (const item of node) walkPlan(item, visit)
+    for (const item of node) if ((item as { kind?: unknown } | null)?.kind !== 'Const') walkPlan(item, visit)
     return
   }
   const { kind } = node as { kind?: unknown }
-  if (typeof kind === 'string') {
-    visit(node as { readonly kind: string })
-    if (kind === 'Const') return
-  }
+  if (kind === 'Const') return
+  if (typeof kind === 'string') visit(node as { readonly kind: string })
   for (const child of Object.values(node)) if (typeof child === 'object') walkPlan(child, visit)
 }
 

@@ -104,12 +104,27 @@ export function subPlanExpr(plan: SubPlan, like: Pick<Expr, 'type' | 'typmod' | 
 /** Calls `visit` on `expr` and everything below until it answers true; answers whether it did. */
 export function some(expr: Expr, visit: (expr: Expr) => boolean): boolean {
   if (visit(expr)) return true
-  let found = false
-  mapChildren(expr, (child) => {
-    if (!found && some(child, visit)) found = true
-    return child
-  })
-  return found
+  if (isSubPlanExpr(expr)) {
+    const { params, testExpr } = (expr as unknown as SubPlanExpr).plan
+    return params.some((param) => some(param.expr, visit)) || (testExpr !== null && some(testExpr, visit))
+  }
+  const source = expr as unknown as Record<string, unknown>
+  for (const field of CHILDREN[expr.kind] ?? NONE) if (someIn(source[field], visit)) return true
+  return false
+}
+
+function someIn(value: unknown, visit: (expr: Expr) => boolean): boolean {
+  if (value === null || typeof value !== 'object') return false
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) if (someIn(value[i], visit)) return true
+    return false
+  }
+  if ('kind' in value) return some(value as Expr, visit)
+  if ('condition' in value) {
+    const when = value as { condition: Expr; result: Expr }
+    return some(when.condition, visit) || some(when.result, visit)
+  }
+  return some((value as TargetEntry).expr, visit)
 }
 
 /** Rewrites top-down: where `fn` answers an expression that stands, otherwise its children are rewritten. */
@@ -118,13 +133,14 @@ export function replace(expr: Expr, fn: (expr: Expr) => Expr | undefined): Expr 
 }
 
 export interface QueryMapper {
-  /** depth = how many queries below the starting one. Undefined: rewrite the children. */
+  /** Of all but constants. depth = how many queries below the starting one. Undefined: rewrite the children. */
   expr(expr: Expr, depth: number): Expr | undefined
   cteLevels?(levelsUp: number, depth: number): number
 }
 
 /** `expr` rewritten, sub-selects included. */
 export function mapExprDeep(expr: Expr, depth: number, mapper: QueryMapper): Expr {
+  if (expr.kind === 'Const') return expr
   const replaced = mapper.expr(expr, depth)
   if (replaced !== undefined) return replaced
   const mapped = mapChildren(expr, (child) => mapExprDeep(child, depth, mapper))
@@ -133,7 +149,8 @@ export function mapExprDeep(expr: Expr, depth: number, mapper: QueryMapper): Exp
   return subselect === mapped.subselect ? mapped : { ...mapped, subselect }
 }
 
-function mapList<T>(list: readonly T[], fn: (item: T) => T): readonly T[] {
+/** The list itself where nothing changed. */
+export function mapList<T>(list: readonly T[], fn: (item: T) => T): readonly T[] {
   let changed: T[] | null = null
   for (let i = 0; i < list.length; i++) {
     const next = fn(list[i]!)
@@ -172,7 +189,7 @@ function mapRte(rte: RangeTblEntry, depth: number, mapper: QueryMapper, fn: Expr
     case 'function':
       return { ...rte, functions: rte.functions.map((call) => ({ ...call, expr: fn(call.expr) })) }
     case 'values':
-      return { ...rte, lists: rte.lists.map((list) => mapList(list, fn)) }
+      return { ...rte, lists: mapList(rte.lists, (list) => mapList(list, fn)) }
     case 'cte': {
       const levelsUp = mapper.cteLevels?.(rte.levelsUp, depth) ?? rte.levelsUp
       return levelsUp === rte.levelsUp ? rte : { ...rte, levelsUp }

@@ -1,6 +1,7 @@
 // One query level: rewrites, join search, then the stages above the join. Answers a path, so that whoever stands above (a subquery scan, a
 // set operation, ModifyTable) asks it for the columns it needs.
 
+import { mapLong } from '../../base/begun-anew.ts'
 import { PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { Expr, TargetEntry } from '../analyzer/expr.ts'
@@ -10,7 +11,7 @@ import { makeRoot, type Root } from './context.ts'
 import { COST, DEFAULTS } from './cost.ts'
 import { planCtes } from './ctes.ts'
 import { type EcMember, type EquivalenceClass, Equivalences, equalityFamily } from './equivalence.ts'
-import { exprKey, makeAnd, mapExprDeep, mapTargets, type QueryMapper, some, splitAnd } from './expr-tree.ts'
+import { exprKey, makeAnd, mapExprDeep, mapList, mapTargets, type QueryMapper, some, splitAnd } from './expr-tree.ts'
 import { groupRows } from './group-rows.ts'
 import { mapTree, type TreeFrom, treeRels } from './join-tree.ts'
 import { type Deconstructed, deconstruct, type Qual, type SpecialJoin, withOuterJoins } from './joins/deconstruct.ts'
@@ -135,7 +136,7 @@ export function planJoinTree(root: Root, extraTargets: readonly Expr[] = []): Jo
 
 /** The expressions that are a relation's source made ready as those of the level are. */
 function prepareSource(rte: RangeTblEntry, prepare: (expr: Expr) => Expr): RangeTblEntry {
-  if (rte.kind === 'values') return { ...rte, lists: rte.lists.map((list) => list.map(prepare)) }
+  if (rte.kind === 'values') return { ...rte, lists: mapLong(rte.lists, (list) => mapList(list, prepare)) }
   if (rte.kind === 'function') return { ...rte, functions: rte.functions.map((call) => ({ ...call, expr: prepare(call.expr) })) }
   return rte
 }

@@ -1,6 +1,7 @@
 // How much of a relation conditions let through: from ANALYZE's statistics where there are some (PostgreSQL's formulas), its default numbers
 // otherwise.
 
+import { mapLong } from '../../base/begun-anew.ts'
 import type { Expr } from '../analyzer/expr.ts'
 import { amopsByOperator, STRATEGY } from '../builtin/pg-index.ts'
 import { ArrayDatum } from '../types/array.ts'
@@ -155,8 +156,18 @@ function arraySelectivity(qual: Expr & { kind: 'ScalarArrayOpExpr' }, problem: J
   }
   let sum = 0
   let product = 1
-  for (const element of elements) {
-    const one = equals(variable, element, problem)
+  const { glob } = problem.root
+  const each = mapLong(
+    elements,
+    (element) => equals(variable, element, problem),
+    () => ({
+      take: () => glob.valuesMatter,
+      put(matter) {
+        glob.valuesMatter = matter
+      },
+    }),
+  )
+  for (const one of each) {
     sum += one
     product *= one
   }

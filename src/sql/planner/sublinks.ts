@@ -1,5 +1,6 @@
 // Sub-selects in expressions that no rewrite turned into joins: uncorrelated ones become InitPlans, run once; the others SubPlans, run per row.
 
+import { leavesTraces } from '../../base/begun-anew.ts'
 import type { Expr, TargetEntry } from '../analyzer/expr.ts'
 import type { Query } from '../analyzer/query.ts'
 import { operatorByOid } from '../builtin/pg-operator.ts'
@@ -48,6 +49,7 @@ function planColumn(
 ): Expr {
   const { link } = assignment
   if (assignment.params !== null) return assignment.params[e.column - 1]!
+  leavesTraces()
   const { glob } = root
   const params = outerParams()
   const query = correlateQuery(link.subselect, glob, params)
@@ -92,6 +94,7 @@ function existsQuery(query: Query): Query {
 }
 
 function planOne(link: SubLinkExpr, root: Root, planSubquery: PlanSubquery, multi: MultiAssignments): Expr {
+  leavesTraces()
   const { glob } = root
   const params = outerParams()
   const query = correlateQuery(link.subselect, glob, params)

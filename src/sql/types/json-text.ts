@@ -3,7 +3,7 @@
 
 import { PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
-import { type JsonbValue, makeObject } from './jsonb.ts'
+import { JsonbObject, type JsonbValue, keyOrder } from './jsonb.ts'
 import { parseNumeric } from './numeric.ts'
 
 /** Nesting beyond which the parser answers 54001. */
@@ -15,8 +15,38 @@ const WORD = /[A-Za-z0-9_\u0080-\uffff]+/y
 const PLAIN = /[^"\\\u0000-\u001f]*/y
 const TOKEN_TAIL = /[-A-Za-z0-9_.+\u0080-\uffff]*/y
 
+/** Characters read between two moments at which others may have their turn. */
+const STEP = 32 * 1024
+
 /** Parses `text` into jsonb's form; `build` false only validates (and answers null). Soft limits and errors are PostgreSQL's. */
 export function parseJsonText(text: string, build: boolean, uniqueKeys = false): JsonbValue {
+  const reader = readJson(text, build, uniqueKeys)
+  reader.readTo(text.length)
+  return reader.value()
+}
+
+/** The same in steps. */
+export function* parseJsonSteps(text: string, build: boolean): Generator<unknown, JsonbValue> {
+  const reader = readJson(text, build, false)
+  for (let to = STEP; !reader.readTo(to); to += STEP) yield
+  return reader.value()
+}
+
+/** The members of an object as they were written, and as jsonb keeps them: which of them, in which order. */
+interface Shape {
+  readonly written: readonly string[]
+  readonly keys: readonly string[]
+  /** Null: as written. */
+  readonly order: readonly number[] | null
+}
+
+interface JsonReader {
+  /** Reads at least to that place, or to the end: then true. */
+  readTo(to: number): boolean
+  value(): JsonbValue
+}
+
+function readJson(text: string, build: boolean, uniqueKeys: boolean): JsonReader {
   let at = 0
 
   const context = (end: number): string => {
@@ -160,28 +190,10 @@ export function parseJsonText(text: string, build: boolean, uniqueKeys = false):
     new PgError(SQLSTATE.untranslatableCharacter, 'unsupported Unicode escape sequence', { detail, where: context(at) })
   const surrogate = (detail: string): PgError => invalid(detail, at)
 
-  const parseScalarOrContainer = (depth: number, expected: string): JsonbValue => {
-    skip()
+  const parseScalar = (expected: string): JsonbValue => {
     const c = text.charCodeAt(at)
-    switch (c) {
-      case 123: // {
-        return parseObject(depth)
-      case 91: // [
-        return parseArray(depth)
-      case 34:
-        return parseString(build)
-      default:
-    }
-    if (c === 45 || (c >= 48 && c <= 57)) {
-      NUMBER.lastIndex = at
-      const match = NUMBER.exec(text)
-      const end = match === null ? at + 1 : at + match[0].length
-      TOKEN_TAIL.lastIndex = end
-      const tail = TOKEN_TAIL.exec(text)![0]
-      if (match === null || tail !== '') throw invalid(`Token "${text.slice(at, end + tail.length)}" is invalid.`, end + tail.length)
-      at = end
-      return build ? parseNumeric(match[0])! : null
-    }
+    if (c === 34) return parseString(build)
+    if (c === 45 || (c >= 48 && c <= 57)) return parseNumber()
     if (text.startsWith('true', at) && !isWordAt(at + 4)) {
       at += 4
       return true
@@ -196,83 +208,138 @@ export function parseJsonText(text: string, build: boolean, uniqueKeys = false):
     }
     throw unexpected(expected)
   }
+  const parseNumber = (): JsonbValue => {
+    NUMBER.lastIndex = at
+    const match = NUMBER.exec(text)
+    const end = match === null ? at + 1 : at + match[0].length
+    TOKEN_TAIL.lastIndex = end
+    const tail = TOKEN_TAIL.exec(text)![0]
+    if (match === null || tail !== '') throw invalid(`Token "${text.slice(at, end + tail.length)}" is invalid.`, end + tail.length)
+    at = end
+    return build ? parseNumeric(match[0])! : null
+  }
   const isWordAt = (i: number): boolean => {
     WORD.lastIndex = i
     return WORD.test(text)
   }
 
-  const tooDeep = (): PgError =>
-    new PgError(SQLSTATE.statementTooComplex, 'stack depth limit exceeded', {
-      hint: 'Increase the configuration parameter "max_stack_depth" (currently 2048kB), after ensuring the platform\'s stack depth limit is adequate.',
-    })
+  // The containers that are open, from the outermost inwards, and what they hold so far.
+  const isObject: boolean[] = []
+  const starts: number[] = []
+  const keyStarts: number[] = []
+  const seen: Set<string>[] = []
+  const values: JsonbValue[] = []
+  const keys: string[] = []
+  /** The last object's at each depth: those of a list mostly have the same keys. */
+  const shapes: (Shape | undefined)[] = []
 
-  const parseArray = (depth: number): JsonbValue => {
-    if (depth > MAX_JSON_DEPTH) throw tooDeep()
-    at++
-    const items: JsonbValue[] = []
-    skip()
-    if (text.charCodeAt(at) === 93) {
-      at++
-      return items
+  const open = (object: boolean): void => {
+    if (isObject.length > MAX_JSON_DEPTH) {
+      throw new PgError(SQLSTATE.statementTooComplex, 'stack depth limit exceeded', {
+        hint: 'Increase the configuration parameter "max_stack_depth" (currently 2048kB), after ensuring the platform\'s stack depth limit is adequate.',
+      })
     }
-    let expected = 'Expected array element or "]"'
+    at++
+    isObject.push(object)
+    starts.push(values.length)
+    keyStarts.push(keys.length)
+    if (uniqueKeys) seen.push(new Set())
+    skip()
+  }
+  const close = (): JsonbValue => {
+    at++
+    const object = isObject.pop()!
+    const start = starts.pop()!
+    const keyStart = keyStarts.pop()!
+    if (uniqueKeys) seen.pop()
+    if (!build) return null
+    const members = values.slice(start)
+    values.length = start
+    if (!object) return members
+    const depth = isObject.length
+    let shape = shapes[depth]
+    if (shape === undefined || !isWritten(shape.written, keyStart)) {
+      const written = keys.slice(keyStart)
+      const order = keyOrder(written)
+      shape = { written, order, keys: order === null ? written : order.map((i) => written[i]!) }
+      shapes[depth] = shape
+    }
+    keys.length = keyStart
+    return new JsonbObject(shape.keys, shape.order === null ? members : shape.order.map((i) => members[i]!))
+  }
+  const isWritten = (written: readonly string[], start: number): boolean => {
+    if (written.length !== keys.length - start) return false
+    for (let i = 0; i < written.length; i++) if (written[i] !== keys[start + i]) return false
+    return true
+  }
+
+  const parseKey = (expected: string): void => {
+    skip()
+    if (text.charCodeAt(at) !== 34) throw unexpected(expected)
+    const key = parseString(build || uniqueKeys)
+    if (build || uniqueKeys) keys.push(key)
+    skip()
+    if (text.charCodeAt(at) !== 58) throw unexpected('Expected ":"')
+    at++
+  }
+
+  /** A member is complete: on to the next one (true), or the container is (false). */
+  const hasNext = (value: JsonbValue): boolean => {
+    const depth = isObject.length - 1
+    const object = isObject[depth]!
+    if (build) values.push(value)
+    if (object && uniqueKeys) {
+      const key = keys[keys.length - 1]!
+      if (!build) keys.pop()
+      if (seen[depth]!.has(key)) throw new PgError(SQLSTATE.duplicateJsonObjectKeyValue, 'duplicate JSON object key value')
+      seen[depth]!.add(key)
+    }
+    skip()
+    const c = text.charCodeAt(at)
+    if (c === 44) {
+      at++
+      if (object) parseKey('Expected string')
+      return true
+    }
+    if (c !== (object ? 125 : 93)) throw unexpected(object ? 'Expected "," or "}"' : 'Expected "," or "]"')
+    return false
+  }
+
+  let whole: JsonbValue = null
+  let expected = 'Expected JSON value'
+  const readTo = (to: number): boolean => {
     for (;;) {
-      const item = parseScalarOrContainer(depth + 1, expected)
+      skip()
+      let value: JsonbValue
+      const c = text.charCodeAt(at)
+      if (c === 123) {
+        open(true)
+        if (text.charCodeAt(at) !== 125) {
+          parseKey('Expected string or "}"')
+          expected = 'Expected JSON value'
+          continue
+        }
+        value = close()
+      } else if (c === 91) {
+        open(false)
+        if (text.charCodeAt(at) !== 93) {
+          expected = 'Expected array element or "]"'
+          continue
+        }
+        value = close()
+      } else value = parseScalar(expected)
       expected = 'Expected JSON value'
-      if (build) items.push(item)
-      skip()
-      const c = text.charCodeAt(at)
-      if (c === 44) at++
-      else if (c === 93) {
-        at++
-        return items
-      } else throw unexpected('Expected "," or "]"')
+      while (isObject.length > 0 && !hasNext(value)) value = close()
+      if (isObject.length === 0) {
+        whole = value
+        skip()
+        if (at < text.length) throw unexpected('Expected end of input')
+        return true
+      }
+      if (at >= to) return false
     }
   }
-
-  const parseObject = (depth: number): JsonbValue => {
-    if (depth > MAX_JSON_DEPTH) throw tooDeep()
-    at++
-    const keys: string[] = []
-    const values: JsonbValue[] = []
-    const seen = uniqueKeys ? new Set<string>() : null
-    skip()
-    if (text.charCodeAt(at) === 125) {
-      at++
-      return build ? makeObject(keys, values) : null
-    }
-    let expected = 'Expected string or "}"'
-    for (;;) {
-      skip()
-      if (text.charCodeAt(at) !== 34) throw unexpected(expected)
-      expected = 'Expected string'
-      const key = parseString(build || uniqueKeys)
-      skip()
-      if (text.charCodeAt(at) !== 58) throw unexpected('Expected ":"')
-      at++
-      const value = parseScalarOrContainer(depth + 1, 'Expected JSON value')
-      if (seen !== null) {
-        if (seen.has(key)) throw new PgError(SQLSTATE.duplicateJsonObjectKeyValue, 'duplicate JSON object key value')
-        seen.add(key)
-      }
-      if (build) {
-        keys.push(key)
-        values.push(value)
-      }
-      skip()
-      const c = text.charCodeAt(at)
-      if (c === 44) at++
-      else if (c === 125) {
-        at++
-        return build ? makeObject(keys, values) : null
-      } else throw unexpected('Expected "," or "}"')
-    }
-  }
-
-  const value = parseScalarOrContainer(0, 'Expected JSON value')
-  skip()
-  if (at < text.length) throw unexpected('Expected end of input')
-  return value
+  return { readTo, value: () => whole }
 }
 
 // Walking over valid text.

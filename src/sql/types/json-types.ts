@@ -2,10 +2,22 @@
 
 import type { ByteWriter } from '../../base/bytes.ts'
 import { PgError } from '../../base/errors.ts'
+import { LONG, longWork } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { defineType } from './define.ts'
-import { parseJsonText } from './json-text.ts'
-import { compareJsonb, formatJsonb, isArrayValue, Jsonb, JsonbObject, type JsonbValue, jsonbHashKey, jsonbSize } from './jsonb.ts'
+import { parseJsonSteps, parseJsonText } from './json-text.ts'
+import {
+  compareJsonb,
+  formatJsonb,
+  formatJsonbSteps,
+  isArrayValue,
+  isLongJsonb,
+  Jsonb,
+  JsonbObject,
+  type JsonbValue,
+  jsonbHashKey,
+  jsonbSize,
+} from './jsonb.ts'
 import { Numeric } from './numeric.ts'
 import { numericTypes } from './numeric-type.ts'
 import type { TypeFamily } from './registry.ts'
@@ -69,6 +81,9 @@ function writeNode(value: JsonbValue, out: ByteWriter): void {
 class NodeReader {
   readonly buffer: Buffer
   at: number
+  /** Of the last object at each depth. */
+  readonly #keys: (readonly string[] | undefined)[] = []
+  #told = 0
 
   constructor(buffer: Buffer, at: number) {
     this.buffer = buffer
@@ -88,8 +103,46 @@ class NodeReader {
     return n
   }
 
-  node(): JsonbValue {
-    switch (this.buffer[this.at++]) {
+  node(depth = 0): JsonbValue {
+    const tag = this.buffer[this.at++]!
+    if (tag < ARRAY) return this.#scalar(tag)
+    const n = this.count()
+    const values: JsonbValue[] = new Array(n)
+    if (tag === ARRAY) {
+      for (let i = 0; i < n; i++) values[i] = this.node(depth + 1)
+      return values
+    }
+    const last = this.#keys[depth]
+    let own: string[] | null = last?.length === n ? null : []
+    for (let i = 0; i < n; i++) {
+      own = this.#key(own, last, i)
+      values[i] = this.node(depth + 1)
+    }
+    return new JsonbObject(this.#keysOf(depth, own), values)
+  }
+
+  /** `node` in steps. */
+  *steps(depth = 0): Generator<unknown, JsonbValue> {
+    const tag = this.buffer[this.at]!
+    if (tag < ARRAY || depth > STEPS_DEPTH) return this.node(depth)
+    this.at++
+    const n = this.count()
+    const values: JsonbValue[] = new Array(n)
+    const last = this.#keys[depth]
+    let own: string[] | null = tag === ARRAY || last?.length === n ? null : []
+    for (let i = 0; i < n; i++) {
+      if (tag === OBJECT) own = this.#key(own, last, i)
+      values[i] = this.buffer[this.at]! < ARRAY ? this.node(depth + 1) : yield* this.steps(depth + 1)
+      if (this.at - this.#told > STEP_BYTES) {
+        this.#told = this.at
+        yield
+      }
+    }
+    return tag === ARRAY ? values : new JsonbObject(this.#keysOf(depth, own), values)
+  }
+
+  #scalar(tag: number): JsonbValue {
+    switch (tag) {
       case NULL:
         return null
       case FALSE:
@@ -98,30 +151,35 @@ class NodeReader {
         return true
       case STRING:
         return this.string()
-      case NUMBER: {
+      default: {
         const size = this.buffer.readUInt32BE(this.at)
         this.at += 4 + size
         return numeric.value.read(this.buffer, this.at - size, this.at) as Numeric
       }
-      case ARRAY: {
-        const n = this.count()
-        const items: JsonbValue[] = new Array(n)
-        for (let i = 0; i < n; i++) items[i] = this.node()
-        return items
-      }
-      default: {
-        const n = this.count()
-        const keys: string[] = new Array(n)
-        const values: JsonbValue[] = new Array(n)
-        for (let i = 0; i < n; i++) {
-          keys[i] = this.string()
-          values[i] = this.node()
-        }
-        return new JsonbObject(keys, values)
-      }
     }
   }
+
+  /** The next key; the objects of a list mostly have the same ones, and share them then (`own` null). */
+  #key(own: string[] | null, last: readonly string[] | undefined, i: number): string[] | null {
+    const key = this.string()
+    if (own === null && last![i] === key) return null
+    const keys = own ?? last!.slice(0, i)
+    keys.push(key)
+    return keys
+  }
+
+  #keysOf(depth: number, own: string[] | null): readonly string[] {
+    if (own !== null) this.#keys[depth] = own
+    return this.#keys[depth]!
+  }
 }
+
+/** Deeper containers are read at once. */
+const STEPS_DEPTH = 100
+/** Bytes between two moments at which others may have their turn. */
+const STEP_BYTES = 32 * 1024
+
+const readSteps = (bytes: Buffer): Generator<unknown, JsonbValue> => new NodeReader(bytes, 0).steps()
 
 // Key form: rank and size first, as the order does. Strings escape 0 and end in 0 1.
 function writeKeyString(text: string, out: ByteWriter): void {
@@ -179,23 +237,41 @@ function skipKeyNode(buffer: Buffer, start: number): number {
   return at
 }
 
+/** What a tree takes for each byte of the row form, about. */
+const TREE_PER_BYTE = 4
+
+const parsed = (text: string, build: boolean): JsonbValue =>
+  text.length > LONG ? longWork(parseJsonSteps, text, build) : parseJsonText(text, build)
+
+const told = ({ root }: Jsonb): string => (isLongJsonb(root) ? longWork(formatJsonbSteps, root) : formatJsonb(root))
+
 const jsonb = defineType<Jsonb>({
-  input: (text) => new Jsonb(parseJsonText(text, true)),
-  output: (value) => formatJsonb(value.root),
+  input: (text) => new Jsonb(parsed(text, true)),
+  output: (value) => told(value),
   receive(buffer, start, end) {
     if (end === start) throw new PgError(SQLSTATE.protocolViolation, 'no data left in message')
     const version = buffer[start]!
     if (version !== 1) throw new PgError(SQLSTATE.internalError, `unsupported jsonb version number ${version}`)
-    return new Jsonb(parseJsonText(buffer.utf8Slice(start + 1, end), true))
+    return new Jsonb(parsed(buffer.utf8Slice(start + 1, end), true))
   },
   send(value, out) {
     out.u8(1)
-    out.utf8(formatJsonb(value.root))
+    out.utf8(told(value))
   },
   compare: (a, b) => compareJsonb(a.root, b.root),
   hashKey: (value) => jsonbHashKey(value.root),
-  size: (value) => 24 + jsonbSize(value.root),
-  value: { write: (value, out) => writeNode(value.root, out), read: (buffer, start) => new Jsonb(new NodeReader(buffer, start).node()) },
+  size: (value) => 24 + (value.bytes === null ? jsonbSize(value.root) : value.bytes.length * TREE_PER_BYTE),
+  slow: true,
+  value: {
+    write(value, out) {
+      if (value.bytes !== null) out.bytes(value.bytes)
+      else writeNode(value.root, out)
+    },
+    read(buffer, start, end) {
+      if (end - start <= LONG) return new Jsonb(new NodeReader(buffer, start).node())
+      return new Jsonb(null, { bytes: Buffer.from(buffer.subarray(start, end)), read: readSteps })
+    },
+  },
   key: {
     write(value, out) {
       const root = value.root
@@ -211,13 +287,13 @@ const jsonb = defineType<Jsonb>({
 
 const json = defineType<string>({
   input(text) {
-    parseJsonText(text, false)
+    parsed(text, false)
     return text
   },
   output: (value) => value,
   receive(buffer, start, end) {
     const text = buffer.utf8Slice(start, end)
-    parseJsonText(text, false)
+    parsed(text, false)
     return text
   },
   size: (value) => 24 + value.length * 2,

@@ -1,6 +1,7 @@
 // jsonb's value: a tree of immutable nodes. Numbers are numeric; an object's keys are unique and ordered as PostgreSQL orders them (shorter
 // first, then by bytes), so printing, comparing and searching need no sort. // hot
 
+import { longWork, type Work } from '../../base/long-work.ts'
 import { quoteJson } from './json-quote.ts'
 import { compareNumeric, formatNumeric, Numeric, stripZeros } from './numeric.ts'
 
@@ -16,12 +17,33 @@ export class JsonbObject {
   }
 }
 
+/** A long value's row form, which is read when somebody asks for the tree. */
+export interface StoredJsonb {
+  readonly bytes: Buffer
+  readonly read: Work<[Buffer], JsonbValue>
+}
+
 /** The datum: a wrapper, since JSON null is no SQL NULL. */
 export class Jsonb {
-  readonly root: JsonbValue
+  private tree: JsonbValue
+  private unread: StoredJsonb | null
 
-  constructor(root: JsonbValue) {
-    this.root = root
+  constructor(tree: JsonbValue, unread: StoredJsonb | null = null) {
+    this.tree = tree
+    this.unread = unread
+  }
+
+  get root(): JsonbValue {
+    if (this.unread !== null) {
+      this.tree = longWork(this.unread.read, this.unread.bytes)
+      this.unread = null
+    }
+    return this.tree
+  }
+
+  /** The row form, where the tree has not been read from it. */
+  get bytes(): Buffer | null {
+    return this.unread === null ? null : this.unread.bytes
   }
 
   toString(): string {
@@ -77,8 +99,8 @@ export function compareKeys(a: string, b: string): number {
   return x !== y ? x - y : compareCodePoints(a, b)
 }
 
-/** Sorted, of duplicate keys the last. The lists are taken over. */
-export function makeObject(keys: string[], values: JsonbValue[]): JsonbObject {
+/** Where the members of an object stand in its order, of duplicate keys the last; null: as they are. */
+export function keyOrder(keys: readonly string[]): number[] | null {
   let sorted = true
   for (let i = 1; i < keys.length; i++) {
     if (compareKeys(keys[i - 1]!, keys[i]!) >= 0) {
@@ -86,19 +108,26 @@ export function makeObject(keys: string[], values: JsonbValue[]): JsonbObject {
       break
     }
   }
-  if (sorted) return new JsonbObject(keys, values)
-  const order = keys.map((_, i) => i).sort((i, j) => compareKeys(keys[i]!, keys[j]!) || i - j)
-  const outKeys: string[] = []
-  const outValues: JsonbValue[] = []
-  for (const i of order) {
-    const key = keys[i]!
-    if (outKeys.length > 0 && outKeys[outKeys.length - 1] === key) outValues[outValues.length - 1] = values[i]!
-    else {
-      outKeys.push(key)
-      outValues.push(values[i]!)
-    }
+  if (sorted) return null
+  const lengths = keys.map(utf8Length)
+  const all = keys.map((_, i) => i)
+  all.sort((i, j) => lengths[i]! - lengths[j]! || compareCodePoints(keys[i]!, keys[j]!) || i - j)
+  const order: number[] = []
+  for (const i of all) {
+    if (order.length > 0 && keys[order[order.length - 1]!] === keys[i]) order[order.length - 1] = i
+    else order.push(i)
   }
-  return new JsonbObject(outKeys, outValues)
+  return order
+}
+
+/** Sorted, of duplicate keys the last. The lists are taken over. */
+export function makeObject(keys: string[], values: JsonbValue[]): JsonbObject {
+  const order = keyOrder(keys)
+  if (order === null) return new JsonbObject(keys, values)
+  return new JsonbObject(
+    order.map((i) => keys[i]!),
+    order.map((i) => values[i]!),
+  )
 }
 
 /** Index of `key`, or -1. */
@@ -146,6 +175,58 @@ export function formatJsonb(value: JsonbValue): string {
     out += `${i === 0 ? '' : ', '}${quoteJson(value.keys[i]!)}: ${formatJsonb(value.values[i]!)}`
   }
   return `${out}}`
+}
+
+/** Nodes told between two moments at which others may have their turn. */
+const STEP = 4096
+
+/** Whether telling the value is long work. */
+export function isLongJsonb(value: JsonbValue): boolean {
+  let nodes = 0
+  const count = (node: JsonbValue): boolean => {
+    if (++nodes > STEP) return true
+    if (isArrayValue(node)) return node.some(count)
+    return node instanceof JsonbObject && node.values.some(count)
+  }
+  return count(value)
+}
+
+/** formatJsonb in steps. */
+export function* formatJsonbSteps(root: JsonbValue): Generator<unknown, string> {
+  const whole: string[] = []
+  let part: string[] = []
+  // The containers that are open, and which member of each comes next.
+  const open: (readonly JsonbValue[] | JsonbObject)[] = []
+  const next: number[] = []
+  let value = root
+  for (;;) {
+    if (typeof value === 'object' && value !== null && !(value instanceof Numeric)) {
+      part.push(isArrayValue(value) ? '[' : '{')
+      open.push(value)
+      next.push(0)
+    } else part.push(formatJsonb(value))
+    for (;;) {
+      const top = open[open.length - 1]
+      if (top === undefined) return whole.join('') + part.join('')
+      const i = next[next.length - 1]!++
+      const array = isArrayValue(top)
+      if (i === (array ? top.length : top.keys.length)) {
+        part.push(array ? ']' : '}')
+        open.pop()
+        next.pop()
+        continue
+      }
+      if (i > 0) part.push(', ')
+      if (!array) part.push(quoteJson(top.keys[i]!), ': ')
+      value = array ? top[i]! : top.values[i]!
+      break
+    }
+    if (part.length > STEP) {
+      whole.push(part.join(''))
+      part = []
+      yield
+    }
+  }
 }
 
 /** jsonb_pretty */

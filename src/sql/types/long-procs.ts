@@ -1,4 +1,10 @@
-// Bodies (by prosrc) whose work on a long value comes in steps (base/long-work.ts).
+// Bodies (by prosrc) and types whose work on a long value comes in steps (base/long-work.ts).
+
+import type { Oid } from '../../base/ids.ts'
+import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
+
+/** Types whose values are read and told in steps. */
+export const LONG_TYPES: ReadonlySet<Oid> = new Set([T.json, T.jsonb])
 
 export const LONG_PROCS: ReadonlySet<string> = new Set([
   'binary_decode',

@@ -7,13 +7,16 @@ import { makeSlicer } from '../../../base/slicer.ts'
 import type { Expr } from '../../analyzer/expr.ts'
 import { isSubPlanExpr, some } from '../../planner/expr-tree.ts'
 import { isVolatile } from '../../planner/volatility.ts'
-import { LONG_PROCS } from '../../types/long-procs.ts'
+import { LONG_PROCS, LONG_TYPES } from '../../types/long-procs.ts'
 import type { Compilation } from '../compilation.ts'
 import { procOf } from './call.ts'
 
 /** Whether some function in them may work long; what is volatile, and may be within a sub-select, is never evaluated twice. */
 export function mayBeLong(exprs: readonly Expr[], cx: Compilation): boolean {
-  const long = (expr: Expr): boolean => expr.kind === 'FuncExpr' && LONG_PROCS.has(procOf(cx, expr.funcId).prosrc)
+  const long = (expr: Expr): boolean =>
+    (expr.kind === 'FuncExpr' && LONG_PROCS.has(procOf(cx, expr.funcId).prosrc)) ||
+    ((expr.kind === 'FuncExpr' || expr.kind === 'OpExpr') && expr.args.some((arg) => LONG_TYPES.has(arg.type))) ||
+    (expr.kind === 'CoerceViaIO' && (LONG_TYPES.has(expr.type) || LONG_TYPES.has(expr.arg.type)))
   const once = (expr: Expr): boolean => isVolatile(expr, cx.catalog) || some(expr, isSubPlanExpr)
   return exprs.some((expr) => some(expr, long)) && !exprs.some(once)
 }

@@ -83,8 +83,8 @@ export function valuesPaths(rel: BaseRel, problem: JoinProblem): void {
   if (rte.kind !== 'values') return
   const width = rte.columns.length
   const quals = rel.quals.map((qual) => overScan(qual, rel))
-  const { functions, outer, params } = lateralExprs(rel, problem, rte.lists.flat())
-  const lists = rte.lists.map((_, i) => functions.slice(i * width, (i + 1) * width))
+  const { functions, outer, params } = lateralExprs(rel, problem, rte.lateral ? rte.lists.flat() : [])
+  const lists = rte.lateral ? rte.lists.map((_, i) => functions.slice(i * width, (i + 1) * width)) : rte.lists
   const total = rel.tuples * COST.tuple
   addPath(rel.paths, {
     ...UNORDERED,

@@ -1,9 +1,12 @@
 // Constant folding: immutable functions of constants, strict functions of NULL, and the logic of AND, OR, NOT, CASE and COALESCE.
 
+import { mapLong } from '../../../base/begun-anew.ts'
+import type { Datum } from '../../../base/datum.ts'
 import type { CatalogSnapshot } from '../../../catalog/snapshot.ts'
-import type { Const, Expr } from '../../analyzer/expr.ts'
+import type { ArrayExpr, Const, Expr } from '../../analyzer/expr.ts'
+import { makeArray } from '../../types/array.ts'
 import type { PlannerContext } from '../context.ts'
-import { BOOL, boolConst, exprKey, innerKey, makeBool, mapChildren } from '../expr-tree.ts'
+import { BOOL, boolConst, innerKey, makeBool, mapChildren } from '../expr-tree.ts'
 
 export function foldConstants(expr: Expr, ctx: PlannerContext): Expr {
   switch (expr.kind) {
@@ -14,7 +17,12 @@ export function foldConstants(expr: Expr, ctx: PlannerContext): Expr {
     case 'CaseExpr':
       return foldCase(mapWith(expr, ctx) as typeof expr)
     case 'BoolExpr':
-      return foldBool(mapWith(expr, ctx) as typeof expr)
+      return foldBool(
+        withArgs(
+          expr,
+          mapLong(expr.args, (arg) => foldConstants(arg, ctx)),
+        ),
+      )
     case 'CoalesceExpr': {
       const folded = mapWith(expr, ctx) as typeof expr
       const args: Expr[] = []
@@ -43,10 +51,19 @@ export function foldConstants(expr: Expr, ctx: PlannerContext): Expr {
     case 'ScalarArrayOpExpr':
       return foldCall(mapWith(expr, ctx), expr.opFuncId, false, ctx)
     case 'ArrayExpr':
-      return tryEvaluate(mapWith(expr, ctx), (folded) => (folded as typeof expr).elements, ctx)
+      return foldArray(
+        expr,
+        mapLong(expr.elements, (element) => foldConstants(element, ctx)),
+        ctx,
+      )
     default:
       return mapWith(expr, ctx)
   }
+}
+
+/** The same expression where its arguments are. */
+function withArgs<E extends Expr & { readonly args: readonly Expr[] }>(expr: E, args: readonly Expr[]): E {
+  return args.every((arg, i) => arg === expr.args[i]) ? expr : { ...expr, args }
 }
 
 function mapWith(expr: Expr, ctx: PlannerContext): Expr {
@@ -71,11 +88,24 @@ function foldCall(expr: Expr, funcId: number, retset: boolean, ctx: PlannerConte
     return { kind: 'Const', value: null, type: expr.type, typmod: expr.typmod, collation: expr.collation, location: expr.location }
   }
   if (proc.provolatile !== 'i' || args.length === 0) return expr
-  return tryEvaluate(expr, callArgs, ctx)
+  return tryEvaluate(expr, args, ctx)
 }
 
-function tryEvaluate(expr: Expr, argsOf: (expr: Expr) => readonly Expr[], ctx: PlannerContext): Expr {
-  if (ctx.evaluate === null || !argsOf(expr).every((arg) => arg.kind === 'Const')) return expr
+/** Lists of IN may have very many elements: nothing is compiled for those. */
+function foldArray(expr: ArrayExpr, elements: readonly Expr[], ctx: PlannerContext): Expr {
+  const { elementType, type, typmod, collation, location } = expr
+  const folded = elements.every((element, i) => element === expr.elements[i]) ? expr : { ...expr, elements }
+  if (expr.multidims) return tryEvaluate(folded, elements, ctx)
+  const values: Datum[] = []
+  for (const element of elements) {
+    if (element.kind !== 'Const') return folded
+    values.push(element.value)
+  }
+  return { kind: 'Const', value: makeArray(elementType, values), type, typmod, collation, location }
+}
+
+function tryEvaluate(expr: Expr, args: readonly Expr[], ctx: PlannerContext): Expr {
+  if (ctx.evaluate === null || !args.every((arg) => arg.kind === 'Const')) return expr
   let value: ReturnType<NonNullable<PlannerContext['evaluate']>>
   try {
     value = ctx.evaluate(expr)
@@ -100,7 +130,8 @@ function foldBool(expr: Expr & { kind: 'BoolExpr' }): Expr {
   const args: Expr[] = []
   const seen = new Set<string>()
   let changed = false
-  for (const arg of expr.args) {
+  const keys = mapLong(expr.args, innerKey)
+  for (const [i, arg] of expr.args.entries()) {
     if (arg.kind === 'Const' && arg.value === deciding) return boolConst(deciding)
     if (arg.kind === 'Const' && arg.value === !deciding) {
       changed = true
@@ -109,7 +140,7 @@ function foldBool(expr: Expr & { kind: 'BoolExpr' }): Expr {
     const nested = arg.kind === 'BoolExpr' && arg.op === expr.op ? arg.args : [arg]
     if (nested.length !== 1) changed = true
     for (const one of nested) {
-      const key = innerKey(one)
+      const key = one === arg ? keys[i]! : innerKey(one)
       if (one.kind !== 'FuncExpr' && seen.has(key)) {
         changed = true
         continue
@@ -143,14 +174,17 @@ function foldCase(expr: Expr & { kind: 'CaseExpr' }): Expr {
 export function orToAny(expr: Expr, catalog: CatalogSnapshot): Expr {
   if (expr.kind !== 'BoolExpr' || expr.op !== 'or' || expr.args.length < 2) return expr
   let left: Expr | null = null
+  let leftKey = ''
   let opNo = 0
   const elements: Expr[] = []
   for (const arg of expr.args) {
     if (arg.kind !== 'OpExpr' || arg.args.length !== 2) return expr
     const value = arg.args[1]!
     if ((value.kind !== 'Const' && !(value.kind === 'Param' && value.paramKind === 'extern')) || arg.args[0]!.kind !== 'Var') return expr
-    if (left !== null && (exprKey(left) !== exprKey(arg.args[0]!) || arg.opNo !== opNo || value.type !== elements[0]!.type)) return expr
+    const key = innerKey(arg.args[0]!)
+    if (left !== null && (leftKey !== key || arg.opNo !== opNo || value.type !== elements[0]!.type)) return expr
     left = arg.args[0]!
+    leftKey = key
     opNo = arg.opNo
     elements.push(value)
   }

@@ -28,7 +28,9 @@ function markLateral(rte: RangeTblEntry): RangeTblEntry {
     case 'function':
       return rte.lateral || !rte.functions.some((call) => outside(call.expr)) ? rte : { ...rte, lateral: true }
     case 'values':
-      return rte.lateral || !rte.lists.some((list) => list.some(outside)) ? rte : { ...rte, lateral: true }
+      return rte.lateral || !rte.lists.some((list) => list.some((expr) => expr.kind !== 'Const' && outside(expr)))
+        ? rte
+        : { ...rte, lateral: true }
     default:
       return rte
   }
