@@ -19,6 +19,7 @@ import {
 import { CLASS, type ObjectAddress } from '../../catalog/keys.ts'
 import { newColumn } from '../../catalog/new-descriptors.ts'
 import { LOCK } from '../../catalog/object-locks.ts'
+import { makeObjectName } from '../../catalog/object-names.ts'
 import { checkRelationOwner, columnMask, elementOrSelf, permissionDenied, relationMask, typeMask } from '../../catalog/privileges.ts'
 import { isTemporary } from '../../catalog/temporary.ts'
 import { typeText as sessionTypeText } from '../../catalog/type-names.ts'
@@ -36,7 +37,6 @@ import {
   columnNamed,
   load,
   lockNamed,
-  makeObjectName,
   namespaceNamed,
   partsOf,
   positionOf,
