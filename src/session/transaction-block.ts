@@ -136,6 +136,11 @@ export class TransactionBlock {
     return this.#savepoints.length > 0
   }
 
+  /** Where the present subtransaction began; null outside of any. */
+  get subtransactionStart(): Marks | null {
+    return this.#savepoints.at(-1)?.marks ?? null
+  }
+
   #find(name: string): number {
     for (let i = this.#savepoints.length - 1; i >= 0; i--) if (this.#savepoints[i]!.name === name) return i
     throw new PgError(SQLSTATE.sEInvalidSpecification, `savepoint "${name}" does not exist`)
