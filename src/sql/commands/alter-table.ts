@@ -94,7 +94,8 @@ export async function alterTableStatement(c: CommandContext, stmt: AlterTableStm
     throw new PgError(SQLSTATE.wrongObjectType, `"${relation.name}" is not ${wanted.article}`)
   const commands = (stmt.cmds ?? []).map((node) => nodeAs(node, 'AlterTableCmd')!)
   if (!commands.every((cmd) => cmd.subtype === 'AT_ChangeOwner')) await checkOwner(c, relation)
-  checkNotInUse(c, relation, 'ALTER TABLE')
+  // a view's query stands in the plans of those who use it, not the view
+  if (relation.relkind !== 'v') checkNotInUse(c, relation, 'ALTER TABLE')
   const ordered = commands.map((cmd, i) => ({ cmd, i })).sort((a, b) => passOf(a.cmd) - passOf(b.cmd) || a.i - b.i)
   for (const { cmd } of ordered) await apply(c, relation, cmd)
   return { tag }
@@ -679,6 +680,8 @@ async function dropConstraint(c: CommandContext, relation: RelationInfo, cmd: Al
     if (column.identity !== '')
       throw new PgError(SQLSTATE.syntaxError, `column "${column.name}" of relation "${relation.name}" is an identity column`)
   }
+  if (constraint?.type === 'f' && constraint.referencedTable !== relation.oid)
+    checkNotInUse(c, (await load(() => c.snapshot.relation(constraint.referencedTable)))!, 'ALTER TABLE')
   const oid = constraint?.oid ?? column!.notNullConstraint!.oid
   await performDeletion(c, [{ classId: CLASS.constraint, objId: oid, subId: 0 }], cmd.behavior === 'DROP_CASCADE')
 }

@@ -26,8 +26,13 @@ export function positionOf(c: CommandContext, location: number | undefined): { p
   return { position: Buffer.from(c.source, 'utf8').subarray(0, location).toString('utf8').length + 1 }
 }
 
-/** PostgreSQL's CheckTableNotInUse: checks that are put off know the rows by where they are stored. */
+/** PostgreSQL's CheckTableNotInUse: queries on their way, and checks that are put off, know the rows by where they are stored. */
 export function checkNotInUse(c: CommandContext, relation: { readonly oid: Oid; readonly name: string }, command: string): void {
+  if (c.ports.isUsed(relation.oid))
+    throw new PgError(
+      SQLSTATE.objectInUse,
+      `cannot ${command} "${relation.name}" because it is being used by active queries in this session`,
+    )
   if (c.ports.hasPendingChecks(relation.oid))
     throw new PgError(SQLSTATE.objectInUse, `cannot ${command} "${relation.name}" because it has pending trigger events`)
 }
