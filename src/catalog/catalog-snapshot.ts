@@ -179,6 +179,7 @@ export class ReaderSnapshot implements CatalogSnapshot {
 
   #typeOf(record: ObjectRecord, oid: Oid): PgTypeRow | null {
     let element: PgTypeRow | null = null
+    let arrayName: string
     switch (record.kind) {
       case 'type': {
         let row = types.get(record.value)
@@ -192,26 +193,20 @@ export class ReaderSnapshot implements CatalogSnapshot {
         if (row === undefined) types.set(relation.value, (row = rowTypeRow(relation.value)))
         if (!record.array) return row
         element = row
+        arrayName = record.name
         break
       }
       case 'arraytype':
         element = this.type(record.element)
+        arrayName = record.name
         break
       default:
         return null
     }
     if (element === null) return null
     let array = types.get(element)
-    if (array === undefined) types.set(element, (array = arrayTypeRow(oid, this.#arrayName(element), element)))
+    if (array?.typname !== arrayName) types.set(element, (array = arrayTypeRow(oid, arrayName, element)))
     return array
-  }
-
-  /** An array type is found by name as `_name`, unless that name was taken when it was made. */
-  #arrayName(element: PgTypeRow): string {
-    for (let name = `_${element.typname}`; ; name = `_${name}`) {
-      const oid = this.reader.get(nameKey('t', element.typnamespace, name))
-      if (oid === null || Number(oid) === element.typarray) return name
-    }
   }
 
   typeByName(namespace: Oid, name: string): PgTypeRow | null {

@@ -12,12 +12,14 @@ import { type LockHolder, lockHolder, type ObjectLocks, type RelationLockMode } 
 
 interface ForeignHolder {
   readonly holder: LockHolder
-  readonly cancel: CancelToken
+  /** Of the wait that is under way. */
+  cancel: CancelToken
   readonly since: number
   /** The modes its gates are shut in, and those in force here. */
   readonly wanted: Map<Oid, GateRecord>
   readonly held: Map<Oid, RelationLockMode>
-  isWaiting: boolean
+  /** The gate whose lock is waited for. */
+  awaited: GateRecord | null
 }
 
 /** After a deadlock the transaction that was ended needs so long to let go. */
@@ -57,8 +59,14 @@ export class ForeignGates {
     for (const [id, holder] of this.#holders) {
       if (ids.has(id)) continue
       this.#holders.delete(id)
-      if (holder.isWaiting) holder.cancel.cancel(gone())
+      if (holder.awaited !== null) holder.cancel.cancel(gone())
       this.#locks.releaseTo(holder.holder)
+    }
+    for (const [id, holder] of this.#holders) {
+      this.#giveBack(
+        holder,
+        records.filter((record) => record.holder === id),
+      )
     }
     for (const record of records) {
       let holder = this.#holders.get(record.holder)
@@ -69,7 +77,7 @@ export class ForeignGates {
           since: performance.now(),
           wanted: new Map(),
           held: new Map(),
-          isWaiting: false,
+          awaited: null,
         }
         this.#holders.set(record.holder, holder)
       }
@@ -78,11 +86,31 @@ export class ForeignGates {
     for (const holder of this.#holders.values()) this.#lock(holder)
   }
 
+  /** A roll-back to a savepoint has opened some of a transaction's gates, or left them shut for less. */
+  #giveBack(foreign: ForeignHolder, records: readonly GateRecord[]): void {
+    const modes = new Map(records.map(({ relation, mode }) => [relation, mode]))
+    for (const [relation, { mode }] of foreign.wanted) {
+      const left = modes.get(relation)
+      if (left === mode) continue
+      if (left === undefined) foreign.wanted.delete(relation)
+      if (left !== undefined && left > mode) continue
+      if (foreign.awaited?.relation === relation) foreign.cancel.cancel(gone())
+      const held = foreign.held.get(relation)
+      if (held === undefined || held === left) continue
+      // it conflicts with less than what is held
+      if (left !== undefined) this.#locks.tryAcquire(foreign.holder, relation, left)
+      this.#locks.release(foreign.holder, relation, held)
+      if (left === undefined) foreign.held.delete(relation)
+      else foreign.held.set(relation, left)
+    }
+  }
+
   #lock(foreign: ForeignHolder): void {
-    while (!foreign.isWaiting) {
+    while (foreign.awaited === null) {
       const next = missing(foreign)
       if (next === null) return
       const { relation, mode } = next
+      foreign.cancel = new CancelToken()
       const waiting = this.#locks.acquire(foreign.holder, relation, mode, {
         wait: true,
         timeoutMs: 0,
@@ -91,7 +119,7 @@ export class ForeignGates {
       })
       if (waiting === undefined) foreign.held.set(relation, mode)
       else {
-        foreign.isWaiting = true
+        foreign.awaited = next
         this.#wait(foreign, next, waiting as Promise<void>)
       }
     }
@@ -100,12 +128,14 @@ export class ForeignGates {
   #wait(foreign: ForeignHolder, gate: GateRecord, waiting: Promise<void>): void {
     waiting.then(
       () => {
-        foreign.isWaiting = false
+        foreign.awaited = null
         if (this.#holders.get(gate.holder) !== foreign) {
           this.#locks.releaseTo(foreign.holder)
           return
         }
-        foreign.held.set(gate.relation, gate.mode)
+        // it may have been given back between the grant and now
+        if ((foreign.wanted.get(gate.relation)?.mode ?? 0) < gate.mode) this.#locks.release(foreign.holder, gate.relation, gate.mode)
+        else foreign.held.set(gate.relation, gate.mode)
         this.#lock(foreign)
         if (missing(foreign) === null) this.#drained()
       },
@@ -115,7 +145,7 @@ export class ForeignGates {
           if (granted && oid === gate.relation && holder !== foreign.holder && holder.waiting !== null) this.#breakDeadlock(holder.owner)
         }
         setTimeout(() => {
-          foreign.isWaiting = false
+          foreign.awaited = null
           if (this.#holders.get(gate.holder) === foreign) this.#lock(foreign)
         }, AGAIN_MS).unref()
       },

@@ -12,16 +12,20 @@ export interface DatabaseDescriptor {
   readonly connectionLimit: number
 }
 
+/** The array over a user type or a relation's row type. Its name is not told by the element's: another type may have had `_element`. */
+export type ArrayTypeRecord =
+  | { readonly kind: 'arraytype'; readonly element: Oid; readonly name: string }
+  | { readonly kind: 'rowtype'; readonly relation: Oid; readonly array: true; readonly name: string }
+
 export type ObjectRecord =
   | { readonly kind: 'namespace'; readonly value: NamespaceDescriptor }
   | { readonly kind: 'role'; readonly value: RoleDescriptor }
   | { readonly kind: 'relation'; readonly value: RelationDescriptor }
   | { readonly kind: 'type'; readonly value: TypeDescriptor }
   | { readonly kind: 'database'; readonly value: DatabaseDescriptor }
-  /** Row type of a relation, or the array over it. */
-  | { readonly kind: 'rowtype'; readonly relation: Oid; readonly array: boolean }
-  /** The array over a user type. */
-  | { readonly kind: 'arraytype'; readonly element: Oid }
+  /** Row type of a relation. */
+  | { readonly kind: 'rowtype'; readonly relation: Oid; readonly array: false }
+  | ArrayTypeRecord
   | { readonly kind: 'index'; readonly table: Oid }
   | { readonly kind: 'constraint'; readonly table: Oid }
   | { readonly kind: 'domain-constraint'; readonly domain: Oid }

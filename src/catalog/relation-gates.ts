@@ -9,7 +9,7 @@ import { PgError } from '../base/errors.ts'
 import type { Oid } from '../base/ids.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { KvError } from '../storage/kv-error.ts'
-import type { Transaction } from '../storage/store.ts'
+import type { Savepoint, Transaction } from '../storage/store.ts'
 import { decodeGate, encodeGate, gateLockKey, gateName, gateRecordKey } from './gate-records.ts'
 import { msOf, type Presence, scanPresences } from './node-presence.ts'
 import { gateLockName, LOCK, type LockHolder, lockMeaning, type ObjectLocks, type RelationLockMode } from './object-locks.ts'
@@ -39,6 +39,12 @@ export interface GateKeepers {
   readonly locks: ObjectLocks
 }
 
+/** Where a hold stood when a savepoint was made. */
+export interface GateMark {
+  readonly shut: number
+  readonly keys: Savepoint
+}
+
 export class GateHold {
   readonly #keepers: GateKeepers
   readonly #holder: LockHolder
@@ -46,6 +52,8 @@ export class GateHold {
   /** Holds the gates' keys. */
   readonly #txn: Transaction
   readonly #modes = new Map<Oid, RelationLockMode>()
+  /** What `#modes` was made of, in order. */
+  readonly #history: { readonly relation: Oid; readonly mode: RelationLockMode }[] = []
   readonly #locked = new Set<Oid>()
   #isPrepared = false
 
@@ -89,6 +97,7 @@ export class GateHold {
     await locks.acquire(this.#holder, relation, mode, { ...wait, timeoutMs: left() })
     const { version, at } = await this.#publish(relation, mode)
     this.#modes.set(relation, mode)
+    this.#history.push({ relation, mode })
     // Those whom it waits for there, their nodes know by the gate.
     const { kind, target } = lockMeaning(relation, mode)
     const stopTelling = this.#holder.party?.wait({ kind, target, since: performance.now(), elsewhere: true, blockers: () => [] })
@@ -142,10 +151,36 @@ export class GateHold {
     this.#isPrepared = true
   }
 
+  mark(): GateMark {
+    return { shut: this.#history.length, keys: this.#txn.savepoint() }
+  }
+
+  /** Gates shut since open again, and those that were shut for less are so again. */
+  async rollbackTo(mark: GateMark): Promise<void> {
+    const kept = new Map(this.#history.slice(0, mark.shut).map(({ relation, mode }) => [relation, mode]))
+    await this.#withdraw([...this.#modes.keys()].filter((relation) => !kept.has(relation)))
+    for (const [relation, mode] of this.#modes) {
+      const before = kept.get(relation)
+      if (before === mode) continue
+      if (before === undefined) this.#modes.delete(relation)
+      else {
+        await this.#publish(relation, before)
+        this.#modes.set(relation, before)
+      }
+    }
+    this.#history.length = mark.shut
+    await this.#txn.rollbackTo(mark.keys)
+    for (const relation of this.#locked) {
+      if (kept.has(relation)) continue
+      this.#keepers.locks.release(this.#holder, gateLockName(relation), LOCK.accessExclusive)
+      this.#locked.delete(relation)
+    }
+  }
+
   /** After the transaction's end. */
   async open(committed: boolean): Promise<void> {
     try {
-      if (!(committed && this.#isPrepared) && this.#modes.size > 0) await this.#withdraw()
+      if (!(committed && this.#isPrepared)) await this.#withdraw([...this.#modes.keys()])
     } finally {
       this.#holder.party?.removeName(gateName(this.#id))
       await this.#txn.rollback()
@@ -153,11 +188,11 @@ export class GateHold {
     }
   }
 
-  async #withdraw(): Promise<void> {
+  async #withdraw(relations: readonly Oid[]): Promise<void> {
+    if (relations.length === 0) return
     const { space, versions } = this.#keepers
     const txn = space.keyspace.begin({ isolation: 'read committed' })
     try {
-      const relations = [...this.#modes.keys()]
       const keys = relations.map(gateRecordKey)
       const locked = await txn.lockKeys(keys, { mode: 'exclusive', wait: 'block', timeoutMs: RECORD_TIMEOUT_MS, returnValues: true })
       for (const [i, relation] of relations.entries()) {

@@ -163,6 +163,13 @@ export class CatalogTransaction implements CatalogReader {
     return this.#log.length
   }
 
+  /** What a key held at a position that `savepoint` answered; 0 = before this transaction. */
+  valueAt(savepoint: number, key: string): CatalogValue | null {
+    const later = this.#log.slice(savepoint).find((entry) => entry.key === key)
+    const own = later === undefined ? this.#overlay.get(key) : later.previous
+    return own === undefined ? this.#committed.get(key) : own
+  }
+
   rollbackTo(savepoint: number): void {
     while (this.#log.length > savepoint) {
       const { key, previous } = this.#log.pop()!

@@ -46,7 +46,7 @@ function build(snapshot: CatalogSnapshot, row: PgTypeRow): TypeSupport {
       type: row.oid,
       fields: relation.columns
         .filter((column) => !column.dropped)
-        .map((column) => ({ name: column.name, type: column.type, typmod: column.typmod, support: typeSupportOf(snapshot, column.type) })),
+        .map(({ name, type, typmod, attnum }) => ({ name, type, typmod, attnum, support: typeSupportOf(snapshot, type) })),
     })
   }
   if (row.typtype === 'e') {

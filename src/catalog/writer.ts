@@ -36,7 +36,8 @@ import {
   settingsKey,
   statisticsKey,
 } from './keys.ts'
-import { DATABASE_OID, type DatabaseDescriptor, type ObjectRecord } from './records.ts'
+import { makeObjectName } from './object-names.ts'
+import { type ArrayTypeRecord, DATABASE_OID, type DatabaseDescriptor, type ObjectRecord } from './records.ts'
 import { noStatistics, type StatisticsRecord } from './statistics.ts'
 import { isTemporary, newTemporaryOid, temporaryNote } from './temporary.ts'
 import type { CatalogTransaction } from './transaction.ts'
@@ -67,10 +68,7 @@ const duplicate = {
 function auxiliary(relation: RelationDescriptor | null): Map<string, ObjectRecord> {
   const map = new Map<string, ObjectRecord>()
   if (relation === null) return map
-  if (relation.rowType !== 0) {
-    map.set(objectKey(relation.rowType), { kind: 'rowtype', relation: relation.oid, array: false })
-    if (relation.rowArrayType !== 0) map.set(objectKey(relation.rowArrayType), { kind: 'rowtype', relation: relation.oid, array: true })
-  }
+  if (relation.rowType !== 0) map.set(objectKey(relation.rowType), { kind: 'rowtype', relation: relation.oid, array: false })
   for (const column of relation.columns) {
     if (column.default !== null) map.set(objectKey(column.default.oid), { kind: 'attrdef', table: relation.oid, attnum: column.attnum })
     if (column.notNullConstraint !== null) map.set(objectKey(column.notNullConstraint.oid), { kind: 'constraint', table: relation.oid })
@@ -132,9 +130,13 @@ export class CatalogWriter {
   async createRelation(relation: RelationDescriptor): Promise<void> {
     for (const [key, { name, oid }] of relationNames(relation))
       if (!(await this.catalog.insert(key, String(oid)))) throw duplicate.relation(name)
+    // a sequence, which has no row type, gets no type's name either
+    await this.#takeTypeName(relation.namespace, relation.name, relation.rowType, duplicate.type(relation.name))
     if (relation.rowType !== 0) {
-      await this.#takeName('t', relation.namespace, relation.name, relation.rowType, duplicate.type(relation.name))
-      if (relation.rowArrayType !== 0) await this.takeArrayName(relation.namespace, relation.name, relation.rowArrayType)
+      if (relation.rowArrayType !== 0) {
+        const name = await this.#takeArrayName(relation.namespace, relation.name, relation.rowArrayType)
+        await this.catalog.insert(objectKey(relation.rowArrayType), { kind: 'rowtype', relation: relation.oid, array: true, name })
+      }
     }
     for (const [key, record] of auxiliary(relation)) await this.catalog.insert(key, record)
     await this.#noteStorage(null, relation)
@@ -151,26 +153,63 @@ export class CatalogWriter {
       if (id !== undefined && !known.includes(id)) await this.catalog.putUnread(garbageKey(id), temporaryNote(Date.now()))
   }
 
-  /** Takes `_name` for an array type, or with more underscores if that is taken. */
-  async takeArrayName(namespace: Oid, name: string, oid: Oid): Promise<string> {
-    for (let candidate = `_${name}`; ; candidate = `_${candidate}`)
-      if (await this.catalog.insert(nameKey('t', namespace, candidate), String(oid))) return candidate
-  }
+  // --- names of types -------------------------------------------------------------------------------------------------------------------
 
-  async #dropTypeNames(relation: RelationDescriptor): Promise<void> {
-    if (relation.rowType === 0) return
-    await this.catalog.delete(nameKey('t', relation.namespace, relation.name))
-    await this.#dropArrayName(relation.namespace, relation.name, relation.rowArrayType)
-  }
-
-  async #dropArrayName(namespace: Oid, name: string, oid: Oid): Promise<void> {
-    if (oid === 0) return
-    for (let candidate = `_${name}`; candidate.length < 128; candidate = `_${candidate}`) {
-      const key = nameKey('t', namespace, candidate)
-      if (Number(await this.catalog.fetch(key)) !== oid) continue
-      await this.catalog.delete(key)
-      return
+  /** An array type that has the name gives way to what asks for it; answers which, 0 if none had to. With `oid` 0 nothing else takes the name. */
+  async #takeTypeName(namespace: Oid, name: string, oid: Oid, taken: PgError): Promise<Oid> {
+    const key = nameKey('t', namespace, name)
+    const holder = Number(await this.catalog.lock(key))
+    if (holder !== 0) {
+      const array = await this.#lockArray(holder)
+      if (array === null) throw taken
+      await this.catalog.put(objectKey(holder), { ...array, name: await this.#takeArrayName(namespace, name, holder) })
+      if (oid === 0) await this.catalog.delete(key)
     }
+    if (oid !== 0) await this.catalog.put(key, String(oid))
+    return holder
+  }
+
+  /** makeArrayTypeName: `_name`, or with a number behind it if that is taken. */
+  async #takeArrayName(namespace: Oid, name: string, oid: Oid): Promise<string> {
+    for (let pass = 0; ; pass++) {
+      const candidate = makeObjectName('', name, pass === 0 ? null : String(pass))
+      if (await this.catalog.insert(nameKey('t', namespace, candidate), String(oid))) return candidate
+    }
+  }
+
+  /** The record of an array type; null for anything else. */
+  async #lockArray(oid: Oid): Promise<ArrayTypeRecord | null> {
+    const record = await this.#lockRecord(oid)
+    return record?.kind === 'arraytype' || (record?.kind === 'rowtype' && record.array) ? record : null
+  }
+
+  /** A type's new name or schema, and its array type's with it. */
+  async #renameType(
+    old: { readonly namespace: Oid; readonly name: string },
+    next: { readonly namespace: Oid; readonly name: string },
+    oid: Oid,
+    arrayOid: Oid,
+    taken: PgError,
+  ): Promise<void> {
+    const moved = await this.#takeTypeName(next.namespace, next.name, oid, taken)
+    // `foo` renamed to `_foo` has sent its own array type away already
+    const array = arrayOid === 0 || arrayOid === moved ? null : await this.#lockArray(arrayOid)
+    if (array !== null) {
+      let { name } = array
+      if (next.namespace !== old.namespace) await this.#takeName('t', next.namespace, name, arrayOid, taken)
+      else name = await this.#takeArrayName(next.namespace, next.name, arrayOid)
+      await this.catalog.delete(nameKey('t', old.namespace, array.name))
+      await this.catalog.put(objectKey(arrayOid), { ...array, name })
+    }
+    await this.catalog.delete(nameKey('t', old.namespace, old.name))
+  }
+
+  async #dropTypeNames(namespace: Oid, name: string, arrayOid: Oid): Promise<void> {
+    await this.catalog.delete(nameKey('t', namespace, name))
+    const array = arrayOid === 0 ? null : await this.#lockArray(arrayOid)
+    if (array === null) return
+    await this.catalog.delete(nameKey('t', namespace, array.name))
+    await this.catalog.delete(objectKey(arrayOid))
   }
 
   /** Replaces a descriptor that `lockRelation` answered. Answers the one stored (its version has grown). */
@@ -186,9 +225,8 @@ export class CatalogWriter {
         else if (!(await this.catalog.insert(key, String(oid)))) throw duplicate.relation(name)
       }
     if (old.rowType !== 0 && (old.name !== stored.name || old.namespace !== stored.namespace)) {
-      await this.#dropTypeNames(old)
-      await this.#takeName('t', stored.namespace, stored.name, stored.rowType, duplicate.type(stored.name))
-      await this.takeArrayName(stored.namespace, stored.name, stored.rowArrayType)
+      const taken = duplicate.type(stored.name)
+      await this.#renameType(old, stored, stored.rowType, stored.rowArrayType, taken)
     }
     const oldAux = auxiliary(old)
     const newAux = auxiliary(stored)
@@ -209,7 +247,7 @@ export class CatalogWriter {
   async dropRelation(oid: Oid): Promise<void> {
     const relation = await this.lockRelation(oid)
     for (const key of relationNames(relation).keys()) await this.catalog.delete(key)
-    await this.#dropTypeNames(relation)
+    if (relation.rowType !== 0) await this.#dropTypeNames(relation.namespace, relation.name, relation.rowArrayType)
     for (const key of auxiliary(relation).keys()) await this.catalog.delete(key)
     await this.forget(CLASS.relation, oid)
     if (relation.rowType !== 0) await this.forget(CLASS.type, relation.rowType)
@@ -316,12 +354,12 @@ export class CatalogWriter {
 
   async createType(type: TypeDescriptor): Promise<void> {
     const taken = new PgError(SQLSTATE.duplicateObject, `type "${type.name}" already exists`)
-    await this.#takeName('t', type.namespace, type.name, type.oid, taken)
+    await this.#takeTypeName(type.namespace, type.name, type.oid, taken)
     await this.#putRecord(type.oid, { kind: 'type', value: type })
     for (const { oid } of domainConstraints(type)) await this.#putRecord(oid, { kind: 'domain-constraint', domain: type.oid })
     if (type.arrayType === 0) return
-    await this.takeArrayName(type.namespace, type.name, type.arrayType)
-    await this.#putRecord(type.arrayType, { kind: 'arraytype', element: type.oid })
+    const name = await this.#takeArrayName(type.namespace, type.name, type.arrayType)
+    await this.#putRecord(type.arrayType, { kind: 'arraytype', element: type.oid, name })
   }
 
   async alterType(oid: Oid, change: (type: TypeDescriptor) => TypeDescriptor): Promise<void> {
@@ -331,10 +369,7 @@ export class CatalogWriter {
     const next = change(old)
     if (next.name !== old.name || next.namespace !== old.namespace) {
       const taken = new PgError(SQLSTATE.duplicateObject, `type "${next.name}" already exists`)
-      await this.catalog.delete(nameKey('t', old.namespace, old.name))
-      await this.#dropArrayName(old.namespace, old.name, old.arrayType)
-      await this.#takeName('t', next.namespace, next.name, oid, taken)
-      if (next.arrayType !== 0) await this.takeArrayName(next.namespace, next.name, next.arrayType)
+      await this.#renameType(old, next, oid, next.arrayType, taken)
     }
     const constraintOids = (type: TypeDescriptor): Set<Oid> => new Set(domainConstraints(type).map((constraint) => constraint.oid))
     const before = constraintOids(old)
@@ -353,9 +388,7 @@ export class CatalogWriter {
   async dropType(oid: Oid): Promise<void> {
     const record = await this.#lockRecord(oid)
     if (record?.kind !== 'type') return
-    await this.catalog.delete(nameKey('t', record.value.namespace, record.value.name))
-    await this.#dropArrayName(record.value.namespace, record.value.name, record.value.arrayType)
-    if (record.value.arrayType !== 0) await this.catalog.delete(objectKey(record.value.arrayType))
+    await this.#dropTypeNames(record.value.namespace, record.value.name, record.value.arrayType)
     for (const { oid } of domainConstraints(record.value)) await this.#dropDomainConstraint(oid)
     await this.forget(CLASS.type, oid)
     await this.catalog.delete(objectKey(oid))

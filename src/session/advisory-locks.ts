@@ -45,6 +45,8 @@ export class AdvisoryLocks {
   readonly #session: Session
   /** By mode and key; null until the first lock: most sessions never take one. */
   #held: Map<string, Held> | null = null
+  /** The transaction's, in the order taken; one that was taken twice stands here twice. */
+  readonly #ofTransaction: Held[] = []
   /** The same locks between nodes; null until the first one, and where there is one node. */
   #shared: SharedAdvisoryLocks | null = null
   /** Locks that were given up and are not free yet on other nodes: a message is answered when they are. */
@@ -64,8 +66,12 @@ export class AdvisoryLocks {
 
   #count(key: string, mode: RelationLockMode, ofTransaction: boolean): void {
     const held = this.#entry(key, mode)
-    if (ofTransaction) held.transaction++
-    else held.session++
+    if (!ofTransaction) {
+      held.session++
+      return
+    }
+    held.transaction++
+    this.#ofTransaction.push(held)
   }
 
   lock(key: string, mode: RelationLockMode, ofTransaction: boolean): MaybePromise<void> {
@@ -135,13 +141,22 @@ export class AdvisoryLocks {
     }
   }
 
-  transactionEnds(): void {
-    if (this.#held === null) return
-    for (const held of this.#held.values()) {
-      if (held.transaction === 0) continue
-      held.transaction = 0
+  /** A position for rollbackTo. */
+  mark(): number {
+    return this.#ofTransaction.length
+  }
+
+  /** Gives up what the transaction has taken since; what the session has taken for itself stays. */
+  rollbackTo(mark: number): void {
+    while (this.#ofTransaction.length > mark) {
+      const held = this.#ofTransaction.pop()!
+      held.transaction--
       this.#letGo(held)
     }
+  }
+
+  transactionEnds(): void {
+    this.rollbackTo(0)
   }
 }
 

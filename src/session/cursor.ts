@@ -8,6 +8,7 @@ import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import type { MemoryAccount } from '../base/memory.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import type { RowShape } from '../pgwire/backend.ts'
+import type { PlannedStatement } from '../sql/planner/plan.ts'
 import type { Micros } from '../sql/types/eval-context.ts'
 import type { Execution } from './execution.ts'
 
@@ -17,6 +18,7 @@ export interface CursorOptions {
   readonly columns: RowShape['columns']
   /** Where its rows carry the keys of stored rows, by table. */
   readonly rowKeys: ReadonlyMap<Oid, number>
+  readonly plan: PlannedStatement
   /** FOR UPDATE or its kin. */
   readonly locks: boolean
   readonly holdable: boolean

@@ -1,8 +1,10 @@
 // The portals of one session by name: bound statements on their way, and SQL's cursors. // hot
 
 import { PgError } from '../base/errors.ts'
+import type { Oid } from '../base/ids.ts'
 import { LIMITS } from '../base/limits.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
+import type { PlannedStatement } from '../sql/planner/plan.ts'
 import type { Cursor } from './cursor.ts'
 import type { Portal } from './prepared.ts'
 
@@ -63,6 +65,15 @@ export class Portals {
   /** What a savepoint's end undoes are the cursors declared since; positions of older ones stay. */
   rollbackTo(mark: number): void {
     for (const [name, cursor] of this.#cursors) if (cursor.number >= mark) this.close(name)
+  }
+
+  /** Whether a query that is on its way reads the relation. */
+  uses(relation: Oid): boolean {
+    const reads = ({ locks }: PlannedStatement): boolean => locks.some((lock) => lock.relation === relation)
+    for (const cursor of this.#cursors.values()) if (!cursor.survives && reads(cursor.options.plan)) return true
+    for (const { execution, state, plan } of this.#portals.values())
+      if (execution !== null && state !== 'done' && plan !== null && reads(plan.planned)) return true
+    return false
   }
 
   close(name: string): void {

@@ -10,7 +10,7 @@ import { MemoryAccount } from '../base/memory.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { objectKey } from '../catalog/keys.ts'
 import { LOCK, type LockHolder, lockHolder, type RelationLockMode } from '../catalog/object-locks.ts'
-import { GateHold, type GateKeepers } from '../catalog/relation-gates.ts'
+import { GateHold, type GateKeepers, type GateMark } from '../catalog/relation-gates.ts'
 import { PendingActivity } from '../catalog/table-activity.ts'
 import { TemporaryCatalog } from '../catalog/temporary.ts'
 import { CatalogTransaction } from '../catalog/transaction.ts'
@@ -223,6 +223,14 @@ export class Session {
     if ((await gates.space.fetch(objectKey(oid))) === null) return gates.locks.acquire(this.lockHolder, oid, mode, options)
     this.gateHold ??= new GateHold(gates, this.lockHolder, this.cancelToken)
     await this.gateHold.shut(oid, mode, options)
+  }
+
+  /** Back to a savepoint: gates shut since open. One that cannot be opened now is when the transaction ends. */
+  async openGates(mark: GateMark | null): Promise<void> {
+    const hold = this.gateHold!
+    if (mark === null) this.gateHold = null
+    const opened = mark === null ? hold.open(false) : hold.rollbackTo(mark)
+    await opened.catch((error: unknown) => this.services.background(Promise.reject(error)))
   }
 
   /** Gives up all relation locks, here and on the other nodes: at the end, and when an error leaves only ROLLBACK. */

@@ -6,6 +6,7 @@
 import { PgError } from '../base/errors.ts'
 import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
+import type { GateMark } from '../catalog/relation-gates.ts'
 import type { CatalogSpace } from '../catalog/space.ts'
 import type { TemporaryCatalog } from '../catalog/temporary.ts'
 import type { LockParty } from '../storage/lock-party.ts'
@@ -35,6 +36,10 @@ export interface Marks {
   readonly deferred: DeferredMark
   /** How many object locks were held. */
   readonly locks: number
+  /** How many advisory locks the transaction had taken. */
+  readonly advisory: number
+  /** Null: no gate was shut. */
+  readonly gates: GateMark | null
   readonly notifications: { said: number; actions: number }
   /** Portals.mark(). */
   readonly portals: number
@@ -129,6 +134,11 @@ export class TransactionBlock {
   /** Within a savepoint (PostgreSQL's subtransaction). */
   get inSubtransaction(): boolean {
     return this.#savepoints.length > 0
+  }
+
+  /** Where the present subtransaction began; null outside of any. */
+  get subtransactionStart(): Marks | null {
+    return this.#savepoints.at(-1)?.marks ?? null
   }
 
   #find(name: string): number {

@@ -366,6 +366,36 @@ describe('constraints', () => {
     await a.query('ROLLBACK')
   })
 
+  it('ROLLBACK TO gives up the locks taken since the savepoint: on rows, relations and advisory ones of the transaction', async () => {
+    await fresh('CREATE TABLE t (id int PRIMARY KEY)', 'INSERT INTO t VALUES (1), (2)', 'CREATE TABLE u (id int)')
+    const isFree = async (sql: string): Promise<boolean> => {
+      await b.query('BEGIN')
+      const refused = await code(b.query(sql))
+      await b.query('ROLLBACK')
+      return refused !== '55P03'
+    }
+    const isAdvisoryFree = async (key: number): Promise<boolean> =>
+      (await b.query(`SELECT pg_try_advisory_xact_lock(${key}) AS free`)).rows[0].free
+    await a.query('BEGIN; SELECT * FROM t WHERE id = 1 FOR UPDATE; SELECT pg_advisory_xact_lock(1), pg_advisory_xact_lock(2); SAVEPOINT s')
+    await a.query('SELECT * FROM t WHERE id = 2 FOR UPDATE; LOCK TABLE u')
+    await a.query('SELECT pg_advisory_xact_lock(2), pg_advisory_xact_lock(3), pg_advisory_lock(4)')
+    expect(await isFree('SELECT * FROM t WHERE id = 2 FOR UPDATE NOWAIT')).toBe(false)
+    expect(await isFree('LOCK TABLE u NOWAIT')).toBe(false)
+    expect(await Promise.all([1, 2, 3, 4].map(isAdvisoryFree))).toEqual([false, false, false, false])
+    await a.query('ROLLBACK TO s')
+    expect(await isFree('SELECT * FROM t WHERE id = 1 FOR UPDATE NOWAIT')).toBe(false)
+    expect(await isFree('SELECT * FROM t WHERE id = 2 FOR UPDATE NOWAIT')).toBe(true)
+    expect(await isFree('LOCK TABLE u NOWAIT')).toBe(true)
+    // one of the session itself stays
+    expect(await Promise.all([1, 2, 3, 4].map(isAdvisoryFree))).toEqual([false, false, true, false])
+    await a.query('SELECT pg_advisory_xact_lock(3)')
+    expect(await code(a.query('SELECT 1 / 0'))).toBe('22012')
+    expect(await isAdvisoryFree(3)).toBe(true)
+    await a.query('ROLLBACK')
+    expect(await Promise.all([1, 2, 3, 4].map(isAdvisoryFree))).toEqual([true, true, true, false])
+    await a.query('SELECT pg_advisory_unlock_all()')
+  })
+
   it('many upserts of one row lose no increment', async () => {
     await fresh('CREATE TABLE n (id int PRIMARY KEY, v int)')
     await Promise.all(

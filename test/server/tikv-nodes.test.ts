@@ -122,6 +122,49 @@ test('a transaction that has failed holds no gate shut, though it is not rolled 
   await a.query('ROLLBACK')
 })
 
+test('ROLLBACK TO opens the gates shut since the savepoint, on the other node and here, and no others', { timeout: 60_000 }, async () => {
+  const a = await one.connect('nodes.admin')
+  const b = await two.connect('nodes.admin')
+  const c = await one.connect('nodes.admin')
+  await a.query('CREATE TABLE before (id int); CREATE TABLE since (id int); CREATE TABLE more (id int)')
+  await becomes(() => rows(b, 'SELECT count(*)::int FROM more'), [[0]])
+  const isShut = async (client: pg.Client, table: string, mode: string): Promise<boolean> => {
+    await client.query('BEGIN')
+    const code = await client.query(`LOCK TABLE ${table} IN ${mode} MODE NOWAIT`).then(
+      () => '',
+      (error: { code: string }) => error.code,
+    )
+    await client.query('ROLLBACK')
+    return code === '55P03'
+  }
+  await b.query("SET lock_timeout = '1s'")
+  const reads = (table: string): Promise<string> =>
+    b.query(`SELECT * FROM ${table}`).then(
+      () => 'reads',
+      (error: { code: string }) => error.code,
+    )
+  await a.query('BEGIN; SAVEPOINT first; LOCK TABLE since')
+  expect(await reads('since')).toBe('55P03')
+  await a.query('ROLLBACK TO first')
+  expect(await reads('since')).toBe('reads')
+  await a.query('LOCK TABLE before; LOCK TABLE more IN SHARE MODE; SAVEPOINT second; LOCK TABLE since; LOCK TABLE more')
+  expect([await reads('before'), await reads('since'), await reads('more')]).toEqual(['55P03', '55P03', '55P03'])
+  await expect(a.query('SELECT 1 / 0')).rejects.toMatchObject({ code: '22012' })
+  await a.query('ROLLBACK TO second')
+  expect([await reads('before'), await reads('since'), await reads('more')]).toEqual(['55P03', 'reads', 'reads'])
+  expect(await isShut(b, 'more', 'ROW EXCLUSIVE')).toBe(true)
+  // what was given up is taken anew
+  await a.query('LOCK TABLE since')
+  expect(await reads('since')).toBe('55P03')
+  expect(await isShut(c, 'since', 'ACCESS SHARE')).toBe(true)
+  await a.query('ROLLBACK TO second; ALTER TABLE before ADD COLUMN v int')
+  expect(await isShut(c, 'since', 'ACCESS EXCLUSIVE')).toBe(false)
+  await a.query('COMMIT')
+  await becomes(() => rows(b, 'SELECT count(v)::int FROM before'), [[0]])
+  expect(await reads('more')).toBe('reads')
+  expect(await isShut(b, 'more', 'ACCESS EXCLUSIVE')).toBe(false)
+})
+
 test('roles and privileges reach every node: a password at once, the rest within two seconds', { timeout: 60_000 }, async () => {
   const a = await one.connect('roles.admin')
   const b = await two.connect('roles.admin')

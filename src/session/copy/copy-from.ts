@@ -6,7 +6,9 @@ import type { Oid } from '../../base/ids.ts'
 import { LIMITS } from '../../base/limits.ts'
 import { makeSlicer } from '../../base/slicer.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
+import { objectKey } from '../../catalog/keys.ts'
 import { checkPermissions, type PermissionInfo } from '../../catalog/privileges.ts'
+import type { ObjectRecord } from '../../catalog/records.ts'
 import type { RelationInfo } from '../../catalog/snapshot.ts'
 import type { ResultSink } from '../../pgwire/backend.ts'
 import { analyzeCopyWhere } from '../../sql/analyzer/expression.ts'
@@ -246,6 +248,20 @@ function checkTarget(session: Session, relation: RelationInfo, attnums: readonly
   return permissions
 }
 
+/** Rows need no freezing here, but who asks for it is to hear, as from PostgreSQL, where others could see them too early. */
+function checkFreeze(session: Session, { oid, descriptor }: RelationInfo): void {
+  if (session.portals.cursors.size > 0)
+    throw new PgError(SQLSTATE.invalidTransactionState, 'cannot perform COPY FREEZE because of prior transaction activity')
+  const start = session.block.subtransactionStart?.catalog ?? 0
+  const before = session.catalogTxn?.valueAt(start, objectKey(oid)) as ObjectRecord | null | undefined
+  const isNew = before === null || (before?.kind === 'relation' && before.value.table?.id !== descriptor?.table?.id)
+  if (isNew) return
+  throw new PgError(
+    SQLSTATE.objectNotInPrerequisiteState,
+    'cannot perform COPY FREEZE because the table was not created or truncated in the current subtransaction',
+  )
+}
+
 export async function copyFrom(
   session: Session,
   statement: ParsedStatement,
@@ -271,6 +287,7 @@ export async function copyFrom(
       : analyzeCopyWhere(node.whereClause, relation, session.planning.analyzeContext(statement, [], false))
   const insert = copyInsert(session, relation.descriptor!, attnums, where, txn, session.planning.analyzeContext(statement, [], false))
   const parser = new RowParser(session, relation.name, columns, options)
+  if (options.freeze) checkFreeze(session, relation)
   const source = sink.copyIn(options.format === 'binary' ? 1 : 0, columns.length)
   // one turn of the event loop may bring many chunks, one behind the other
   const slicer = makeSlicer({ cancel: session.cancelToken })

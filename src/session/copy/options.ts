@@ -18,6 +18,7 @@ export interface CopyOptions {
   readonly forceQuote: readonly string[] | '*'
   readonly forceNotNull: readonly string[] | '*'
   readonly forceNull: readonly string[] | '*'
+  readonly freeze: boolean
   readonly onError: 'stop' | 'ignore'
   readonly rejectLimit: number | null
   readonly verbosity: 'default' | 'verbose' | 'silent'
@@ -72,6 +73,7 @@ export function copyOptions(raw: readonly RawCopyOption[], isFrom: boolean): Cop
   }
   let format: CopyOptions['format'] = 'text'
   let header: CopyOptions['header'] = 'off'
+  let freeze = false
   let onError: CopyOptions['onError'] = 'stop'
   let rejectLimit: number | null = null
   let verbosity: CopyOptions['verbosity'] = 'default'
@@ -108,8 +110,8 @@ export function copyOptions(raw: readonly RawCopyOption[], isFrom: boolean): Cop
         break
       }
       case 'freeze':
-        // Rows need no freezing here: there is nothing to do, as for VACUUM.
-        if (flag(option) && !isFrom) throw invalid('COPY FREEZE cannot be used with COPY TO')
+        freeze = flag(option)
+        if (freeze && !isFrom) throw invalid('COPY FREEZE cannot be used with COPY TO')
         break
       case 'on_error': {
         const value = text(option).toLowerCase()
@@ -201,6 +203,7 @@ export function copyOptions(raw: readonly RawCopyOption[], isFrom: boolean): Cop
     forceQuote: list('force_quote'),
     forceNotNull: list('force_not_null'),
     forceNull: list('force_null'),
+    freeze,
     onError,
     rejectLimit,
     verbosity,

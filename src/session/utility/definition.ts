@@ -27,6 +27,7 @@ export async function commandContext(session: Session, statement: ParsedStatemen
     analysis: makeAnalysis(() => session.planning.analyzeContext(statement, [], false)),
     ports: {
       data: makeDataPort(session, statement, txn),
+      isUsed: (relation) => session.portals.uses(relation),
       hasPendingChecks: (table) => session.deferred.pendingOn(table),
       makeVerifier: (password) => session.services.makeVerifier(password),
     },

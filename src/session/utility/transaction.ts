@@ -108,23 +108,24 @@ export function abortTransaction(session: Session): MaybePromise<void> {
 /** A statement of a block failed: its work since the innermost savepoint, or all, is undone and holds nobody up, whenever the block ends. */
 export function failTransaction(session: Session): MaybePromise<void> {
   return andThen(session.block.fail(), (marks) => {
-    if (marks !== null) restore(session, marks)
-    else {
-      session.portals.transactionEnds()
-      session.releaseRelations(false)
-      session.advisory.transactionEnds()
-    }
+    if (marks !== null) return restore(session, marks)
+    session.portals.transactionEnds()
+    session.releaseRelations(false)
+    session.advisory.transactionEnds()
+    return undefined
   })
 }
 
 /** Back to a savepoint with everything besides the store's part. */
-function restore(session: Session, marks: Marks): void {
+function restore(session: Session, marks: Marks): MaybePromise<void> {
   session.settings.rollbackTo(marks.settings)
   session.deferred.rollbackTo(marks.deferred)
   session.notifications.rollbackTo(marks.notifications)
   session.portals.rollbackTo(marks.portals)
   session.catalogTxn?.rollbackTo(marks.catalog)
   session.keyspace.locks.releaseTo(session.lockHolder, marks.locks)
+  session.advisory.rollbackTo(marks.advisory)
+  return session.gateHold === null ? undefined : session.openGates(marks.gates)
 }
 
 /** Everything that ends with the transaction besides the store's part. */
@@ -226,10 +227,7 @@ export function runTransactionStatement(session: Session, statement: ParsedState
     case 'TRANS_STMT_ROLLBACK_TO': {
       if (!block.inBlock) throw noActiveTransaction('ROLLBACK TO SAVEPOINT')
       const marks = block.rollbackTo(node.savepoint_name!)
-      return andThen(marks, (to) => {
-        restore(session, to)
-        return 'ROLLBACK'
-      })
+      return andThen(marks, (to) => andThen(restore(session, to), () => 'ROLLBACK'))
     }
     default:
       throw notSupported('prepared transactions are not supported', 'Two-phase commit across databases is not available.')
@@ -246,6 +244,8 @@ function setSavepoint(session: Session, name: string): MaybePromise<string> {
       catalog: session.catalogTxn?.savepoint() ?? 0,
       deferred: session.deferred.mark(),
       locks: session.lockHolder.taken.length,
+      advisory: session.advisory.mark(),
+      gates: session.gateHold?.mark() ?? null,
       notifications: session.notifications.mark(),
       portals: session.portals.mark(),
     })

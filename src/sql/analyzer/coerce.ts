@@ -271,10 +271,7 @@ function coerceRecord(state: ParseState, node: Expr, target: Oid, context: Coerc
   const fields: Expr[] = []
   let next = 0
   for (const column of columns) {
-    if (column.dropped) {
-      fields.push(makeConst(T.int4, -1, 0, null, -1))
-      continue
-    }
+    if (column.dropped) continue
     const arg = args[next++]
     if (arg === undefined) return fail('Input has too few columns.', exprLocation(node))
     const cast = coerceToTarget(state, arg, column.type, column.typmod, context, 'implicit', -1)

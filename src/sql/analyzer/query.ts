@@ -138,10 +138,25 @@ export interface RowMark {
   readonly pushedDown: boolean
 }
 
+/** A column or expression that the indexes of ON CONFLICT (…) have to be over. */
+export interface ArbiterElement {
+  readonly expr: Expr
+  /** 0 and null where none was written. */
+  readonly collation: Oid
+  readonly opclass: string | null
+}
+
+/** What stands after ON CONFLICT: a constraint's index, or what indexes are inferred from when the statement is planned. */
+export interface Arbiter {
+  readonly index: Oid
+  readonly elements: readonly ArbiterElement[]
+  readonly where: Expr | null
+}
+
 export interface OnConflict {
   readonly action: 'nothing' | 'update'
-  /** The inferred unique indexes' OIDs; empty = any (only with 'nothing'). */
-  readonly arbiters: readonly Oid[]
+  /** Null = any unique index (only with 'nothing'). */
+  readonly arbiter: Arbiter | null
   readonly set: readonly TargetEntry[]
   readonly where: Expr | null
   /** Range table index of EXCLUDED (a relation entry of the target); 0 with 'nothing'. */

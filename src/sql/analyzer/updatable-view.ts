@@ -10,7 +10,7 @@ import type { Expr, TargetEntry, Var } from './expr.ts'
 import { andOf } from './make.ts'
 import type { Query, RteRelation, WithCheckOption } from './query.ts'
 import { rebase, viewQuery } from './view-query.ts'
-import { mapQueryVars, mapVars } from './walker.ts'
+import { mapQueryVars } from './walker.ts'
 
 type Event = 'insert' | 'update' | 'delete' | 'merge'
 
@@ -42,29 +42,6 @@ function baseColumn(entry: TargetEntry | undefined, baseRti: number): number | s
   }
   if (expr.attno < 0) return 'View columns that refer to system columns are not updatable.'
   return expr.attno === 0 ? 'View columns that return whole-row references are not updatable.' : expr.attno
-}
-
-/** Conditions over the columns of a view, which is entry 1, as ones over the table that its changes reach in the end; null if they reach none. */
-export function throughViews(
-  relation: RelationInfo,
-  exprs: readonly Expr[],
-  ctx: AnalyzeContext,
-): { readonly table: RelationInfo; readonly exprs: readonly Expr[] } | null {
-  if (relation.relkind !== 'v') return { table: relation, exprs }
-  const view = viewQuery(relation, ctx)
-  if (notUpdatableReason(view) !== null) return null
-  const columns = view.targetList.filter((entry) => !entry.resjunk)
-  const { rtindex } = view.jointree.fromlist[0] as { rtindex: number }
-  const base = ctx.catalog.relation((view.rtable[rtindex - 1] as RteRelation).relation)!
-  const replaceVar = (expr: Expr, depth: number): Expr | null =>
-    expr.kind === 'Var' && expr.varno === 1 && expr.levelsUp === depth && expr.attno > 0
-      ? rebase(columns[expr.attno - 1]!.expr, 1, depth)
-      : null
-  return throughViews(
-    base,
-    exprs.map((expr) => mapVars(expr, replaceVar)),
-    ctx,
-  )
 }
 
 /** The relation that a change of the view changes, and its column behind each of the view's (0 = none); null if it takes no changes. */

@@ -2,7 +2,7 @@
 
 import { unreachable } from '../../base/assert.ts'
 import type { Expr, SubLink, TargetEntry } from './expr.ts'
-import type { CommonTableExpr, FromExpr, JoinTreeNode, Query, RangeTblEntry, WindowClause } from './query.ts'
+import type { Arbiter, CommonTableExpr, FromExpr, JoinTreeNode, Query, RangeTblEntry, WindowClause } from './query.ts'
 
 type List = readonly (Expr | null)[]
 
@@ -233,8 +233,11 @@ export function forEachQueryExpr(query: Query, visit: (expr: Expr) => void): voi
       if (bound.kind === 'preceding' || bound.kind === 'following') visit(bound.offset)
   }
   if (query.onConflict !== null) {
-    entries(query.onConflict.set)
-    maybe(query.onConflict.where)
+    const { arbiter, set, where } = query.onConflict
+    for (const element of arbiter?.elements ?? []) visit(element.expr)
+    maybe(arbiter?.where ?? null)
+    entries(set)
+    maybe(where)
   }
   for (const action of query.mergeActions) {
     maybe(action.qual)
@@ -257,6 +260,15 @@ export function forEachSubquery(query: Query, visit: (query: Query) => void): vo
     forEachChild(expr, links)
   }
   forEachQueryExpr(query, links)
+}
+
+export function mapArbiter(arbiter: Arbiter | null, map: (expr: Expr) => Expr): Arbiter | null {
+  if (arbiter === null) return null
+  return {
+    ...arbiter,
+    elements: arbiter.elements.map((element) => ({ ...element, expr: map(element.expr) })),
+    where: arbiter.where === null ? null : map(arbiter.where),
+  }
 }
 
 /** The query with every direct expression and every direct sub-query rebuilt. SubLinks are the expression mapper's to enter. */
@@ -308,7 +320,12 @@ export function mapQuery(query: Query, map: (expr: Expr) => Expr, mapSub: (query
     onConflict:
       query.onConflict === null
         ? null
-        : { ...query.onConflict, set: mapEntries(query.onConflict.set, map), where: maybe(query.onConflict.where) },
+        : {
+            ...query.onConflict,
+            arbiter: mapArbiter(query.onConflict.arbiter, map),
+            set: mapEntries(query.onConflict.set, map),
+            where: maybe(query.onConflict.where),
+          },
     mergeActions: query.mergeActions.map((action) => ({
       ...action,
       qual: maybe(action.qual),

@@ -12,6 +12,7 @@ import type { Expr } from '../analyzer/expr.ts'
 import { type AlterTableCmd, type AlterTableStmt, type Constraint, nodeAs, type RoleSpec } from '../parser/nodes.ts'
 import { alterColumnType } from './alter-column-type.ts'
 import { addIdentity, dropIdentity, setIdentity } from './alter-identity.ts'
+import { addAttribute, alterAttributeType, checkNoMember, refuseStoredRows } from './composite-attributes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { addConstraints, checkedOptions, compressionLetter, finishColumns, planColumn, storageLetter } from './create-table.ts'
 import { defElems, defString, relationOptions } from './def-elem.ts'
@@ -28,7 +29,6 @@ import {
   attachKeyConstraint,
   checkConstraintName,
   checkOwner,
-  columnDefs,
   columnTypeDependency,
   type Draft,
   noteInbound,
@@ -92,9 +92,12 @@ export async function alterTableStatement(c: CommandContext, stmt: AlterTableStm
   const wanted = KINDS[stmt.objtype!]
   if (wanted !== undefined && !wanted.kinds.includes(relation.relkind))
     throw new PgError(SQLSTATE.wrongObjectType, `"${relation.name}" is not ${wanted.article}`)
+  if (relation.relkind === 'c' && stmt.objtype !== 'OBJECT_TYPE')
+    throw new PgError(SQLSTATE.wrongObjectType, `"${relation.name}" is a composite type`, { hint: 'Use ALTER TYPE instead.' })
   const commands = (stmt.cmds ?? []).map((node) => nodeAs(node, 'AlterTableCmd')!)
   if (!commands.every((cmd) => cmd.subtype === 'AT_ChangeOwner')) await checkOwner(c, relation)
-  checkNotInUse(c, relation, 'ALTER TABLE')
+  // a view's query stands in the plans of those who use it, not the view
+  if (relation.relkind !== 'v') checkNotInUse(c, relation, 'ALTER TABLE')
   const ordered = commands.map((cmd, i) => ({ cmd, i })).sort((a, b) => passOf(a.cmd) - passOf(b.cmd) || a.i - b.i)
   for (const { cmd } of ordered) await apply(c, relation, cmd)
   return { tag }
@@ -151,9 +154,11 @@ async function apply(c: CommandContext, relation: RelationInfo, cmd: AlterTableC
     case 'AT_DropColumn':
       return dropColumn(c, relation, cmd)
     case 'AT_AlterColumnType': {
-      await needComposite(c, relation, 'ALTER COLUMN ... SET DATA TYPE')
+      const def = nodeAs(cmd.def, 'ColumnDef')!
+      if (relation.relkind === 'c') return alterAttributeType(c, relation, name, def)
+      await needTable(c, relation, 'ALTER COLUMN ... SET DATA TYPE')
       await refuseStoredRows(c, relation)
-      return alterColumnType(c, relation.oid, name, nodeAs(cmd.def, 'ColumnDef')!)
+      return alterColumnType(c, relation.oid, name, def)
     }
     case 'AT_ColumnDefault':
       return columnDefault(c, relation, cmd)
@@ -287,25 +292,6 @@ async function apply(c: CommandContext, relation: RelationInfo, cmd: AlterTableC
   }
 }
 
-async function needComposite(c: CommandContext, relation: RelationInfo, action: string): Promise<void> {
-  if (relation.relkind === 'c') throw notSupported('changing the attributes of a composite type this way is not supported')
-  await needTable(c, relation, action)
-}
-
-/** Rows of the table that other tables' columns hold would not be rewritten with it. */
-async function refuseStoredRows(c: CommandContext, relation: RelationInfo): Promise<void> {
-  const { rowType, rowArrayType } = relation.descriptor!
-  for (const type of [rowArrayType, rowType]) {
-    for (const { from } of await c.writer.dependents(CLASS.type, type)) {
-      if (from.classId !== CLASS.relation || from.subId === 0) continue
-      const user = await load(() => c.snapshot.relation(from.objId))
-      const column = user?.columns[from.subId - 1]
-      if (user === null || column === undefined || column.dropped) continue
-      throw notSupported(`cannot alter table "${relation.name}" because column "${user.name}.${column.name}" uses its row type`)
-    }
-  }
-}
-
 /** SET DEFAULT is analysed away from its text: its errors point nowhere. */
 function withoutPosition(error: PgError): PgError {
   const { position: _, ...fields } = error.fields
@@ -386,20 +372,15 @@ async function setOptions(c: CommandContext, relation: RelationInfo, cmd: AlterT
 
 // --- columns -------------------------------------------------------------------------------------------------------------------------------
 
+/** With these a new column is not NULL in the rows that are there. */
+const GIVES_VALUES: ReadonlySet<string> = new Set(['CONSTR_DEFAULT', 'CONSTR_GENERATED', 'CONSTR_IDENTITY'])
+
 async function addColumn(c: CommandContext, relation: RelationInfo, cmd: AlterTableCmd): Promise<void> {
   const def = nodeAs(cmd.def, 'ColumnDef')!
   const name = def.colname!
-  if (relation.relkind === 'c') {
-    const draft = await draftOf(c, relation)
-    if (columnNamed(draft.relation, name) !== null)
-      throw new PgError(SQLSTATE.duplicateColumn, `column "${name}" of relation "${relation.name}" already exists`)
-    const plan = await planColumn(c, relation.name, def, draft.relation.columns.length + 1)
-    await c.writer.updateRelation({ ...draft.relation, columns: [...draft.relation.columns, plan.column] })
-    return
-  }
+  if (relation.relkind === 'c') return addAttribute(c, relation, def)
   const before = await needTable(c, relation, 'ADD COLUMN')
-  if (columnDefs([cmd.def!]).some((column) => column.constraints?.some((node) => nodeAs(node, 'Constraint')?.contype === 'CONSTR_DEFAULT')))
-    await refuseStoredRows(c, relation)
+  if (def.constraints?.some((node) => GIVES_VALUES.has(nodeAs(node, 'Constraint')?.contype ?? ''))) await refuseStoredRows(c, relation)
   if (columnNamed(before, name) !== null) {
     const message = `column "${name}" of relation "${relation.name}" already exists`
     if (!cmd.missing_ok) throw new PgError(SQLSTATE.duplicateColumn, message)
@@ -410,6 +391,7 @@ async function addColumn(c: CommandContext, relation: RelationInfo, cmd: AlterTa
   if (attnum > LIMITS.maxTableColumns)
     throw new PgError(SQLSTATE.tooManyColumns, `tables can have at most ${LIMITS.maxTableColumns} columns`)
   const plan = await planColumn(c, relation.name, def, attnum)
+  await checkNoMember(c, relation, plan.column.type)
   const draft: Draft = { relation: { ...before, columns: [...before.columns, plan.column] }, dependencies: [], reserved: new Set() }
   const dependency = columnTypeDependency(relation.oid, plan.column)
   if (dependency !== null) draft.dependencies.push(dependency)
@@ -677,6 +659,8 @@ async function dropConstraint(c: CommandContext, relation: RelationInfo, cmd: Al
     if (column.identity !== '')
       throw new PgError(SQLSTATE.syntaxError, `column "${column.name}" of relation "${relation.name}" is an identity column`)
   }
+  if (constraint?.type === 'f' && constraint.referencedTable !== relation.oid)
+    checkNotInUse(c, (await load(() => c.snapshot.relation(constraint.referencedTable)))!, 'ALTER TABLE')
   const oid = constraint?.oid ?? column!.notNullConstraint!.oid
   await performDeletion(c, [{ classId: CLASS.constraint, objId: oid, subId: 0 }], cmd.behavior === 'DROP_CASCADE')
 }

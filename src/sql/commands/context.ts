@@ -73,6 +73,8 @@ export interface CommandPorts {
   readonly data: DataPort
   /** A SCRAM verifier of a plain password, or the same text when it is a verifier already. */
   makeVerifier(password: string): MaybePromise<string>
+  /** Whether an open cursor or a suspended portal of the session reads the relation. */
+  isUsed(relation: Oid): boolean
   /** Whether checks of the table's rows wait for the end of the transaction: they know the rows as they are stored now. */
   hasPendingChecks(table: Oid): boolean
   /** Runs DDL made of other statements (CREATE SCHEMA's elements) in the same context. */

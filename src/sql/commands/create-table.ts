@@ -233,12 +233,24 @@ const OPTION_NAMES = new Set([
   'vacuum_index_cleanup',
   'oids',
 ])
+/** Of a table or an index. */
+export function checkFillfactor(option: DefElem): void {
+  if (option.defname !== 'fillfactor') return
+  const text = relationOptions([option])![0]!.slice('fillfactor='.length)
+  if (!/^[+-]?\d+$/.test(text)) throw new PgError(SQLSTATE.invalidParameterValue, `invalid value for integer option "fillfactor": ${text}`)
+  if (Number(text) >= 10 && Number(text) <= 100) return
+  throw new PgError(SQLSTATE.invalidParameterValue, `value ${text} out of bounds for option "fillfactor"`, {
+    detail: 'Valid values are between "10" and "100".',
+  })
+}
+
 export function checkedOptions(options: readonly DefElem[]): string[] | null {
   for (const option of options) {
     if (option.defname === 'oids' && option.arg !== undefined && /true|on|1/i.test(relationOptions([option])![0]!.split('=')[1]!))
       throw notSupported('tables declared WITH OIDS are not supported')
     if (!OPTION_NAMES.has(option.defname!) && !option.defname!.startsWith('autovacuum_') && !option.defname!.startsWith('log_autovacuum'))
       throw new PgError(SQLSTATE.invalidParameterValue, `unrecognized parameter "${option.defname}"`)
+    checkFillfactor(option)
   }
   return relationOptions(options.filter((option) => option.defname !== 'oids'))
 }
@@ -347,10 +359,19 @@ export async function finishColumns(
     if (plan.defaultExpr === null) continue
     const column = draft.relation.columns[plan.column.attnum - 1]!
     const generated = plan.generated !== ''
-    const expr = await analyzeDefault(c, draft.relation, column, plan.defaultExpr, generated)
+    const expr = await analyzeDefault(c, withGenerated(draft.relation, plans), column, plan.defaultExpr, generated)
     // DEFAULT NULL says nothing
     if (!generated && expr.kind === 'Const' && expr.value === null) continue
     await withDefault(c, draft, column.attnum, expr, plan.generated)
+  }
+}
+
+/** The columns that will be generated known as such, also to the expressions of those before them. */
+function withGenerated(relation: RelationDescriptor, plans: readonly ColumnPlan[]): RelationDescriptor {
+  const generated = new Map(plans.map((plan) => [plan.column.attnum, plan.generated]))
+  return {
+    ...relation,
+    columns: relation.columns.map((column) => ({ ...column, generated: generated.get(column.attnum) || column.generated })),
   }
 }
 

@@ -285,7 +285,7 @@ async function dropWholeRelation(c: CommandContext, relation: RelationDescriptor
     if (constraint.type === 'f' && constraint.referencedTable !== relation.oid)
       await forgetInbound(c, constraint.referencedTable, constraint.oid)
   if (relation.kind === 'v') await c.writer.dropDependencies(CLASS.rewrite, relation.oid)
-  if (relation.table !== null) checkNotInUse(c, relation, 'DROP TABLE')
+  if (relation.kind !== 'v') checkNotInUse(c, relation, 'DROP TABLE')
   await c.writer.dropRelation(relation.oid)
 }
 

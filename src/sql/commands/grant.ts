@@ -296,7 +296,7 @@ export async function grant(c: CommandContext, stmt: GrantStmt): Promise<Command
       const want = wanted(stmt, 'type')
       for (const node of stmt.objects ?? []) {
         const parts = partsOf(nodeAs(node, 'List')?.items)
-        const named = await c.analysis.typeName({ names: parts.map((part) => ({ String: { sval: part } })) } as TypeName)
+        const named = await c.analysis.typeName({ names: parts.map((part) => ({ String: { sval: part } })), location: -1 } as TypeName)
         const user = await load(() => c.snapshot.userType(named.type))
         if (stmt.objtype === 'OBJECT_DOMAIN' && (await load(() => c.snapshot.type(named.type)))?.typtype !== 'd')
           throw new PgError(SQLSTATE.wrongObjectType, `"${parts.at(-1)}" is not a domain`)

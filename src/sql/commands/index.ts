@@ -9,10 +9,16 @@ import { LOCK } from '../../catalog/object-locks.ts'
 import { checkNamespace, mustBeOwner, ownsObject } from '../../catalog/privileges.ts'
 import { type IndexStmt, nodeAs, type ReindexStmt } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
+import { checkFillfactor } from './create-table.ts'
 import { defElems, relationOptions } from './def-elem.ts'
 import { checkNotInUse, load, lockNamed, namespaceNamed, rangeVarParts } from './names.ts'
 import { accessMethod } from './operator-classes.ts'
 import { addIndex, checkOwner, type Draft, writeDependencies } from './table-builder.ts'
+
+function indexOptions(options: ReturnType<typeof defElems>): string[] | null {
+  for (const option of options) checkFillfactor(option)
+  return relationOptions(options)
+}
 
 export async function createIndex(c: CommandContext, stmt: IndexStmt): Promise<CommandResult> {
   if (stmt.concurrent && c.inTransactionBlock)
@@ -45,7 +51,7 @@ export async function createIndex(c: CommandContext, stmt: IndexStmt): Promise<C
     elements: (stmt.indexParams ?? []).map((node) => nodeAs(node, 'IndexElem')!),
     including: (stmt.indexIncludingParams ?? []).map((node) => nodeAs(node, 'IndexElem')!),
     where: stmt.whereClause ?? null,
-    options: relationOptions(defElems(stmt.options)),
+    options: indexOptions(defElems(stmt.options)),
   })
   const stored = await c.writer.updateRelation(draft.relation)
   await writeDependencies(c, draft)

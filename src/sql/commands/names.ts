@@ -2,12 +2,12 @@
 
 import { PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
-import { LIMITS } from '../../base/limits.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { ACL } from '../../catalog/acl.ts'
 import type { NamespaceDescriptor, RelationDescriptor, RoleDescriptor } from '../../catalog/descriptors.ts'
 import type { RelationLockMode } from '../../catalog/object-locks.ts'
+import { makeObjectName } from '../../catalog/object-names.ts'
 import { checkNamespace, namespaceMask, permissionDenied } from '../../catalog/privileges.ts'
 import { FIRST_NORMAL_OID, PUBLIC_NAMESPACE } from '../../catalog/records.ts'
 import { roleNamed } from '../../catalog/roles.ts'
@@ -26,8 +26,13 @@ export function positionOf(c: CommandContext, location: number | undefined): { p
   return { position: Buffer.from(c.source, 'utf8').subarray(0, location).toString('utf8').length + 1 }
 }
 
-/** PostgreSQL's CheckTableNotInUse: checks that are put off know the rows by where they are stored. */
+/** PostgreSQL's CheckTableNotInUse: queries on their way, and checks that are put off, know the rows by where they are stored. */
 export function checkNotInUse(c: CommandContext, relation: { readonly oid: Oid; readonly name: string }, command: string): void {
+  if (c.ports.isUsed(relation.oid))
+    throw new PgError(
+      SQLSTATE.objectInUse,
+      `cannot ${command} "${relation.name}" because it is being used by active queries in this session`,
+    )
   if (c.ports.hasPendingChecks(relation.oid))
     throw new PgError(SQLSTATE.objectInUse, `cannot ${command} "${relation.name}" because it has pending trigger events`)
 }
@@ -158,28 +163,6 @@ export function roleOfSpec(c: CommandContext, spec: RoleSpec): RoleDescriptor {
     default:
       return roleNamed(c.snapshot, spec.rolename!)
   }
-}
-
-function clip(text: string, bytes: number): string {
-  let clipped = text
-  while (Buffer.byteLength(clipped, 'utf8') > bytes) clipped = clipped.slice(0, -1)
-  return clipped
-}
-
-/** makeObjectName: `a_b_label` cut to an identifier's length, the longer of a and b first. */
-export function makeObjectName(name1: string, name2: string | null, label: string | null): string {
-  const overhead = (label === null ? 0 : Buffer.byteLength(label) + 1) + (name2 === null ? 0 : 1)
-  const room = LIMITS.maxIdentifierBytes - overhead
-  let n1 = Buffer.byteLength(name1)
-  let n2 = name2 === null ? 0 : Buffer.byteLength(name2)
-  while (n1 + n2 > room) {
-    if (n1 > n2) n1--
-    else n2--
-  }
-  const parts = [clip(name1, n1)]
-  if (name2 !== null) parts.push(clip(name2, n2))
-  if (label !== null) parts.push(label)
-  return parts.join('_')
 }
 
 /** The first of name, name1, name2 … that `taken` does not know. */

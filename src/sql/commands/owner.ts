@@ -19,6 +19,7 @@ import { creationNamespace, load, lockNamed, namespaceNamed, objectParts, rangeV
 import { checkOwner } from './table-builder.ts'
 import { checkMove } from './temporary.ts'
 import { ownedSequences } from './truncate.ts'
+import { checkAlterableType } from './types.ts'
 
 const withOwner = (acl: Acl, from: Oid, to: Oid): Acl => (acl === null ? null : aclNewOwner(acl, from, to))
 
@@ -93,9 +94,13 @@ export async function alterOwner(c: CommandContext, stmt: AlterOwnerStmt): Promi
     }
     case 'OBJECT_TYPE':
     case 'OBJECT_DOMAIN': {
-      const named = await c.analysis.typeName({ names: objectParts(stmt.object!).map((sval) => ({ String: { sval } })) } as TypeName)
+      const named = await c.analysis.typeName({
+        names: objectParts(stmt.object!).map((sval) => ({ String: { sval } })),
+        location: -1,
+      } as TypeName)
       const row = (await load(() => c.snapshot.type(named.type)))!
       if (!(await load(() => ownsObject(c.snapshot, row.typowner, user)))) throw mustBeOwner('type', row.typname)
+      await checkAlterableType(c, row)
       await load(() => checkCanSetRole(c.snapshot, user, owner))
       if (row.typrelid !== 0) await setRelationOwner(c, row.typrelid, owner.oid)
       else await c.writer.alterType(row.oid, (old) => ({ ...old, owner: owner.oid, acl: withOwner(old.acl, old.owner, owner.oid) }))
@@ -120,11 +125,17 @@ export async function alterObjectSchema(c: CommandContext, stmt: AlterObjectSche
   const tag = TAGS[stmt.objectType!]
   if (tag === undefined) throw notSupported('SET SCHEMA for this kind of object is not supported')
   if (stmt.objectType === 'OBJECT_TYPE' || stmt.objectType === 'OBJECT_DOMAIN') {
-    const named = await c.analysis.typeName({ names: objectParts(stmt.object!).map((sval) => ({ String: { sval } })) } as TypeName)
+    const named = await c.analysis.typeName({
+      names: objectParts(stmt.object!).map((sval) => ({ String: { sval } })),
+      location: -1,
+    } as TypeName)
     const row = (await load(() => c.snapshot.type(named.type)))!
     if (!(await load(() => ownsObject(c.snapshot, row.typowner, c.ctx.session.currentUser)))) throw mustBeOwner('type', row.typname)
+    await checkAlterableType(c, row)
     const target = await load(() => creationNamespace(c, stmt.newschema!))
+    if (target.oid === row.typnamespace) return { tag }
     checkMove(row.typnamespace, target.oid)
+    await checkTypeNames(c, row.oid, row.typarray, target.oid, target.name)
     if (row.typrelid !== 0) await c.writer.alterRelation(row.typrelid, (old) => ({ ...old, namespace: target.oid }))
     else await c.writer.alterType(row.oid, (old) => ({ ...old, namespace: target.oid }))
     return { tag }
@@ -154,9 +165,19 @@ export async function alterObjectSchema(c: CommandContext, stmt: AlterObjectSche
   return { tag }
 }
 
+/** A moved type and its array type keep their names, which have to be free; no array type gives way here. */
+async function checkTypeNames(c: CommandContext, oid: Oid, array: Oid, namespace: Oid, schema: string): Promise<void> {
+  for (const moved of array === 0 ? [oid] : [oid, array]) {
+    const { typname } = (await load(() => c.snapshot.type(moved)))!
+    if ((await load(() => c.snapshot.typeByName(namespace, typname))) !== null)
+      throw new PgError(SQLSTATE.duplicateObject, `type "${typname}" already exists in schema "${schema}"`)
+  }
+}
+
 async function moveRelation(c: CommandContext, relation: RelationDescriptor, namespace: Oid, schema: string): Promise<void> {
   if ((await load(() => c.snapshot.relationByName(namespace, relation.name))) !== null)
     throw new PgError(SQLSTATE.duplicateTable, `relation "${relation.name}" already exists in schema "${schema}"`)
+  if (relation.rowType !== 0) await checkTypeNames(c, relation.rowType, relation.rowArrayType, namespace, schema)
   await c.writer.updateRelation({ ...relation, namespace })
   if (relation.table !== null)
     for (const oid of await ownedSequences(c, relation.oid)) await moveRelation(c, await c.writer.lockRelation(oid), namespace, schema)

@@ -14,6 +14,7 @@ import { renameDomainConstraint } from './domain.ts'
 import { constraintOfIndex } from './drop.ts'
 import { columnNamed, load, lockNamed, namespaceNamed, objectParts, rangeVarParts, SYSTEM_COLUMNS } from './names.ts'
 import { alterTable, checkConstraintName, checkOwner, replaceColumn } from './table-builder.ts'
+import { checkAlterableType } from './types.ts'
 
 const TAGS: Readonly<Record<string, string>> = {
   OBJECT_TABLE: 'ALTER TABLE',
@@ -184,15 +185,15 @@ async function renameRole(c: CommandContext, stmt: RenameStmt): Promise<CommandR
 }
 
 async function renameType(c: CommandContext, stmt: RenameStmt): Promise<CommandResult> {
-  const found = await c.analysis.typeName({ names: objectParts(stmt.object!).map((sval) => ({ String: { sval } })) } as TypeName)
+  const found = await c.analysis.typeName({
+    names: objectParts(stmt.object!).map((sval) => ({ String: { sval } })),
+    location: -1,
+  } as TypeName)
   const row = (await load(() => c.snapshot.type(found.type)))!
   const name = stmt.newname!
   if (!(await load(() => ownsObject(c.snapshot, row.typowner, c.ctx.session.currentUser)))) throw mustBeOwner('type', row.typname)
-  if (row.typrelid !== 0) {
-    const relation = (await load(() => c.snapshot.relation(row.typrelid)))!
-    if (relation.relkind !== 'c')
-      throw new PgError(SQLSTATE.wrongObjectType, `${row.typname} is a table's row type`, { hint: 'Use ALTER TABLE instead.' })
-    await c.writer.alterRelation(relation.oid, (old) => ({ ...old, name }))
-  } else await c.writer.alterType(row.oid, (old) => ({ ...old, name }))
+  await checkAlterableType(c, row)
+  if (row.typrelid !== 0) await c.writer.alterRelation(row.typrelid, (old) => ({ ...old, name }))
+  else await c.writer.alterType(row.oid, (old) => ({ ...old, name }))
   return { tag: stmt.renameType === 'OBJECT_DOMAIN' ? 'ALTER DOMAIN' : 'ALTER TYPE' }
 }

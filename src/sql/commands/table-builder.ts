@@ -19,6 +19,7 @@ import {
 import { CLASS, type ObjectAddress } from '../../catalog/keys.ts'
 import { newColumn } from '../../catalog/new-descriptors.ts'
 import { LOCK } from '../../catalog/object-locks.ts'
+import { makeObjectName } from '../../catalog/object-names.ts'
 import { checkRelationOwner, columnMask, elementOrSelf, permissionDenied, relationMask, typeMask } from '../../catalog/privileges.ts'
 import { isTemporary } from '../../catalog/temporary.ts'
 import { typeText as sessionTypeText } from '../../catalog/type-names.ts'
@@ -36,7 +37,6 @@ import {
   columnNamed,
   load,
   lockNamed,
-  makeObjectName,
   namespaceNamed,
   partsOf,
   positionOf,
@@ -183,22 +183,24 @@ export async function analyzeDefault(
     relation: generated ? draftScope(relation) : null,
     target: { column: column.name, type: column.type, typmod: column.typmod },
   })
-  if (generated) refuseGeneratedSource(relation, column, expr)
+  if (generated) refuseGeneratedSource(c, relation, column, expr)
   return expr
 }
 
 /** What a generated column is computed from must be there before any of them is computed. */
-function refuseGeneratedSource(relation: RelationDescriptor, column: ColumnDescriptor, expr: Expr): void {
+function refuseGeneratedSource(c: CommandContext, relation: RelationDescriptor, column: ColumnDescriptor, expr: Expr): void {
   some(expr, (e) => {
     if (e.kind === 'Var' && e.attno === 0)
       throw new PgError(SQLSTATE.invalidObjectDefinition, 'cannot use whole-row variable in column generation expression', {
         detail: 'This would cause the generated column to depend on its own value.',
+        ...positionOf(c, e.location),
       })
     if (e.kind !== 'Var' || e.attno < 0) return false
     const used = relation.columns[e.attno - 1]!
     if (used.generated === '' && used.name !== column.name) return false
     throw new PgError(SQLSTATE.invalidObjectDefinition, `cannot use generated column "${used.name}" in column generation expression`, {
       detail: 'A generated column cannot reference another generated column.',
+      ...positionOf(c, e.location),
     })
   })
 }

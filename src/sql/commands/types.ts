@@ -5,13 +5,15 @@ import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { RelationDescriptor, TypeDescriptor } from '../../catalog/descriptors.ts'
 import { mustBeOwner, ownsObject } from '../../catalog/privileges.ts'
+import { FIRST_NORMAL_OID } from '../../catalog/records.ts'
+import type { PgTypeRow } from '../builtin/data/rows.ts'
 import { type AlterEnumStmt, type CompositeTypeStmt, type CreateEnumStmt, stringOf, type TypeName } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { serialType } from './create-table.ts'
 import { defaultAclFor } from './default-privileges.ts'
 import { creationNamespace, load, partsOf, rangeVarParts, splitName } from './names.ts'
 import { newRelation } from './new-relation.ts'
-import { columnDefs, columnTypeDependency, plainColumn } from './table-builder.ts'
+import { columnDefs, columnTypeDependency, plainColumn, typeText } from './table-builder.ts'
 
 const MAX_LABEL_BYTES = 63
 
@@ -55,14 +57,33 @@ export async function createEnum(c: CommandContext, stmt: CreateEnumStmt): Promi
   return { tag: 'CREATE TYPE' }
 }
 
+/** 42710 unless the name is free, or an array type's, which then gives way. */
 export async function checkTypeName(c: CommandContext, namespace: number, name: string): Promise<void> {
-  if ((await load(() => c.snapshot.typeByName(namespace, name))) !== null)
-    throw new PgError(SQLSTATE.duplicateObject, `type "${name}" already exists`)
+  const taken = await load(() => {
+    const row = c.snapshot.typeByName(namespace, name)
+    return row !== null && (row.oid < FIRST_NORMAL_OID || c.snapshot.type(row.typelem)?.typarray !== row.oid)
+  })
+  if (taken) throw new PgError(SQLSTATE.duplicateObject, `type "${name}" already exists`)
+}
+
+/** 42809 for a type that follows another object: a table's row type, an array type. */
+export async function checkAlterableType(c: CommandContext, row: PgTypeRow): Promise<void> {
+  const relation = row.typrelid === 0 ? null : await load(() => c.snapshot.relation(row.typrelid))
+  if (relation !== null && relation.relkind !== 'c')
+    throw new PgError(SQLSTATE.wrongObjectType, `${await load(() => typeText(c, row.oid))} is a table's row type`, {
+      hint: 'Use ALTER TABLE instead.',
+    })
+  const element = row.typelem === 0 ? null : await load(() => c.snapshot.type(row.typelem))
+  if (element?.typarray !== row.oid) return
+  const named = await load(() => typeText(c, element.oid))
+  throw new PgError(SQLSTATE.wrongObjectType, `cannot alter array type ${named}[]`, {
+    hint: `You can alter type ${named}, which will alter the array type as well.`,
+  })
 }
 
 export async function alterEnum(c: CommandContext, stmt: AlterEnumStmt): Promise<CommandResult> {
   const names = partsOf(stmt.typeName)
-  const named = await c.analysis.typeName({ names: stmt.typeName! } as TypeName)
+  const named = await c.analysis.typeName({ names: stmt.typeName!, location: -1 } as TypeName)
   const type = await load(() => c.snapshot.userType(named.type))
   if (type === null || type.definition.kind !== 'enum') throw new PgError(SQLSTATE.wrongObjectType, `${names.join('.')} is not an enum`)
   if (!(await load(() => ownsObject(c.snapshot, type.owner, c.ctx.session.currentUser)))) throw mustBeOwner('type', type.name)

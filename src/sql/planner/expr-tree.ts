@@ -4,6 +4,7 @@
 import type { Datum } from '../../base/datum.ts'
 import type { Expr, TargetEntry, Var } from '../analyzer/expr.ts'
 import type { CommonTableExpr, FromExpr, JoinTreeNode, Query, RangeTblEntry } from '../analyzer/query.ts'
+import { mapArbiter } from '../analyzer/walker.ts'
 import type { SubPlan, SubPlanExpr } from './plan.ts'
 
 /** Fields that hold expressions, by kind. */
@@ -211,7 +212,12 @@ export function mapQuery(query: Query, depth: number, mapper: QueryMapper): Quer
     onConflict:
       query.onConflict === null
         ? null
-        : { ...query.onConflict, set: mapTargets(query.onConflict.set, fn), where: maybe(query.onConflict.where) },
+        : {
+            ...query.onConflict,
+            arbiter: mapArbiter(query.onConflict.arbiter, fn),
+            set: mapTargets(query.onConflict.set, fn),
+            where: maybe(query.onConflict.where),
+          },
     mergeActions: query.mergeActions.map((action) => ({
       ...action,
       qual: maybe(action.qual),

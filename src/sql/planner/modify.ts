@@ -1,8 +1,10 @@
 // INSERT, UPDATE, DELETE and MERGE: ModifyTable over a plan that supplies rows, keys and old versions.
 
 import { notSupported } from '../../base/errors.ts'
+import type { RelationInfo } from '../../catalog/snapshot.ts'
 import type { Expr, TargetEntry } from '../analyzer/expr.ts'
 import type { FromExpr, JoinExpr, MergeAction, Query } from '../analyzer/query.ts'
+import { arbiterIndexes } from './arbiters.ts'
 import { makeRoot, type Root } from './context.ts'
 import { COST } from './cost.ts'
 import { planCtes } from './ctes.ts'
@@ -25,7 +27,7 @@ export function planModify(source: Query, parent: Root | null, root: Root = make
   if (rte.kind !== 'relation') throw notSupported('cannot modify something that is no table')
   const info = root.catalog.relation(rte.relation)
   if (info?.descriptor?.table == null) throw notSupported(`cannot change relation "${rte.refname}"`)
-  const plan = query.commandType === 'insert' ? insert(query, root, rte.relation) : changeRows(query, root, rte.relation)
+  const plan = query.commandType === 'insert' ? insert(query, root, info) : changeRows(query, root, rte.relation)
   return finishLevel(plan, root)
 }
 
@@ -108,7 +110,7 @@ function modifyTable(
   return { kind: 'ModifyTable', ...common(returning ?? [], [], returning === null ? 0 : input.rows, input.startupCost, total), ...fields }
 }
 
-function insert(query: Query, root: Root, relation: number): Plan {
+function insert(query: Query, root: Root, info: RelationInfo): Plan {
   const entries = query.targetList.filter((entry) => !entry.resjunk)
   const select: Query = {
     ...query,
@@ -129,7 +131,7 @@ function insert(query: Query, root: Root, relation: number): Plan {
   const { onConflict } = query
   return modifyTable({
     command: 'insert',
-    relation,
+    relation: info.oid,
     input,
     columns: entries.map((entry) => entry.resno),
     keySlot: 0,
@@ -144,7 +146,7 @@ function insert(query: Query, root: Root, relation: number): Plan {
         ? null
         : {
             action: onConflict.action,
-            arbiters: onConflict.arbiters,
+            arbiters: arbiterIndexes(onConflict.arbiter, query.resultRelation, info, root.glob),
             set: mapTargets(prepareSet(onConflict.set, root), (expr) => overTarget(expr, query, root, null)),
             where: onConflict.where === null ? null : overTarget(prepare(onConflict.where), query, root, null),
           },

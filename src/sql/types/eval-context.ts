@@ -46,7 +46,7 @@ export interface CatalogLookup {
   typeSupport(oid: Oid): TypeSupport
   typeShape(oid: Oid): TypeShape | null
   /** Name and type of a composite type's columns (dropped ones left out). */
-  compositeColumns(type: Oid): readonly { readonly name: string; readonly type: Oid; readonly typmod: number }[]
+  compositeColumns(type: Oid): readonly { readonly name: string; readonly type: Oid; readonly typmod: number; readonly attnum: number }[]
   /** Resolves a possibly qualified, possibly quoted name; null when there is none. Errors only on bad syntax (42602). */
   toRelation(name: string): Oid | null
   toType(name: string): { oid: Oid; typmod: number } | null

@@ -16,6 +16,8 @@ export interface RowField {
   readonly type: Oid
   readonly typmod: number
   readonly support: TypeSupport
+  /** Where the attribute stood when nothing was dropped from its type yet; without it, where it stands. */
+  readonly attnum?: number
 }
 
 /** `type` is 2249 (record) for anonymous rows. */
@@ -35,6 +37,13 @@ export class RecordDatum {
 }
 
 export const RECORD_OID = 2249
+
+/** Where the values have an attribute; -1 where they have none such. */
+export function fieldIndex({ fields }: RowType, attnum: number): number {
+  const field = fields[attnum - 1]
+  if (field !== undefined && (field.attnum ?? attnum) === attnum) return attnum - 1
+  return fields.findIndex((one, i) => (one.attnum ?? i + 1) === attnum)
+}
 
 function needsQuotes(text: string): boolean {
   if (text.length === 0) return true
@@ -241,7 +250,10 @@ export function compositeTypeSupport(rowType: RowType): TypeSupport {
     compare: compareRecords,
     hashKey: recordHashKey,
     size: recordSize,
-    value: { write: writeRecordValue, read: (buffer, start) => readRecordValue(buffer, start, rowType) },
+    value: {
+      write: (record, out) => writeRecordValue(record, out, rowType),
+      read: (buffer, start) => readRecordValue(buffer, start, rowType),
+    },
     key: rowType.fields.every((field) => field.support.key !== null) ? recordKey(rowType) : null,
   })
   rowTypes.set(support, rowType)
@@ -255,12 +267,15 @@ function recordSize(record: RecordDatum): number {
   }, 48)
 }
 
-/** Number of fields (so that a type may gain columns), then each as length + 1 (0 = NULL) and bytes. */
-function writeRecordValue(record: RecordDatum, out: ByteWriter): void {
-  const fields = record.rowType.fields
-  writeVarint(out, fields.length)
-  for (let i = 0; i < fields.length; i++) {
-    const value = record.values[i]!
+/**
+ * Number of attributes (so that a type may gain some), then each as length + 1 (0 = NULL) and bytes. Dropped ones keep their places, where what was
+ * stored before still has them.
+ */
+function writeRecordValue(record: RecordDatum, out: ByteWriter, { fields }: RowType): void {
+  writeVarint(out, fields.at(-1)?.attnum ?? fields.length)
+  for (let i = 0, place = 1; i < fields.length; i++, place++) {
+    for (const { attnum = place } = fields[i]!; place < attnum; place++) out.u32(0)
+    const value = record.values[i] ?? null
     if (value === null) {
       out.u32(0)
       continue
@@ -273,22 +288,18 @@ function writeRecordValue(record: RecordDatum, out: ByteWriter): void {
 }
 
 function readRecordValue(buffer: Buffer, start: number, rowType: RowType): RecordDatum {
+  const { fields } = rowType
   const count = readVarint(buffer, start)
   let at = start + readVarintSize(buffer, start)
   const values: Datum[] = []
-  for (let i = 0; i < rowType.fields.length; i++) {
-    if (i >= count) {
-      values.push(null)
-      continue
-    }
+  for (let place = 1; place <= count && values.length < fields.length; place++) {
+    const { attnum = place, support } = fields[values.length]!
     const size = buffer.readUInt32BE(at)
     at += 4
-    if (size === 0) values.push(null)
-    else {
-      values.push(rowType.fields[i]!.support.value.read(buffer, at, at + size - 1))
-      at += size - 1
-    }
+    if (attnum === place) values.push(size === 0 ? null : support.value.read(buffer, at, at + size - 1))
+    if (size > 0) at += size - 1
   }
+  while (values.length < fields.length) values.push(null)
   return new RecordDatum(rowType, values)
 }
 
@@ -340,7 +351,7 @@ const record: TypeSupport = defineType<RecordDatum>({
   hashKey: recordHashKey,
   size: recordSize,
   value: {
-    write: writeRecordValue,
+    write: (record, out) => writeRecordValue(record, out, record.rowType),
     read() {
       throw new PgError(SQLSTATE.featureNotSupported, 'input of anonymous composite types is not implemented')
     },

@@ -5,7 +5,7 @@ import { PgError } from '../../../base/errors.ts'
 import type { Oid } from '../../../base/ids.ts'
 import { SQLSTATE } from '../../../base/sqlstate.ts'
 import type { FieldSelect, FieldStore, RowCompareExpr, RowExpr } from '../../analyzer/expr.ts'
-import { RecordDatum, type RowType } from '../../types/record.ts'
+import { fieldIndex, RecordDatum, type RowType } from '../../types/record.ts'
 import { crossCompare, supportOf } from '../comparison.ts'
 import type { Compilation } from '../compilation.ts'
 import { type Compiled, eager } from './compiled.ts'
@@ -19,7 +19,10 @@ export function compositeShape(cx: Compilation, type: Oid): () => RowType {
   return () => {
     if (shape === null) {
       const columns = cx.state.ctx.catalog.compositeColumns(type)
-      shape = { type, fields: columns.map((column) => ({ ...column, support: supportOf(cx, column.type) })) }
+      shape = {
+        type,
+        fields: columns.map(({ name, type, typmod, attnum }) => ({ name, type, typmod, attnum, support: supportOf(cx, type) })),
+      }
     }
     return shape
   }
@@ -44,11 +47,11 @@ export function compileRow(cx: Compilation, e: RowExpr, args: readonly Compiled[
 }
 
 export function compileFieldSelect(e: FieldSelect, arg: Compiled): Compiled {
-  const i = e.fieldNum - 1
   return unary(arg, (value) => {
     if (value === null) return null
     const record = value as RecordDatum
-    if (i >= record.values.length) throw new PgError(SQLSTATE.datatypeMismatch, `attribute ${e.fieldNum} of type record does not exist`)
+    const i = fieldIndex(record.rowType, e.fieldNum)
+    if (i < 0) throw new PgError(SQLSTATE.datatypeMismatch, `attribute ${e.fieldNum} of type record does not exist`)
     return record.values[i]!
   })
 }
@@ -63,12 +66,13 @@ export function compileFieldStore(
 ): Compiled {
   const shape = compositeShape(cx, e.type)
   const container = unary(arg, (old) => {
-    for (let i = 0; i < oldFields.length; i++) oldFields[i]!.value = old === null ? null : (old as RecordDatum).values[e.fieldNums[i]! - 1]!
+    for (let i = 0; i < oldFields.length; i++)
+      oldFields[i]!.value = old === null ? null : (old as RecordDatum).values[fieldIndex(shape(), e.fieldNums[i]!)]!
     return old
   })
   return eager([container, ...newValues], ([old, ...values]) => {
     const fields: Datum[] = old === null ? shape().fields.map(() => null) : [...(old as RecordDatum).values]
-    for (let i = 0; i < values.length; i++) fields[e.fieldNums[i]! - 1] = values[i]!
+    for (let i = 0; i < values.length; i++) fields[fieldIndex(shape(), e.fieldNums[i]!)] = values[i]!
     return new RecordDatum(shape(), fields)
   })
 }

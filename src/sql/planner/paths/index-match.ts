@@ -6,11 +6,13 @@ import type { Expr } from '../../analyzer/expr.ts'
 import { ACCESS_METHOD, amopsByOperator, opclassByOid, STRATEGY } from '../../builtin/pg-index.ts'
 import { operatorByTypes } from '../../builtin/pg-operator.ts'
 import type { BaseRel, JoinProblem } from '../base-rel.ts'
-import { exprKey, mapExprDeep, splitAnd, stripRelabel } from '../expr-tree.ts'
+import type { Glob } from '../context.ts'
+import { exprKey, mapExprDeep, stripRelabel } from '../expr-tree.ts'
 import type { IndexCondition } from '../plan.ts'
+import { predicateImpliedBy } from '../predicate-proof.ts'
 import { contains, type Relids } from '../relids.ts'
 import { foldConstants } from '../rewrite/fold-constants.ts'
-import { isVolatile, strictVars } from '../volatility.ts'
+import { isVolatile } from '../volatility.ts'
 import { datetimeClause } from './datetime-clauses.ts'
 
 /** One way to read a qual: `key` (an indexable expression of the relation) against a value that is constant during a scan. */
@@ -192,72 +194,19 @@ export function indexColumnExpr(index: IndexDescriptor, column: number, rel: Bas
     const { type, typmod, collation } = rel.info!.columns[attnum - 1]!
     return { kind: 'Var', varno: rel.rti, attno: attnum, levelsUp: 0, type, typmod, collation, location: -1 }
   }
-  return storedOn(expr!, rel, problem)
+  return storedOn(expr!, rel.rti, problem.root.glob)
 }
 
-/** A stored expression (over its own relation, varno 1) as one over `rel`. */
-export function storedOn(node: string, rel: BaseRel, problem: JoinProblem): Expr {
-  const stored = problem.root.glob.stored(node)
-  return mapExprDeep(stored, 0, {
-    expr: (e, depth) => (e.kind === 'Var' && e.levelsUp === depth ? { ...e, varno: rel.rti, levelsUp: 0 } : undefined),
+/** A stored expression (over its own relation, varno 1) as one over entry `rti`. */
+export function storedOn(node: string, rti: number, glob: Glob): Expr {
+  return mapExprDeep(glob.stored(node), 0, {
+    expr: (e, depth) => (e.kind === 'Var' && e.levelsUp === depth ? { ...e, varno: rti, levelsUp: 0 } : undefined),
   })
 }
 
 /** Whether the query's conditions imply a partial index's predicate. */
 export function predicateImplied(node: string, rel: BaseRel, problem: JoinProblem, quals: readonly Expr[]): boolean {
-  const { catalog } = problem.root
-  const known = new Set(quals.map(exprKey))
-  return splitAnd(storedOn(node, rel, problem)).every((part) => {
-    if (known.has(exprKey(part))) return true
-    if (part.kind === 'NullTest' && !part.isNull) {
-      const wanted = exprKey(part.arg)
-      let implied = false
-      for (const qual of quals) {
-        strictVars(qual, true, catalog, (varno, attno) => {
-          if (`v${varno}.${attno}` === wanted) implied = true
-        })
-      }
-      return implied
-    }
-    return quals.some((qual) => rangeImplies(qual, part, problem))
-  })
-}
-
-/** `x > 10` implies `x > 5`: both against constants, compared by the family's own operators. */
-function rangeImplies(qual: Expr, part: Expr, problem: JoinProblem): boolean {
-  if (qual.kind !== 'OpExpr' || part.kind !== 'OpExpr' || problem.root.glob.evaluate === null) return false
-  const [left, value] = qual.args
-  const [partLeft, bound] = part.args
-  if (left === undefined || partLeft === undefined || value?.kind !== 'Const' || bound?.kind !== 'Const') return false
-  if (exprKey(left) !== exprKey(partLeft) || value.type !== bound.type) return false
-  const strategy = (opNo: number) => amopsByOperator(opNo).find((amop) => amop.amopmethod === ACCESS_METHOD.btree)?.amopstrategy ?? 0
-  const have = strategy(qual.opNo)
-  const want = strategy(part.opNo)
-  const name =
-    want === STRATEGY.less
-      ? have === STRATEGY.less
-        ? '<='
-        : '<'
-      : want === STRATEGY.lessEqual
-        ? '<='
-        : want === STRATEGY.greater
-          ? have === STRATEGY.greater
-            ? '>='
-            : '>'
-          : want === STRATEGY.greaterEqual
-            ? '>='
-            : ''
-  const sameSide = have === STRATEGY.equal || (want < STRATEGY.equal ? have !== 0 && have < STRATEGY.equal : have > STRATEGY.equal)
-  if (name === '' || have === 0 || !sameSide) return false
-  const operator = operatorByTypes(name, value.type, bound.type)
-  if (operator === undefined) return false
-  const test: Expr = { ...part, opNo: operator.oid, opFuncId: operator.oprcode, args: [value, bound] }
-  try {
-    return problem.root.glob.evaluate(test) === true
-  } catch {
-    // What cannot be compared proves nothing.
-    return false
-  }
+  return predicateImpliedBy(storedOn(node, rel.rti, problem.root.glob), quals, problem.root.glob)
 }
 
 export interface IndexMatch {
