@@ -11,7 +11,7 @@ import { typeByOid, typesByName } from '../sql/builtin/pg-type.ts'
 import { builtinRelation, builtinRelationByName } from './builtin-relations.ts'
 import { builtinNamespaces, builtinRole, builtinRoleByName } from './builtin-roles.ts'
 import type { IndexDescriptor, NamespaceDescriptor, RelationDescriptor, RoleDescriptor, TypeDescriptor } from './descriptors.ts'
-import { commentKey, nameKey, objectKey, statisticsKey } from './keys.ts'
+import { commentKey, FUNCTION_ACLS_KEY, nameKey, objectKey, statisticsKey } from './keys.ts'
 import { DATABASE_OID, type DatabaseDescriptor, FIRST_NORMAL_OID, type ObjectRecord, PUBLIC_NAMESPACE } from './records.ts'
 import type { CatalogSnapshot, RelationInfo } from './snapshot.ts'
 import type { StatisticsRecord } from './statistics.ts'
@@ -241,6 +241,12 @@ export class ReaderSnapshot implements CatalogSnapshot {
 
   proc(oid: Oid): PgProcRow | null {
     return procByOid(oid) ?? null
+  }
+
+  isRestricted(proc: PgProcRow): boolean {
+    if (proc.proacl !== null) return true
+    const changed = this.reader.get(FUNCTION_ACLS_KEY) as string | null
+    return changed?.split(' ').includes(String(proc.oid)) === true
   }
 
   aggregate(fn: Oid): PgAggregateRow | null {

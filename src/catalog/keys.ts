@@ -8,6 +8,7 @@
 //   md CLASS OID SUB CLASS OID SUB                  dependency (dependent, referenced) → deptype letter
 //   mD CLASS OID SUB CLASS OID SUB                  the same the other way round (referenced, dependent)
 //   mt CLASS OID SUB                                comment (text)
+//   mf                                              OIDs of the functions whose privileges were changed, which are rare: their calls look
 //   ma ROLE NAMESPACE type                          default privileges: JSON acl; type as pg_default_acl.defaclobjtype
 //   mA OID                                          what ANALYZE found out about a table (statistics.ts)
 //   ms ROLE                                         settings: of the database (ROLE 0) or of a role in the database
@@ -65,6 +66,7 @@ export type NameClass = 'n' | 'a' | 'r' | 't'
 
 export const MARKER_KEY = `${META.marker}g-keyspace`
 export const OID_COUNTER_KEY = `${META.oidCounter} oid`
+export const FUNCTION_ACLS_KEY = META.functionAcls
 export const OBJECT_PREFIX = META.object
 export const DEFAULT_ACL_PREFIX = META.defaultAcl
 export const COMMENT_PREFIX = META.comment

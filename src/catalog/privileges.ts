@@ -161,9 +161,13 @@ export function checkNamespace(snapshot: ReaderSnapshot, namespace: Oid, role: O
   throw permissionDenied('schema', snapshot.namespace(namespace)?.name ?? String(namespace))
 }
 
-export function checkFunctionExecute(snapshot: ReaderSnapshot, proc: Oid, role: Oid): void {
-  if (functionMask(snapshot, proc, role, ACL.execute) !== 0) return
-  throw permissionDenied('function', procByOid(proc)?.proname ?? String(proc))
+/** 42501 unless `role` may execute them all. */
+export function checkFunctions(snapshot: ReaderSnapshot, procs: Iterable<Oid>, role: Oid): void {
+  for (const proc of procs) {
+    if (functionMask(snapshot, proc, role, ACL.execute) !== 0) continue
+    const row = procByOid(proc)
+    throw permissionDenied(row?.prokind === 'a' ? 'aggregate' : 'function', row?.proname ?? String(proc))
+  }
 }
 
 /** What the current user must be allowed to do with a relation (42501). Column sets hold attnums; 0 = whole row. */

@@ -63,6 +63,8 @@ export interface CatalogSnapshot {
   /** Every function, procedure and aggregate of that name in a schema. */
   procsByName(namespace: Oid, name: string): readonly PgProcRow[]
   proc(oid: Oid): PgProcRow | null
+  /** Whether some may not execute it, or may not have been able to: its calls look (privileges.ts). */
+  isRestricted(proc: PgProcRow): boolean
   aggregate(fn: Oid): PgAggregateRow | null
   operatorsByName(namespace: Oid, name: string): readonly PgOperatorRow[]
   operator(oid: Oid): PgOperatorRow | null

@@ -25,6 +25,7 @@ import {
   defaultAclKey,
   dependencyKey,
   dependencyPrefix,
+  FUNCTION_ACLS_KEY,
   garbageKey,
   type NameClass,
   nameKey,
@@ -403,6 +404,15 @@ export class CatalogWriter {
   /** Privileges of a builtin object, once they differ from PostgreSQL's own. */
   async setBuiltinAcl(oid: Oid, acl: readonly AclItem[]): Promise<void> {
     await this.#putRecord(oid, { kind: 'builtin-acl', acl })
+  }
+
+  /** The same of a function, whose calls ask for it. */
+  async setFunctionAcl(oid: Oid, acl: readonly AclItem[]): Promise<void> {
+    await this.setBuiltinAcl(oid, acl)
+    const known = (await this.catalog.lock(FUNCTION_ACLS_KEY)) as string | null
+    const oids = new Set(known === null ? [] : known.split(' '))
+    oids.add(String(oid))
+    await this.catalog.put(FUNCTION_ACLS_KEY, [...oids].join(' '))
   }
 
   // --- comments, settings, default privileges --------------------------------------------------------------------------------------------

@@ -496,6 +496,7 @@ export class Planning {
       txn,
       ctx: session.context,
       catalog: this.snapshot(),
+      restricted: new Set(),
       params: [],
       exec: [],
       memory: session.memory,

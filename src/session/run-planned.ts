@@ -7,7 +7,7 @@ import type { Datum, Row } from '../base/datum.ts'
 import { PgError } from '../base/errors.ts'
 import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
-import { checkPermissions } from '../catalog/privileges.ts'
+import { checkFunctions, checkPermissions } from '../catalog/privileges.ts'
 import { isTemporary } from '../catalog/temporary.ts'
 import type { ResultSink, RowShape } from '../pgwire/backend.ts'
 import type { PlannedStatement } from '../sql/planner/plan.ts'
@@ -91,6 +91,7 @@ function begin(
 function prepare(session: Session, entry: PlanEntry, params: readonly Datum[], txn: Transaction, autocommit: boolean): Execution {
   const compiled = session.planning.compiled(entry)
   const { state } = compiled
+  if (state.restricted.size > 0) checkFunctions(session.planning.snapshot(), state.restricted, session.roles.current)
   state.txn = txn
   state.ctx = session.context
   state.catalog = session.planning.snapshot()

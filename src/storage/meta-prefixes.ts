@@ -12,6 +12,7 @@ export const META = {
   reverseDependency: 'mD',
   comment: 'mt',
   defaultAcl: 'ma',
+  functionAcls: 'mf',
   statistics: 'mA',
   settings: 'ms',
   garbage: 'mg',

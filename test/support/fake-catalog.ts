@@ -116,6 +116,7 @@ export function fakeCatalog(): FakeCatalog {
     uncommittedLabels: () => new Set(),
     procsByName: (schema, name) => procsByName(name).filter((row) => row.pronamespace === schema),
     proc: (id) => procByOid(id) ?? null,
+    isRestricted: (proc) => proc.proacl !== null,
     aggregate: (fn) => aggregateByProc(fn) ?? null,
     operatorsByName: (schema, name) => (schema === PG_CATALOG ? operatorsByName(name) : []),
     operator: (id) => operatorByOid(id) ?? null,

@@ -324,6 +324,7 @@ export class MiniEngine {
       catalog: this.snapshot,
       params,
       exec: [],
+      restricted: new Set(),
       memory: this.context.memory,
       workMem: 64 << 20,
       spillDir: () => this.directory,

@@ -287,7 +287,7 @@ export async function grant(c: CommandContext, stmt: GrantStmt): Promise<Command
         const proc = await namedFunction(c, nodeAs(node, 'ObjectWithArgs')!)
         const old = (await load(() => functionAcl(c.snapshot, proc.oid)))!
         const mask = want.all ? ALL_PRIVILEGES.function : want.mask
-        await c.writer.setBuiltinAcl(proc.oid, await changed(c, old.acl, old.owner, mask, want.all, change, 'function', proc.name))
+        await c.writer.setFunctionAcl(proc.oid, await changed(c, old.acl, old.owner, mask, want.all, change, 'function', proc.name))
       }
       return { tag }
     }

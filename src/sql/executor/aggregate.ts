@@ -54,6 +54,8 @@ export function aggregateCall(
   cx: Compilation,
   e: Pick<Aggref, 'aggFnOid' | 'argTypes' | 'transType' | 'type' | 'typmod' | 'inputCollation'>,
 ): AggregateCall {
+  // called by its own name: who runs it must be allowed to
+  procOf(cx, e.aggFnOid)
   const row = cx.catalog.aggregate(e.aggFnOid)
   assert(row !== null, `cache lookup failed for aggregate ${e.aggFnOid}`)
   const argTypes = [e.transType, ...e.argTypes]

@@ -5,6 +5,7 @@
 
 import type { CancelToken } from '../../base/cancel.ts'
 import type { Datum, Row } from '../../base/datum.ts'
+import type { Oid } from '../../base/ids.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { MemoryAccount } from '../../base/memory.ts'
 import type { CatalogSnapshot } from '../../catalog/snapshot.ts'
@@ -36,6 +37,8 @@ export interface ExecState {
   txn: Transaction
   ctx: EvalContext
   catalog: CatalogSnapshot
+  /** Functions called that not everybody may execute, known from the compilation: who runs the statement must be allowed to. */
+  readonly restricted: Set<Oid>
   /** $1 … at index 0 …, already of the declared types. */
   params: readonly Datum[]
   /** Values of exec Params by id: InitPlans, outer columns of Apply and lookup joins. */

@@ -49,6 +49,7 @@ export interface Call {
 export function procOf(cx: Compilation, funcId: Oid): PgProcRow {
   const proc = cx.catalog.proc(funcId)
   if (proc === null) throw new PgError(SQLSTATE.internalError, `cache lookup failed for function ${funcId}`)
+  if (cx.catalog.isRestricted(proc)) cx.state.restricted.add(funcId)
   return proc
 }
 

@@ -87,7 +87,8 @@ function foldCall(expr: Expr, funcId: number, retset: boolean, ctx: PlannerConte
   if (proc.proisstrict && args.some(isNull) && (!scalarArray || isNull(args[1]!)) && !(proc.provariadic === 2276)) {
     return { kind: 'Const', value: null, type: expr.type, typmod: expr.typmod, collation: expr.collation, location: expr.location }
   }
-  if (proc.provolatile !== 'i' || args.length === 0) return expr
+  // Who runs the statement may differ from who plans it.
+  if (proc.provolatile !== 'i' || args.length === 0 || ctx.catalog.isRestricted(proc)) return expr
   return tryEvaluate(expr, args, ctx)
 }
 

@@ -68,6 +68,7 @@ export function makeState(options: { workMem?: number; memory?: number; params?:
     catalog: builtinCatalog(),
     params: options.params ?? [],
     exec: [],
+    restricted: new Set(),
     memory,
     workMem: options.workMem ?? 64 << 20,
     spillDir: () => (spillDirectory ??= mkdtempSync(path.join(tmpdir(), 'spill-test-'))),
