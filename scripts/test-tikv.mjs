@@ -53,7 +53,7 @@ for (const [i, files] of runs.entries()) {
   const child = spawn(process.execPath, [vitest, 'run', ...files, ...reporters, ...rest], {
     cwd: root,
     stdio: 'inherit',
-    env: { ...process.env, PD_ENDPOINTS: endpoints },
+    env: { ...process.env, PD_ENDPOINTS: endpoints, ...(onFake ? { FAKE_TIKV: '1' } : {}) },
   })
   const code = await new Promise((resolve) => child.once('exit', resolve))
   failed ||= code ?? 1

@@ -38,6 +38,7 @@ export function builtinCatalog(): CatalogSnapshot {
   return {
     version: 'test',
     proc: (oid: number) => procByOid(oid) ?? null,
+    isRestricted: () => false,
     aggregate: (oid: number) => aggregateByProc(oid) ?? null,
     operator: (oid: number) => operatorByOid(oid) ?? null,
     type: (oid: number) => typeByOid(oid) ?? null,
