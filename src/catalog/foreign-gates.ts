@@ -126,6 +126,11 @@ export class ForeignGates {
   }
 
   #wait(foreign: ForeignHolder, gate: GateRecord, waiting: Promise<void>): void {
+    const { cancel } = foreign
+    const goOn = (): void => {
+      this.#lock(foreign)
+      if (missing(foreign) === null) this.#drained()
+    }
     waiting.then(
       () => {
         foreign.awaited = null
@@ -136,11 +141,16 @@ export class ForeignGates {
         // it may have been given back between the grant and now
         if ((foreign.wanted.get(gate.relation)?.mode ?? 0) < gate.mode) this.#locks.release(foreign.holder, gate.relation, gate.mode)
         else foreign.held.set(gate.relation, gate.mode)
-        this.#lock(foreign)
-        if (missing(foreign) === null) this.#drained()
+        goOn()
       },
       () => {
         if (this.#holders.get(gate.holder) !== foreign) return
+        // the gate was given back, which ends nobody else's wait
+        if (cancel.reason !== null) {
+          foreign.awaited = null
+          goOn()
+          return
+        }
         for (const { oid, holder, granted } of this.#locks.list()) {
           if (granted && oid === gate.relation && holder !== foreign.holder && holder.waiting !== null) this.#breakDeadlock(holder.owner)
         }
