@@ -2,6 +2,9 @@
 // once. Who evaluates a row may let such work suspend it: the work then runs in slices, its result is kept, and the row is evaluated anew,
 // which finds the result. Invariant: only what may be evaluated twice without anybody telling is evaluated so.
 
+import type { MaybePromise } from './maybe-promise.ts'
+import type { Slicer } from './slicer.ts'
+
 /** Work in steps: between two of them others may have their turn. */
 export type Work<A extends readonly unknown[], T> = (...args: A) => Generator<unknown, T>
 
@@ -75,6 +78,22 @@ export function suspendable<A, T>(known: readonly Result[], evaluate: (arg: A) =
     return evaluate(arg)
   } finally {
     results = before
+  }
+}
+
+/** Results kept for one evaluation; with more long works than these it goes through at once. */
+const MOST = 32
+const NONE: readonly Result[] = []
+
+/** `evaluate(arg)`, waiting where long work suspends it; not behind another wait of the same evaluation. // hot */
+export function patiently<A, T>(evaluate: (arg: A) => MaybePromise<T>, arg: A, slicer: Slicer, known = NONE): MaybePromise<T> {
+  if (known.length >= MOST) return evaluate(arg)
+  try {
+    return suspendable(known, evaluate, arg)
+  } catch (error) {
+    if (!(error instanceof Suspended)) throw error
+    slicer.start()
+    return error.run(() => slicer.pause()).then((result) => patiently(evaluate, arg, slicer, [...known, result]))
   }
 }
 

@@ -3,17 +3,15 @@
 import { assert } from '../base/assert.ts'
 import type { Row } from '../base/datum.ts'
 import type { Notice } from '../base/errors.ts'
-import { type LongResult, Suspended, suspendable } from '../base/long-work.ts'
+import { patiently } from '../base/long-work.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
-import { makeSlicer } from '../base/slicer.ts'
+import { makeSlicer, type Slicer } from '../base/slicer.ts'
 import type { CopySource, CopyTarget, ResultSink, RowShape } from './backend.ts'
 import { CopyIn, CopyOut } from './copy.ts'
 import type { Link } from './link.ts'
 import { commandComplete, copyResponse, dataRow, empty, noticeResponse, rowDescription } from './messages.ts'
 import { BACKEND } from './protocol.ts'
 import { FLUSH_AT } from './shared-buffers.ts'
-
-const NOTHING: readonly LongResult[] = []
 
 export class Sink implements ResultSink {
   /** Query is answered with RowDescription, Execute without. */
@@ -23,6 +21,7 @@ export class Sink implements ResultSink {
   readonly #link: Link
   #shape: RowShape | null = null
   #slow = false
+  #slicer: Slicer | null = null
 
   constructor(link: Link) {
     this.#link = link
@@ -53,35 +52,17 @@ export class Sink implements ResultSink {
   /** Rows with values that may be long work: that gives way. */
   #slowRows(rows: readonly Row[], from: number, to: number, shape: RowShape): MaybePromise<void> {
     const link = this.#link
+    this.#slicer ??= makeSlicer()
     const write = (row: Row): void => dataRow(link.out(), row, shape)
     for (let i = from; i < to; i++) {
-      try {
-        suspendable(NOTHING, write, rows[i]!)
-      } catch (error) {
-        if (!(error instanceof Suspended)) throw error
-        const own = rows.slice(i, to)
-        return this.#waitFor(error, write, own[0]!).then(() => this.rows(own, 1))
+      const written = patiently(write, rows[i]!, this.#slicer)
+      if (written instanceof Promise) {
+        const rest = rows.slice(i + 1, to)
+        return written.then(() => link.relieve()).then(() => this.rows(rest))
       }
       if (link.out().length >= FLUSH_AT) link.flush()
     }
     return link.relieve()
-  }
-
-  async #waitFor(first: Suspended, write: (row: Row) => void, row: Row): Promise<void> {
-    const slicer = makeSlicer()
-    slicer.start()
-    let suspended = first
-    for (let known: readonly LongResult[] = NOTHING; ; ) {
-      known = [...known, await suspended.run(() => slicer.pause())]
-      try {
-        suspendable(known, write, row)
-        break
-      } catch (error) {
-        if (!(error instanceof Suspended)) throw error
-        suspended = error
-      }
-    }
-    await this.#link.relieve()
   }
 
   complete(tag: string): void {

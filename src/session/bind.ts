@@ -3,7 +3,7 @@
 import type { Datum } from '../base/datum.ts'
 import { PgError } from '../base/errors.ts'
 import type { Oid } from '../base/ids.ts'
-import { LONG, type LongResult, Suspended, suspendable } from '../base/long-work.ts'
+import { LONG, patiently } from '../base/long-work.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Slicer } from '../base/slicer.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
@@ -54,18 +54,10 @@ async function bindSlowly(
 ): Promise<Datum[]> {
   slicer.start()
   for (let i = from; i < values.length; i++) {
-    for (let known: readonly LongResult[] = []; ; ) {
-      try {
-        values[i] = suspendable(known, () => bindValue(parameters, i, types[i]!, ctx), null)
-        break
-      } catch (error) {
-        if (!(error instanceof Suspended)) throw error
-        try {
-          known = [...known, await error.run(() => slicer.pause())]
-        } catch (failure) {
-          throw ofParameter(failure, i)
-        }
-      }
+    try {
+      values[i] = await patiently(() => bindValue(parameters, i, types[i]!, ctx), null, slicer)
+    } catch (error) {
+      throw ofParameter(error, i)
     }
     const pause = slicer.pause()
     if (pause !== null) await pause

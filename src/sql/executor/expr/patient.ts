@@ -1,7 +1,7 @@
 // Expressions that may work long on one value: evaluated so that the work gives way to other sessions (base/long-work.ts).
 
 import type { Row } from '../../../base/datum.ts'
-import { type LongResult, Suspended, suspendable } from '../../../base/long-work.ts'
+import { patiently } from '../../../base/long-work.ts'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
 import { makeSlicer } from '../../../base/slicer.ts'
 import type { Expr } from '../../analyzer/expr.ts'
@@ -21,23 +21,8 @@ export function mayBeLong(exprs: readonly Expr[], cx: Compilation): boolean {
   return exprs.some((expr) => some(expr, long)) && !exprs.some(once)
 }
 
-/** Results kept for one row; with more long works than these it is evaluated at once. */
-const MOST = 32
-
-const NONE: readonly LongResult[] = []
-
-/** `evaluate` for rows, waiting where long work suspends one; not behind another wait of the same row. */
-export function patiently<T>(evaluate: (row: Row) => MaybePromise<T>, cx: Compilation): (row: Row) => MaybePromise<T> {
+/** `evaluate` for rows, waiting where long work suspends one. */
+export function rowsPatiently<T>(evaluate: (row: Row) => MaybePromise<T>, cx: Compilation): (row: Row) => MaybePromise<T> {
   const slicer = makeSlicer(cx.state)
-  const attempt = (row: Row, known: readonly LongResult[]): MaybePromise<T> => {
-    if (known.length >= MOST) return evaluate(row)
-    try {
-      return suspendable(known, evaluate, row)
-    } catch (error) {
-      if (!(error instanceof Suspended)) throw error
-      slicer.start()
-      return error.run(() => slicer.pause()).then((result) => attempt(row, [...known, result]))
-    }
-  }
-  return (row) => attempt(row, NONE)
+  return (row) => patiently(evaluate, row, slicer)
 }

@@ -9,7 +9,7 @@ import type { Compilation } from '../compilation.ts'
 import type { AsyncEvaluator, Evaluator } from '../operator.ts'
 import { compileExpr } from './compile.ts'
 import { anyAsync, type Compiled, evaluator } from './compiled.ts'
-import { mayBeLong, patiently } from './patient.ts'
+import { mayBeLong, rowsPatiently } from './patient.ts'
 import type { ExprScope } from './scope.ts'
 
 /** True when all conditions are true. */
@@ -39,10 +39,10 @@ export function compileQuals(quals: readonly Expr[], scope: ExprScope, cx: Compi
   if (anyAsync(parts)) {
     const evals = parts.map((part) => part.eval)
     const test = (row: Row): MaybePromise<boolean> => testFrom(evals, row, 0)
-    return { async: true, test: mayBeLong(quals, cx) ? patiently(test, cx) : test }
+    return { async: true, test: mayBeLong(quals, cx) ? rowsPatiently(test, cx) : test }
   }
   const test = conjunction(parts.map(evaluator))
-  return mayBeLong(quals, cx) ? { async: true, test: patiently(test, cx) } : { async: false, test }
+  return mayBeLong(quals, cx) ? { async: true, test: rowsPatiently(test, cx) } : { async: false, test }
 }
 
 function conjunction(evals: readonly Evaluator[]): (row: Row) => boolean {
@@ -159,7 +159,7 @@ export function compileProjection(targetList: readonly TargetEntry[], scope: Exp
     exprs.map((expr) => compileExpr(expr, scope, cx)),
     inputWidth,
   )
-  return mayBeLong(exprs, cx) ? { async: true, identity: false, project: patiently(projector.project, cx) } : projector
+  return mayBeLong(exprs, cx) ? { async: true, identity: false, project: rowsPatiently(projector.project, cx) } : projector
 }
 
 export function compileList(exprs: readonly PlannedExpr[], scope: ExprScope, cx: Compilation): Compiled[] {

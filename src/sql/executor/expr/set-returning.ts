@@ -10,7 +10,7 @@ import type { Compilation } from '../compilation.ts'
 import { type Call, callInfo, packVariadicAny, procOf, sqlFunction } from './call.ts'
 import { compileExpr } from './compile.ts'
 import { eagerWaiting } from './compiled.ts'
-import { mayBeLong, patiently } from './patient.ts'
+import { mayBeLong, rowsPatiently } from './patient.ts'
 import type { ExprScope } from './scope.ts'
 
 const ANY = 2276
@@ -63,5 +63,5 @@ export function compileSetCall(
   const whole = eagerWaiting(args, ((values: Datum[]) =>
     strict && values.includes(null) ? (expr.retset ? EMPTY : ONE_NULL) : run(values)) as (v: Datum[]) => Datum)
   const evaluate = whole.eval as SetCall
-  return mayBeLong([expr], cx) ? patiently(evaluate, cx) : evaluate
+  return mayBeLong([expr], cx) ? rowsPatiently(evaluate, cx) : evaluate
 }
