@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs'
 import * as v from 'valibot'
 import { LOG_LEVELS } from '../observability/log.ts'
+import { REPLICA_READS, type ReplicaRead } from '../storage/tikv/replicas.ts'
 
 /** Something is wrong with a setting; the message says which and where it came from. */
 export class ConfigError extends Error {
@@ -48,6 +49,7 @@ const schema = v.strictObject({
   TIKV_CA_FILE: optionalText,
   TIKV_CERT_FILE: optionalText,
   TIKV_KEY_FILE: optionalText,
+  TIKV_REPLICA_READ: v.picklist(REPLICA_READS, `must be one of ${REPLICA_READS.join(', ')}`),
   TIKV_START_TIMEOUT_MS: between(0, 3_600_000),
   TIKV_GC_LIFE_TIME_MS: v.pipe(
     between(0, 2_592_000_000),
@@ -84,6 +86,7 @@ export interface Config {
   readonly pdEndpoints: readonly string[] | null
   /** Towards PD and TiKV; null = plain. */
   readonly tikvTls: { readonly caFile: string; readonly certFile: string | null; readonly keyFile: string | null } | null
+  readonly tikvReplicaRead: ReplicaRead
   readonly tikvStartTimeoutMs: number
   /** 0 = others collect old versions. */
   readonly tikvGcLifeTimeMs: number
@@ -163,6 +166,7 @@ function toConfig(s: Settings): Config {
     dataDir: s.DATA_DIR,
     pdEndpoints: s.PD_ENDPOINTS,
     tikvTls: s.TIKV_CA_FILE === null ? null : { caFile: s.TIKV_CA_FILE, certFile: s.TIKV_CERT_FILE, keyFile: s.TIKV_KEY_FILE },
+    tikvReplicaRead: s.TIKV_REPLICA_READ,
     tikvStartTimeoutMs: s.TIKV_START_TIMEOUT_MS,
     tikvGcLifeTimeMs: s.TIKV_GC_LIFE_TIME_MS,
     defaultKeyspace: s.PG_KEYSPACE,

@@ -22,6 +22,7 @@ export async function openStore(config: Config, log: Logger, _metrics: Metrics):
     pdEndpoints: config.pdEndpoints,
     log: told,
     spillDir: path.join(config.dataDir, 'tmp'),
+    replicaRead: config.tikvReplicaRead,
     startTimeoutMs: config.tikvStartTimeoutMs,
     aliveKey: Buffer.from(MARKER_KEY),
     ...(tikvTls === null

@@ -78,7 +78,7 @@ export async function startFake(options: FakeOptions): Promise<Fake> {
       setImmediate(() => void killStore(store.id))
       throw new GrpcError(Status.UNAVAILABLE, `store panicked: ${reason}`)
     }
-    const service = createStoreService(createHandlers(cluster, store, panic), faults)
+    const service = createStoreService(store.id, createHandlers(cluster, store, panic), faults)
     const port = await listen(wanted, options.certificates, service.find)
     ports.set(store.id, port)
     store.isUp = true

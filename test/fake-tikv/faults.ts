@@ -11,6 +11,8 @@ export interface Fault {
   readonly cmd: string
   /** Hex of a prefixed key that the request must name. */
   readonly key: string | undefined
+  /** The store that it befalls. */
+  readonly store: bigint | undefined
   skip: number
   left: number
   readonly ms: number
@@ -68,9 +70,11 @@ function fromLooseJson(fields: Fields, json: unknown): Record<string, unknown> {
 export interface Faults {
   add(spec: Record<string, unknown>): void
   /** The fault that hits this request, if any; counts it. */
-  hit(cmd: string, request: object): Fault | undefined
-  count(cmd: string): void
+  hit(cmd: string, request: object, store?: bigint): Fault | undefined
+  count(cmd: string, store?: bigint): void
   counts(): Record<string, number>
+  /** Of one store. */
+  countsOf(store: bigint): Record<string, number>
   /** Calls to PD, kept apart. */
   countPd(cmd: string): void
   pdCounts(): Record<string, number>
@@ -80,6 +84,7 @@ export interface Faults {
 export function createFaults(): Faults {
   let faults: Fault[] = []
   let counted = new Map<string, number>()
+  let countedAt = new Map<bigint, Map<string, number>>()
   let countedPd = new Map<string, number>()
   const increment = (map: Map<string, number>, cmd: string): void => {
     map.set(cmd, (map.get(cmd) ?? 0) + 1)
@@ -94,6 +99,7 @@ export function createFaults(): Faults {
       faults.push({
         cmd: spec['cmd'],
         key: typeof spec['key'] === 'string' && spec['key'] !== '' ? spec['key'].toLowerCase() : undefined,
+        store: spec['store'] === undefined ? undefined : BigInt(spec['store'] as number),
         skip: Number(spec['skip'] ?? 0),
         left: Number(spec['n'] ?? 1),
         ms: Number(spec['ms'] ?? 0),
@@ -101,10 +107,11 @@ export function createFaults(): Faults {
         error: fromLooseJson(RegionError.fields, error) as RegionErrorInit,
       })
     },
-    hit(cmd, request) {
+    hit(cmd, request, store) {
       if (faults.length === 0) return undefined
       for (const fault of faults) {
         if (fault.cmd !== cmd || fault.left <= 0) continue
+        if (fault.store !== undefined && fault.store !== store) continue
         if (fault.key !== undefined && !keysOf(request).includes(fault.key)) continue
         if (fault.skip > 0) {
           fault.skip--
@@ -115,13 +122,21 @@ export function createFaults(): Faults {
       }
       return undefined
     },
-    count: (cmd) => increment(counted, cmd),
+    count(cmd, store) {
+      increment(counted, cmd)
+      if (store === undefined) return
+      let own = countedAt.get(store)
+      if (own === undefined) countedAt.set(store, (own = new Map()))
+      increment(own, cmd)
+    },
     counts: () => sorted(counted),
+    countsOf: (store) => sorted(countedAt.get(store) ?? new Map()),
     countPd: (cmd) => increment(countedPd, cmd),
     pdCounts: () => sorted(countedPd),
     reset() {
       faults = []
       counted = new Map()
+      countedAt = new Map()
       countedPd = new Map()
     },
   }

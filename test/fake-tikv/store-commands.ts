@@ -78,14 +78,15 @@ export function createHandlers(cluster: Cluster, store: Store, panic: (reason: s
     (key: string): void => {
       if (!contains(region, encodeKey(key))) throw keyOutOfRegion(key, region.id, region.start, region.end)
     }
-  /** Raises max_ts to what is read; a ts far ahead of the oracle is refused. */
-  const readAt = (...timestamps: bigint[]): void => {
+  /** Raises max_ts to what is read, where the region is led (a follower asks its leader); a ts far ahead of the oracle is refused. */
+  const readAt = (region: Region, ...timestamps: bigint[]): void => {
+    const leader = cluster.stores.get(region.leader) ?? store
     for (const ts of timestamps) {
-      if (ts === MAX_TS || ts <= store.maxTs) continue
+      if (ts === MAX_TS || ts <= leader.maxTs) continue
       const limit = composeTs(physicalOf(cluster.tso.now()) + MAX_DRIFT_MS, 0n)
       if (ts > limit) throw plain(`invalid max_ts update: ${ts} exceeds the limit ${limit}`)
     }
-    for (const ts of timestamps) if (ts !== MAX_TS && ts > store.maxTs) store.maxTs = ts
+    for (const ts of timestamps) if (ts !== MAX_TS && ts > leader.maxTs) leader.maxTs = ts
   }
   const apply = (region: Region, batch: Batch): void => {
     if (batch.size() > RAFT_ENTRY_MAX) throw raftEntryTooLarge(region, batch.size())
@@ -178,7 +179,7 @@ export function createHandlers(cluster: Cluster, store: Store, panic: (reason: s
     const last = toKey(request.end_key)
     checkRange('scan', api(request.context), first, last)
     const region = enter(request.context, true, request.version)
-    readAt(request.version)
+    readAt(region, request.version)
     const [lower, upper] = request.reverse ? [last, first] : [first, last]
     const encodedLower = encodeKey(lower)
     const encodedUpper = encodeKey(upper)
@@ -214,7 +215,7 @@ export function createHandlers(cluster: Cluster, store: Store, panic: (reason: s
       checkKeys('get', api(request.context), [key])
       const region = enter(request.context, true, request.version)
       keyChecker(region)(key)
-      readAt(request.version)
+      readAt(region, request.version)
       const found = read(mvcc.get(key), key, snapshotOf(request.context, request.version, request.need_commit_ts))
       if (found === undefined) return { not_found: true }
       return { value: found.value, commit_ts: request.need_commit_ts ? found.commitTs : 0n }
@@ -224,7 +225,7 @@ export function createHandlers(cluster: Cluster, store: Store, panic: (reason: s
       const keys = request.keys.map(toKey)
       checkKeys('batch_get', api(request.context), keys)
       const region = enter(request.context, true, request.version)
-      readAt(request.version)
+      readAt(region, request.version)
       const check = keyChecker(region)
       const snapshot = snapshotOf(request.context, request.version, request.need_commit_ts)
       const pairs: InitOf<typeof kv.KvPair>[] = []
@@ -355,7 +356,7 @@ export function createHandlers(cluster: Cluster, store: Store, panic: (reason: s
       const primary = toKey(request.primary_key)
       const region = enter(request.context, false)
       keyChecker(region)(primary)
-      readAt(request.lock_ts, request.caller_start_ts, request.current_ts)
+      readAt(region, request.lock_ts, request.caller_start_ts, request.current_ts)
       const batch = createBatch()
       const answer = checkTxnStatus(mvcc, batch, {
         primary,
@@ -376,7 +377,7 @@ export function createHandlers(cluster: Cluster, store: Store, panic: (reason: s
       atLeastOne('KvCheckSecondaryLocks', keys)
       const region = enter(request.context, false)
       for (const key of keys) keyChecker(region)(key)
-      readAt(request.start_version)
+      readAt(region, request.start_version)
       const batch = createBatch()
       const found = checkSecondaryLocks(mvcc, batch, keys, request.start_version)
       apply(region, batch)
@@ -385,7 +386,7 @@ export function createHandlers(cluster: Cluster, store: Store, panic: (reason: s
 
     KvScanLock: guarded((request) => {
       const region = enter(request.context, false)
-      readAt(request.max_version)
+      readAt(region, request.max_version)
       const locks: kv.LockInfoInit[] = []
       for (const entry of entriesIn(region, toKey(request.start_key), toKey(request.end_key))) {
         if (entry.lock === undefined || entry.lock.startTs > request.max_version) continue

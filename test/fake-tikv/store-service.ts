@@ -20,13 +20,13 @@ export interface StoreService {
   find(path: string): Handler | undefined
 }
 
-export function createStoreService(handlers: Handlers, faults: Faults): StoreService {
+export function createStoreService(storeId: bigint, handlers: Handlers, faults: Faults): StoreService {
   const dropped = (): GrpcError => new GrpcError(Status.UNAVAILABLE, 'connection dropped by a planted fault')
 
   const run = (method: MethodName, request: object): MaybePromise<object> => {
-    faults.count(method)
+    faults.count(method, storeId)
     const execute = handlers[method] as unknown as Run
-    const fault = faults.hit(method, request)
+    const fault = faults.hit(method, request, storeId)
     if (fault === undefined) return execute(request)
     switch (fault.action) {
       case 'drop-request':

@@ -18,7 +18,7 @@ test.each([
 ])('%s whose commit comes too late leaves no locks', { timeout: 60_000 }, async (_, work) => {
   const fake = await startFake({ stores: 1, keyspaces: ['late'], pdPort: 0, seed: 1 })
   const server = await startTestServer({ PD_ENDPOINTS: fake.pdAddress })
-  const other = await openProxy(fake, keyspaceId(1), true)
+  const other = await openProxy(fake, keyspaceId(1))
   const a = await server.connect('late.admin')
   const b = await server.connect('late.admin')
   await a.query("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'first')")

@@ -44,7 +44,7 @@ test('a stalled node writes nothing into what was purged meanwhile', { timeout: 
   stalling.signal('SIGCONT')
   expect(await Promise.all(late)).toEqual(['refused', 'refused', 'refused'])
   await new Promise((resolve) => setTimeout(resolve, 1500))
-  const proxy = await openProxy(fake, keyspace as Parameters<typeof openProxy>[1], true)
+  const proxy = await openProxy(fake, keyspace as Parameters<typeof openProxy>[1])
   const txn = proxy.begin({ isolation: 'read committed', readOnly: true })
   const scanner = txn.scan({ start: Buffer.from([0]), end: Buffer.from([255]) })
   expect(await scanner.next()).toBeNull()

@@ -8,6 +8,7 @@ import { type KeyspaceId, keyspaceId } from '../../src/base/ids.ts'
 import { KvError } from '../../src/storage/kv-error.ts'
 import { kvErrorToPgError } from '../../src/storage/kv-error-sqlstate.ts'
 import type { BeginOptions, Transaction } from '../../src/storage/store.ts'
+import { REPLICA_READS } from '../../src/storage/tikv/replicas.ts'
 import { type Fake, startFake } from '../fake-tikv/fake.ts'
 import { drain, exclusive, key, wholeTable } from '../kv/conformance.ts'
 import { randomFrom } from '../support/random.ts'
@@ -19,7 +20,9 @@ import { openProxy, type TestProxy } from './proxies.ts'
 const isLong = process.env['LONG'] === '1'
 const RUN_MS = isLong ? 90_000 : 7000
 const ROUNDS = isLong ? 4 : 1
-const PROXIES = 3
+/** Calls in batches and one by one, reads by leaders and by followers. */
+const PROXY_KINDS = [{}, { batching: false }, { replicaRead: 'follower' }] as const
+const PROXIES = PROXY_KINDS.length
 const WORKERS = 4
 /** What may happen to a transaction without being a defect. */
 const EXPECTED = ['writeConflict', 'deadlock', 'lockTimeout', 'unavailable', 'undetermined', 'closed', 'alreadyExists']
@@ -46,7 +49,7 @@ async function underFaults(
   const keyspace = keyspaceId(1)
   const pick = randomFrom(seed).below
   const proxies: TestProxy[] = []
-  for (let i = 0; i < PROXIES; i++) proxies.push(await openProxy(fake, keyspace, i !== 1))
+  for (let i = 0; i < PROXIES; i++) proxies.push(await openProxy(fake, keyspace, PROXY_KINDS[i]))
   let killed = 0
   try {
     await setUp(proxies[0]!)
@@ -65,7 +68,7 @@ async function underFaults(
         const at = pick(PROXIES)
         let proxy = proxies[at]!
         if (proxy.isDead) {
-          proxy = await openProxy(fake, keyspace, pick(2) === 0)
+          proxy = await openProxy(fake, keyspace, { batching: pick(2) === 0, replicaRead: REPLICA_READS[pick(2)]! })
           proxies[at] = proxy
         }
         return proxy
@@ -94,7 +97,7 @@ async function underFaults(
     for (const proxy of proxies) if (!proxy.isDead) await proxy.close()
     // what the dead held has had its time
     fake.cluster.tso.advance(120_000)
-    const fresh = await openProxy(fake, keyspace, true)
+    const fresh = await openProxy(fake, keyspace)
     await check(fresh, fake)
     // whoever wants what the dead had locked gets it, and then nothing is left
     const orphans = [...fake.cluster.mvcc.locked()].map((entry) => Buffer.from(entry.key.slice(4), 'latin1'))
@@ -292,7 +295,7 @@ test.each(['KvPrewrite', 'KvCommit'])(
   'an unanswered %s whose outcome cannot be found out is undetermined, never a failure',
   async (command) => {
     const fake = await startFake({ stores: 1, keyspaces: ['one'], pdPort: 0, seed: 1 })
-    const proxy = await openProxy(fake, keyspaceId(1), true)
+    const proxy = await openProxy(fake, keyspaceId(1))
     const txn = proxy.begin({ isolation: 'read committed', autocommit: true })
     const rows = command === 'KvCommit' ? 300 : 1 // more keys than commit asynchronously, in more than one region
     for (let i = 0; i < rows; i++) await txn.put(key(String(i).padStart(4, '0')), Buffer.from('1'))
@@ -311,7 +314,7 @@ test.each(['KvPrewrite', 'KvCommit'])(
     expect(await outcome).toBe('undetermined')
     fake.faults.reset()
     fake.cluster.tso.advance(60_000)
-    const fresh = await openProxy(fake, keyspaceId(1), true)
+    const fresh = await openProxy(fake, keyspaceId(1))
     const reader = fresh.begin({ isolation: 'repeatable read' })
     expect((await drain(reader, wholeTable)).length).toBe(rows)
     await reader.rollback()

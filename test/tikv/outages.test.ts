@@ -48,7 +48,7 @@ const WORK: Readonly<Record<string, (proxy: TestProxy) => Promise<unknown>>> = {
 async function cluster(prepare?: (fake: Fake) => Promise<void>): Promise<{ fake: Fake; proxy: TestProxy; open: Transaction }> {
   const fake = await startFake({ stores: 3, keyspaces: ['one'], pdPort: 0, seed: 1, electionMs: OUTAGE_MS })
   await prepare?.(fake)
-  const proxy = await openProxy(fake, keyspaceId(1), true)
+  const proxy = await openProxy(fake, keyspaceId(1))
   const first = proxy.begin({ isolation: 'read committed', autocommit: true })
   for (const name of ['a', 'z']) await first.put(key(name), Buffer.from('0'))
   await first.commit()
@@ -88,7 +88,7 @@ describe.concurrent('outages', () => {
 
   test('locks that die with a leader: others may take the keys, and then the commit fails', { timeout: 60_000 }, async () => {
     const fake = await startFake({ stores: 3, keyspaces: ['one'], pdPort: 0, seed: 1, electionMs: 100 })
-    const proxy = await openProxy(fake, keyspaceId(1), true)
+    const proxy = await openProxy(fake, keyspaceId(1))
     const holders = ['taken', 'free'].map((name) => ({ name, txn: proxy.begin({ isolation: 'read committed' }) }))
     for (const { name, txn } of holders) {
       await txn.lockKeys([key(`${name}-written`), key(`${name}-locked`)], exclusive)

@@ -5,7 +5,7 @@ import type { KeyspaceId } from '../../src/base/ids.ts'
 import type { BeginOptions } from '../../src/storage/store.ts'
 import { TIKV_CAPABILITIES } from '../../src/storage/tikv/capabilities.ts'
 import { Capability } from '../../src/storage/tikv/codec.ts'
-import { Engine } from '../../src/storage/tikv/engine.ts'
+import { Engine, type EngineOptions } from '../../src/storage/tikv/engine.ts'
 import { TikvTransaction } from '../../src/storage/tikv/transaction.ts'
 import type { Fake } from '../fake-tikv/fake.ts'
 
@@ -16,8 +16,12 @@ export interface TestProxy {
   close(): Promise<void>
 }
 
-export async function openProxy(fake: Fake, keyspace: KeyspaceId, batching: boolean): Promise<TestProxy> {
-  const engine = new Engine({ pdEndpoints: [fake.pdAddress], batching })
+export async function openProxy(
+  fake: Fake,
+  keyspace: KeyspaceId,
+  options: Pick<EngineOptions, 'batching' | 'replicaRead'> = {},
+): Promise<TestProxy> {
+  const engine = new Engine({ pdEndpoints: [fake.pdAddress], ...options })
   await engine.start()
   const capability = new Capability(keyspace)
   let isDead = false

@@ -34,7 +34,7 @@ async function purge({ id }: KeyspaceMeta): Promise<number> {
 
 /** Every key that a reader finds. */
 async function keysIn({ id }: KeyspaceMeta): Promise<string[]> {
-  const proxy = await openProxy(fake, id, true)
+  const proxy = await openProxy(fake, id)
   const txn = proxy.begin({ isolation: 'read committed', readOnly: true })
   const scanner = txn.scan({ start: Buffer.from([0]), end: Buffer.from([255]) })
   const keys: string[] = []

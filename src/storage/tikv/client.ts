@@ -15,6 +15,7 @@ import { openTikvStore, type TikvStoreOptions } from './store.ts'
 
 export { KvError, type KvErrorKind } from '../kv-error.ts'
 export type { TlsOptions } from './grpc.ts'
+export type { ReplicaRead } from './replicas.ts'
 export type ClientOptions = TikvStoreOptions
 
 /** Keys and values; text is taken as UTF-8. */

@@ -9,6 +9,7 @@ import type { TlsOptions } from './grpc.ts'
 import { LockResolver } from './lock-resolver.ts'
 import { PdClient, type TikvLog } from './pd.ts'
 import { PD } from './proto/pdpb.ts'
+import type { ReplicaRead } from './replicas.ts'
 import { Router } from './router.ts'
 import { SAFE_POINT_DEFAULTS, type SafePointOptions, SafePoints } from './safe-points.ts'
 import { TimestampOracle } from './tso.ts'
@@ -17,6 +18,8 @@ export interface EngineOptions {
   readonly pdEndpoints: readonly string[]
   readonly tls?: TlsOptions
   readonly log?: TikvLog
+  /** Who answers reads; default 'leader'. */
+  readonly replicaRead?: ReplicaRead
   /** False: one gRPC call per request instead of BatchCommands. */
   readonly batching?: boolean
   /** How long the start may wait for the cluster, ms. */
@@ -63,7 +66,7 @@ export class Engine {
     this.log = options.log ?? silent
     this.pd = new PdClient(options.pdEndpoints, tls, this.log)
     this.oracle = new TimestampOracle(this.pd)
-    this.router = new Router(this.pd, this.oracle, { tls, batching: options.batching ?? true })
+    this.router = new Router(this.pd, this.oracle, options.replicaRead ?? 'leader', { tls, batching: options.batching ?? true })
     this.resolver = new LockResolver(this.router, this.oracle, (what, work) => this.background(what, work))
     this.safePoints = new SafePoints(this.pd, this.oracle, this.log, this.node, options.safePoints ?? SAFE_POINT_DEFAULTS)
     this.maxTransactionBytes = options.maxTransactionBytes ?? LIMITS.tikvTransactionBytes

@@ -12,10 +12,11 @@ import { PdRefusal } from './pd.ts'
 import type { RegionError } from './proto/errorpb.ts'
 import { APIVersion, type Context } from './proto/kvrpcpb.ts'
 import type { Decoded, Init, Method } from './proto/message.ts'
-import { StoreState } from './proto/metapb.ts'
+import { type Peer, StoreState } from './proto/metapb.ts'
 import { PD } from './proto/pdpb.ts'
 import type { Tikv } from './proto/tikvpb.ts'
 import { type Region, RegionCache } from './region-cache.ts'
+import { type ReplicaRead, Replicas } from './replicas.ts'
 import { StoreClient, type StoreClientOptions } from './store-client.ts'
 import type { TimestampOracle } from './tso.ts'
 
@@ -31,6 +32,8 @@ export interface SendOptions {
   readonly size?: number
   readonly resolved?: readonly bigint[]
   readonly committed?: readonly bigint[]
+  /** Of a read: by the leader, whatever is preferred. A follower does not know which locks may be passed by. */
+  readonly fromLeader?: boolean
   /** What happened to the attempts so far; shared by the attempts of one logical request. */
   readonly trace?: RequestTrace
 }
@@ -52,22 +55,29 @@ interface StoreEntry {
 const READ_TIMEOUT_MS = 30_000
 /** Times that two peers may point at each other. */
 const MAX_BOUNCES = 10
+/** How long reads stay away from a replica that did not answer, and at least from one that has too much to do. */
+const AVOID_SILENT_MS = 10_000
+const AVOID_BUSY_MS = 1000
+/** Of a leader, before another peer is asked. */
+const BUSY_ANSWERS = 2
 
 export class Router {
   readonly regions: RegionCache
   readonly #pd: PdClient
   readonly #oracle: TimestampOracle
   readonly #options: StoreClientOptions
+  readonly #replicas: Replicas
   readonly #stores = new Map<bigint, StoreEntry>()
   readonly #resolving = new Map<bigint, Promise<StoreEntry>>()
   #closed = false
   /** Requests sent, for tests and metrics. */
   sent = 0
 
-  constructor(pd: PdClient, oracle: TimestampOracle, options: StoreClientOptions) {
+  constructor(pd: PdClient, oracle: TimestampOracle, replicaRead: ReplicaRead, options: StoreClientOptions) {
     this.#pd = pd
     this.#oracle = oracle
     this.#options = options
+    this.#replicas = new Replicas(replicaRead)
     this.regions = new RegionCache(pd)
   }
 
@@ -125,11 +135,15 @@ export class Router {
     const timeoutMs = options.timeoutMs ?? READ_TIMEOUT_MS
     let bounces = 0
     let silent = 0
+    let busy = 0
+    let fromLeader = options.fromLeader === true
     for (;;) {
       options.cancel?.check()
       if (this.#closed) throw new KvError('closed', 'the store is closed')
       if (!region.valid) return null
-      const peer = region.peers[region.leader]!
+      const at = fromLeader ? region.leader : this.#replicas.choose(region, command)
+      const isFollower = at !== region.leader
+      const peer = region.peers[at]!
       let answer: { region_error?: RegionError | undefined }
       try {
         const found = this.#store(peer.store_id)
@@ -145,11 +159,18 @@ export class Router {
           resolved_locks: options.resolved,
           committed_locks: options.committed,
           is_retry_request: options.trace?.maybeExecuted === true,
+          replica_read: isFollower,
         }
         this.sent++
         const sent = store.client.send(command, { ...request, context }, timeoutMs, options.size ?? 0)
         answer = (await orCancelled(sent, options.cancel ?? null)) as typeof answer
       } catch (error) {
+        if (isFollower && (error instanceof RpcError || error instanceof PdRefusal)) {
+          this.#replicas.avoid(peer.store_id, AVOID_SILENT_MS)
+          this.#suspect(peer.store_id)
+          fromLeader = true
+          continue
+        }
         if (error instanceof PdRefusal) {
           this.regions.drop(region)
           await options.backoff.wait('regionMiss', error.message)
@@ -168,17 +189,30 @@ export class Router {
           this.regions.drop(region)
           return null
         }
-        if (region.valid && region.peers[region.leader] === peer) region.leader = (region.leader + 1) % region.peers.length
+        this.#nextPeer(region, peer)
         continue
       }
       const { region_error: failed } = answer
       if (failed === undefined) return answer as AnswerOf<C>
+      if (failed.server_is_busy !== undefined) {
+        this.#replicas.avoid(peer.store_id, Math.max(AVOID_BUSY_MS, Number(failed.server_is_busy.backoff_ms)))
+        if (!fromLeader && this.#replicas.choose(region, command) !== region.leader) continue
+      }
+      if (isFollower) {
+        // It may be behind, or gone: the leader knows.
+        if (failed.store_not_match !== undefined) this.#suspect(peer.store_id)
+        fromLeader = true
+        continue
+      }
       if (failed.not_leader !== undefined && ++bounces > MAX_BOUNCES * region.peers.length) {
         this.regions.drop(region)
         await options.backoff.wait('regionMiss', 'no leader')
         return null
       }
       if (!(await this.#recover(region, failed, options))) return null
+      fromLeader = options.fromLeader === true
+      // One that leads no more, and does not know it, can be busy for ever.
+      if (failed.server_is_busy !== undefined && ++busy % BUSY_ANSWERS === 0) this.#nextPeer(region, peer)
     }
   }
 
@@ -197,13 +231,15 @@ export class Router {
     }
   }
 
+  /** Another one may lead, unless that has been noticed already. */
+  #nextPeer(region: Region, asked: Peer): void {
+    if (region.valid && region.peers[region.leader] === asked) region.leader = (region.leader + 1) % region.peers.length
+  }
+
   /** True: send again to the same region. */
   async #recover(region: Region, failed: RegionError, options: SendOptions): Promise<boolean> {
     const { backoff } = options
     const why = `region ${region.id}: ${failed.message}`
-    const nextPeer = (): void => {
-      region.leader = (region.leader + 1) % region.peers.length
-    }
     if (failed.not_leader !== undefined) {
       const { leader } = failed.not_leader
       if (leader !== undefined && leader.id !== 0n) {
@@ -216,8 +252,9 @@ export class Router {
         region.leader = at
         return true
       }
+      const asked = region.peers[region.leader]!
       await backoff.wait('regionMiss', why)
-      nextPeer()
+      this.#nextPeer(region, asked)
       if (region.leader === 0) {
         // All were asked: PD may know more.
         this.regions.drop(region)

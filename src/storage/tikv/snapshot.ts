@@ -9,7 +9,7 @@ import type { Capability } from './codec.ts'
 import type { Engine } from './engine.ts'
 import { MAX_TS } from './gate.ts'
 import { type LockInfo, toKvError } from './key-error.ts'
-import { groupByRegion } from './router.ts'
+import { groupByRegion, type SendOptions } from './router.ts'
 
 const BATCH_KEYS = 1024
 const TIMEOUT_MS = 30_000
@@ -51,6 +51,10 @@ export class Snapshot {
     if (performance.now() > this.#trustedUntil) return this.#engine.safePoints.check(this.ts)
   }
 
+  #options(backoff: Backoff, fromLeader: boolean, timeoutMs: number): SendOptions {
+    return { backoff, cancel: this.#cancel, resolved: this.#resolved, committed: this.#committed, fromLeader, timeoutMs }
+  }
+
   async #pass(locks: readonly LockInfo[], backoff: Backoff): Promise<void> {
     const { waitMs, resolved, committed } = await this.#engine.resolver.resolve(this.#capability, locks, this.ts, backoff)
     const add = (to: bigint[], ids: readonly bigint[]): void => {
@@ -68,14 +72,9 @@ export class Snapshot {
   async get(key: Buffer): Promise<Buffer | null> {
     const { router } = this.#engine
     const backoff = new Backoff(BUDGET.read, this.#cancel)
-    for (;;) {
-      const answer = await router.sendTo(
-        this.#capability,
-        'KvGet',
-        key,
-        { key, version: this.ts },
-        { backoff, cancel: this.#cancel, resolved: this.#resolved, committed: this.#committed, timeoutMs: TIMEOUT_MS },
-      )
+    for (let fromLeader = false; ; fromLeader = true) {
+      const options = this.#options(backoff, fromLeader, TIMEOUT_MS)
+      const answer = await router.sendTo(this.#capability, 'KvGet', key, { key, version: this.ts }, options)
       if (answer.error === undefined) {
         const believed = this.#believe()
         if (believed instanceof Promise) await believed
@@ -91,31 +90,26 @@ export class Snapshot {
     const values = new Map<string, Buffer>()
     const distinct = new Map<string, Buffer>()
     for (const key of keys) distinct.set(key.latin1Slice(), key)
-    await this.#batch([...distinct.values()], values, new Backoff(BUDGET.read, this.#cancel))
+    await this.#batch([...distinct.values()], values, new Backoff(BUDGET.read, this.#cancel), false)
     await this.#believe()
     return values
   }
 
-  async #batch(keys: readonly Buffer[], values: Map<string, Buffer>, backoff: Backoff): Promise<void> {
+  async #batch(keys: readonly Buffer[], values: Map<string, Buffer>, backoff: Backoff, fromLeader: boolean): Promise<void> {
     const { router } = this.#engine
     const work: Promise<void>[] = []
     for (const { region, items } of await groupByRegion(router, keys, (key) => key)) {
       for (let from = 0; from < items.length; from += BATCH_KEYS) {
         const part = items.slice(from, from + BATCH_KEYS)
         const one = async (): Promise<void> => {
-          const answer = await router.send(
-            this.#capability,
-            'KvBatchGet',
-            region,
-            { keys: part, version: this.ts },
-            { backoff, cancel: this.#cancel, resolved: this.#resolved, committed: this.#committed, timeoutMs: LONG_TIMEOUT_MS },
-          )
-          if (answer === null) return this.#batch(part, values, backoff)
+          const options = this.#options(backoff, fromLeader, LONG_TIMEOUT_MS)
+          const answer = await router.send(this.#capability, 'KvBatchGet', region, { keys: part, version: this.ts }, options)
+          if (answer === null) return this.#batch(part, values, backoff, fromLeader)
           const locks: LockInfo[] = []
           if (answer.error !== undefined) {
             if (answer.error.locked === undefined) throw toKvError(this.#capability, answer.error)
             await this.#pass([answer.error.locked], backoff)
-            return this.#batch(part, values, backoff)
+            return this.#batch(part, values, backoff, true)
           }
           for (const pair of answer.pairs) {
             if (pair.error === undefined) values.set(pair.key.latin1Slice(), Buffer.from(pair.value))
@@ -128,6 +122,7 @@ export class Snapshot {
             locks.map(({ key }) => Buffer.from(key)),
             values,
             backoff,
+            true,
           )
         }
         work.push(one())
@@ -141,6 +136,7 @@ export class Snapshot {
     if (this.ts === MAX_TS) throw new KvError('corrupt', 'a scan needs a timestamp')
     const { router } = this.#engine
     const backoff = new Backoff(BUDGET.read, this.#cancel)
+    let fromLeader = false
     for (;;) {
       const region = await (reverse ? router.regions.locateBelow(end) : router.regions.locate(start))
       const low = region.startKey.length > 0 && Buffer.compare(region.startKey, start) > 0 ? region.startKey : start
@@ -150,7 +146,7 @@ export class Snapshot {
         'KvScan',
         region,
         { start_key: reverse ? high : low, end_key: reverse ? low : high, limit, version: this.ts, key_only: keysOnly, reverse },
-        { backoff, cancel: this.#cancel, resolved: this.#resolved, committed: this.#committed, timeoutMs: LONG_TIMEOUT_MS },
+        this.#options(backoff, fromLeader, LONG_TIMEOUT_MS),
       )
       if (answer === null) continue
       const locks: LockInfo[] = []
@@ -168,6 +164,7 @@ export class Snapshot {
       for (const { error } of answer.pairs) if (error?.locked !== undefined) locks.push(error.locked)
       if (locks.length > 0) {
         await this.#pass(locks, backoff)
+        fromLeader = true
         continue
       }
       await this.#believe()

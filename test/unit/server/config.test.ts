@@ -20,6 +20,7 @@ test('the defaults are the contract’s', () => {
     dataDir: './data',
     pdEndpoints: null,
     tikvTls: null,
+    tikvReplicaRead: 'leader',
     tikvStartTimeoutMs: 20_000,
     tikvGcLifeTimeMs: 600_000,
     defaultKeyspace: 'default',
