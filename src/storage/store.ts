@@ -101,6 +101,9 @@ export interface LockResult {
   readonly values: (Buffer | null)[] | null
 }
 
+/** Whether a key whose lock another transaction holds has a value that stays, however that one ends. */
+export type StandsLocked = (key: Uint8Array) => Promise<boolean>
+
 declare const savepoint: unique symbol
 /** A position in the write buffer. Locks taken since are released by a roll-back where the store can. */
 export type Savepoint = number & { readonly [savepoint]: true }
@@ -147,8 +150,11 @@ export interface Transaction {
   put(key: Uint8Array, value: Uint8Array): MaybePromise<void>
   /** As put, for a key that must not exist: takes the lock; KvError 'alreadyExists' now or, if autocommit, at commit. */
   insert(key: Uint8Array, value: Uint8Array): MaybePromise<void>
-  /** insert for many keys in one step (one request where the store is remote); the error names the first key found. */
-  insertMany(keys: readonly Uint8Array[], values: readonly Uint8Array[]): MaybePromise<void>
+  /**
+   * insert for many keys in one step (one request where the store is remote); the error names the first key found. A key that another transaction
+   * holds is waited for, unless it has a value that stands: the store knows, or (no method `stands`) asks `standsLocked`.
+   */
+  insertMany(keys: readonly Uint8Array[], values: readonly Uint8Array[], standsLocked?: StandsLocked): MaybePromise<void>
   delete(key: Uint8Array): MaybePromise<void>
   savepoint(): Savepoint
   rollbackTo(savepoint: Savepoint): MaybePromise<void>

@@ -316,6 +316,30 @@ describe('constraints', () => {
     expect(await code(second.done)).toBe('ok')
   })
 
+  it('an insert does not wait for those who have only locked the row', async () => {
+    await fresh('CREATE TABLE t (id int PRIMARY KEY)', 'INSERT INTO t VALUES (1)')
+    for (const lock of ['KEY SHARE', 'SHARE', 'NO KEY UPDATE', 'UPDATE']) {
+      await a.query(`BEGIN; SELECT * FROM t WHERE id = 1 FOR ${lock}`)
+      expect(await code(b.query('INSERT INTO t VALUES (1)')), lock).toBe('23505')
+      expect(await code(b.query('INSERT INTO t VALUES (2), (1)')), lock).toBe('23505')
+      await b.query('BEGIN')
+      expect(await code(b.query('INSERT INTO t VALUES (1)')), lock).toBe('23505')
+      await b.query('ROLLBACK; BEGIN; INSERT INTO t VALUES (7)')
+      expect(await code(b.query('UPDATE t SET id = 1 WHERE id = 7')), lock).toBe('23505')
+      await b.query('ROLLBACK')
+      await a.query('ROLLBACK')
+    }
+    for (const [end, answer] of [
+      ['COMMIT', 'ok'],
+      ['ROLLBACK', '23505'],
+    ] as const) {
+      await a.query('BEGIN; DELETE FROM t WHERE id = 1')
+      const { done } = await waits(b, 'INSERT INTO t VALUES (1)')
+      await a.query(end)
+      expect(await code(done), end).toBe(answer)
+    }
+  })
+
   it('ON CONFLICT waits and takes the other branch', async () => {
     await fresh(...ACCOUNTS)
     await a.query('BEGIN; INSERT INTO t VALUES (5, 5)')

@@ -12,6 +12,7 @@ import type {
   Savepoint,
   Scanner,
   ScanOptions,
+  StandsLocked,
   Store,
   Transaction,
 } from '../../src/storage/store.ts'
@@ -131,9 +132,9 @@ class TracedTransaction implements Transaction {
     return this.#inner.insert(key, value)
   }
 
-  insertMany(keys: readonly Uint8Array[], values: readonly Uint8Array[]) {
+  insertMany(keys: readonly Uint8Array[], values: readonly Uint8Array[], standsLocked?: StandsLocked) {
     for (const key of keys) this.#add('insert', key)
-    return this.#inner.insertMany(keys, values)
+    return this.#inner.insertMany(keys, values, standsLocked)
   }
 
   delete(key: Uint8Array) {

@@ -8,6 +8,7 @@ import { KvError } from '../kv-error.ts'
 import type { LockOptions, Transaction } from '../store.ts'
 import { type IndexKey, indexKey, keyLockOf, rowKey } from './keys.ts'
 import type { IndexLayout, TableLayout } from './layout.ts'
+import { standsLocked } from './locks.ts'
 import { compileRowEncoder, encodeEntry, type RowEncoder, rowKeyInValue, storedOrdinals } from './row-codec.ts'
 import { uniqueKey } from './table-reader.ts'
 
@@ -89,8 +90,13 @@ class Inserts {
 
   run(txn: Transaction, layout: TableLayout): MaybePromise<void> {
     if (this.keys.length === 0) return undefined
+    // Rows are locked at their own keys; keys of other indexes only by those who insert or remove them.
+    const stands = async (key: Uint8Array): Promise<boolean> => {
+      const at = this.keys.findIndex((own) => own.equals(key))
+      return at >= 0 && this.indexes[at] === null && standsLocked(txn, this.keys[at]!, txn.lockTimeoutMs)
+    }
     try {
-      const inserted = txn.insertMany(this.keys, this.values)
+      const inserted = txn.insertMany(this.keys, this.values, stands)
       if (!(inserted instanceof Promise)) return undefined
       return inserted.catch((error: unknown) => {
         throw this.violation(layout, error)

@@ -19,6 +19,7 @@ import {
   type Savepoint,
   type Scanner,
   type ScanOptions,
+  type StandsLocked,
   type StoreCapabilities,
   type Transaction,
 } from '../store.ts'
@@ -315,7 +316,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     return this.insertMany([key], [value])
   }
 
-  insertMany(keys: readonly Uint8Array[], values: readonly Uint8Array[]): MaybePromise<void> {
+  insertMany(keys: readonly Uint8Array[], values: readonly Uint8Array[], standsLocked?: StandsLocked): MaybePromise<void> {
     const targets = new Map<string, LockTarget>()
     const entries: { key: Buffer; name: string }[] = new Array(keys.length)
     const isAutocommit = this.#options.autocommit === true
@@ -335,7 +336,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     }
     const copies = values.map((value) => Buffer.from(value))
     if (this.#locks.count >= this.engine.maxInsertLocks) return this.#insertUnlocked([...targets.values()], entries, copies)
-    return this.#insertLocked([...targets.values()], entries, copies)
+    return this.#insertLocked([...targets.values()], entries, copies, standsLocked)
   }
 
   #insertOne({ key, name }: { key: Buffer; name: string }, value: Uint8Array, isUnchecked: boolean): void {
@@ -352,16 +353,22 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     await this.writes!.relieve()
   }
 
-  async #insertLocked(targets: LockTarget[], entries: { key: Buffer; name: string }[], values: Buffer[]): Promise<void> {
+  async #insertLocked(
+    targets: LockTarget[],
+    entries: { key: Buffer; name: string }[],
+    values: Buffer[],
+    standsLocked: StandsLocked | undefined,
+  ): Promise<void> {
     await this.#start()
     for (const target of targets) target.ts = this.#readTs
-    await this.#acquire(targets, {
-      wait: 'block',
-      timeoutMs: this.lockTimeoutMs,
-      returnValues: false,
-      mustNotExist: true,
-      onlyExisting: false,
-    })
+    const insertion = { timeoutMs: this.lockTimeoutMs, returnValues: false, mustNotExist: true, onlyExisting: false }
+    try {
+      await this.#acquire(targets, { ...insertion, wait: standsLocked === undefined ? 'block' : 'nowait' })
+    } catch (error) {
+      if (standsLocked === undefined || !(error instanceof KvError) || error.kind !== 'lockNotAvailable' || error.key === null) throw error
+      if (await standsLocked(error.key)) throw exists(error.key)
+      await this.#acquire(targets, { ...insertion, wait: 'block' })
+    }
     for (let i = 0; i < entries.length; i++) this.#insertOne(entries[i]!, values[i]!, false)
     await this.writes!.relieve()
   }
