@@ -73,6 +73,8 @@ export interface LockOptions {
    * Only with capabilities.sharedLocks.
    */
   companions?: readonly Uint8Array[]
+  /** A newer version than the snapshot: 'fail' = as the isolation level has it (default), 'tell' = status 1 at every level. */
+  onChange?: 'fail' | 'tell'
   /** What these locks stand for, where not for rows. */
   meaning?: LockMeaning
 }
@@ -101,8 +103,11 @@ export interface LockResult {
   readonly values: (Buffer | null)[] | null
 }
 
-/** Whether a key whose lock another transaction holds has a value that stays, however that one ends. */
-export type StandsLocked = (key: Uint8Array) => Promise<boolean>
+/**
+ * Whether a key has a value that stays, however other transactions end. `isHeld`: another one holds its lock (asked where the store does not know
+ * what for: no method `stands`), and is waited for if not; otherwise the key has a value, and is looked at again if not.
+ */
+export type Stands = (key: Uint8Array, isHeld: boolean) => MaybePromise<boolean>
 
 declare const savepoint: unique symbol
 /** A position in the write buffer. Locks taken since are released by a roll-back where the store can. */
@@ -128,14 +133,19 @@ export interface Transaction {
   readonly readTs: Timestamp | null
   /** Own writes, then the newest version at or below the read timestamp. The bytes are the caller's to keep. */
   get(key: Uint8Array): MaybePromise<Buffer | null>
+  /**
+   * As get, of a key whose exclusive lock is asked for next: locks it along with the reading if it is free and as the snapshot shows it. Absent
+   * where that saves no request.
+   */
+  getLocking?(key: Uint8Array): MaybePromise<Buffer | null>
   batchGet(keys: readonly Uint8Array[]): MaybePromise<(Buffer | null)[]>
   /** Own writes, then the newest committed versions, whatever the read timestamp and the isolation level. Locks nothing and waits for nobody's lock. */
   newest(keys: readonly Uint8Array[]): MaybePromise<(Buffer | null)[]>
   /**
    * Whether the key has a value that stands however the transactions in progress end: others may have locked it, none has written it. Where
-   * the store can tell; without this method only the lock itself tells.
+   * the store can tell; without this method only the lock itself tells. `guard`: under whose lock it is written, if not its own.
    */
-  stands?(key: Uint8Array): boolean
+  stands?(key: Uint8Array, guard?: Uint8Array): boolean
   scan(range: KeyRange, options?: ScanOptions): Scanner
   /**
    * Locks keys until the end of the transaction. 'block' waits at most timeoutMs and detects deadlocks; all or nothing except with 'skip'.
@@ -144,6 +154,11 @@ export interface Transaction {
    */
   lockKeys(keys: readonly Uint8Array[], options: LockOptions): MaybePromise<LockResult>
   /**
+   * Locks keys exclusively in one step if all of them are free and as the snapshot shows them, otherwise none (false). Absent where waiting for
+   * one key does not mean holding another.
+   */
+  lockFree?(keys: readonly Uint8Array[]): Promise<boolean>
+  /**
    * Into the write buffer; the transaction must hold the key's lock, or one that guards it (an index entry under its row's), or be
    * `autocommit`. The bytes are copied. Waits only when the buffer must be relieved.
    */
@@ -151,10 +166,10 @@ export interface Transaction {
   /** As put, for a key that must not exist: takes the lock; KvError 'alreadyExists' now or, if autocommit, at commit. */
   insert(key: Uint8Array, value: Uint8Array): MaybePromise<void>
   /**
-   * insert for many keys in one step (one request where the store is remote); the error names the first key found. A key that another transaction
-   * holds is waited for, unless it has a value that stands: the store knows, or (no method `stands`) asks `standsLocked`.
+   * insert for many keys in one step (one request where the store is remote); the error names the first key found. `stands` is asked about a key
+   * that is in the way; without it whatever has a value stands, and a lock is waited for.
    */
-  insertMany(keys: readonly Uint8Array[], values: readonly Uint8Array[], standsLocked?: StandsLocked): MaybePromise<void>
+  insertMany(keys: readonly Uint8Array[], values: readonly Uint8Array[], stands?: Stands): MaybePromise<void>
   delete(key: Uint8Array): MaybePromise<void>
   savepoint(): Savepoint
   rollbackTo(savepoint: Savepoint): MaybePromise<void>

@@ -340,6 +340,46 @@ describe('constraints', () => {
     }
   })
 
+  it('a unique key that somebody is giving up is waited for, and what is there then decides', async () => {
+    await fresh('CREATE TABLE t (id int PRIMARY KEY, u int UNIQUE, v int)')
+    for (const [writer, freed, moved] of [
+      ['DELETE FROM t WHERE id = 1', true, null],
+      ['UPDATE t SET u = 11 WHERE id = 1', true, [1, 11, 1]],
+      ['UPDATE t SET id = 6 WHERE id = 1', false, [6, 10, 1]],
+    ] as const) {
+      for (const end of ['ROLLBACK', 'COMMIT']) {
+        const [taken, left] = end === 'ROLLBACK' ? [true, [1, 10, 1]] : [!freed, moved]
+        for (const [clause, answer] of [
+          ['', taken ? '23505' : 1],
+          ['ON CONFLICT DO NOTHING', taken ? 0 : 1],
+          ['ON CONFLICT (u) DO NOTHING', taken ? 0 : 1],
+          ['ON CONFLICT (u) DO UPDATE SET v = 9', 1],
+        ] as const) {
+          for (const begin of ['BEGIN', 'COMMIT']) {
+            await a.query('TRUNCATE t; INSERT INTO t VALUES (1, 10, 1)')
+            await a.query(`BEGIN; ${writer}`)
+            await b.query(begin)
+            const { done } = await waits(b, `INSERT INTO t VALUES (5, 10, 2) ${clause}`)
+            // never for who waits for it
+            await a.query(end)
+            const how = `${writer}; ${end}; ${clause}; ${begin}`
+            expect(
+              await done.then(
+                ({ rowCount }) => rowCount,
+                (error: { code: string }) => error.code,
+              ),
+              how,
+            ).toBe(answer)
+            await b.query('COMMIT')
+            const fresh5 = answer === 1 && !taken ? [[5, 10, 2]] : []
+            const kept = left === null ? [] : [clause.includes('UPDATE') && taken ? [left[0], left[1], 9] : left]
+            expect(await rows(a, 'SELECT * FROM t ORDER BY u'), how).toEqual([...fresh5, ...kept])
+          }
+        }
+      }
+    }
+  })
+
   it('ON CONFLICT waits and takes the other branch', async () => {
     await fresh(...ACCOUNTS)
     await a.query('BEGIN; INSERT INTO t VALUES (5, 5)')

@@ -226,7 +226,18 @@ test('requests per statement', { timeout: 60_000 }, async () => {
   const read = await cost((n) => `SELECT v FROM c WHERE id = ${n}`)
   const readLooks = looks()
   const update = await cost((n) => `UPDATE c SET v = v + 1 WHERE id = ${n}`)
-  console.log('requests of 10 statements', { insert, read, update })
+  const inBlock = (sql: (n: number) => string) => cost((n) => `BEGIN; ${sql(n)}; COMMIT`)
+  const updateInBlock = await inBlock((n) => `UPDATE c SET v = v + 1 WHERE id = ${n}`)
+  const updateLooks = looks()
+  const lock = await inBlock((n) => `SELECT * FROM c WHERE id = ${n} FOR UPDATE`)
+  const remove = await inBlock((n) => `DELETE FROM c WHERE id = ${n}`)
+  console.log('requests of 10 statements', { insert, read, update, updateInBlock, lock, remove })
+  // A block locks with one request per statement; an UPDATE of one row by its key reads it by locking it.
+  for (const counts of [updateInBlock, lock, remove]) {
+    expect(counts['KvPessimisticLock']).toBeGreaterThanOrEqual(10)
+    expect(counts['KvPessimisticLock']).toBeLessThanOrEqual(10 + 1)
+  }
+  expect(updateInBlock['KvGet'] ?? 0).toBeLessThanOrEqual(updateLooks)
   // Records of the nodes themselves are renewed now and then.
   const RENEWALS = 3
   expect(insert['KvPrewrite']).toBeGreaterThanOrEqual(10)

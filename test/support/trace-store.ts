@@ -12,7 +12,7 @@ import type {
   Savepoint,
   Scanner,
   ScanOptions,
-  StandsLocked,
+  Stands,
   Store,
   Transaction,
 } from '../../src/storage/store.ts'
@@ -132,9 +132,9 @@ class TracedTransaction implements Transaction {
     return this.#inner.insert(key, value)
   }
 
-  insertMany(keys: readonly Uint8Array[], values: readonly Uint8Array[], standsLocked?: StandsLocked) {
+  insertMany(keys: readonly Uint8Array[], values: readonly Uint8Array[], stands?: Stands) {
     for (const key of keys) this.#add('insert', key)
-    return this.#inner.insertMany(keys, values, standsLocked)
+    return this.#inner.insertMany(keys, values, stands)
   }
 
   delete(key: Uint8Array) {

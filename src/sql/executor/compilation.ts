@@ -41,8 +41,11 @@ export interface Compilation {
   readonly state: ExecState
   /** The catalogue of the compilation. */
   readonly catalog: CatalogSnapshot
-  /** Compiles an input or a subquery. Memoised for nothing: each call makes an operator. */
-  readonly compile: (plan: Plan) => Operator
+  /**
+   * Compiles an input or a subquery. Memoised for nothing: each call makes an operator. `locksNext`: whatever row it answers is locked next, FOR NO
+   * KEY UPDATE.
+   */
+  readonly compile: (plan: Plan, locksNext?: boolean) => Operator
   /** By exec param id: the InitPlan that sets it. */
   readonly initParams: Map<number, InitPlan>
   /** By SubPlan id: the shared result of a CTE. */

@@ -31,7 +31,7 @@ import { compileVirtualScan } from './nodes/virtual-scan.ts'
 import { compileWindowAgg } from './nodes/window-agg.ts'
 import type { ExecState, Operator } from './operator.ts'
 
-function compileNode(plan: Plan, cx: Compilation): Operator {
+function compileNode(plan: Plan, cx: Compilation, locksNext: boolean): Operator {
   switch (plan.kind) {
     case 'FunctionScan':
       return compileFunctionScan(plan, cx)
@@ -78,7 +78,7 @@ function compileNode(plan: Plan, cx: Compilation): Operator {
     case 'IndexScan':
       return compileIndexScan(plan, cx)
     case 'PointGet':
-      return compilePointGet(plan, cx)
+      return compilePointGet(plan, cx, locksNext)
     case 'TidScan':
       return compileTidScan(plan, cx)
     case 'VirtualScan':
@@ -100,9 +100,9 @@ export function makeCompilation(state: ExecState, options: CompileOptions = {}):
   const cx: Compilation = {
     state,
     catalog: state.catalog,
-    compile: (plan) => {
+    compile: (plan, locksNext = false) => {
       const wrap = registerInitPlans(plan.initPlans, cx)
-      const operator = wrap(compileNode(plan, cx))
+      const operator = wrap(compileNode(plan, cx, locksNext))
       return instrument === null ? operator : instrument(plan, operator)
     },
     initParams: new Map(),

@@ -4,18 +4,19 @@
 import type { Datum, Row } from '../../base/datum.ts'
 import type { Oid } from '../../base/ids.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
-import { provesUnique } from '../../catalog/descriptors.ts'
+import { type IndexDescriptor, provesUnique } from '../../catalog/descriptors.ts'
 import { KvError } from '../../storage/kv-error.ts'
 import { keyLocksOf, lockRows } from '../../storage/rows/locks.ts'
 import { compileRowReader, type RowReader } from '../../storage/rows/row-codec.ts'
 import { compileTableWriter } from '../../storage/rows/table-writer.ts'
 import { LOCKED } from '../../storage/store.ts'
+import { some } from '../planner/expr-tree.ts'
 import type { Compilation } from './compilation.ts'
 import { makeUniqueChecks } from './deferrable-unique.ts'
 import { type ForeignKeys, makeForeignKeys } from './foreign-keys.ts'
 import type { ModifierSet, TableModifier } from './modifier-set.ts'
 import { checkRows, compileRowChecks } from './row-checks.ts'
-import { sameDatum, tableAccess } from './table-layout.ts'
+import { readStored, sameDatum, tableAccess } from './table-layout.ts'
 
 export function makeModifierSet(cx: Compilation): ModifierSet {
   const modifiers = new Map<Oid, TableModifier>()
@@ -66,11 +67,7 @@ function makeTableModifier(relation: Oid, cx: Compilation, set: ModifierSet): Ta
   const everyColumn = descriptor.columns.every((column) => !column.dropped)
   const foreignKeys: ForeignKeys | null = makeForeignKeys(access, cx, set)
   const uniqueChecks = makeUniqueChecks(access, cx)
-  const uniqueColumns = new Set<number>()
-  for (const index of table.indexes) {
-    if (provesUnique(index) && index.predicate === null)
-      for (const column of index.columns) if (column.attnum > 0) uniqueColumns.add(column.attnum - 1)
-  }
+  const uniqueColumns = keyColumns(table.indexes, cx)
   const insertChecked = (rows: readonly Row[]): MaybePromise<Buffer[]> => {
     state.store.rowsChanged(layout.id, rows.length, 0, 0)
     const ids = layout.primaryKey === null ? state.store.rowIds(layout.id, rows.length) : null
@@ -142,6 +139,28 @@ function makeTableModifier(relation: Oid, cx: Compilation, set: ModifierSet): Ta
       foreignKeys?.reset()
     },
   }
+}
+
+/**
+ * Ordinals of the columns whose change PostgreSQL calls a key's: those of unique indexes without conditions. Where locks do not tell what their
+ * holders write, whoever may remove an entry of any unique index has to say so, too ('removal').
+ */
+function keyColumns(indexes: readonly IndexDescriptor[], cx: Compilation): Set<number> {
+  const columns = new Set<number>()
+  const { sharedLocks } = cx.state.store.capabilities
+  for (const index of indexes) {
+    if (!provesUnique(index) || (sharedLocks && index.predicate !== null)) continue
+    for (const { attnum } of index.columns) if (attnum > 0) columns.add(attnum - 1)
+    if (sharedLocks) continue
+    for (const stored of [index.predicate, ...index.columns.map(({ expr }) => expr)]) {
+      if (stored === null) continue
+      some(readStored(stored, cx), (node) => {
+        if (node.kind === 'Var') columns.add(node.attno - 1)
+        return false
+      })
+    }
+  }
+  return columns
 }
 
 /** A reader of the columns that are left, as one of full rows. */

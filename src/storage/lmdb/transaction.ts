@@ -3,7 +3,7 @@
 
 import { copyOf } from '../../base/bytes.ts'
 import { type KeyspaceId, type Timestamp, timestamp } from '../../base/ids.ts'
-import type { MaybePromise } from '../../base/maybe-promise.ts'
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { KvError } from '../kv-error.ts'
 import { type Blocker, circleDetail, type LockParty, transactionLock } from '../lock-party.ts'
 import {
@@ -21,6 +21,7 @@ import {
   type Savepoint,
   type Scanner,
   type ScanOptions,
+  type Stands,
   type Transaction,
 } from '../store.ts'
 import { CommitItem } from './commit.ts'
@@ -331,7 +332,7 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
   #tryBoth(
     key: string,
     companion: string | null,
-    { mode, onlyExisting }: LockOptions,
+    { mode, onlyExisting, onChange }: LockOptions,
     heldBefore: number,
     i: number,
     result: LockResult,
@@ -341,7 +342,7 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
       if (companion !== null) this.#giveBack(companion, heldBefore)
       return key
     }
-    this.#examine(i, key, result, snapshot)
+    this.#examine(i, key, result, snapshot, onChange)
     if (onlyExisting === true && !this.#found && this.writes?.get(key) === undefined) {
       result.status[i] = LOCK_GONE
       this.#giveBack(key, heldBefore)
@@ -353,7 +354,7 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
       this.#giveBack(key, heldBefore)
       return companion
     }
-    if (this.#changed(companion, snapshot)) result.status[i] = LOCKED_CHANGED
+    if (this.#changed(companion, snapshot, onChange)) result.status[i] = LOCKED_CHANGED
     return null
   }
 
@@ -366,17 +367,17 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
   }
 
   /** Judges a key that #tryLock has just locked and read. */
-  #examine(i: number, name: string, result: LockResult, snapshot: number): void {
-    result.status[i] = this.#changed(name, snapshot) ? LOCKED_CHANGED : LOCKED
+  #examine(i: number, name: string, result: LockResult, snapshot: number, onChange: LockOptions['onChange']): void {
+    result.status[i] = this.#changed(name, snapshot, onChange) ? LOCKED_CHANGED : LOCKED
     if (result.values === null) return
     const own = this.writes?.get(name)
     result.values[i] = own !== undefined ? ownValue(own) : this.#found ? this.engine.reader.copy() : null
   }
 
   /** Whether the key that #tryLock has just read has a version newer than the snapshot: above READ COMMITTED that is the end. */
-  #changed(name: string, snapshot: number): boolean {
+  #changed(name: string, snapshot: number, onChange: LockOptions['onChange']): boolean {
     if (this.engine.reader.newestStamp <= snapshot || snapshot === ANY) return false
-    if (this.isolation === 'read committed') return true
+    if (this.isolation === 'read committed' || onChange === 'tell') return true
     throw new KvError('writeConflict', 'could not serialize access due to concurrent update', {
       key: Buffer.from(name, 'latin1'),
       retryable: true,
@@ -457,11 +458,11 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
     return this.insertMany([key], [value])
   }
 
-  insertMany(keys: readonly Uint8Array[], values: readonly Uint8Array[]): MaybePromise<void> {
-    return this.#insertFrom(0, keys, values)
+  insertMany(keys: readonly Uint8Array[], values: readonly Uint8Array[], stands?: Stands): MaybePromise<void> {
+    return this.#insertFrom(0, keys, values, stands)
   }
 
-  #insertFrom(first: number, keys: readonly Uint8Array[], values: readonly Uint8Array[]): MaybePromise<void> {
+  #insertFrom(first: number, keys: readonly Uint8Array[], values: readonly Uint8Array[], stands: Stands | undefined): MaybePromise<void> {
     for (let i = first; i < keys.length; i++) {
       const key = keys[i]!
       const value = values[i]!
@@ -472,8 +473,8 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
         if (own.kind === VALUE) throw exists(key)
       } else {
         if (!this.#lockInsertion(name)) {
-          if (this.#standsLocked(key, name, snapshot)) throw exists(key)
-          return this.#insertLater(i, name, keys, values)
+          if (this.#stands(key, name, name, snapshot)) throw exists(key)
+          return this.#insertLater(i, name, keys, values, stands)
         }
         this.#gap ??= new Gap()
         if (!this.engine.reads.absent(name, this.#gap)) {
@@ -481,17 +482,24 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
           const found = reader.read(key, ANY, this.id)
           if (reader.foreign !== null) {
             this.#tryLock(name, 'exclusive')
-            return this.#insertLater(i, name, keys, values)
+            return this.#insertLater(i, name, keys, values, stands)
           }
           if (this.serializable !== null) this.#noteRead(key, reader.newestStamp, snapshot, false)
-          if (found) throw exists(key)
+          if (found) {
+            const judged = stands?.(key, false) ?? true
+            if (judged === true) throw exists(key)
+            return andThen(judged, (itStands) => {
+              if (itStands) throw exists(key)
+              return this.#insertFrom(i, keys, values, stands)
+            })
+          }
         } else if (this.serializable !== null) this.serializable.reads.add(name)
       }
       this.#write(name, value, own === undefined)
       const relieved = this.#afterWrite()
       if (relieved instanceof Promise) {
         if (i + 1 === keys.length) return relieved
-        return relieved.then(() => this.#insertFrom(i + 1, keys, values))
+        return relieved.then(() => this.#insertFrom(i + 1, keys, values, stands))
       }
     }
     return undefined
@@ -511,14 +519,14 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
     return this.writes?.get(key) !== undefined
   }
 
-  stands(key: Uint8Array): boolean {
+  stands(key: Uint8Array, guard: Uint8Array = key): boolean {
     this.#alive()
-    return this.#standsLocked(key, keyString(key), this.scanSnapshot())
+    return this.#stands(key, keyString(key), keyString(guard), this.scanSnapshot())
   }
 
-  /** The key has a value that whoever holds its lock has not touched: however they end, it stands, so nothing is waited for. */
-  #standsLocked(key: Uint8Array, name: string, snapshot: number): boolean {
-    const holder = this.engine.locks.exclusiveHolder(name) as LmdbTransaction | null
+  /** The key has a value that whoever holds the lock of its guard has not touched: however they end, it stands, so nothing is waited for. */
+  #stands(key: Uint8Array, name: string, guard: string, snapshot: number): boolean {
+    const holder = this.engine.locks.exclusiveHolder(guard) as LmdbTransaction | null
     if (holder?.hasWritten(name) === true) return false
     const { reader } = this.engine
     const found = reader.read(key, ANY, this.id)
@@ -527,8 +535,14 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
     return found
   }
 
-  #insertLater(i: number, name: string, keys: readonly Uint8Array[], values: readonly Uint8Array[]): Promise<void> {
-    return this.#wait(name, 'exclusive', this.lockTimeoutMs).then(() => this.#insertFrom(i, keys, values))
+  #insertLater(
+    i: number,
+    name: string,
+    keys: readonly Uint8Array[],
+    values: readonly Uint8Array[],
+    stands: Stands | undefined,
+  ): Promise<void> {
+    return this.#wait(name, 'exclusive', this.lockTimeoutMs).then(() => this.#insertFrom(i, keys, values, stands))
   }
 
   // Relief

@@ -36,13 +36,14 @@ function stripe(key: Buffer, n: number): Buffer {
   return Buffer.concat([key, Buffer.from([n])])
 }
 
+const stripesOf = (rowKey: Buffer, count: number): Buffer[] => Array.from({ length: count }, (_, n) => stripe(keyLockOf(rowKey), n))
+
 /** Of 'removal', beside the stripes. */
-const removalLockOf = (rowKey: Buffer): Buffer => stripe(keyLockOf(rowKey), STRIPES)
+export const removalLockOf = (rowKey: Buffer): Buffer => stripe(keyLockOf(rowKey), STRIPES)
 
 /** The keys that make up a row's key lock. Whoever deletes the row or changes its key deletes these, too: holders of one see that it is gone. */
 export function keyLocksOf(capabilities: StoreCapabilities, rowKey: Buffer): Buffer[] {
-  const lock = keyLockOf(rowKey)
-  return capabilities.sharedLocks ? [lock] : Array.from({ length: STRIPES + 1 }, (_, n) => stripe(lock, n))
+  return capabilities.sharedLocks ? [keyLockOf(rowKey)] : stripesOf(rowKey, STRIPES + 1)
 }
 
 /**
@@ -82,6 +83,10 @@ export function lockRows(
 /** 'update' and 'removal' without shared locks. */
 async function lockWithStripes(txn: Transaction, stripes: number, rowKeys: readonly Buffer[], options: LockOptions): Promise<LockResult> {
   const { wait, timeoutMs } = options
+  if (wait !== 'skip' && options.returnValues !== true && txn.lockFree !== undefined) {
+    const all = rowKeys.flatMap((key) => [key, ...stripesOf(key, stripes)])
+    if (await txn.lockFree(all)) return { status: new Uint8Array(rowKeys.length), values: null }
+  }
   const deadline = performance.now() + timeoutMs
   const left = (): LockOptions => ({ ...options, timeoutMs: timeoutMs > 0 ? Math.max(1, deadline - performance.now()) : 0 })
   for (let round = 1; ; round++) {
@@ -107,9 +112,7 @@ function lockStripes(
   rows: LockResult,
   { onlyExisting: _, ...options }: LockOptions,
 ): MaybePromise<LockResult> {
-  const locks = rowKeys.flatMap((key, i) =>
-    rows.status[i]! >= LOCK_SKIPPED ? [] : Array.from({ length: stripes }, (_, n) => stripe(keyLockOf(key), n)),
-  )
+  const locks = rowKeys.flatMap((key, i) => (rows.status[i]! >= LOCK_SKIPPED ? [] : stripesOf(key, stripes)))
   return andThen(txn.lockKeys(locks, { ...options, returnValues: false }), (keys) => {
     let at = 0
     for (let i = 0; i < rowKeys.length; i++) {
@@ -124,18 +127,4 @@ function lockStripes(
     }
     return rows
   })
-}
-
-/**
- * A row whose lock another transaction holds, on a store whose locks do not tell why: waits for who is about to remove it, not for who has only
- * locked it, and answers whether it is there.
- */
-export async function standsLocked(txn: Transaction, rowKey: Buffer, timeoutMs: number): Promise<boolean> {
-  // What this snapshot does not show is for the row's own lock to judge.
-  if ((await txn.get(rowKey)) === null) return false
-  const before = txn.savepoint()
-  await txn.lockKeys([removalLockOf(rowKey)], { mode: 'exclusive', wait: 'block', timeoutMs })
-  const [value] = await txn.newest([rowKey])
-  await txn.rollbackTo(before)
-  return value !== null
 }

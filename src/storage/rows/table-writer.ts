@@ -5,11 +5,11 @@ import type { Row } from '../../base/datum.ts'
 import type { PgError } from '../../base/errors.ts'
 import { andThen, loop, type MaybePromise } from '../../base/maybe-promise.ts'
 import { KvError } from '../kv-error.ts'
-import type { LockOptions, Transaction } from '../store.ts'
+import { LOCKED_CHANGED, type LockOptions, type Transaction } from '../store.ts'
 import { type IndexKey, indexKey, keyLockOf, rowKey } from './keys.ts'
 import type { IndexLayout, TableLayout } from './layout.ts'
-import { standsLocked } from './locks.ts'
 import { compileRowEncoder, encodeEntry, type RowEncoder, rowKeyInValue, storedOrdinals } from './row-codec.ts'
+import { entryStands, rowStands } from './standing.ts'
 import { uniqueKey } from './table-reader.ts'
 
 export interface Conflict {
@@ -19,6 +19,8 @@ export interface Conflict {
   readonly index: IndexLayout | null
   /** Key of the row that is there. */
   readonly key: Buffer
+  /** The key they have in common: the row's own, or the index's. */
+  readonly found: Buffer
 }
 
 export interface TableWriter {
@@ -90,10 +92,12 @@ class Inserts {
 
   run(txn: Transaction, layout: TableLayout): MaybePromise<void> {
     if (this.keys.length === 0) return undefined
-    // Rows are locked at their own keys; keys of other indexes only by those who insert or remove them.
-    const stands = async (key: Uint8Array): Promise<boolean> => {
+    // Rows are locked at their own keys; entries of other indexes only by those who insert them.
+    const stands = (key: Uint8Array, isHeld: boolean): MaybePromise<boolean> => {
       const at = this.keys.findIndex((own) => own.equals(key))
-      return at >= 0 && this.indexes[at] === null && standsLocked(txn, this.keys[at]!, txn.lockTimeoutMs)
+      const own = this.keys[at]!
+      if (this.indexes[at] === null) return !isHeld || rowStands(txn, own, txn.lockTimeoutMs)
+      return !isHeld && entryStands(txn, layout, own, txn.lockTimeoutMs)
     }
     try {
       const inserted = txn.insertMany(this.keys, this.values, stands)
@@ -293,13 +297,17 @@ export function compileTableWriter(layout: TableLayout, keyLocksOf: (rowKey: Buf
       }
     }
     if (keys.length === 0) return []
-    return andThen(txn.lockKeys(keys, { ...waiting, mode: 'exclusive', returnValues: true }), ({ values }) => {
+    return andThen(txn.lockKeys(keys, { ...waiting, mode: 'exclusive', returnValues: true, onChange: 'tell' }), ({ status, values }) => {
       const conflicts: Conflict[] = []
       for (let i = 0; i < keys.length; i++) {
         const value = values![i]!
+        // What has gone since the snapshot is not in the way.
         if (value === null) continue
+        if (status[i] === LOCKED_CHANGED && txn.isolation !== 'read committed') {
+          throw new KvError('writeConflict', 'could not serialize access due to concurrent update', { key: keys[i]!, retryable: true })
+        }
         const { row, index } = owners[i]!
-        conflicts.push({ row, index, key: index === null ? keys[i]! : rowKeyInValue(layout, value) })
+        conflicts.push({ row, index, key: index === null ? keys[i]! : rowKeyInValue(layout, value), found: keys[i]! })
       }
       return conflicts
     })

@@ -30,6 +30,18 @@ export interface LockScope {
 
 export type Acquisition = Pick<LockCall, 'wait' | 'timeoutMs' | 'returnValues' | 'mustNotExist' | 'onlyExisting'> & {
   readonly meaning?: LockMeaning
+  /** Instead of what the isolation level says. */
+  readonly failOnChange?: boolean
+}
+
+/** All keys or none, and nothing is waited for. */
+export const FREE_AND_UNCHANGED: Acquisition = {
+  wait: 'try',
+  timeoutMs: 0,
+  returnValues: false,
+  mustNotExist: false,
+  onlyExisting: 'none',
+  failOnChange: true,
 }
 
 /** Locks of one transaction, which stay in memory (about 400 bytes for each). */
@@ -102,14 +114,14 @@ export class HeldLocks {
     return this.#held.values()
   }
 
-  #call(options: Acquisition, failOnChange: boolean): LockCall {
-    const { engine, capability, cancel, party } = this.#scope
+  #call(options: Acquisition): LockCall {
+    const { engine, capability, cancel, party, failOnChange } = this.#scope
     return {
       engine,
       capability,
       startTs: this.#startTs,
       readTs: this.#readTs,
-      failOnChange,
+      failOnChange: options.failOnChange ?? failOnChange,
       wait: options.wait,
       timeoutMs: options.timeoutMs,
       returnValues: options.returnValues,
@@ -137,7 +149,7 @@ export class HeldLocks {
     }
     let duplicate: LockTarget | undefined
     const again = targets.filter(({ name }) => this.#held.has(name))
-    const call = this.#call(options, this.#scope.failOnChange)
+    const call = this.#call(options)
     // What is held already is asked for its value only, and not given back by a failure.
     for (const target of again) target.ts = later(this.#maxTs, target.ts)
     if (again.length > 0) {
@@ -145,7 +157,7 @@ export class HeldLocks {
         ...call,
         returnValues: options.returnValues || options.mustNotExist,
         mustNotExist: false,
-        onlyExisting: false,
+        onlyExisting: 'none',
       }
       try {
         await lockHeld(held, again)
@@ -190,7 +202,7 @@ export class HeldLocks {
 
   /** Takes locks again that may have got lost. Fails if the keys were locked or committed by others since: then the transaction is over. */
   async #renew(held: readonly HeldLock[]): Promise<void> {
-    const call = this.#call({ wait: 'nowait', timeoutMs: 0, returnValues: false, mustNotExist: false, onlyExisting: false }, true)
+    const call = this.#call({ ...FREE_AND_UNCHANGED, wait: 'nowait' })
     try {
       await lockHeld(
         call,

@@ -45,12 +45,13 @@ export interface LockCall {
   readonly readTs: bigint
   /** 'lockedOrFail': a newer version than the snapshot is a write conflict. */
   readonly failOnChange: boolean
-  readonly wait: 'block' | 'nowait' | 'skip'
+  /** 'try': as 'nowait', but does not ask after a holder that was alive a moment ago. */
+  readonly wait: 'block' | 'nowait' | 'skip' | 'try'
   readonly timeoutMs: number
   readonly returnValues: boolean
   readonly mustNotExist: boolean
-  /** Keys found changed are locked only if they still have a value. */
-  readonly onlyExisting: boolean
+  /** Which keys are locked only if they (still) have a value: those found changed, or all. */
+  readonly onlyExisting: 'none' | 'changed' | 'all'
   readonly cancel: CancelToken | null
   readonly party: LockParty | null
   /** What the locks stand for, where not for rows. */
@@ -82,7 +83,8 @@ export async function acquireLocks(call: LockCall, targets: readonly LockTarget[
   } catch (error) {
     if (!hadPrimary) call.primary = null
     const isLost = !(error instanceof KvError) || error.kind === 'unavailable'
-    const undo = releaseLocks(call, targets, call.maxTs)
+    // A store that answered why it grants nothing has locked nothing.
+    const undo = releaseLocks(call, isLost ? targets : targets.filter(({ locked }) => locked), call.maxTs)
     // A wait that was cancelled may still be granted: a second roll-back follows it (`lockPart`).
     if (isLost) call.engine.background('release of locks', undo)
     else await undo.catch((failed: Error) => call.engine.log.warn('locks could not be released', { error: failed.message }))
@@ -173,7 +175,7 @@ async function lockWaiting(
   while (pending.length > 0) {
     cancel?.check()
     const ts = pending[0]!.ts
-    const onlyExisting = call.onlyExisting && pending[0]!.changedTs !== 0n
+    const onlyExisting = call.onlyExisting === 'all' || (call.onlyExisting === 'changed' && pending[0]!.changedTs !== 0n)
     // A key that may turn out to be gone can be the primary of others only when it is locked.
     const alone = onlyExisting && call.primary === null
     const now = alone ? [pending[0]!] : pending.every((target) => target.ts === ts) ? pending : pending.filter((target) => target.ts === ts)
@@ -250,9 +252,11 @@ async function lockWaiting(
       const { locked } = error
       const isAlive = locked.duration_to_last_update_ms > 0n && locked.duration_to_last_update_ms < HOLDER_IS_ALIVE_MS
       let waitMs = 1
-      if (!isAlive || call.wait !== 'block') waitMs = (await engine.resolver.resolve(capability, [locked], 0n, backoff)).waitMs
+      if (!isAlive || call.wait === 'nowait' || call.wait === 'skip')
+        waitMs = (await engine.resolver.resolve(capability, [locked], 0n, backoff)).waitMs
       if (waitMs === 0) continue
-      if (call.wait === 'nowait') throw new KvError('lockNotAvailable', 'could not obtain lock', { key: user(call, locked.key) })
+      if (call.wait === 'nowait' || call.wait === 'try')
+        throw new KvError('lockNotAvailable', 'could not obtain lock', { key: user(call, locked.key) })
       if (call.wait === 'skip') {
         const name = locked.key.latin1Slice()
         const rest = pending.filter((target) => target.name !== name)

@@ -19,7 +19,7 @@ import {
   type Savepoint,
   type Scanner,
   type ScanOptions,
-  type StandsLocked,
+  type Stands,
   type StoreCapabilities,
   type Transaction,
 } from '../store.ts'
@@ -28,7 +28,7 @@ import { commitTransaction } from './commit.ts'
 import type { CommitLease } from './commit-lease.ts'
 import type { Engine } from './engine.ts'
 import { MAX_TS } from './gate.ts'
-import { type Acquisition, type HeldLock, HeldLocks, later } from './held-locks.ts'
+import { type Acquisition, FREE_AND_UNCHANGED, type HeldLock, HeldLocks, later } from './held-locks.ts'
 import { type Mutation, type Mutations, mutationsOf } from './mutations.ts'
 import { inParallel } from './parallel.ts'
 import type { LockTarget } from './pessimistic.ts'
@@ -145,6 +145,21 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     return starting === null ? this.#view().get(physical) : starting.then(() => this.#view().get(physical))
   }
 
+  getLocking(key: Uint8Array): MaybePromise<Buffer | null> {
+    this.#alive()
+    const physical = this.capability.key(key)
+    const name = physical.latin1Slice()
+    if (this.writes?.get(name) !== undefined || this.#locks.has(name)) return this.get(key)
+    return this.#getLocking(key, physical, name)
+  }
+
+  async #getLocking(key: Uint8Array, physical: Buffer, name: string): Promise<Buffer | null> {
+    await this.#start()
+    const target = this.#target(physical, name)
+    const isLocked = await this.#tryAcquire([target], { ...FREE_AND_UNCHANGED, returnValues: true, onlyExisting: 'all' })
+    return isLocked ? target.value : this.get(key)
+  }
+
   batchGet(keys: readonly Uint8Array[]): MaybePromise<(Buffer | null)[]> {
     this.#alive()
     if (keys.length === 0) return []
@@ -223,7 +238,8 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
         ...options,
         returnValues: returnValues || unchecked.length > 0,
         mustNotExist: false,
-        onlyExisting: options.onlyExisting === true && unchecked.length === 0,
+        onlyExisting: options.onlyExisting === true && unchecked.length === 0 ? 'changed' : 'none',
+        ...(options.onChange === 'tell' ? { failOnChange: false } : {}),
       })
     }
     // Under an own lock the commit would not look whether these exist.
@@ -245,6 +261,32 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
       values[i] = own !== undefined ? (own.value === null ? null : Buffer.from(own.value)) : (targets.get(name)?.value ?? null)
     }
     return { status, values }
+  }
+
+  async lockFree(keys: readonly Uint8Array[]): Promise<boolean> {
+    this.#alive()
+    await this.#start()
+    const targets: LockTarget[] = []
+    for (const one of keys) {
+      const key = this.capability.key(one)
+      const name = key.latin1Slice()
+      if (this.#locks.has(name)) continue
+      if (this.writes?.get(name)?.unchecked === true) return false
+      targets.push(this.#target(key, name))
+    }
+    return targets.length === 0 || this.#tryAcquire(targets, FREE_AND_UNCHANGED)
+  }
+
+  /** False: not all are free and unchanged, and none of them is locked. */
+  async #tryAcquire(targets: LockTarget[], options: Acquisition): Promise<boolean> {
+    this.#dirty = true
+    try {
+      await this.#acquire(targets, options)
+      return true
+    } catch (error) {
+      if (error instanceof KvError && (error.kind === 'lockNotAvailable' || error.kind === 'writeConflict')) return false
+      throw error
+    }
   }
 
   #target(key: Buffer, name: string): LockTarget {
@@ -316,7 +358,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     return this.insertMany([key], [value])
   }
 
-  insertMany(keys: readonly Uint8Array[], values: readonly Uint8Array[], standsLocked?: StandsLocked): MaybePromise<void> {
+  insertMany(keys: readonly Uint8Array[], values: readonly Uint8Array[], stands?: Stands): MaybePromise<void> {
     const targets = new Map<string, LockTarget>()
     const entries: { key: Buffer; name: string }[] = new Array(keys.length)
     const isAutocommit = this.#options.autocommit === true
@@ -336,7 +378,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     }
     const copies = values.map((value) => Buffer.from(value))
     if (this.#locks.count >= this.engine.maxInsertLocks) return this.#insertUnlocked([...targets.values()], entries, copies)
-    return this.#insertLocked([...targets.values()], entries, copies, standsLocked)
+    return this.#insertLocked([...targets.values()], entries, copies, stands)
   }
 
   #insertOne({ key, name }: { key: Buffer; name: string }, value: Uint8Array, isUnchecked: boolean): void {
@@ -357,17 +399,23 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     targets: LockTarget[],
     entries: { key: Buffer; name: string }[],
     values: Buffer[],
-    standsLocked: StandsLocked | undefined,
+    stands: Stands | undefined,
   ): Promise<void> {
     await this.#start()
     for (const target of targets) target.ts = this.#readTs
-    const insertion = { timeoutMs: this.lockTimeoutMs, returnValues: false, mustNotExist: true, onlyExisting: false }
-    try {
-      await this.#acquire(targets, { ...insertion, wait: standsLocked === undefined ? 'block' : 'nowait' })
-    } catch (error) {
-      if (standsLocked === undefined || !(error instanceof KvError) || error.kind !== 'lockNotAvailable' || error.key === null) throw error
-      if (await standsLocked(error.key)) throw exists(error.key)
-      await this.#acquire(targets, { ...insertion, wait: 'block' })
+    const insertion = { timeoutMs: this.lockTimeoutMs, returnValues: false, mustNotExist: true, onlyExisting: 'none' } as const
+    let wait: 'block' | 'nowait' = stands === undefined ? 'block' : 'nowait'
+    for (let isIn = false; !isIn; ) {
+      try {
+        await this.#acquire(targets, { ...insertion, wait })
+        isIn = true
+      } catch (error) {
+        if (stands === undefined || !(error instanceof KvError) || error.key === null) throw error
+        const isHeld = error.kind === 'lockNotAvailable'
+        if (!isHeld && error.kind !== 'alreadyExists') throw error
+        if (await stands(error.key, isHeld)) throw exists(error.key)
+        if (isHeld) wait = 'block'
+      }
     }
     for (let i = 0; i < entries.length; i++) this.#insertOne(entries[i]!, values[i]!, false)
     await this.writes!.relieve()

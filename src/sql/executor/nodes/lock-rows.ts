@@ -22,7 +22,10 @@ import { portions } from './batches.ts'
 
 export function compileLockRows(plan: LockRows, cx: Compilation): Operator {
   const { state } = cx
-  const input = portions(cx.compile(plan.input))
+  const [mark] = plan.marks
+  const input = portions(
+    cx.compile(plan.input, plan.marks.length === 1 && (mark!.strength === 'no key update' || mark!.strength === 'share')),
+  )
   const recheck = compileQuals(plan.recheck, ROW_SCOPE, cx)
   const marks = plan.marks.map((mark) => {
     const access = tableAccess(mark.relation, cx)

@@ -15,6 +15,7 @@ import type { Compilation } from '../compilation.ts'
 import { compileProjection, compileQuals, type Projector } from '../expr/predicate.ts'
 import { type ExprScope, ROW_SCOPE } from '../expr/scope.ts'
 import { walkPlan } from '../init-plan.ts'
+import type { TableModifier } from '../modifier-set.ts'
 import type { Batch, Operator } from '../operator.ts'
 import { forReturning, returningSlot } from '../system-columns.ts'
 import { makeModifierSet } from '../table-modifier.ts'
@@ -79,7 +80,7 @@ export function compileModifyTable(plan: ModifyTable, cx: Compilation): Operator
   const { state } = cx
   const set = makeModifierSet(cx)
   const modifier = set.of(plan.relation)
-  const input = cx.compile(plan.input)
+  const input = cx.compile(plan.input, plan.command === 'update' && !modifier.changesKey(changedColumns(plan, modifier)))
   const target = targetScope()
   const checks = plan.checkOptions.map((option) => ({ name: option.relname, test: compileQuals([option.qual], target.scope, cx) }))
   const context: ModifyContext = {
@@ -347,11 +348,17 @@ function seenKeys(plan: ModifyTable, cx: Compilation): SeenKeys | null {
   }
 }
 
+/** Ordinals of the columns that an UPDATE may give another value. */
+function changedColumns(plan: ModifyTable, { access }: TableModifier): Set<number> {
+  const changed = new Set(plan.set.map((entry) => entry.resno - 1))
+  for (const column of access.descriptor.columns) if (column.generated === 's') changed.add(column.attnum - 1)
+  return changed
+}
+
 function compileUpdate(context: ModifyContext): Apply {
   const { plan, cx, modifier } = context
   const width = modifier.access.layout.columns.length
-  const changed = new Set(plan.set.map((entry) => entry.resno - 1))
-  for (const column of modifier.access.descriptor.columns) if (column.generated === 's') changed.add(column.attnum - 1)
+  const changed = changedColumns(plan, modifier)
   const locking = compileLocking(context)
   const lockFor = compileWriteLock(context, changed)
   const values: Projector = compileProjection(plan.set, ROW_SCOPE, cx)

@@ -1,4 +1,5 @@
-// INSERT … ON CONFLICT: the arbiters' keys are locked first, so what was found free stays free until the row is written.
+// INSERT … ON CONFLICT: the arbiters' keys are locked first, so what was found free stays free until the row is written. Where another index's key is
+// found taken, its lock is given back: the row that has it is locked instead, and looked at again.
 
 import type { Datum, Row } from '../../../base/datum.ts'
 import { PgError } from '../../../base/errors.ts'
@@ -7,7 +8,9 @@ import { SQLSTATE } from '../../../base/sqlstate.ts'
 import { type IndexDescriptor, provesUnique } from '../../../catalog/descriptors.ts'
 import { KvError } from '../../../storage/kv-error.ts'
 import type { IndexLayout } from '../../../storage/rows/layout.ts'
-import { lockRows, standsLocked } from '../../../storage/rows/locks.ts'
+import { lockRows } from '../../../storage/rows/locks.ts'
+import { rowKeyInValue } from '../../../storage/rows/row-codec.ts'
+import { entryStands, rowStands } from '../../../storage/rows/standing.ts'
 import { uniqueKey } from '../../../storage/rows/table-reader.ts'
 import type { Conflict } from '../../../storage/rows/table-writer.ts'
 import { LOCK_GONE, LOCKED_CHANGED } from '../../../storage/store.ts'
@@ -53,17 +56,26 @@ export function insertOnConflict(context: ModifyContext): ConflictingInsert {
       hint: 'Ensure that no rows proposed for insertion within the same command have duplicate constrained values.',
     })
 
-  const update = (key: Buffer, input: Row, row: Row, changes: Change[]): MaybePromise<void> => {
+  /** `again`: the row in the way vanished while we waited for it, or has another key now. */
+  const update = (
+    { key, index, found }: Conflict,
+    input: Row,
+    row: Row,
+    changes: Change[],
+    again: () => MaybePromise<void>,
+  ): MaybePromise<void> => {
     const { txn, store } = state
+    const before = index === null ? null : txn.savepoint()
+    const anew = (): MaybePromise<void> => andThen(before === null ? undefined : txn.rollbackTo(before), again)
     if (seen.has(key.latin1Slice())) throw twice()
     const locked = lockRows(txn, store.capabilities, [key], mode, { wait: 'block', timeoutMs: store.lockTimeoutMs })
     return andThen(locked, ({ status }) => {
-      // The row in the way vanished while we waited: there is room now.
-      if (status[0] === LOCK_GONE) return insertOne(input, row, changes)
+      if (status[0] === LOCK_GONE) return anew()
       const value = status[0] === LOCKED_CHANGED ? andThen(txn.newest([key]), ([newest]) => newest!) : txn.get(key)
       return andThen(value, (bytes) => {
-        if (bytes === null) return insertOne(input, row, changes)
+        if (bytes === null) return anew()
         const old = modifier.reader.readPair(key, bytes)
+        if (index !== null && uniqueKey(access.layout, index, old)?.equals(found) !== true) return anew()
         existing.row = old
         proposed.row = row
         return andThen(where === null ? true : where.test(NO_ROW), (applies) => {
@@ -99,10 +111,11 @@ export function insertOnConflict(context: ModifyContext): ConflictingInsert {
     if (conflict.action !== 'nothing' || txn.stands === undefined) return false
     return arbiters.some((index) => {
       const key = uniqueKey(access.layout, index, row)
-      if (key === null || !txn.stands!(key)) return false
+      if (key === null) return false
       // One that the snapshot does not show is for the lock to judge.
       const seen = txn.get(key)
-      return !(seen instanceof Promise) && seen !== null
+      if (seen instanceof Promise || seen === null) return false
+      return txn.stands!(key, index === null ? key : rowKeyInValue(access.layout, seen))
     })
   }
   /** DO NOTHING where locks do not tell what their holders have written. Null: the row in the way is locked by others and stands. */
@@ -113,16 +126,17 @@ export function insertOnConflict(context: ModifyContext): ConflictingInsert {
       return await modifier.writer.findConflicts(txn, [row], arbiters, { wait: 'nowait', timeoutMs: 0 })
     } catch (error) {
       if (!(error instanceof KvError && error.kind === 'lockNotAvailable')) throw error
-      // Rows are locked at their own keys; keys of other indexes only by those who insert or remove them.
+      // Rows are locked at their own keys; entries of other indexes only by those who insert them.
       const key = arbiters.includes(null) ? uniqueKey(access.layout, null, row) : null
-      if (key !== null && error.key !== null && key.equals(error.key) && (await standsLocked(txn, key, lockTimeoutMs))) return null
+      if (key !== null && error.key !== null && key.equals(error.key) && (await rowStands(txn, key, lockTimeoutMs))) return null
       return modifier.writer.findConflicts(txn, [row], arbiters, { wait: 'block', timeoutMs: lockTimeoutMs })
     }
   }
   const one = (input: Row, row: Row, changes: Change[]): MaybePromise<void> => {
     const { txn, store } = state
     if (blocked(row)) return undefined
-    const before = conflict.action === 'nothing' && !store.autocommit ? txn.savepoint() : null
+    const isIndexed = arbiters.some((index) => index !== null)
+    const before = isIndexed || (conflict.action === 'nothing' && !store.autocommit) ? txn.savepoint() : null
     const finding =
       conflict.action === 'nothing' && !store.capabilities.sharedLocks
         ? findStanding(row)
@@ -135,9 +149,15 @@ export function insertOnConflict(context: ModifyContext): ConflictingInsert {
         if (conflict.action === 'nothing') return undefined
         throw twice()
       }
+      const again = (): MaybePromise<void> => one(input, row, changes)
+      const [first] = found as [Conflict, ...Conflict[]]
       // What is not inserted keeps nobody waiting: the keys' locks are given back.
-      if (conflict.action === 'nothing') return before === null ? undefined : txn.rollbackTo(before)
-      return update(found[0]!.key, input, row, changes)
+      const isReleased = before !== null && (conflict.action === 'nothing' || first.index !== null)
+      return andThen(isReleased ? txn.rollbackTo(before) : undefined, () => {
+        if (conflict.action === 'update') return update(first, input, row, changes, again)
+        if (first.index === null) return undefined
+        return andThen(entryStands(txn, access.layout, first.found, store.lockTimeoutMs), (itStands) => (itStands ? undefined : again()))
+      })
     })
   }
   const insertOne = (input: Row, row: Row, changes: Change[]): MaybePromise<void> =>

@@ -17,7 +17,7 @@ import { rawColumns, rawReader } from './scan-output.ts'
 
 const NO_ROW: Row = []
 
-export function compilePointGet(plan: PointGet, cx: Compilation): Operator {
+export function compilePointGet(plan: PointGet, cx: Compilation, locksNext: boolean): Operator {
   const { state } = cx
   const access = tableAccess(plan.relation, cx)
   const { layout } = access
@@ -61,7 +61,10 @@ export function compilePointGet(plan: PointGet, cx: Compilation): Operator {
     return ok === true ? project(row) : null
   }
   const fetch = (key: Buffer): MaybePromise<Batch | null> => {
-    const value = state.txn.get(key)
+    const { txn } = state
+    // A row that turns out not to be wanted must not stay locked.
+    const value =
+      locksNext && predicate === null && !state.store.autocommit && txn.getLocking !== undefined ? txn.getLocking(key) : txn.get(key)
     return value instanceof Promise ? value.then((bytes) => decode(key, bytes)) : decode(key, value)
   }
   const byKey = (): MaybePromise<Batch | null> => {
