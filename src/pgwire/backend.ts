@@ -189,8 +189,8 @@ export interface Session {
   describeStatement(name: string): MaybePromise<StatementDescription>
   /** Null: the portal returns no rows (NoData). */
   describePortal(name: string): MaybePromise<RowShape | null>
-  /** `maxRows` 0 = all. */
-  execute(portal: string, maxRows: number, sink: ResultSink): MaybePromise<void>
+  /** `maxRows` 0 = all. `isLast`: its Sync is here already, so nothing more will belong to the implicit transaction. */
+  execute(portal: string, maxRows: number, sink: ResultSink, isLast: boolean): MaybePromise<void>
   closeStatement(name: string): MaybePromise<void>
   closePortal(name: string): MaybePromise<void>
   /** Sync: ends the implicit transaction (which failed if a call since the last Sync did). */

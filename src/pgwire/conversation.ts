@@ -316,7 +316,7 @@ export class Conversation implements Phase, Client {
         reader.done()
         this.#reading = false
         this.#sink.describeRows = false
-        return session.execute(portal, Math.max(maxRows, 0), this.#sink)
+        return session.execute(portal, Math.max(maxRows, 0), this.#sink, this.#syncFollows())
       }
       case FRONTEND.sync:
         this.#skipping = false
@@ -353,6 +353,11 @@ export class Conversation implements Phase, Client {
         // CopyData, CopyDone, CopyFail after their COPY has failed: PostgreSQL ignores them too.
         return undefined
     }
+  }
+
+  #syncFollows(): boolean {
+    const { head, pos } = this.#link
+    return head.length >= pos + 5 && head[pos] === FRONTEND.sync && head.readInt32BE(pos + 1) === 4
   }
 
   #describeOrClose(session: Session, reader: MessageReader, type: number): unknown {

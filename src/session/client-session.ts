@@ -201,7 +201,7 @@ export class ClientSession implements WireSession {
     })
   }
 
-  execute(name: string, maxRows: number, client: ResultSink): MaybePromise<void> {
+  execute(name: string, maxRows: number, client: ResultSink, isLast: boolean): MaybePromise<void> {
     const session = this.#session
     const sink = this.#held(client)
     return this.#guard(null, () => {
@@ -218,9 +218,10 @@ export class ClientSession implements WireSession {
       if (portal.state === 'done' && portal.held === null && portal.execution === null) {
         throw new PgError(SQLSTATE.objectNotInPrerequisiteState, `portal "${name}" cannot be run anymore`)
       }
+      const alone = isLast && session.block.state === 'idle'
       session.startImplicit()
       const isFirst = portal.state === 'ready'
-      const tag = runPortal(session, portal, maxRows, sink)
+      const tag = runPortal(session, portal, maxRows, sink, alone)
       return tag instanceof Promise ? tag.then((text) => this.#ran(text, sink, portal, isFirst)) : this.#ran(tag, sink, portal, isFirst)
     })
   }

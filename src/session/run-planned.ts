@@ -39,7 +39,7 @@ export function commandTag(planned: PlannedStatement, sent: number, affected: nu
   }
 }
 
-const writes = (planned: PlannedStatement) => planned.command !== 'select' || planned.hasModifyingCte || planned.hasRowMarks
+export const writes = (planned: PlannedStatement): boolean => planned.command !== 'select' || planned.hasModifyingCte || planned.hasRowMarks
 
 /** Whether a read-only transaction must refuse it: temporary tables may be written there. */
 const writesPermanent = (planned: PlannedStatement): boolean =>
@@ -121,7 +121,7 @@ export function runPlanned(
     // Nothing to commit, nothing to conflict with: straight through.
     return runOnce(session, entry, params, shape, sink, true)
   }
-  return runAlone(session, entry, params, shape, sink, 0)
+  return runAlone(session, entry, params, shape, sink)
 }
 
 function runOnce(
@@ -207,13 +207,14 @@ const mayHideDuplicate = (session: Session, error: unknown): boolean =>
   !session.keyspace.capabilities.sharedLocks &&
   !session.block.inBlock
 
-function runAlone(
+/** A writing statement with its commit: run again where its conflict lets it. */
+export function runAlone(
   session: Session,
   entry: PlanEntry,
   params: readonly Datum[],
   shape: RowShape | null,
   sink: ResultSink,
-  attempt: number,
+  attempt = 0,
 ): MaybePromise<string> {
   const held = shape === null ? null : new HeldRows(sink, shape)
   const retry = (error: unknown): MaybePromise<string> => {

@@ -7,14 +7,20 @@ import { SQLSTATE } from '../base/sqlstate.ts'
 import type { ResultSink } from '../pgwire/backend.ts'
 import { type Execution, HeldSink } from './execution.ts'
 import type { Portal } from './prepared.ts'
-import { commandTag, startExecution } from './run-planned.ts'
+import { commandTag, runAlone, startExecution, writes } from './run-planned.ts'
 import type { Session } from './session.ts'
 import { portalShape } from './utility/describe.ts'
 import { runTransactionStatement } from './utility/transaction.ts'
 import { runUtility } from './utility/utility.ts'
 
-/** Execute: the tag, or null when the row limit was reached first. */
-export function runPortal(session: Session, portal: Portal, maxRows: number, sink: ResultSink): MaybePromise<string | null> {
+/** Execute: the tag, or null when the row limit was reached first. `alone`: nothing else is or will be in its implicit transaction. */
+export function runPortal(
+  session: Session,
+  portal: Portal,
+  maxRows: number,
+  sink: ResultSink,
+  alone: boolean,
+): MaybePromise<string | null> {
   const statementClass = portal.prepared.class!
   if (!statementClass.optimizable) return runUtilityPortal(session, portal, maxRows, sink)
   const shape = portalShape(session, portal)
@@ -22,13 +28,20 @@ export function runPortal(session: Session, portal: Portal, maxRows: number, sin
   if (portal.held !== null) return fromHeld(portal, maxRows, sink)
   if (portal.execution !== null) return pump(portal, portal.execution, maxRows, sink)
   if (portal.plan!.catalogVersion !== session.planning.snapshot().version) {
-    return andThen(session.planning.replanned(portal), () => start(session, portal, maxRows, sink))
+    return andThen(session.planning.replanned(portal), () => start(session, portal, maxRows, sink, alone))
   }
-  return start(session, portal, maxRows, sink)
+  return start(session, portal, maxRows, sink, alone)
 }
 
-function start(session: Session, portal: Portal, maxRows: number, sink: ResultSink): MaybePromise<string | null> {
+function start(session: Session, portal: Portal, maxRows: number, sink: ResultSink, alone: boolean): MaybePromise<string | null> {
   const plan = portal.plan!
+  // Where locks cost requests, a statement that commits itself takes none: it is committed here, and its Sync finds nothing to do.
+  if (alone && maxRows === 0 && !session.keyspace.capabilities.sharedLocks && writes(plan.planned)) {
+    return andThen(runAlone(session, plan, portal.params, portalShape(session, portal), sink), (tag) => {
+      portal.state = 'done'
+      return tag
+    })
+  }
   // A point read in an implicit transaction shares its snapshot with nobody: in READ COMMITTED each statement has its own.
   const latest = plan.planned.pointRead && session.block.state === 'implicit'
   const started = startExecution(session, plan, portal.params, false, latest)

@@ -208,9 +208,9 @@ async function startRace(round: number): Promise<Race> {
  * waits (or runs into a deadlock) for an update of the row that leaves the key alone; of several waiters one
  * under REPEATABLE READ learns when its turn comes that the row has changed, which may be sooner or later than there; and nobody
  * overtakes a waiter here, as sharers of a row do there. A row whose primary key has changed (`moved`) is gone to those who waited for it; PostgreSQL
- * follows it to its new place. Of a deadlock's sessions either may be the victim. On TiKV the first lock of a transaction that
- * wrote elsewhere leaves a record, which to a session under REPEATABLE READ (`repeatable`) looks like a change of that row; NOWAIT and SKIP LOCKED meet the
- * lock on a row there before they see that it has changed; and of several who wait (`queued`) any may come first.
+ * follows it to its new place. Of a deadlock's sessions either may be the victim. On TiKV NOWAIT and SKIP LOCKED
+ * meet the lock on a row before they see that it has changed since the snapshot of a session under REPEATABLE READ (`repeatable`); and of several who
+ * wait (`queued`) any may come first.
  */
 function parted(
   here: readonly string[],
@@ -218,7 +218,6 @@ function parted(
   { repeatable, moved, queued }: { readonly repeatable: readonly boolean[]; readonly moved: boolean; readonly queued: boolean },
 ): boolean {
   if (here.includes(DEADLOCK) && there.includes(DEADLOCK)) return true
-  if (onTikv && here.some((answer, session) => repeatable[session] && answer === 'error 40001')) return true
   return here.some((answer, session) => {
     const wanted = there[session]!
     if (onTikv && repeatable[session] && wanted === 'error 40001' && /^(SELECT 0|error 55P03)$/.test(answer)) return true

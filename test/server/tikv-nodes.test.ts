@@ -214,24 +214,28 @@ test('requests per statement', { timeout: 60_000 }, async () => {
   let startedAt = 0
   // The node looks at the catalogue's version all the time.
   const looks = (): number => 3 + (performance.now() - startedAt) / 20
-  const cost = async (sql: (n: number) => string): Promise<Record<string, number>> => {
-    await client.query(sql(100)) // plans and regions are known
-    await client.query(sql(101))
+  const cost = async (sql: (n: number) => string, values: (n: number) => unknown[] = () => []): Promise<Record<string, number>> => {
+    // plans and regions are known
+    for (const n of [100, 101]) await client.query(sql(n), values(n))
     alone.faults.reset()
     startedAt = performance.now()
-    for (let n = 0; n < 10; n++) await client.query(sql(n))
+    for (let n = 0; n < 10; n++) await client.query(sql(n), values(n))
     return alone.faults.counts()
   }
   const insert = await cost((n) => `INSERT INTO c VALUES (${n}, ${n})`)
   const read = await cost((n) => `SELECT v FROM c WHERE id = ${n}`)
   const readLooks = looks()
   const update = await cost((n) => `UPDATE c SET v = v + 1 WHERE id = ${n}`)
+  const bound = await cost(
+    () => 'INSERT INTO c VALUES ($1, $2)',
+    (n) => [1000 + n, n],
+  )
   const inBlock = (sql: (n: number) => string) => cost((n) => `BEGIN; ${sql(n)}; COMMIT`)
   const updateInBlock = await inBlock((n) => `UPDATE c SET v = v + 1 WHERE id = ${n}`)
   const updateLooks = looks()
   const lock = await inBlock((n) => `SELECT * FROM c WHERE id = ${n} FOR UPDATE`)
   const remove = await inBlock((n) => `DELETE FROM c WHERE id = ${n}`)
-  console.log('requests of 10 statements', { insert, read, update, updateInBlock, lock, remove })
+  console.log('requests of 10 statements', { insert, read, update, bound, updateInBlock, lock, remove })
   // A block locks with one request per statement; an UPDATE of one row by its key reads it by locking it.
   for (const counts of [updateInBlock, lock, remove]) {
     expect(counts['KvPessimisticLock']).toBeGreaterThanOrEqual(10)
@@ -240,9 +244,11 @@ test('requests per statement', { timeout: 60_000 }, async () => {
   expect(updateInBlock['KvGet'] ?? 0).toBeLessThanOrEqual(updateLooks)
   // Records of the nodes themselves are renewed now and then.
   const RENEWALS = 3
-  expect(insert['KvPrewrite']).toBeGreaterThanOrEqual(10)
-  expect(insert['KvPrewrite']).toBeLessThanOrEqual(10 + RENEWALS)
-  expect(insert['KvCommit'] ?? 0).toBe(0)
+  for (const counts of [insert, bound]) {
+    expect(counts['KvPrewrite']).toBeGreaterThanOrEqual(10)
+    expect(counts['KvPrewrite']).toBeLessThanOrEqual(10 + RENEWALS)
+    expect((counts['KvCommit'] ?? 0) + (counts['KvPessimisticLock'] ?? 0)).toBe(0)
+  }
   expect(read['KvGet']).toBeGreaterThanOrEqual(10)
   expect(read['KvGet']).toBeLessThanOrEqual(10 + readLooks)
   expect(update['KvPrewrite']).toBeGreaterThanOrEqual(10)

@@ -45,10 +45,14 @@ const WORK: Readonly<Record<string, (proxy: TestProxy) => Promise<unknown>>> = {
   },
 }
 
-async function cluster(prepare?: (fake: Fake) => Promise<void>): Promise<{ fake: Fake; proxy: TestProxy; open: Transaction }> {
+/** `members`: where PD's members are asked. */
+async function cluster(
+  prepare?: (fake: Fake) => Promise<void>,
+  members: readonly Relay[] = [],
+): Promise<{ fake: Fake; proxy: TestProxy; open: Transaction }> {
   const fake = await startFake({ stores: 3, keyspaces: ['one'], pdPort: 0, seed: 1, electionMs: OUTAGE_MS })
   await prepare?.(fake)
-  const proxy = await openProxy(fake, keyspaceId(1))
+  const proxy = await openProxy(fake, keyspaceId(1), members.length === 0 ? {} : { pdEndpoints: members.map(({ address }) => address) })
   const first = proxy.begin({ isolation: 'read committed', autocommit: true })
   for (const name of ['a', 'z']) await first.put(key(name), Buffer.from('0'))
   await first.commit()
@@ -170,6 +174,35 @@ describe.concurrent('outages', () => {
     expect(Math.max(...latencies)).toBeLessThan(1000)
     await open.commit()
     await proxy.close()
+    await fake.close()
+  })
+
+  // As above: it accepts what it will not answer, and the other member names it until another one is elected.
+  test('PD’s leader is frozen', { timeout: 60_000 }, async () => {
+    const relays: Relay[] = []
+    const { fake, proxy, open } = await cluster(async ({ pd, pdAddress }) => {
+      for (let member = 0; member < 2; member++) relays.push(await startRelay(pdAddress))
+      pd.member.clientUrl = `http://${relays[0]!.address}`
+    }, relays)
+    relays[0]!.freeze()
+    const frozenAt = performance.now()
+    const needsPd = Object.entries(WORK)
+      .filter(([name]) => name !== 'point read')
+      .map(async ([name, run]) => {
+        await run(proxy)
+        return [name, performance.now() - frozenAt] as const
+      })
+    await pause(OUTAGE_MS)
+    fake.pd.member.clientUrl = `http://${relays[1]!.address}`
+    const ended = await Promise.all(needsPd)
+    console.log(`back ${Math.round(Math.max(...ended.map(([, ms]) => ms)) - OUTAGE_MS)} ms after the election`)
+    for (const [name, ms] of ended) {
+      expect(ms, name).toBeGreaterThan(OUTAGE_MS - 100)
+      expect(ms, name).toBeLessThan(OUTAGE_MS + RECOVERY_MS)
+    }
+    await open.commit()
+    await proxy.close()
+    for (const relay of relays) await relay.close()
     await fake.close()
   })
 })

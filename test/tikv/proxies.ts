@@ -19,7 +19,7 @@ export interface TestProxy {
 export async function openProxy(
   fake: Fake,
   keyspace: KeyspaceId,
-  options: Pick<EngineOptions, 'batching' | 'replicaRead'> = {},
+  options: Partial<Pick<EngineOptions, 'batching' | 'replicaRead' | 'pdEndpoints'>> = {},
 ): Promise<TestProxy> {
   const engine = new Engine({ pdEndpoints: [fake.pdAddress], ...options })
   await engine.start()

@@ -30,14 +30,13 @@ export const sizeOf = ({ key, value }: Mutation): number => key.length + (value?
 
 type MutationOf = (entry: WriteEntry) => Mutation | null
 
-/** `primary`: the first key locked, if there are locks, written or not; else the first one written. Null: nothing is to be written. */
+/** `primary`: one of those that are written; null = the first of them. Answers null when nothing is to be written. */
 export function mutationsOf(writes: WriteBuffer, mutationOf: MutationOf, primary: Mutation | null): Mutations | null {
   function* all(): Generator<Mutation, undefined> {
     for (const entry of writes.all()) {
       const mutation = mutationOf(entry)
       if (mutation !== null) yield mutation
     }
-    if (primary?.op === Op.Lock) yield primary
   }
   const deciding = primary ?? firstOf(all())
   if (deciding === null) return null

@@ -27,6 +27,8 @@ export interface TikvLog {
 }
 
 const MEMBERS_TIMEOUT_MS = 3000
+/** Whoever has not answered so long after another did is not waited for. */
+const MEMBERS_GRACE_MS = 500
 const CALL_TIMEOUT_MS = 5000
 const HTTP_TIMEOUT_MS = 40_000
 const REFRESH_MS = 60_000
@@ -34,11 +36,19 @@ const NOT_LEADER = /no leader|not leader|mismatch leader|is not served|not prima
 
 const hostOf = (url: string): string => url.replace(/^[a-z]+:\/\//, '').replace(/\/.*$/, '')
 
+interface MemberSaid {
+  readonly leader: string
+  readonly urls: readonly string[]
+  readonly from: string
+}
+
 export class PdClient {
   readonly tls: TlsOptions | null
   readonly log: TikvLog
   clusterId = 0n
-  #endpoints: string[]
+  readonly #configured: readonly string[]
+  /** Whom to ask who leads: those first who answered last time. */
+  #endpoints: readonly string[]
   #leader: Channel | null = null
   readonly #channels = new Map<string, Channel>()
   #refreshing: Promise<void> | null = null
@@ -47,7 +57,8 @@ export class PdClient {
   readonly #leaderListeners = new Set<() => void>()
 
   constructor(endpoints: readonly string[], tls: TlsOptions | null, log: TikvLog) {
-    this.#endpoints = endpoints.map(hostOf)
+    this.#configured = endpoints.map(hostOf)
+    this.#endpoints = this.#configured
     this.tls = tls
     this.log = log
   }
@@ -93,23 +104,56 @@ export class PdClient {
   }
 
   async #discover(): Promise<void> {
-    let last: Error = new RpcError(GRPC.UNAVAILABLE, 'no PD endpoint', false)
-    // Members may go on naming a leader that died: one that answers us itself is believed first.
-    const answers = await Promise.allSettled(this.#endpoints.map((address) => this.#askMembers(address)))
-    const seen: { leader: string; urls: string[]; from: string }[] = []
-    answers.forEach((answer, i) => {
-      if (answer.status === 'rejected') last = answer.reason as Error
-      else if (answer.value !== null) seen.push({ ...answer.value, from: this.#endpoints[i]! })
-    })
-    if (last instanceof KvError) throw last
-    const alive = new Set(seen.map(({ from }) => from))
-    const best = seen.find(({ leader }) => alive.has(leader)) ?? seen[0]
-    if (best === undefined) throw new KvError('unavailable', `no PD leader among ${this.#endpoints.join(', ')}: ${last.message}`)
-    this.#endpoints = [...new Set([...best.urls, ...(best.urls.length === 0 ? this.#endpoints : [])])]
+    const asked = this.#endpoints
+    const { seen, failed } = await this.#membersSeen(asked)
+    const answered = new Set(seen.map(({ from }) => from))
+    // Members may go on naming a leader that died or hangs: one that answers us itself is believed first.
+    const best = seen.find(({ leader }) => answered.has(leader)) ?? seen.find(({ leader }) => !asked.includes(leader))
+    if (best === undefined) {
+      this.#leader = null
+      throw new KvError('unavailable', `no PD leader among ${asked.join(', ')}: ${failed}`)
+    }
+    const known = [...best.urls, ...asked, ...this.#configured]
+    this.#endpoints = [...new Set([...known.filter((address) => answered.has(address)), ...best.urls, ...this.#configured])]
     if (this.#leader?.address === best.leader) return
     this.#leader = this.#channel(best.leader)
     this.log.info('PD leader', { address: best.leader, members: this.#endpoints.length })
     for (const listener of this.#leaderListeners) listener()
+  }
+
+  /** What members say: of all who are asked, or of those who have answered when one of them leads, or a while after the first. */
+  #membersSeen(asked: readonly string[]): Promise<{ seen: readonly MemberSaid[]; failed: string }> {
+    return new Promise((resolve, reject) => {
+      const seen: MemberSaid[] = []
+      let failed = 'none has answered yet'
+      let left = asked.length
+      let grace: NodeJS.Timeout | null = null
+      const finish = (): void => {
+        if (grace !== null) clearTimeout(grace)
+        resolve({ seen: [...seen], failed })
+      }
+      const answered = (one: MemberSaid): void => {
+        seen.push(one)
+        if (seen.some(({ leader }) => seen.some(({ from }) => from === leader))) finish()
+        else grace ??= setTimeout(finish, MEMBERS_GRACE_MS)
+      }
+      for (const address of asked) {
+        this.#askMembers(address)
+          .then(
+            (said) => {
+              if (said !== null) answered({ ...said, from: address })
+            },
+            (error: Error) => {
+              // Of another cluster.
+              if (error instanceof KvError) reject(error)
+              else failed = error.message
+            },
+          )
+          .finally(() => {
+            if (--left === 0) finish()
+          })
+      }
+    })
   }
 
   async #askMembers(address: string): Promise<{ leader: string; urls: string[] } | null> {

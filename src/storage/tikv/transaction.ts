@@ -266,15 +266,15 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
   async lockFree(keys: readonly Uint8Array[]): Promise<boolean> {
     this.#alive()
     await this.#start()
-    const targets: LockTarget[] = []
+    const targets = new Map<string, LockTarget>()
     for (const one of keys) {
       const key = this.capability.key(one)
       const name = key.latin1Slice()
-      if (this.#locks.has(name)) continue
+      if (this.#locks.has(name) || targets.has(name)) continue
       if (this.writes?.get(name)?.unchecked === true) return false
-      targets.push(this.#target(key, name))
+      targets.set(name, this.#target(key, name))
     }
-    return targets.length === 0 || this.#tryAcquire(targets, FREE_AND_UNCHANGED)
+    return targets.size === 0 || this.#tryAcquire([...targets.values()], FREE_AND_UNCHANGED)
   }
 
   /** False: not all are free and unchanged, and none of them is locked. */
@@ -469,9 +469,9 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
       const hasLocks = this.#locks.count > 0
       const writes = this.writes!
       await writes.settled()
-      const rest = await this.#unwritten(writes)
-      await this.#locks.makeSure(rest)
-      const mutations = this.#mutations(writes, hasLocks)
+      const { unwritten, first } = await this.#sortLocks(writes)
+      await this.#locks.makeSure(unwritten)
+      const mutations = this.#mutations(writes, first)
       if (mutations === null) {
         this.#finish()
         return null
@@ -495,7 +495,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
         laterCommitTs,
         cancel: this.#options.cancel ?? null,
       })
-      await this.#locks.release(rest)
+      await this.#locks.release(unwritten)
       this.#finish()
       return timestamp(commitTs)
     } catch (error) {
@@ -509,29 +509,29 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
     }
   }
 
-  /** Locks of keys that the commit does not write; not the primary. */
-  async #unwritten(writes: WriteBuffer): Promise<HeldLock[]> {
-    const { primary } = this.#locks
+  /** Locks of keys that the commit does not write, and the first one of a key that it writes. */
+  async #sortLocks(writes: WriteBuffer): Promise<{ unwritten: HeldLock[]; first: WriteEntry | null }> {
     const slicer = makeSlicer()
     slicer.start()
-    const rest: HeldLock[] = []
+    const unwritten: HeldLock[] = []
+    let first: WriteEntry | null = null
     let looked = 0
     for (const held of this.#locks.all()) {
-      if (primary?.equals(held.key) !== true && writes.get(held.name) === undefined) rest.push(held)
+      const written = writes.get(held.name)
+      if (written === undefined) unwritten.push(held)
+      else first ??= written
       if (++looked % LOOKS_PER_SLICE === 0) await slicer.pause()
     }
-    return rest
+    return { unwritten, first }
   }
 
-  /** What the commit writes; null when that is nothing. */
-  #mutations(writes: WriteBuffer, hasLocks: boolean): Mutations | null {
-    const { primary } = this.#locks
-    const mutationOf = (entry: WriteEntry): Mutation | null => this.#mutation(entry, hasLocks)
-    if (primary === null) return mutationsOf(writes, mutationOf, null)
-    const written = writes.get(primary.latin1Slice())
-    const own = written === undefined ? null : mutationOf(written)
-    const locked = { key: primary, op: Op.Lock, value: null, action: PessimisticAction.DO_PESSIMISTIC_CHECK }
-    return mutationsOf(writes, mutationOf, own ?? locked)
+  /**
+   * What the commit writes; null when that is nothing. `first` is to be the primary: a key that is only locked would do, but the commit's record of it
+   * looks like a change of the key to others.
+   */
+  #mutations(writes: WriteBuffer, first: WriteEntry | null): Mutations | null {
+    const hasLocks = this.#locks.count > 0
+    return mutationsOf(writes, (entry) => this.#mutation(entry, hasLocks), first === null ? null : this.#mutation(first, hasLocks))
   }
 
   #mutation(entry: WriteEntry, isPessimistic: boolean): Mutation | null {
