@@ -277,7 +277,7 @@ export function checkGrouping(state: ParseState, check: GroupCheck): readonly Oi
       if (expr.levelsUp > depth) return
     }
     if (expr.kind === 'GroupingFunc') {
-      if (expr.levelsUp === depth) bindGrouping(state, expr, groups)
+      if (expr.levelsUp === depth) bindGrouping(state, expr, groups, depth)
       if (expr.levelsUp >= depth) return
     }
     if (simple.some((group) => sameAtDepth(group, expr, depth))) return
@@ -328,9 +328,9 @@ function sameAtDepth(group: Expr, expr: Expr, depth: number): boolean {
   return depth === 0 && equalExpr(group, expr)
 }
 
-function bindGrouping(state: ParseState, expr: GroupingFunc, groups: readonly TargetEntry[]): void {
+function bindGrouping(state: ParseState, expr: GroupingFunc, groups: readonly TargetEntry[], depth: number): void {
   const refs = expr.args.map((arg) => {
-    const group = groups.find((entry) => equalExpr(entry.expr, arg))
+    const group = groups.find((entry) => sameAtDepth(entry.expr, arg, depth))
     if (group === undefined) {
       throw errorAt(
         state,

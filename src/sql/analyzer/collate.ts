@@ -195,7 +195,6 @@ function walk(state: ParseState, expr: Expr, context: Derivation): void {
       )
       break
     case 'GroupingFunc':
-      return
     case 'JsonConstructorExpr':
       for (const arg of expr.args) separate(state, arg)
       return
