@@ -6,6 +6,7 @@ import { type Oid, tableId } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { ColumnDescriptor, ConstraintDescriptor, RelationDescriptor } from '../../catalog/descriptors.ts'
 import { CLASS } from '../../catalog/keys.ts'
+import type { Expr } from '../analyzer/expr.ts'
 import { type ColumnDef, type Node, nodeAs } from '../parser/nodes.ts'
 import { parse } from '../parser/parse.ts'
 import { checkIdentityType } from './alter-identity.ts'
@@ -66,7 +67,20 @@ function sameForm(old: ColumnDescriptor, type: Oid, typmod: number): boolean {
   return text(old.type) && text(type) && typmod === -1
 }
 
-export async function alterColumnType(c: CommandContext, table: Oid, name: string, def: ColumnDef): Promise<void> {
+/** What the rows of a table get in a column, over the rows as they are when ALTER TABLE begins. */
+export interface ColumnRewrite {
+  readonly attnum: number
+  readonly value: Expr
+}
+
+/** `original`: the relation as it is when ALTER TABLE begins, which USING speaks of. Null: the rows stay as they are. */
+export async function alterColumnType(
+  c: CommandContext,
+  original: RelationDescriptor,
+  name: string,
+  def: ColumnDef,
+): Promise<ColumnRewrite | null> {
+  const table = original.oid
   const before = await c.writer.lockRelation(table)
   const column = columnNamed(before, name)
   if (column === null) {
@@ -96,7 +110,7 @@ export async function alterColumnType(c: CommandContext, table: Oid, name: strin
     column.generated === ''
       ? await c.analysis.expression(def.raw_default ?? { ColumnRef: { fields: [{ String: { sval: name } }] } }, {
           purpose: 'using',
-          relation: draftScope(before),
+          relation: draftScope(original),
           target,
           ...(def.raw_default === undefined ? { automatic: () => notAutomatic } : {}),
         })
@@ -122,7 +136,7 @@ export async function alterColumnType(c: CommandContext, table: Oid, name: strin
   after = await rebindParts(c, before, after, column.attnum)
   const keep = sameForm(column, named.type, named.typmod) && def.raw_default === undefined && column.generated === ''
   if (keep) after = replaceColumn(after, { ...after.columns[column.attnum - 1]!, missingValue: column.missingValue })
-  const rewrite = !keep && !(await c.ports.data.isEmpty(before))
+  const rewrite = !keep && !(await c.ports.data.isEmpty(original))
   if (!keep) {
     const id = tableId(await c.writer.newOid())
     after = alterTable(after, () => ({ id }))
@@ -132,13 +146,15 @@ export async function alterColumnType(c: CommandContext, table: Oid, name: strin
   const dependency = columnTypeDependency(table, next)
   for (const to of dependency?.to ?? []) await c.writer.addDependency(dependency!.from, to.to, to.type)
   await rebindForeignKeys(c, stored, column.attnum)
-  if (!rewrite) return
-  const generated = column.generated === '' ? value : c.analysis.loadExpression(next.default!.expr)
-  await c.ports.data.rewriteTable(
-    before,
-    await c.writer.lockRelation(table),
-    stored.columns.map((other) => (other.attnum === column.attnum ? generated : null)),
-  )
+  return rewrite ? { attnum: column.attnum, value: value ?? c.analysis.loadExpression(next.default!.expr) } : null
+}
+
+/** Does what the changes of types have asked for, in one go. */
+export async function rewriteColumns(c: CommandContext, original: RelationDescriptor, rewrites: readonly ColumnRewrite[]): Promise<void> {
+  if (rewrites.length === 0) return
+  const now = await c.writer.lockRelation(original.oid)
+  const values = now.columns.map(({ attnum }) => rewrites.find((rewrite) => rewrite.attnum === attnum)?.value ?? null)
+  await c.ports.data.rewriteTable(original, now, values)
 }
 
 /** Checks and indexes over the column, bound to its new type. */

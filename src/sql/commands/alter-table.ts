@@ -10,7 +10,7 @@ import { LOCK } from '../../catalog/object-locks.ts'
 import type { RelationInfo } from '../../catalog/snapshot.ts'
 import type { Expr } from '../analyzer/expr.ts'
 import { type AlterTableCmd, type AlterTableStmt, type Constraint, nodeAs, type RoleSpec } from '../parser/nodes.ts'
-import { alterColumnType } from './alter-column-type.ts'
+import { alterColumnType, type ColumnRewrite, rewriteColumns } from './alter-column-type.ts'
 import { addIdentity, dropIdentity, setIdentity } from './alter-identity.ts'
 import { addAttribute, alterAttributeType, checkNoMember, refuseStoredRows } from './composite-attributes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
@@ -99,8 +99,36 @@ export async function alterTableStatement(c: CommandContext, stmt: AlterTableStm
   // a view's query stands in the plans of those who use it, not the view
   if (relation.relkind !== 'v') checkNotInUse(c, relation, 'ALTER TABLE')
   const ordered = commands.map((cmd, i) => ({ cmd, i })).sort((a, b) => passOf(a.cmd) - passOf(b.cmd) || a.i - b.i)
-  for (const { cmd } of ordered) await apply(c, relation, cmd)
+  const retyped = ordered.filter(({ cmd }) => cmd.subtype === 'AT_AlterColumnType').map(({ cmd }) => cmd)
+  const first = ordered.findIndex(({ cmd }) => passOf(cmd) >= PASS['AT_AlterColumnType']!)
+  const isTable = relation.descriptor !== null && relation.relkind !== 'c'
+  const original = retyped.length > 0 && isTable ? await c.writer.lockRelation(relation.oid) : null
+  for (const [i, { cmd }] of ordered.entries()) {
+    if (i === first && original !== null) await alterColumnTypes(c, relation, original, retyped)
+    if (original === null || cmd.subtype !== 'AT_AlterColumnType') await apply(c, relation, cmd)
+  }
   return { tag }
+}
+
+/** All of one ALTER TABLE: each USING speaks of the columns as they were before. */
+async function alterColumnTypes(
+  c: CommandContext,
+  relation: RelationInfo,
+  original: RelationDescriptor,
+  commands: readonly AlterTableCmd[],
+): Promise<void> {
+  const rewrites: ColumnRewrite[] = []
+  const names = new Set<string>()
+  for (const cmd of commands) {
+    const name = cmd.name ?? ''
+    await needTable(c, relation, 'ALTER COLUMN ... SET DATA TYPE')
+    await refuseStoredRows(c, relation)
+    if (names.has(name)) throw new PgError(SQLSTATE.featureNotSupported, `cannot alter type of column "${name}" twice`)
+    names.add(name)
+    const rewrite = await alterColumnType(c, original, name, nodeAs(cmd.def, 'ColumnDef')!)
+    if (rewrite !== null) rewrites.push(rewrite)
+  }
+  await rewriteColumns(c, original, rewrites)
 }
 
 async function draftOf(c: CommandContext, relation: RelationInfo): Promise<Draft> {
@@ -153,13 +181,9 @@ async function apply(c: CommandContext, relation: RelationInfo, cmd: AlterTableC
       return addColumn(c, relation, cmd)
     case 'AT_DropColumn':
       return dropColumn(c, relation, cmd)
-    case 'AT_AlterColumnType': {
-      const def = nodeAs(cmd.def, 'ColumnDef')!
-      if (relation.relkind === 'c') return alterAttributeType(c, relation, name, def)
-      await needTable(c, relation, 'ALTER COLUMN ... SET DATA TYPE')
-      await refuseStoredRows(c, relation)
-      return alterColumnType(c, relation.oid, name, def)
-    }
+    case 'AT_AlterColumnType':
+      if (relation.relkind !== 'c') await needTable(c, relation, 'ALTER COLUMN ... SET DATA TYPE')
+      return alterAttributeType(c, relation, name, nodeAs(cmd.def, 'ColumnDef')!)
     case 'AT_ColumnDefault':
       return columnDefault(c, relation, cmd)
     case 'AT_SetNotNull': {
@@ -215,7 +239,9 @@ async function apply(c: CommandContext, relation: RelationInfo, cmd: AlterTableC
       return
     }
     case 'AT_SetStorage': {
-      const letter = storageLetter(partsOf([cmd.def!])[0]!)
+      const method = partsOf([cmd.def!])[0]!
+      const descriptor = existing(relation.descriptor!, name)
+      const letter = await load(() => storageLetter(c, descriptor, method))
       await c.writer.alterRelation(relation.oid, (old) => replaceColumn(old, { ...existing(old, name), storage: letter }))
       return
     }
@@ -366,7 +392,7 @@ async function setOptions(c: CommandContext, relation: RelationInfo, cmd: AlterT
     return
   }
   await needTable(c, relation, 'SET')
-  checkedOptions(given)
+  if (cmd.subtype !== 'AT_ResetRelOptions') checkedOptions(given)
   await c.writer.alterRelation(relation.oid, (old) => ({ ...old, options: mergedOptions(old.options, changes) }))
 }
 

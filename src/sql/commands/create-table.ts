@@ -185,7 +185,8 @@ export async function planColumn(c: CommandContext, relationName: string, def: C
         positionOf(c, at),
       )
   }
-  if (def.storage_name !== undefined && def.storage_name !== '') plan.column = { ...plan.column, storage: storageLetter(def.storage_name) }
+  if (def.storage_name !== undefined && def.storage_name !== '')
+    plan.column = { ...plan.column, storage: storageLetter(c, plan.column, def.storage_name) }
   if (def.compression !== undefined && def.compression !== '')
     plan.column = { ...plan.column, compression: compressionLetter(c, plan.column, def.compression) }
   if (plan.serial) plan.notNull ??= { name: null, noInherit: false }
@@ -201,9 +202,13 @@ export function compressionLetter(c: CommandContext, column: ColumnDescriptor, m
   return letter
 }
 
-export function storageLetter(name: string): string {
-  const letter = { plain: 'p', external: 'e', extended: 'x', main: 'm' }[name.toLowerCase()]
+/** attstorage of a strategy's name. */
+export function storageLetter(c: CommandContext, column: ColumnDescriptor, name: string): string {
+  const usual = c.snapshot.type(column.type)?.typstorage ?? 'p'
+  const letter = { plain: 'p', external: 'e', extended: 'x', main: 'm', default: usual }[name.toLowerCase()]
   if (letter === undefined) throw new PgError(SQLSTATE.invalidParameterValue, `invalid storage type "${name}"`)
+  if (letter !== 'p' && usual === 'p')
+    throw new PgError(SQLSTATE.featureNotSupported, `column data type ${typeText(c, column.type)} can only have storage PLAIN`)
   return letter
 }
 

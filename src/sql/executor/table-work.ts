@@ -114,7 +114,7 @@ export async function rewriteTable(
       const next: Datum[] = new Array(width).fill(null)
       for (let i = 0; i < width; i++) {
         const value = compiled[i]
-        if (value === null || value === undefined) next[i] = row[i] ?? null
+        if (value === null || value === undefined) next[i] = to.columns[i]!.dropped ? null : (row[i] ?? null)
         else {
           const computed = value.eval(row)
           next[i] = computed instanceof Promise ? await computed : computed
