@@ -24,7 +24,7 @@ export interface RowChecks {
 }
 
 /** DETAIL of a row that is refused: `(1, null, abc)`, or of the columns that the user may read `(a, c) = (1, abc)`; nothing without any. */
-function failingRow(descriptor: RelationDescriptor, row: Row, cx: Compilation): { detail?: string } {
+export function failingRow(descriptor: RelationDescriptor, row: Row, cx: Compilation): { detail?: string } {
   const readable = cx.state.store.readableColumns(descriptor.oid)
   const columns = descriptor.columns.filter((column) => !column.dropped && readable?.has(column.attnum) !== false)
   if (columns.length === 0) return {}

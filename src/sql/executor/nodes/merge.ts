@@ -42,13 +42,11 @@ export function compileMerge(context: ModifyContext): MergeApply {
     })
   const insert = (action: Action, row: Row, changes: Change[]): MaybePromise<void> =>
     andThen(target(action, new Array<Datum>(width).fill(null), row), (fresh) =>
-      andThen(context.checkView(fresh), () =>
-        andThen(
-          context.write(1, () => modifier.insert([fresh])),
-          () => {
-            changes.push({ input: row, old: null, fresh })
-          },
-        ),
+      andThen(
+        context.write(1, () => modifier.insert([fresh]), [fresh]),
+        () => {
+          changes.push({ input: row, old: null, fresh })
+        },
       ),
     )
   const change = (action: Action, row: Row, key: Buffer, changes: Change[]): MaybePromise<void> => {
@@ -65,20 +63,18 @@ export function compileMerge(context: ModifyContext): MergeApply {
       const old = oldRow(current, width, plan.rowSlots)
       if (action.command === 'delete') {
         return andThen(
-          context.write(1, () => modifier.delete(keys, [old])),
+          context.write(1, () => modifier.delete(keys, [old]), []),
           () => {
             changes.push({ input: current, old, fresh: null })
           },
         )
       }
       return andThen(target(action, old, current), (fresh) =>
-        andThen(context.checkView(fresh), () =>
-          andThen(
-            context.write(1, () => modifier.update(keys, [old], [fresh], action.changed)),
-            () => {
-              changes.push({ input: current, old, fresh })
-            },
-          ),
+        andThen(
+          context.write(1, () => modifier.update(keys, [old], [fresh], action.changed), [fresh]),
+          () => {
+            changes.push({ input: current, old, fresh })
+          },
         ),
       )
     })

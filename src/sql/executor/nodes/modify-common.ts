@@ -46,10 +46,11 @@ export interface ModifyContext {
   readonly plan: ModifyTable
   readonly cx: Compilation
   readonly modifier: TableModifier
-  /** Throws 44000 for a new row that the view it was written through would not show. */
-  checkView(row: Row): MaybePromise<void>
-  /** Writes `rows` rows: now, or with what the statement's other parts write when all have read. */
-  write(rows: number, work: () => MaybePromise<unknown>): MaybePromise<void>
+  /**
+   * Writes `rows` rows: now, or with what the statement's other parts write when all have read. Throws 44000 for one of `fresh`, when they are
+   * written, that the view they were written through would not show.
+   */
+  write(rows: number, work: () => MaybePromise<unknown>, fresh: readonly Row[]): MaybePromise<void>
   /** Unique keys of rows inserted but not written yet (WITH that writes); null where rows are written at once. */
   readonly inserts: PartKeys | null
   /** Keys of rows that this statement has changed; null where one row cannot come twice. */

@@ -17,6 +17,7 @@ import { type ExprScope, ROW_SCOPE } from '../expr/scope.ts'
 import { walkPlan } from '../init-plan.ts'
 import type { TableModifier } from '../modifier-set.ts'
 import type { Batch, Operator } from '../operator.ts'
+import { failingRow } from '../row-checks.ts'
 import { forReturning, returningSlot } from '../system-columns.ts'
 import { makeModifierSet } from '../table-modifier.ts'
 import { TupleStore } from '../tuple-store.ts'
@@ -89,30 +90,35 @@ export function compileModifyTable(plan: ModifyTable, cx: Compilation): Operator
     modifier,
     seen: seenKeys(plan, cx),
     inserts: cx.writes?.inserted(plan.relation) ?? null,
-    write(count, work) {
+    write(count, work, fresh) {
+      const whole = checks.length === 0 ? work : () => andThen(work(), () => eachRow(fresh, checkView))
       if (cx.writes !== null) {
-        cx.writes.add(work, count, state.memory)
+        cx.writes.add(whole, count, state.memory)
         return undefined
       }
-      const done = work()
+      const done = whole()
       return done instanceof Promise ? done.then(() => undefined) : undefined
     },
-    checkView(row) {
-      target.current.row = row
-      const from = (start: number): MaybePromise<void> => {
-        for (let i = start; i < checks.length; i++) {
-          const { name, test } = checks[i]!
-          const ok = test === null ? true : test.test(NO_ROW)
-          if (ok instanceof Promise) return ok.then((yes) => (yes ? from(i + 1) : fail(name)))
-          if (!ok) fail(name)
-        }
-        return undefined
+  }
+  const checkView = (row: Row): MaybePromise<void> => {
+    target.current.row = row
+    const from = (start: number): MaybePromise<void> => {
+      for (let i = start; i < checks.length; i++) {
+        const { name, test } = checks[i]!
+        const ok = test === null ? true : test.test(NO_ROW)
+        if (ok instanceof Promise) return ok.then((yes) => (yes ? from(i + 1) : fail(name)))
+        if (!ok) fail(name)
       }
-      const fail = (name: string): never => {
-        throw new PgError(SQLSTATE.withCheckOptionViolation, `new row violates check option for view "${name}"`)
-      }
-      return checks.length === 0 ? undefined : from(0)
-    },
+      return undefined
+    }
+    const fail = (name: string): never => {
+      throw new PgError(
+        SQLSTATE.withCheckOptionViolation,
+        `new row violates check option for view "${name}"`,
+        failingRow(modifier.access.descriptor, row, cx),
+      )
+    }
+    return from(0)
   }
   const apply = compileApply(context)
   const width = modifier.access.layout.columns.length
@@ -294,13 +300,9 @@ function compileInsert(context: ModifyContext): Apply {
   const onConflict = plan.onConflict === null ? null : insertOnConflict(context)
   const apply: Apply = (rows) => {
     const fresh = rows.map(full)
-    const checked = plan.checkOptions.length === 0 ? undefined : eachRow(fresh, context.checkView)
-    if (onConflict !== null) return andThen(checked, () => onConflict.insert(rows, fresh))
-    const write = (): MaybePromise<void> => {
-      noteInserts(context, fresh)
-      return context.write(fresh.length, () => modifier.insert(fresh))
-    }
-    const written = checked instanceof Promise ? checked.then(write) : write()
+    if (onConflict !== null) return onConflict.insert(rows, fresh)
+    noteInserts(context, fresh)
+    const written = context.write(fresh.length, () => modifier.insert(fresh), fresh)
     const changes = (): Change[] => rows.map((input, i) => ({ input, old: null, fresh: fresh[i]! }))
     return written instanceof Promise ? written.then(changes) : changes()
   }
@@ -379,12 +381,9 @@ function compileUpdate(context: ModifyContext): Apply {
     })
     const update = (): MaybePromise<Change[]> => {
       if (rows.length === 0) return []
-      const checked = plan.checkOptions.length === 0 ? undefined : eachRow(news, context.checkView)
-      return andThen(checked, () =>
-        andThen(
-          context.write(rows.length, () => modifier.update(keys, olds, news, changed)),
-          () => rows.map((input, i): Change => ({ input, old: olds[i]!, fresh: news[i]! })),
-        ),
+      return andThen(
+        context.write(rows.length, () => modifier.update(keys, olds, news, changed), news),
+        () => rows.map((input, i): Change => ({ input, old: olds[i]!, fresh: news[i]! })),
       )
     }
     /** A newer version of a row may have made a change of its key out of what was none. */
@@ -417,7 +416,7 @@ function compileDelete(context: ModifyContext): Apply {
     if (rows.length === 0) return []
     const olds = rows.map((row) => oldRow(row, width, plan.rowSlots))
     return andThen(
-      context.write(rows.length, () => modifier.delete(keys, olds)),
+      context.write(rows.length, () => modifier.delete(keys, olds), []),
       () => rows.map((input, i): Change => ({ input, old: olds[i]!, fresh: null })),
     )
   }

@@ -86,14 +86,11 @@ export function insertOnConflict(context: ModifyContext): ConflictingInsert {
           return andThen(values.project(NO_ROW), (computed) => {
             const next: Datum[] = old.slice()
             for (let i = 0; i < places.length; i++) next[places[i]!] = computed[i]!
-            return andThen(context.checkView(next), () =>
-              andThen(
-                context.write(1, () => andThen(modifier.update([key], [old], [next], changed), ([made]) => seen.add(made!.latin1Slice()))),
-                () => {
-                  changes.push({ input, old, fresh: next })
-                },
-              ),
-            )
+            const write = (): MaybePromise<unknown> =>
+              andThen(modifier.update([key], [old], [next], changed), ([made]) => seen.add(made!.latin1Slice()))
+            return andThen(context.write(1, write, [next]), () => {
+              changes.push({ input, old, fresh: next })
+            })
           })
         })
       })
@@ -162,7 +159,7 @@ export function insertOnConflict(context: ModifyContext): ConflictingInsert {
   }
   const insertOne = (input: Row, row: Row, changes: Change[]): MaybePromise<void> =>
     andThen(
-      context.write(1, () => andThen(modifier.insert([row]), ([key]) => seen.add(key!.latin1Slice()))),
+      context.write(1, () => andThen(modifier.insert([row]), ([key]) => seen.add(key!.latin1Slice())), [row]),
       () => {
         noteInserts(context, [row])
         changes.push({ input, old: null, fresh: row })
