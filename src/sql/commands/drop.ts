@@ -397,6 +397,9 @@ async function dropRelations(
 ): Promise<CommandResult> {
   if (stmt.concurrent && c.inTransactionBlock)
     throw new PgError(SQLSTATE.activeSqlTransaction, 'DROP INDEX CONCURRENTLY cannot run inside a transaction block')
+  if (stmt.concurrent && (stmt.objects?.length ?? 0) > 1)
+    throw new PgError(SQLSTATE.featureNotSupported, 'DROP INDEX CONCURRENTLY does not support dropping multiple objects')
+  if (stmt.concurrent && cascade) throw new PgError(SQLSTATE.featureNotSupported, 'DROP INDEX CONCURRENTLY does not support CASCADE')
   const targets: ObjectAddress[] = []
   for (const object of stmt.objects ?? []) {
     const parts = objectParts(object)

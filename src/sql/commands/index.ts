@@ -10,7 +10,7 @@ import { checkNamespace, mustBeOwner, ownsObject } from '../../catalog/privilege
 import { type IndexStmt, nodeAs, type ReindexStmt } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { checkFillfactor } from './create-table.ts'
-import { defElems, relationOptions } from './def-elem.ts'
+import { defBoolean, defElems, relationOptions } from './def-elem.ts'
 import { checkNotInUse, load, lockNamed, namespaceNamed, rangeVarParts } from './names.ts'
 import { accessMethod } from './operator-classes.ts'
 import { addIndex, checkOwner, type Draft, writeDependencies } from './table-builder.ts'
@@ -96,6 +96,11 @@ export async function reindex(c: CommandContext, stmt: ReindexStmt): Promise<Com
   if (words !== undefined) {
     if (c.inTransactionBlock) throw new PgError(SQLSTATE.activeSqlTransaction, `REINDEX ${words} cannot run inside a transaction block`)
     await checkReindexAll(c, stmt)
+  }
+  if (defElems(stmt.params).some((option) => option.defname === 'concurrently' && defBoolean(option))) {
+    if (c.inTransactionBlock) throw new PgError(SQLSTATE.activeSqlTransaction, 'REINDEX CONCURRENTLY cannot run inside a transaction block')
+    if (stmt.kind === 'REINDEX_OBJECT_SYSTEM')
+      throw new PgError(SQLSTATE.featureNotSupported, 'cannot reindex system catalogs concurrently')
   }
   if (stmt.kind === 'REINDEX_OBJECT_INDEX' || stmt.kind === 'REINDEX_OBJECT_TABLE') {
     const relation = (await lockNamed(c, rangeVarParts(stmt.relation!), LOCK.share))!
