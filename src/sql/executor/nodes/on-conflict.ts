@@ -1,5 +1,5 @@
 // INSERT … ON CONFLICT: the arbiters' keys are locked first, so what was found free stays free until the row is written. Where another index's key is
-// found taken, its lock is given back: the row that has it is locked instead, and looked at again.
+// found taken, the row that has it is locked and looked at again.
 
 import type { Datum, Row } from '../../../base/datum.ts'
 import { PgError } from '../../../base/errors.ts'
@@ -56,6 +56,11 @@ export function insertOnConflict(context: ModifyContext): ConflictingInsert {
       hint: 'Ensure that no rows proposed for insertion within the same command have duplicate constrained values.',
     })
 
+  /**
+   * Without shared locks a commit waits for the locks of the entries that it removes: those of entries that stand are given back. Elsewhere they keep
+   * nobody waiting, and a savepoint per row would cost memory.
+   */
+  const givesBack = (): boolean => !state.store.capabilities.sharedLocks && arbiters.some((index) => index !== null)
   /** `again`: the row in the way vanished while we waited for it, or has another key now. */
   const update = (
     { key, index, found }: Conflict,
@@ -65,7 +70,7 @@ export function insertOnConflict(context: ModifyContext): ConflictingInsert {
     again: () => MaybePromise<void>,
   ): MaybePromise<void> => {
     const { txn, store } = state
-    const before = index === null ? null : txn.savepoint()
+    const before = index !== null && givesBack() ? txn.savepoint() : null
     const anew = (): MaybePromise<void> => andThen(before === null ? undefined : txn.rollbackTo(before), again)
     if (seen.has(key.latin1Slice())) throw twice()
     const locked = lockRows(txn, store.capabilities, [key], mode, { wait: 'block', timeoutMs: store.lockTimeoutMs })
@@ -132,8 +137,7 @@ export function insertOnConflict(context: ModifyContext): ConflictingInsert {
   const one = (input: Row, row: Row, changes: Change[]): MaybePromise<void> => {
     const { txn, store } = state
     if (blocked(row)) return undefined
-    const isIndexed = arbiters.some((index) => index !== null)
-    const before = isIndexed || (conflict.action === 'nothing' && !store.autocommit) ? txn.savepoint() : null
+    const before = givesBack() || (conflict.action === 'nothing' && !store.autocommit) ? txn.savepoint() : null
     const finding =
       conflict.action === 'nothing' && !store.capabilities.sharedLocks
         ? findStanding(row)
