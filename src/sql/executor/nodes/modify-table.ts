@@ -8,8 +8,8 @@ import { andThen, type MaybePromise } from '../../../base/maybe-promise.ts'
 import { makeSlicer } from '../../../base/slicer.ts'
 import { SQLSTATE } from '../../../base/sqlstate.ts'
 import { lockRows } from '../../../storage/rows/locks.ts'
-import type { TargetEntry } from '../../analyzer/expr.ts'
-import { some } from '../../planner/expr-tree.ts'
+import type { Expr, TargetEntry } from '../../analyzer/expr.ts'
+import { isSubPlanExpr, some } from '../../planner/expr-tree.ts'
 import { type ModifyTable, type Plan, TABLE_OID_ATTNO } from '../../planner/plan.ts'
 import type { Compilation } from '../compilation.ts'
 import { compileProjection, compileQuals, type Projector } from '../expr/predicate.ts'
@@ -17,7 +17,7 @@ import { type ExprScope, ROW_SCOPE } from '../expr/scope.ts'
 import { walkPlan } from '../init-plan.ts'
 import type { TableModifier } from '../modifier-set.ts'
 import type { Batch, Operator } from '../operator.ts'
-import { failingRow } from '../row-checks.ts'
+import { checkRows, failingRow } from '../row-checks.ts'
 import { forReturning, returningSlot } from '../system-columns.ts'
 import { makeModifierSet } from '../table-modifier.ts'
 import { TupleStore } from '../tuple-store.ts'
@@ -66,6 +66,9 @@ function mayStream(plan: ModifyTable, cx: Compilation): boolean {
   return plan.set.every((entry) => !keys.some((column) => column.attnum === entry.resno || column.attnum === 0))
 }
 
+/** What a subquery has become: part of the expression, or set before it. */
+const isSubquery = (node: Expr): boolean => isSubPlanExpr(node) || (node.kind === 'Param' && node.paramKind === 'exec')
+
 /** attnos of the changed table's system columns that RETURNING asks for. */
 function systemColumnsOf(targetList: readonly TargetEntry[]): ReadonlySet<number> {
   const attnos = new Set<number>()
@@ -84,6 +87,8 @@ export function compileModifyTable(plan: ModifyTable, cx: Compilation): Operator
   const input = cx.compile(plan.input, plan.command === 'update' && !modifier.changesKey(changedColumns(plan, modifier)))
   const target = targetScope()
   const checks = plan.checkOptions.map((option) => ({ name: option.relname, test: compileQuals([option.qual], target.scope, cx) }))
+  // What reads tables must not find there what is being judged.
+  const isReading = plan.checkOptions.some(({ qual }) => some(qual, isSubquery))
   const context: ModifyContext = {
     plan,
     cx,
@@ -91,7 +96,13 @@ export function compileModifyTable(plan: ModifyTable, cx: Compilation): Operator
     seen: seenKeys(plan, cx),
     inserts: cx.writes?.inserted(plan.relation) ?? null,
     write(count, work, fresh) {
-      const whole = checks.length === 0 ? work : () => andThen(work(), () => eachRow(fresh, checkView))
+      const judge = (): MaybePromise<void> => eachRow(fresh, checkView)
+      const whole =
+        checks.length === 0
+          ? work
+          : isReading
+            ? () => andThen(checkRows(modifier.checks, fresh), () => andThen(judge(), work))
+            : () => andThen(work(), judge)
       if (cx.writes !== null) {
         cx.writes.add(whole, count, state.memory)
         return undefined
