@@ -340,6 +340,16 @@ describe('constraints', () => {
     }
   })
 
+  it('a row that others have only locked is not changed to a snapshot that is older', async () => {
+    await fresh(...ACCOUNTS)
+    await b.query('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT * FROM t')
+    await a.query('BEGIN; SELECT * FROM t WHERE id = 1 FOR UPDATE; UPDATE t SET v = 0 WHERE id = 2')
+    await a.query('COMMIT')
+    expect(await code(b.query('UPDATE t SET v = 7 WHERE id = 1'))).toBe('ok')
+    expect(await code(b.query('UPDATE t SET v = 7 WHERE id = 2'))).toBe('40001')
+    await b.query('ROLLBACK')
+  })
+
   it('a unique key that somebody is giving up is waited for, and what is there then decides', async () => {
     await fresh('CREATE TABLE t (id int PRIMARY KEY, u int UNIQUE, v int)')
     for (const [writer, freed, moved] of [

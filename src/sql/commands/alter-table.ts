@@ -100,12 +100,11 @@ export async function alterTableStatement(c: CommandContext, stmt: AlterTableStm
   if (relation.relkind !== 'v') checkNotInUse(c, relation, 'ALTER TABLE')
   const ordered = commands.map((cmd, i) => ({ cmd, i })).sort((a, b) => passOf(a.cmd) - passOf(b.cmd) || a.i - b.i)
   const retyped = ordered.filter(({ cmd }) => cmd.subtype === 'AT_AlterColumnType').map(({ cmd }) => cmd)
-  const first = ordered.findIndex(({ cmd }) => passOf(cmd) >= PASS['AT_AlterColumnType']!)
   const isTable = relation.descriptor !== null && relation.relkind !== 'c'
   const original = retyped.length > 0 && isTable ? await c.writer.lockRelation(relation.oid) : null
-  for (const [i, { cmd }] of ordered.entries()) {
-    if (i === first && original !== null) await alterColumnTypes(c, relation, original, retyped)
+  for (const { cmd } of ordered) {
     if (original === null || cmd.subtype !== 'AT_AlterColumnType') await apply(c, relation, cmd)
+    else if (cmd === retyped[0]) await alterColumnTypes(c, relation, original, retyped)
   }
   return { tag }
 }

@@ -11,7 +11,7 @@ import type { ColumnDef } from '../parser/nodes.ts'
 import type { CommandContext } from './context.ts'
 import { serialType } from './create-table.ts'
 import { columnNamed, load, partsOf, undefinedColumn } from './names.ts'
-import { checkTypeUsage, columnTypeDependency, plainColumn, replaceColumn, typeText } from './table-builder.ts'
+import { columnTypeDependency, plainColumn, replaceColumn, typeText } from './table-builder.ts'
 
 /** 0A000 while a column, of the type itself, of arrays or domains over it, holds rows of the relation. */
 export async function refuseStoredRows(c: CommandContext, relation: RelationInfo): Promise<void> {
@@ -89,10 +89,9 @@ export async function alterAttributeType(c: CommandContext, relation: RelationIn
   const column = columnNamed(before, name)
   if (column === null) throw undefinedColumn(name, relation.name)
   const type = await typeOf(c, def)
-  await checkTypeUsage(c, type.type)
+  const made = await plainColumn(c, column.attnum, name, type)
   await checkNoMember(c, relation, type.type)
   await refuseStoredRows(c, relation)
-  const made = await plainColumn(c, column.attnum, name, type)
   await c.writer.updateRelation(replaceColumn(before, made))
   await c.writer.dropDependencies(CLASS.relation, relation.oid, column.attnum)
   await depend(c, relation.oid, made)

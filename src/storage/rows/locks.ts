@@ -83,6 +83,7 @@ export function lockRows(
 /** 'update' and 'removal' without shared locks. */
 async function lockWithStripes(txn: Transaction, stripes: number, rowKeys: readonly Buffer[], options: LockOptions): Promise<LockResult> {
   const { wait, timeoutMs } = options
+  // One request, where nobody is in the way.
   if (wait !== 'skip' && options.returnValues !== true && txn.lockFree !== undefined) {
     const all = rowKeys.flatMap((key) => [key, ...stripesOf(key, stripes)])
     if (await txn.lockFree(all)) return { status: new Uint8Array(rowKeys.length), values: null }

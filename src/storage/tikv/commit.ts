@@ -70,7 +70,8 @@ async function commitFew(job: CommitJob, mutations: readonly Mutation[], backgro
       await prewriter.run(batches[first]!, false)
       const others = batches.filter((_, i) => i !== first)
       await whileBeating(job, () => inParallel(others, AT_ONCE, (batch) => prewriter.run(batch, false)))
-    } else await inParallel(batches, AT_ONCE, (batch) => prewriter.run(batch, onePhase))
+    } else if (batches.length > 1) await whileBeating(job, () => inParallel(batches, AT_ONCE, (batch) => prewriter.run(batch, false)))
+    else await prewriter.run(batches[0]!, onePhase)
   } catch (error) {
     if (prewriter.mayBeCommitted) {
       const settled = await settle(job, background)

@@ -113,8 +113,7 @@ export class PdClient {
       this.#leader = null
       throw new KvError('unavailable', `no PD leader among ${asked.join(', ')}: ${failed}`)
     }
-    const known = [...best.urls, ...asked, ...this.#configured]
-    this.#endpoints = [...new Set([...known.filter((address) => answered.has(address)), ...best.urls, ...this.#configured])]
+    this.#endpoints = [...new Set([...answered, ...best.urls, ...this.#configured])]
     if (this.#leader?.address === best.leader) return
     this.#leader = this.#channel(best.leader)
     this.log.info('PD leader', { address: best.leader, members: this.#endpoints.length })

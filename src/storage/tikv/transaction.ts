@@ -48,6 +48,8 @@ interface SavepointState {
 /** Held locks compared with the writes before other work gets its turn. */
 const LOOKS_PER_SLICE = 256
 
+const READ_BY_LOCKING: Acquisition = { ...FREE_AND_UNCHANGED, returnValues: true, onlyExisting: 'all' }
+
 /** Point reads under way for `newest`. */
 const NEWEST_AT_ONCE = 16
 
@@ -156,7 +158,7 @@ export class TikvTransaction implements Transaction, ScanSource, SnapshotHolder 
   async #getLocking(key: Uint8Array, physical: Buffer, name: string): Promise<Buffer | null> {
     await this.#start()
     const target = this.#target(physical, name)
-    const isLocked = await this.#tryAcquire([target], { ...FREE_AND_UNCHANGED, returnValues: true, onlyExisting: 'all' })
+    const isLocked = await this.#tryAcquire([target], READ_BY_LOCKING)
     return isLocked ? target.value : this.get(key)
   }
 
