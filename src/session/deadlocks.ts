@@ -254,8 +254,4 @@ export class DeadlockDetector implements WaitWatcher {
       })),
     }))
   }
-
-  partyOf(name: string): LockParty | undefined {
-    return this.#names.get(name)
-  }
 }

@@ -31,8 +31,6 @@ export interface WaitWatcher {
   waitEnded(party: LockParty): void
   named(name: string, party: LockParty): void
   unnamed(name: string, party: LockParty): void
-  /** Who has that name, if it is somebody here. */
-  partyOf(name: string): LockParty | undefined
 }
 
 export interface PartyOptions {

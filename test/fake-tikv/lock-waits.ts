@@ -12,6 +12,8 @@ export interface Waiter {
   readonly startTs: bigint
   readonly lockTs: bigint
   readonly force: boolean
+  /** Of its request: whose it is. */
+  readonly tag: Uint8Array
   /** Tells the waiter that the lock is gone. */
   wake(released: Released): void
   /** Its time is up. */
@@ -77,6 +79,7 @@ export function createLockWaits(): LockWaits {
     wait_for_txn: waiter.lockTs,
     key: toBytes(waiter.key),
     key_hash: hash(waiter.key),
+    resource_group_tag: waiter.tag,
   })
   const wakeFrom = (key: string, released: Released): void => {
     for (;;) {

@@ -107,6 +107,7 @@ export function createPessimisticLock(host: LockRequestHost): (request: LockRequ
             startTs: txn.startTs,
             lockTs,
             force,
+            tag: request.context?.resource_group_tag ?? new Uint8Array(),
             wake(released) {
               if (!force) {
                 resolve(failed(writeConflict('PessimisticRetry', txn.startTs, released.startTs, released.commitTs, key, txn.primary).error))

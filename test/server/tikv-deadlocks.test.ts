@@ -52,6 +52,10 @@ async function fresh(turned = false): Promise<{ a: pg.Client; b: pg.Client; user
   return { a, b, user }
 }
 
+/** Known to the sessions of any node a second later at most. */
+const isWaiting = async (client: pg.Client, pid: number): Promise<boolean> =>
+  (await client.query(`SELECT FROM pg_stat_activity WHERE pid = ${pid} AND wait_event_type = 'Lock'`)).rowCount === 1
+
 interface Outcome {
   readonly code: string
   readonly detail: string | undefined
@@ -75,7 +79,8 @@ const victimOf = (outcomes: readonly Promise<Outcome>[]): Promise<Outcome> =>
   })
 
 const ROW = 'ShareLock on transaction \\d+'
-const ADVISORY = 'ExclusiveLock on advisory lock \\[\\d+,0,7,1\\]'
+const advisory = (n: number) => `ExclusiveLock on advisory lock \\[\\d+,0,${n},1\\]`
+const ADVISORY = advisory(7)
 const relation = (mode: string) => `${mode}Lock on relation \\d+ of database \\d+`
 
 const CASES: { name: string; first: string; second: string; last: [string, string]; locks: [string, string] }[] = [
@@ -135,17 +140,32 @@ test.each(BOTH)('$name', { timeout: 60_000 }, async ({ first, second, last, lock
   for (const client of [a, b]) await client.query('ROLLBACK')
 })
 
+// What the store refuses before anybody has waited for deadlock_timeout.
 test('rows alone, and advisory locks alone, the store sees at once', { timeout: 60_000 }, async () => {
-  const { a, b } = await fresh()
-  for (const lock of [(n: number) => `UPDATE t SET v = 1 WHERE id = ${n}`, (n: number) => `SELECT pg_advisory_xact_lock(${n})`]) {
-    for (const client of [a, b]) await client.query('BEGIN')
+  const { a, b, user } = await fresh()
+  const c = await connect(one, user)
+  const [pidA, pidB, pidC] = [await pidOf(a), await pidOf(b), await pidOf(c)]
+  await a.query('INSERT INTO t VALUES (3, 0)')
+  for (const { lock, name } of [
+    { lock: (n: number) => `UPDATE t SET v = 1 WHERE id = ${n}`, name: () => ROW },
+    { lock: (n: number) => `SELECT pg_advisory_xact_lock(${n})`, name: advisory },
+  ]) {
+    for (const client of [a, b, c]) await client.query("SET deadlock_timeout = '1min'; BEGIN")
     await a.query(lock(1))
     await b.query(lock(2))
-    const waiting = outcome(a, lock(2))
-    await pause(200)
-    expect((await outcome(b, lock(1))).code).toBe('40P01')
+    await c.query(lock(3))
+    const ofA = outcome(a, lock(2))
+    await expect.poll(() => isWaiting(c, pidA)).toBe(true)
+    const ofB = outcome(b, lock(3))
+    await expect.poll(() => isWaiting(c, pidB)).toBe(true)
+    const { code, detail } = await outcome(c, lock(1))
+    expect(code).toBe('40P01')
+    const step = (waiter: number, n: number, holder: number) => `Process ${waiter} waits for ${name(n)}; blocked by process ${holder}\\.`
+    expect(detail).toMatch(new RegExp(`^${[step(pidC, 1, pidA), step(pidA, 2, pidB), step(pidB, 3, pidC)].join('\\n')}$`))
+    await c.query('ROLLBACK')
+    expect((await ofB).code).toBe('ok')
     await b.query('ROLLBACK')
-    expect((await waiting).code).toBe('ok')
+    expect((await ofA).code).toBe('ok')
     await a.query('ROLLBACK')
   }
 })

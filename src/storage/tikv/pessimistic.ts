@@ -170,6 +170,7 @@ async function lockWaiting(
   waiting: PartWait,
 ): Promise<void> {
   const { engine, capability, cancel } = call
+  const tag = call.wait === 'block' ? waitTag(call) : undefined
   let pending = part.items
   let conflicts = 0
   while (pending.length > 0) {
@@ -203,7 +204,7 @@ async function lockWaiting(
         lock_only_if_exists: onlyExisting,
         min_commit_ts: ts + 1n,
       },
-      { backoff, size: 0 },
+      { backoff, size: 0, tag },
     )
     // A cancelled wait leaves a request under way that may be granted: what it locks is released when it comes.
     const answer = await orCancelled(sent, cancel, () =>
@@ -270,28 +271,25 @@ async function lockWaiting(
       if (performance.now() - sentAt < 20) await pause(Math.min(waitMs, 10), cancel)
       continue
     }
-    if (error.deadlock !== undefined) throw new KvError('deadlock', 'deadlock detected', { detail: detailOf(call, error.deadlock) })
+    if (error.deadlock !== undefined) throw new KvError('deadlock', 'deadlock detected', { detail: detailOf(call.startTs, error.deadlock) })
     throw toKvError(capability, error)
   }
 }
 
-/** Who waits for whom in a circle that the store has found; null when not all are of this process. */
-function detailOf(
-  { party, startTs, meaning }: LockCall,
-  { wait_chain: chain, lock_ts: holder }: NonNullable<KeyError['deadlock']>,
-): string | null {
-  if (party === null) return null
-  const next = new Map(chain.map((entry) => [entry.txn, entry.wait_for_txn]))
-  next.set(startTs, holder)
+/** What the store tells of a wait to whoever closes a circle with it: who waits, and for what where that is no row. */
+const waitTag = ({ party, meaning }: LockCall): Buffer | undefined =>
+  party?.pid == null ? undefined : Buffer.from(`pg-keyspace ${party.pid} ${meaning?.lock ?? ''}`)
+const WAIT_TAG = /^pg-keyspace (\d+) (.*)$/
+
+/** Who waits for whom in a circle that the store has found, on whatever nodes; null when not all are sessions. */
+function detailOf(startTs: bigint, { wait_chain: chain }: NonNullable<KeyError['deadlock']>): string | null {
+  const edges = new Map(chain.map((edge) => [edge.txn, edge]))
   const steps: CircleStep[] = []
-  for (let txn = startTs; steps.length <= chain.length + 1; ) {
-    const waiter = txn === startTs ? party : party.options.watcher.partyOf(transactionName(txn))
-    const waitsFor = next.get(txn)
-    if (waitsFor === undefined || waiter === undefined || waiter.pid === null) return null
-    const told = waiter === party ? meaning?.lock : [...waiter.waits.values()].flatMap((wait) => [...wait.blockers()])[0]?.lock
-    steps.push({ pid: waiter.pid, lock: told ?? transactionLock(waitsFor) })
-    txn = waitsFor
-    if (txn === startTs) return deadlockDetail(steps)
+  for (let edge = edges.get(startTs); edge !== undefined && steps.length < chain.length; edge = edges.get(edge.wait_for_txn)) {
+    const tag = WAIT_TAG.exec(Buffer.from(edge.resource_group_tag).toString())
+    if (tag === null) return null
+    steps.push({ pid: Number(tag[1]), lock: tag[2] || transactionLock(edge.wait_for_txn) })
+    if (edge.wait_for_txn === startTs) return deadlockDetail(steps)
   }
   return null
 }

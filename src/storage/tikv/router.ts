@@ -34,6 +34,8 @@ export interface SendOptions {
   readonly committed?: readonly bigint[]
   /** Of a read: by the leader, whatever is preferred. A follower does not know which locks may be passed by. */
   readonly fromLeader?: boolean
+  /** Whose request it is, for those who read it in the store's answers. */
+  readonly tag?: Uint8Array | undefined
   /** What happened to the attempts so far; shared by the attempts of one logical request. */
   readonly trace?: RequestTrace
 }
@@ -156,6 +158,7 @@ export class Router {
           keyspace_id: reach.id,
           cluster_id: this.#pd.clusterId,
           max_execution_duration_ms: BigInt(Math.round(timeoutMs)),
+          resource_group_tag: options.tag,
           resolved_locks: options.resolved,
           committed_locks: options.committed,
           is_retry_request: options.trace?.maybeExecuted === true,

@@ -18,7 +18,7 @@ const party = (name: string) =>
   new LockParty({
     name,
     pid: null,
-    watcher: { named() {}, unnamed() {}, waitBegan() {}, waitEnded() {}, partyOf: () => undefined },
+    watcher: { named() {}, unnamed() {}, waitBegan() {}, waitEnded() {} },
     timeoutMs: () => 1000,
     refuse() {},
   })
