@@ -32,6 +32,7 @@ export interface BaseRel {
 export interface JoinProblem {
   readonly root: Root
   readonly rels: readonly BaseRel[]
+  readonly relOf: ReadonlyMap<Relids, BaseRel>
   /** Range table index → bit. */
   readonly bitOf: ReadonlyMap<number, Relids>
   readonly ecs: Equivalences

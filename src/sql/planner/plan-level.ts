@@ -183,7 +183,8 @@ function searchJoins(
   const outside = level.substitute === null ? extraTargets : extraTargets.map((expr) => mapExprDeep(expr, 0, level.substitute!))
   const needed = neededColumns([...exprs, ...outside, ...parts.joins.flatMap((join) => join.quals)], level)
   const rels: BaseRel[] = []
-  const problem: JoinProblem = { root, rels, bitOf, ecs, relids, implied: new Map(), usefulKeys: new Set() }
+  const relOf = new Map<Relids, BaseRel>()
+  const problem: JoinProblem = { root, rels, relOf, bitOf, ecs, relids, implied: new Map(), usefulKeys: new Set() }
   const single = rtis.length === 0
   // Below an outer join a condition on nothing still belongs to its side.
   const oneTime = parts.quals
@@ -203,7 +204,9 @@ function searchJoins(
   }
   const given = equivalent(parts, problem)
   for (const rti of rtis) {
-    rels.push(makeRel(root, level.rtable[rti - 1]!, rti, bitOf.get(rti)!, needed.get(rti) ?? new Set()))
+    const rel = makeRel(root, level.rtable[rti - 1]!, rti, bitOf.get(rti)!, needed.get(rti) ?? new Set())
+    rels.push(rel)
+    relOf.set(rel.bit, rel)
   }
   const quals = [...given, ...derivedQuals(given, parts, problem)]
   noteUsefulKeys(problem, query, parts)
@@ -211,7 +214,7 @@ function searchJoins(
     joins: parts.joins,
     quals: distribute(
       quals.filter((qual) => !oneTime.includes(qual.expr)),
-      rels,
+      relOf,
     ),
   }
   for (const rel of rels) {
@@ -323,16 +326,22 @@ function equivalent(parts: Deconstructed, problem: JoinProblem): Qual[] {
   return rest
 }
 
-/** Any two members have an equality operator. */
+/** Any two members have an equality operator, which their types decide. */
 function joinable(ec: EquivalenceClass, problem: JoinProblem): boolean {
-  return ec.members.every((a) => ec.members.every((b) => a === b || problem.ecs.clause(ec, a.expr, b.expr) !== null))
+  const ofType = new Map<number, Expr[]>()
+  for (const { expr } of ec.members) {
+    const known = ofType.get(expr.type)
+    if (known === undefined) ofType.set(expr.type, [expr])
+    else if (known.length < 2) known.push(expr)
+  }
+  const members = [...ofType.values()].flat()
+  return members.every((a) => members.every((b) => a === b || problem.ecs.clause(ec, a, b) !== null))
 }
 
 /** Conditions on one relation go to it; the others wait for their joins. */
-function distribute(quals: readonly Qual[], rels: readonly BaseRel[]): Qual[] {
-  const byBit = new Map(rels.map((rel) => [rel.bit, rel]))
+function distribute(quals: readonly Qual[], relOf: ReadonlyMap<Relids, BaseRel>): Qual[] {
   return quals.filter((qual) => {
-    const rel = byBit.get(qual.required)
+    const rel = relOf.get(qual.required)
     rel?.quals.push(qual.expr)
     return rel === undefined
   })

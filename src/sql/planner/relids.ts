@@ -8,9 +8,3 @@ export const contains = (set: Relids, part: Relids): boolean => (part & ~set) ==
 export const overlap = (a: Relids, b: Relids): boolean => (a & b) !== NO_RELS
 /** Whether the set has more than one member. */
 export const isSeveral = (set: Relids): boolean => (set & (set - 1n)) !== NO_RELS
-
-export function sizeOf(set: Relids): number {
-  let size = 0
-  for (const digit of set.toString(2)) if (digit === '1') size++
-  return size
-}

@@ -31,7 +31,7 @@ const variables = new WeakMap<BaseRel, Map<string, Variable>>()
 export function variableOf(problem: JoinProblem, expr: Expr): Variable {
   const bare = stripRelabel(expr)
   const bits = problem.relids(bare)
-  const rel = problem.rels.find((candidate) => candidate.bit === bits) ?? null
+  const rel = problem.relOf.get(bits) ?? null
   const none = { expr: bare, rel, estimates: null, unique: false }
   if (rel === null) return { ...none, distinct: DEFAULTS.distinct, isGuess: true }
   if (rel.table !== null && rel.info !== null) {

@@ -3,16 +3,21 @@
 
 import type { Expr } from '../../analyzer/expr.ts'
 import type { BaseRel, JoinProblem } from '../base-rel.ts'
+import type { EcMember, EquivalenceClass } from '../equivalence.ts'
 import type { Path } from '../paths/path.ts'
 import { addPath, cheapest } from '../paths/path.ts'
-import { contains, NO_RELS, overlap, type Relids, sizeOf } from '../relids.ts'
+import { contains, NO_RELS, overlap, type Relids } from '../relids.ts'
 import type { Deconstructed, SpecialJoin } from './deconstruct.ts'
 import {
   hashJoinPath,
   type JoinRel,
+  type JoinShape,
   type JoinStep,
+  joinStep,
+  type KeyPair,
   keyPairs,
-  lookupJoinPaths,
+  lookupJoinPath,
+  lookups,
   mergeJoinPath,
   nestLoopPath,
   uniquePath,
@@ -51,11 +56,25 @@ function legality(a: Relids, b: Relids, joins: readonly SpecialJoin[]): Match | 
   return found
 }
 
+/** A set in the greedy search. */
+interface Part {
+  readonly set: Relids
+  /** Part of a larger one by now. */
+  joined: boolean
+}
+
 /** Two sets that the greedy search may join; `rows`: undefined until estimated, null where that is not legal. */
 interface JoinPair {
-  readonly a: Relids
-  readonly b: Relids
+  readonly a: Part
+  readonly b: Part
   rows: number | null | undefined
+}
+
+/** The one way to join two sets. */
+interface Pairing {
+  readonly shape: JoinShape
+  readonly pairs: readonly KeyPair[]
+  readonly rows: number
 }
 
 /** The cheapest paths, and of each order that may save a sort the cheapest. */
@@ -76,12 +95,17 @@ export class JoinSearch {
   readonly #parts: Deconstructed
   readonly #memo = new Map<Relids, JoinRel>()
   readonly #baseOf = new Map<Relids, BaseRel>()
-  readonly #sizes = new Map<Relids, number>()
-  /** What conditions and outer joins refer to, smallest sets first. */
-  #links: readonly { readonly rels: Relids; readonly size: number }[] = []
+  /** What conditions and outer joins refer to. */
+  readonly #links: readonly Relids[]
   readonly #parameterized: { readonly bit: Relids; readonly outer: Relids }[] = []
+  /** By set: what else it takes to have the whole of a link that it has a part of. */
+  readonly #missing = new Map<Relids, ReadonlySet<Relids>>()
   /** By set: the relations that an equivalence or a parameter connects with one of it. */
   readonly #neighbours = new Map<Relids, Relids>()
+  /** By set: the first member that it computes of each equivalence class. */
+  readonly #members = new Map<Relids, readonly (EcMember | undefined)[]>()
+  /** The equality of two members of a class, made once. */
+  readonly #clauses = new Map<EcMember, Map<EcMember, Expr | null>>()
 
   constructor(problem: JoinProblem, parts: Deconstructed) {
     this.#problem = problem
@@ -90,43 +114,70 @@ export class JoinSearch {
       this.#baseOf.set(rel.bit, rel)
       this.#memo.set(rel.bit, { mask: rel.bit, rows: rel.rows, width: rel.width, paths: rel.paths })
     }
+    this.#links = [...new Set([...parts.quals.map((qual) => qual.required), ...parts.joins.map((join) => join.minLeft | join.minRight)])]
     this.#findNeighbours()
   }
 
   #findNeighbours(): void {
     const { rels, ecs } = this.#problem
-    const links = [...this.#parts.quals.map((qual) => qual.required), ...this.#parts.joins.map((join) => join.minLeft | join.minRight)]
-    this.#links = [...new Set(links)].map((set) => ({ rels: set, size: this.#sizeOf(set) })).sort((x, y) => x.size - y.size)
     for (const { bit, paths } of rels) for (const { outer } of paths) if (outer !== NO_RELS) this.#parameterized.push({ bit, outer })
-    const groups = [
+    const groups = new Set([
       ...ecs.classes.map((ec) => ec.members.reduce((set, member) => set | member.relids, NO_RELS)),
       ...this.#parameterized.map(({ bit, outer }) => bit | outer),
-    ]
-    const distinct = [...new Set(groups)]
-    for (const { bit } of rels)
-      this.#neighbours.set(
-        bit,
-        distinct.reduce((set, group) => (overlap(group, bit) ? set | group : set), NO_RELS),
-      )
-  }
-
-  #sizeOf(set: Relids): number {
-    let size = this.#sizes.get(set)
-    if (size === undefined) {
-      size = sizeOf(set)
-      this.#sizes.set(set, size)
+    ])
+    for (const { bit } of rels) {
+      let found = NO_RELS
+      for (const group of groups) if (overlap(group, bit)) found |= group
+      this.#neighbours.set(bit, found)
     }
-    return size
   }
 
   #neighboursOf(set: Relids): Relids {
     let found = this.#neighbours.get(set)
     if (found === undefined) {
       found = NO_RELS
-      for (const [bit, others] of this.#neighbours) if (overlap(bit, set)) found |= others
+      for (const { bit } of this.#problem.rels) if (overlap(bit, set)) found |= this.#neighbours.get(bit)!
       this.#neighbours.set(set, found)
     }
     return found
+  }
+
+  #missingOf(set: Relids): ReadonlySet<Relids> {
+    const known = this.#missing.get(set)
+    if (known !== undefined) return known
+    const found = new Set<Relids>()
+    for (const link of this.#links) {
+      const missing = link & ~set
+      if (missing !== NO_RELS && missing !== link) found.add(missing)
+    }
+    this.#missing.set(set, found)
+    return found
+  }
+
+  #linked(a: Relids, b: Relids): boolean {
+    const missing = this.#missingOf(a)
+    if (missing.has(b)) return true
+    if (!this.#baseOf.has(b)) for (const set of missing) if (contains(b, set)) return true
+    return false
+  }
+
+  #membersIn(set: Relids): readonly (EcMember | undefined)[] {
+    let found = this.#members.get(set)
+    if (found === undefined) {
+      found = this.#problem.ecs.classes.map((ec) => ec.members.find((member) => member.relids !== NO_RELS && contains(set, member.relids)))
+      this.#members.set(set, found)
+    }
+    return found
+  }
+
+  #clause(ec: EquivalenceClass, left: EcMember, right: EcMember): Expr | null {
+    const ofLeft = this.#clauses.get(left) ?? new Map<EcMember, Expr | null>()
+    this.#clauses.set(left, ofLeft)
+    const known = ofLeft.get(right)
+    if (known !== undefined) return known
+    const clause = this.#problem.ecs.clause(ec, left.expr, right.expr)
+    ofLeft.set(right, clause)
+    return clause
   }
 
   solve(): JoinRel {
@@ -166,33 +217,36 @@ export class JoinSearch {
 
   /** Joins the pair with the fewest rows again and again: connected ones first, Cartesian products where nothing else is left. */
   #greedy(bits: readonly Relids[]): JoinRel {
-    let sets: Relids[] = []
+    let parts: Part[] = []
     let connected: JoinPair[] = []
     /** Known from when they are first needed. */
     let loose: JoinPair[] | null = null
-    const add = (a: Relids): void => {
-      for (const b of sets) {
-        if (this.#connected(a, b)) connected.push({ a, b, rows: undefined })
+    const add = (set: Relids): void => {
+      const a: Part = { set, joined: false }
+      for (const b of parts) {
+        if (this.#connected(a.set, b.set)) connected.push({ a, b, rows: undefined })
         else loose?.push({ a, b, rows: undefined })
       }
-      sets.push(a)
+      parts.push(a)
     }
+    const untouched = ({ a, b }: JoinPair): boolean => !a.joined && !b.joined
     for (const bit of bits) add(bit)
-    while (sets.length > 1) {
+    while (parts.length > 1) {
       let best = this.#fewestRows(connected)
       if (best === null) {
-        loose ??= sets.flatMap((a, i) => sets.slice(0, i).map((b): JoinPair => ({ a, b, rows: undefined })))
+        loose ??= parts.flatMap((a, i) => parts.slice(0, i).map((b): JoinPair => ({ a, b, rows: undefined })))
         best = this.#fewestRows(loose)
       }
       if (best === null) throw new Error('no legal join order')
       const { a, b } = best
-      const untouched = (pair: JoinPair): boolean => pair.a !== a && pair.b !== a && pair.a !== b && pair.b !== b
-      sets = sets.filter((set) => set !== a && set !== b)
+      a.joined = true
+      b.joined = true
+      parts = parts.filter((part) => !part.joined)
       connected = connected.filter(untouched)
       loose = loose?.filter(untouched) ?? null
-      add(a | b)
+      add(a.set | b.set)
     }
-    return this.#memo.get(sets[0]!)!
+    return this.#memo.get(parts[0]!.set)!
   }
 
   #fewestRows(pairs: readonly JoinPair[]): JoinPair | null {
@@ -200,10 +254,10 @@ export class JoinSearch {
       let best: JoinPair | null = null
       for (const pair of pairs) {
         if (pair.rows === null) continue
-        if (pair.rows === undefined) pair.rows = this.#estimate(pair.a, pair.b)
+        if (pair.rows === undefined) pair.rows = this.#estimate(pair.a.set, pair.b.set)
         if (pair.rows !== null && (best === null || pair.rows < best.rows!)) best = pair
       }
-      if (best === null || this.#memo.has(best.a | best.b) || this.#join(best.a, best.b)) return best
+      if (best === null || this.#memo.has(best.a.set | best.b.set) || this.#join(best.a.set, best.b.set)) return best
       best.rows = null
     }
   }
@@ -216,27 +270,17 @@ export class JoinSearch {
   }
 
   #connected(a: Relids, b: Relids): boolean {
-    const both = a | b
-    const size = this.#sizeOf(a) + this.#sizeOf(b)
-    for (const link of this.#links) {
-      if (link.size > size) break
-      if (contains(both, link.rels) && overlap(link.rels, a) && overlap(link.rels, b)) return true
-    }
+    if (this.#linked(a, b)) return true
     if (!overlap(this.#neighboursOf(a), b)) return false
-    for (const ec of this.#problem.ecs.classes) {
-      if (
-        ec.members.some((m) => m.relids !== NO_RELS && contains(a, m.relids)) &&
-        ec.members.some((m) => m.relids !== NO_RELS && contains(b, m.relids))
-      )
-        return true
-    }
+    const inB = this.#membersIn(b)
+    if (this.#membersIn(a).some((member, i) => member !== undefined && inB[i] !== undefined)) return true
     for (const { bit, outer } of this.#parameterized)
       if ((overlap(bit, a) && overlap(outer, b)) || (overlap(bit, b) && overlap(outer, a))) return true
     return false
   }
 
   /** The one way these two sets may be joined, or null. */
-  #pairing(a: Relids, b: Relids): JoinStep | null {
+  #pairing(a: Relids, b: Relids): Pairing | null {
     const match = legality(a, b, this.#parts.joins)
     if (match === null) return null
     const left = this.#memo.get(match.reversed ? b : a)
@@ -245,36 +289,40 @@ export class JoinSearch {
     const { join } = match
     const above = this.#applicable(left.mask, right.mask)
     const type: JoinStep['type'] = join === null ? 'inner' : join.type
-    const joinQuals = join === null ? above : [...join.quals]
-    const filterQuals = join === null ? [] : above
-    const step = { type, left, right, joinQuals, filterQuals }
-    return { ...step, rows: joinRows(step, this.#problem) }
+    const shape = { type, left, right, joinQuals: join === null ? above : join.quals, filterQuals: join === null ? [] : above }
+    const pairs = keyPairs(shape, this.#problem)
+    return { shape, pairs, rows: joinRows(shape, pairs, this.#problem) }
   }
 
   #join(a: Relids, b: Relids): boolean {
     const found = this.#pairing(a, b)
     if (found === null) return false
-    const { type, left, right, filterQuals } = found
+    const { shape, pairs } = found
+    const { type, left, right, filterQuals } = shape
     const mask = a | b
     let rel = this.#memo.get(mask)
     if (rel === undefined) {
       const width = type === 'semi' || type === 'anti' ? left.width : left.width + right.width
       rel = { mask, rows: found.rows, width, paths: [] }
     }
-    const step: JoinStep = { ...found, rows: rel.rows }
+    const step = joinStep(shape, pairs, rel.rows, this.#problem)
     this.#addPaths(rel, step)
     if (type === 'semi' && filterQuals.length === 0) this.#uniqueRight(rel, step)
-    if (type === 'inner') this.#addPaths(rel, { ...step, left: right, right: left })
-    else if (type === 'left') this.#addPaths(rel, { ...step, type: 'right', left: right, right: left })
+    if (type === 'inner') this.#addPaths(rel, this.#turned({ ...shape, left: right, right: left }, rel.rows))
+    else if (type === 'left') this.#addPaths(rel, this.#turned({ ...shape, type: 'right', left: right, right: left }, rel.rows))
     if (rel.paths.length === 0) return false
     if (rel.paths.length > PATHS_PER_REL) keepBest(rel.paths)
     this.#memo.set(mask, rel)
     return true
   }
 
+  #turned(shape: JoinShape, rows: number): JoinStep {
+    return joinStep(shape, keyPairs(shape, this.#problem), rows, this.#problem)
+  }
+
   /** IN (sub-select) the other way round: the distinct values first, then their rows looked up. */
   #uniqueRight(rel: JoinRel, step: JoinStep): void {
-    const pairs = keyPairs(step, this.#problem)
+    const { pairs } = step
     if (pairs.length === 0 || pairs.length !== step.joinQuals.length || !this.#baseOf.has(step.left.mask)) return
     const input = cheapest(step.right.paths)
     if (input.outer !== NO_RELS) return
@@ -284,7 +332,7 @@ export class JoinSearch {
     )
     if (unique === null) return
     const right: JoinRel = { mask: step.right.mask, rows: unique.rows, width: unique.width, paths: [unique] }
-    this.#addPaths(rel, { ...step, type: 'inner', left: right, right: step.left })
+    this.#addPaths(rel, this.#turned({ ...step, type: 'inner', left: right, right: step.left }, step.rows))
   }
 
   /** Conditions that become checkable by joining exactly these two. */
@@ -294,36 +342,40 @@ export class JoinSearch {
     for (const qual of this.#parts.quals) {
       if (contains(both, qual.required) && !contains(a, qual.required) && !contains(b, qual.required)) quals.push(qual.expr)
     }
-    for (const ec of this.#problem.ecs.classes) {
-      if (ec.members.some((member) => member.relids === NO_RELS)) continue
-      const l = ec.members.find((member) => contains(a, member.relids))
-      const r = ec.members.find((member) => contains(b, member.relids))
-      if (l === undefined || r === undefined) continue
-      const clause = this.#problem.ecs.clause(ec, l.expr, r.expr)
+    const inA = this.#membersIn(a)
+    const inB = this.#membersIn(b)
+    for (const [i, ec] of this.#problem.ecs.classes.entries()) {
+      const l = inA[i]
+      const r = inB[i]
+      if (l === undefined || r === undefined || ec.members.some((member) => member.relids === NO_RELS)) continue
+      const clause = this.#clause(ec, l, r)
       if (clause !== null) quals.push(clause)
     }
     return quals
   }
 
-  #addPaths(rel: JoinRel, step: JoinStep): void {
+  #addPaths({ paths }: JoinRel, step: JoinStep): void {
     const problem = this.#problem
     const add = (path: Path | null): void => {
-      if (path !== null) addPath(rel.paths, path)
+      if (path !== null) addPath(paths, path)
     }
     const right = this.#baseOf.get(step.right.mask)
-    const independent = step.right.paths.filter((path) => !overlap(path.outer, step.left.mask))
+    const needsLeft = (path: Path): boolean => path.outer !== NO_RELS && overlap(path.outer, step.left.mask)
+    const independent = step.right.paths.filter((path) => !needsLeft(path))
+    const dependent = step.right.paths.filter(needsLeft)
     const bestRight = independent.length === 0 ? null : cheapest(independent)
+    const indexes = right === undefined ? [] : lookups(step, right, problem)
     for (const left of step.left.paths) {
-      if (overlap(left.outer, step.right.mask)) continue
+      if (left.outer !== NO_RELS && overlap(left.outer, step.right.mask)) continue
       if (bestRight !== null) {
-        add(hashJoinPath(step, left, bestRight, problem))
+        add(hashJoinPath(step, left, bestRight, problem, paths))
         for (const other of independent) {
-          if (step.type === 'full' || left.order.length > 0 || other.order.length > 0) add(mergeJoinPath(step, left, other, problem))
+          if (step.type === 'full' || left.order.length > 0 || other.order.length > 0) add(mergeJoinPath(step, left, other, problem, paths))
         }
-        add(nestLoopPath(step, left, bestRight, problem))
+        add(nestLoopPath(step, left, bestRight, problem, paths))
       }
-      for (const path of step.right.paths) if (overlap(path.outer, step.left.mask)) add(nestLoopPath(step, left, path, problem))
-      if (right !== undefined) for (const path of lookupJoinPaths(step, left, right, problem)) add(path)
+      for (const path of dependent) add(nestLoopPath(step, left, path, problem, paths))
+      for (const lookup of indexes) add(lookupJoinPath(step, left, lookup, problem, paths))
     }
   }
 }

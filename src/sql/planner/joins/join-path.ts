@@ -1,6 +1,6 @@
 // The ways to join two sets of relations: hash, merge, nested loop and lookup joins, each as a costed path.
 
-import { isRowKey, provesUnique } from '../../../catalog/descriptors.ts'
+import { type IndexDescriptor, isRowKey, provesUnique } from '../../../catalog/descriptors.ts'
 import type { Expr } from '../../analyzer/expr.ts'
 import { operatorByOid, operatorByTypes } from '../../builtin/pg-operator.ts'
 import type { BaseRel, JoinProblem } from '../base-rel.ts'
@@ -12,6 +12,7 @@ import {
   collectAtoms,
   common,
   commonOrder,
+  isBeaten,
   orderSatisfies,
   overInput,
   type Path,
@@ -33,8 +34,8 @@ export interface JoinRel {
   readonly paths: Path[]
 }
 
-/** One join to be done: what it is and which conditions belong to it. `left` is the outer side. */
-export interface JoinStep {
+/** What is joined and which conditions belong to it. `left` is the outer side. */
+export interface JoinShape {
   readonly type: PlanJoinType
   readonly left: JoinRel
   readonly right: JoinRel
@@ -42,10 +43,29 @@ export interface JoinStep {
   readonly joinQuals: readonly Expr[]
   /** Checked on the joined rows (above an outer join). */
   readonly filterQuals: readonly Expr[]
-  readonly rows: number
 }
 
-interface KeyPair {
+/** One join to be done. */
+export interface JoinStep extends JoinShape {
+  readonly rows: number
+  /** The conditions that are equalities between the sides. */
+  readonly pairs: readonly KeyPair[]
+  readonly hash: JoinKeys
+  readonly merge: MergeKeys
+}
+
+/** Equalities that a way of joining matches by, and the conditions it checks besides. */
+interface JoinKeys {
+  readonly pairs: readonly KeyPair[]
+  readonly rest: readonly Expr[]
+}
+
+interface MergeKeys extends JoinKeys {
+  readonly leftOrder: readonly PathKey[]
+  readonly rightOrder: readonly PathKey[]
+}
+
+export interface KeyPair {
   readonly left: Expr
   readonly right: Expr
   readonly operator: number
@@ -55,7 +75,7 @@ interface KeyPair {
 }
 
 /** The conditions that are equalities between the sides, left side first. */
-export function keyPairs(step: Omit<JoinStep, 'rows'>, problem: JoinProblem): KeyPair[] {
+export function keyPairs(step: JoinShape, problem: JoinProblem): KeyPair[] {
   const pairs: KeyPair[] = []
   for (const qual of step.joinQuals) {
     if (qual.kind !== 'OpExpr' || qual.args.length !== 2 || equalityFamily(qual.opNo) === 0) continue
@@ -74,6 +94,27 @@ export function keyPairs(step: Omit<JoinStep, 'rows'>, problem: JoinProblem): Ke
   return pairs
 }
 
+function joinKeys({ joinQuals }: JoinShape, pairs: readonly KeyPair[]): JoinKeys {
+  if (pairs.length === joinQuals.length) return { pairs, rest: [] }
+  const keyed = new Set(pairs.map((pair) => pair.qual))
+  return { pairs, rest: joinQuals.filter((qual) => !keyed.has(qual)) }
+}
+
+/** What all paths of a join have in common. */
+export function joinStep(shape: JoinShape, pairs: readonly KeyPair[], rows: number, problem: JoinProblem): JoinStep {
+  const mergeable = pairs.filter((pair) => operatorByOid(pair.operator)?.oprcanmerge === true)
+  const order = (side: 'left' | 'right'): PathKey[] =>
+    mergeable.map((pair) => ({ key: problem.ecs.orderKey(pair[side]), descending: false, nullsFirst: false }))
+  const hashable = pairs.filter((pair) => operatorByOid(pair.operator)?.oprcanhash === true)
+  return {
+    ...shape,
+    rows,
+    pairs,
+    hash: joinKeys(shape, hashable),
+    merge: { ...joinKeys(shape, mergeable), leftOrder: order('left'), rightOrder: order('right') },
+  }
+}
+
 /** Splits what `exprs` need between the two inputs. */
 function inputSlots(exprs: readonly Expr[], step: JoinStep, problem: JoinProblem): { left: Slots; right: Slots } {
   const all = new Slots()
@@ -90,26 +131,34 @@ function overJoin(expr: Expr, left: Slots, right: Slots): Expr {
 
 const outputMask = (type: PlanJoinType): 'both' | 'left' => (type === 'semi' || type === 'anti' ? 'left' : 'both')
 
+const outerOf = (step: JoinStep, left: Path, right: Path): Relids =>
+  left.outer === NO_RELS && right.outer === NO_RELS ? NO_RELS : (left.outer | right.outer) & ~(step.left.mask | step.right.mask)
+
+/** Whether a side's path needs what only the other side of the join supplies. */
+const needs = (path: Path, other: JoinRel): boolean => path.outer !== NO_RELS && overlap(path.outer, other.mask)
+
 function joined(step: JoinStep, left: Path, right: Path): Pick<Path, 'rows' | 'width' | 'outer' | 'params' | 'single'> {
   return {
     rows: step.rows,
     width: outputMask(step.type) === 'left' ? left.width : left.width + right.width,
-    outer: (left.outer | right.outer) & ~(step.left.mask | step.right.mask),
+    outer: outerOf(step, left, right),
     params: [...left.params, ...right.params],
     single: left.single && right.single && step.type !== 'full',
   }
 }
 
+const NO_ORDER: readonly PathKey[] = []
+
 const qualCost = (quals: readonly Expr[]): number => quals.length * COST.operator
 
-export function hashJoinPath(step: JoinStep, left: Path, right: Path, problem: JoinProblem): Path | null {
-  const pairs = keyPairs(step, problem).filter((pair) => operatorByOid(pair.operator)?.oprcanhash === true)
-  if (pairs.length === 0 || overlap(right.outer, step.left.mask) || overlap(left.outer, step.right.mask)) return null
-  const keyed = new Set(pairs.map((pair) => pair.qual))
-  const rest = step.joinQuals.filter((qual) => !keyed.has(qual))
+/** `known`: the paths there are; none is made that one of them beats. */
+export function hashJoinPath(step: JoinStep, left: Path, right: Path, problem: JoinProblem, known: readonly Path[]): Path | null {
+  const { pairs, rest } = step.hash
+  if (pairs.length === 0 || needs(right, step.left) || needs(left, step.right)) return null
   const startup = right.total + right.rows * COST.hashTuple
   const total =
     startup + left.total + left.rows * COST.hashTuple * 0.7 + step.rows * (COST.tuple + qualCost(rest) + qualCost(step.filterQuals))
+  if (isBeaten(known, startup + left.startup, total, NO_ORDER, outerOf(step, left, right))) return null
   return {
     ...joined(step, left, right),
     startup: startup + left.startup,
@@ -134,17 +183,18 @@ export function hashJoinPath(step: JoinStep, left: Path, right: Path, problem: J
   }
 }
 
-/** Sorts `path` by `keys`, over an input column each. */
-export function sortedBy(
-  path: Path,
-  order: readonly PathKey[],
-  exprs: readonly Expr[],
-  sortKey: (i: number, slot: number) => SortKey,
-): Path {
+/** What a path costs once it is sorted so. */
+function sortedCost(path: Path, order: readonly PathKey[]): Pick<Path, 'startup' | 'total'> {
   if (orderSatisfies(path.order, order)) return path
   const n = Math.max(path.rows, 2)
   const startup = path.total + COST.sortCompare * n * Math.log2(n)
-  const total = startup + path.rows * COST.operator
+  return { startup, total: startup + path.rows * COST.operator }
+}
+
+/** Sorts `path` by `keys`, over an input column each. */
+function sortedBy(path: Path, order: readonly PathKey[], exprs: readonly Expr[], sortKey: (i: number, slot: number) => SortKey): Path {
+  if (orderSatisfies(path.order, order)) return path
+  const { startup, total } = sortedCost(path, order)
   return {
     ...path,
     startup,
@@ -165,39 +215,30 @@ export function sortedBy(
   }
 }
 
-export function mergeJoinPath(step: JoinStep, left: Path, right: Path, problem: JoinProblem): Path | null {
-  const pairs = keyPairs(step, problem).filter((pair) => operatorByOid(pair.operator)?.oprcanmerge === true)
-  if (pairs.length === 0 || overlap(right.outer, step.left.mask) || overlap(left.outer, step.right.mask)) return null
-  const keyed = new Set(pairs.map((pair) => pair.qual))
-  const rest = step.joinQuals.filter((qual) => !keyed.has(qual))
-  const order = (exprs: readonly Expr[]): PathKey[] =>
-    exprs.map((expr) => ({ key: problem.ecs.orderKey(expr), descending: false, nullsFirst: false }))
-  const leftOrder = order(pairs.map((pair) => pair.left))
-  const rightOrder = order(pairs.map((pair) => pair.right))
+export function mergeJoinPath(step: JoinStep, left: Path, right: Path, problem: JoinProblem, known: readonly Path[]): Path | null {
+  const { pairs, rest, leftOrder, rightOrder } = step.merge
+  if (pairs.length === 0 || needs(right, step.left) || needs(left, step.right)) return null
   // Sorting both sides to merge them is what a hash join saves.
   const isPresorted = commonOrder(left.order, leftOrder) > 0 || commonOrder(right.order, rightOrder) > 0
   if (!isPresorted && step.type !== 'full') return null
-  const sortKey = (side: 'left' | 'right') => (i: number, slot: number) => mergeSortKey(pairs[i]!, pairs[i]![side], slot)
-  const sortedLeft = sortedBy(
-    left,
-    leftOrder,
-    pairs.map((pair) => pair.left),
-    sortKey('left'),
-  )
-  const sortedRight = sortedBy(
-    right,
-    rightOrder,
-    pairs.map((pair) => pair.right),
-    sortKey('right'),
-  )
-  const startup = sortedLeft.startup + sortedRight.startup
-  const total =
-    sortedLeft.total + sortedRight.total + (left.rows + right.rows) * COST.operator * 2 + step.rows * (COST.tuple + qualCost(rest))
+  const leftCost = sortedCost(left, leftOrder)
+  const rightCost = sortedCost(right, rightOrder)
+  const startup = leftCost.startup + rightCost.startup
+  const total = leftCost.total + rightCost.total + (left.rows + right.rows) * COST.operator * 2 + step.rows * (COST.tuple + qualCost(rest))
+  const order = step.type === 'full' || step.type === 'right' ? NO_ORDER : leftOrder
+  if (isBeaten(known, startup, total, order, outerOf(step, left, right))) return null
+  const sorted = (path: Path, side: 'left' | 'right', by: readonly PathKey[]): Path =>
+    sortedBy(
+      path,
+      by,
+      pairs.map((pair) => pair[side]),
+      (i, slot) => mergeSortKey(pairs[i]!, pairs[i]![side], slot),
+    )
   return {
     ...joined(step, left, right),
     startup,
     total,
-    order: step.type === 'full' || step.type === 'right' ? [] : leftOrder,
+    order,
     build: (targets) => {
       const slots = inputSlots([...targets, ...step.joinQuals, ...step.filterQuals], step, problem)
       const over = (expr: Expr) => overJoin(expr, slots.left, slots.right)
@@ -205,8 +246,8 @@ export function mergeJoinPath(step: JoinStep, left: Path, right: Path, problem: 
         kind: 'MergeJoin',
         ...common(targetList(targets.map(over)), step.filterQuals.map(over), step.rows, startup, total),
         joinType: step.type,
-        left: sortedLeft.build(slots.left.exprs),
-        right: sortedRight.build(slots.right.exprs),
+        left: sorted(left, 'left', leftOrder).build(slots.left.exprs),
+        right: sorted(right, 'right', rightOrder).build(slots.right.exprs),
         leftKeys: pairs.map((pair) => over(pair.left)),
         rightKeys: pairs.map((pair) => over(pair.right)),
         operators: pairs.map((pair) => pair.operator),
@@ -235,12 +276,11 @@ function lessThan(type: number): number | undefined {
   return operatorByTypes('<', type, type)?.oid
 }
 
-export function nestLoopPath(step: JoinStep, left: Path, right: Path, problem: JoinProblem): Path | null {
-  if (step.type === 'right' || overlap(left.outer, step.right.mask)) return null
+export function nestLoopPath(step: JoinStep, left: Path, right: Path, problem: JoinProblem, known: readonly Path[]): Path | null {
+  if (step.type === 'right' || needs(left, step.right)) return null
+  const parameterised = needs(right, step.left)
   // A full join without equalities has no other way; its right side must be the same for all left rows.
-  if (step.type === 'full' && (overlap(right.outer, step.left.mask) || keyPairs(step, problem).length > 0)) return null
-  const supplied = right.params.filter((param) => overlap(problem.relids(param.expr), step.left.mask))
-  const parameterised = overlap(right.outer, step.left.mask)
+  if (step.type === 'full' && (parameterised || step.pairs.length > 0)) return null
   const materialize = !parameterised && !right.single && left.rows > 1 && step.type !== 'full'
   const rescan = materialize ? right.rows * COST.operator : right.total
   const loops = Math.max(1, left.rows)
@@ -252,12 +292,15 @@ export function nestLoopPath(step: JoinStep, left: Path, right: Path, problem: J
     loops * right.rows * halved * (COST.operator + qualCost(step.joinQuals)) +
     step.rows * (COST.tuple + qualCost(step.filterQuals))
   const startup = left.startup + right.startup
+  const order = step.type === 'full' ? NO_ORDER : left.order
+  if (isBeaten(known, startup, total, order, outerOf(step, left, right))) return null
+  const supplied = right.params.filter((param) => overlap(problem.relids(param.expr), step.left.mask))
   return {
     ...joined(step, left, right),
     params: [...left.params, ...right.params.filter((param) => !supplied.includes(param))],
     startup,
     total,
-    order: step.type === 'full' ? [] : left.order,
+    order,
     build: (targets) => {
       const slots = inputSlots([...targets, ...step.joinQuals, ...step.filterQuals, ...supplied.map((param) => param.expr)], step, problem)
       const over = (expr: Expr) => overJoin(expr, slots.left, slots.right)
@@ -283,11 +326,23 @@ export function nestLoopPath(step: JoinStep, left: Path, right: Path, problem: J
   }
 }
 
-/** The right side is one stored table, and join conditions give the leading columns of one of its indexes. */
-export function lookupJoinPaths(step: JoinStep, left: Path, rel: BaseRel, problem: JoinProblem): Path[] {
+/** An index of the right side, one stored table, whose leading columns the join conditions give. */
+export interface Lookup {
+  readonly rel: BaseRel
+  readonly type: Exclude<PlanJoinType, 'full' | 'right'>
+  readonly index: IndexDescriptor
+  readonly keys: readonly Expr[]
+  /** At most one row per row of the left side. */
+  readonly unique: boolean
+  /** Of looking one up. */
+  readonly cost: number
+  readonly joinQuals: readonly Expr[]
+  readonly scanQuals: readonly Expr[]
+}
+
+export function lookups(step: JoinStep, rel: BaseRel, problem: JoinProblem): Lookup[] {
   if (rel.table === null || step.type === 'full' || step.type === 'right') return []
-  const type = step.type
-  const paths: Path[] = []
+  const found: Lookup[] = []
   const clauses: IndexClause[] = []
   for (const qual of [...step.joinQuals, ...rel.quals]) {
     for (const clause of indexClauses(qual, rel, problem, step.left.mask)) if (clause.op === '=') clauses.push(clause)
@@ -311,42 +366,53 @@ export function lookupJoinPaths(step: JoinStep, left: Path, rel: BaseRel, proble
               problem,
             ),
         )
-    const answered = new Set([...match.answered])
-    const joinQuals = step.joinQuals.filter((qual) => !answered.has(qual))
-    const scanQuals = rel.quals.filter((qual) => !answered.has(qual))
-    const fetch = (isRowKey(index) ? COST.get : COST.indexTuple + COST.get) * perKey + (unique ? 0 : COST.request * 0.3)
-    const total = left.total + COST.request + left.rows * (fetch + COST.tuple) + step.rows * (COST.tuple + qualCost(joinQuals))
-    paths.push({
-      rows: step.rows,
-      width: left.width + (type === 'inner' || type === 'left' ? rel.width : 0),
-      outer: left.outer,
-      params: left.params,
-      single: left.single && unique,
-      startup: left.startup,
-      total,
-      order: left.order,
-      build: (targets) => {
-        const keys = conditions.map((condition) => condition.value!)
-        const slots = inputSlots([...targets, ...joinQuals, ...step.filterQuals], step, problem)
-        collectAtoms(keys, slots.left)
-        const over = (expr: Expr) => overJoin(expr, slots.left, slots.right)
-        const scanTargets = slots.right.exprs.map((expr) => overScan(expr, rel))
-        return {
-          kind: 'LookupJoin',
-          ...common(targetList(targets.map(over)), step.filterQuals.map(over), step.rows, left.startup, total),
-          joinType: type,
-          left: left.build(slots.left.exprs),
-          relation: rel.info!.oid,
-          index: index.oid,
-          keys: keys.map((key) => overInput(key, slots.left)),
-          scanQuals: scanQuals.map((qual) => overScan(qual, rel)),
-          scanTargetList: targetList(scanTargets),
-          joinQuals: joinQuals.map(over),
-        }
-      },
+    const { answered } = match
+    found.push({
+      rel,
+      type: step.type,
+      index,
+      keys: conditions.map((condition) => condition.value!),
+      unique,
+      cost: (isRowKey(index) ? COST.get : COST.indexTuple + COST.get) * perKey + (unique ? 0 : COST.request * 0.3),
+      joinQuals: step.joinQuals.filter((qual) => !answered.has(qual)),
+      scanQuals: rel.quals.filter((qual) => !answered.has(qual)),
     })
   }
-  return paths
+  return found
+}
+
+export function lookupJoinPath(step: JoinStep, left: Path, lookup: Lookup, problem: JoinProblem, known: readonly Path[]): Path | null {
+  const { rel, type, index, keys, unique, joinQuals, scanQuals } = lookup
+  const total = left.total + COST.request + left.rows * (lookup.cost + COST.tuple) + step.rows * (COST.tuple + qualCost(joinQuals))
+  if (isBeaten(known, left.startup, total, left.order, left.outer)) return null
+  return {
+    rows: step.rows,
+    width: left.width + (type === 'inner' || type === 'left' ? rel.width : 0),
+    outer: left.outer,
+    params: left.params,
+    single: left.single && unique,
+    startup: left.startup,
+    total,
+    order: left.order,
+    build: (targets) => {
+      const slots = inputSlots([...targets, ...joinQuals, ...step.filterQuals], step, problem)
+      collectAtoms(keys, slots.left)
+      const over = (expr: Expr) => overJoin(expr, slots.left, slots.right)
+      const scanTargets = slots.right.exprs.map((expr) => overScan(expr, rel))
+      return {
+        kind: 'LookupJoin',
+        ...common(targetList(targets.map(over)), step.filterQuals.map(over), step.rows, left.startup, total),
+        joinType: type,
+        left: left.build(slots.left.exprs),
+        relation: rel.info!.oid,
+        index: index.oid,
+        keys: keys.map((key) => overInput(key, slots.left)),
+        scanQuals: scanQuals.map((qual) => overScan(qual, rel)),
+        scanTargetList: targetList(scanTargets),
+        joinQuals: joinQuals.map(over),
+      }
+    },
+  }
 }
 
 /** One row per distinct combination of values; null where they cannot be hashed. */

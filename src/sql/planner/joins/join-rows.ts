@@ -7,16 +7,16 @@ import { clampRows } from '../cost.ts'
 import { equalJoin, semiJoin } from '../join-selectivity.ts'
 import { conjunction } from '../selectivity.ts'
 import { type Variable, variableOf } from '../variable.ts'
-import { type JoinStep, keyPairs } from './join-path.ts'
+import type { JoinShape, KeyPair } from './join-path.ts'
 
 interface Pair {
   readonly left: Variable
   readonly right: Variable
 }
 
-export function joinRows(step: Omit<JoinStep, 'rows'>, problem: JoinProblem): number {
-  const { type, left, right, joinQuals, filterQuals } = step
-  const keys = keyPairs(step, problem)
+/** `keys`: the conditions that are equalities between the sides. */
+export function joinRows(shape: JoinShape, keys: readonly KeyPair[], problem: JoinProblem): number {
+  const { type, left, right, joinQuals, filterQuals } = shape
   const keyed = new Set<Expr>(keys.map((pair) => pair.qual))
   const others = conjunction(
     joinQuals.filter((qual) => !keyed.has(qual)),

@@ -48,25 +48,32 @@ export function commonOrder(have: readonly PathKey[], want: readonly PathKey[]):
   return i
 }
 
-/** Keeps `paths` free of those that another beats in cost, order and independence. */
-export function addPath(paths: Path[], path: Path): void {
+/** Whether one of `paths` is as good in cost, order and independence. */
+export function isBeaten(paths: readonly Path[], startup: number, total: number, order: readonly PathKey[], outer: Relids): boolean {
   for (const other of paths) {
     if (
-      other.total <= path.total &&
-      other.startup <= path.startup &&
-      contains(path.outer, other.outer) &&
-      orderSatisfies(other.order, path.order)
+      other.total <= total &&
+      other.startup <= startup &&
+      (other.outer === NO_RELS || contains(outer, other.outer)) &&
+      orderSatisfies(other.order, order)
     ) {
-      return
+      return true
     }
   }
+  return false
+}
+
+/** Keeps `paths` free of those that another beats. */
+export function addPath(paths: Path[], path: Path): void {
+  const { startup, total, order, outer } = path
+  if (isBeaten(paths, startup, total, order, outer)) return
   for (let i = paths.length - 1; i >= 0; i--) {
     const other = paths[i]!
     if (
-      path.total <= other.total &&
-      path.startup <= other.startup &&
-      contains(other.outer, path.outer) &&
-      orderSatisfies(path.order, other.order)
+      total <= other.total &&
+      startup <= other.startup &&
+      (outer === NO_RELS || contains(other.outer, outer)) &&
+      orderSatisfies(order, other.order)
     ) {
       paths.splice(i, 1)
     }
