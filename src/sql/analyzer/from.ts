@@ -289,31 +289,59 @@ function functionColumns(
 
 const JOIN_TYPES: Readonly<Record<string, JoinType>> = { JOIN_INNER: 'inner', JOIN_LEFT: 'left', JOIN_FULL: 'full', JOIN_RIGHT: 'right' }
 
+/** The columns that a join of this item has, and as what. */
+interface Side {
+  readonly columns: readonly NsColumn[]
+  readonly names: readonly (string | null)[]
+  readonly vars: readonly Expr[]
+}
+
+function sideOf({ top }: FromItem): Side {
+  const { rte } = top
+  if (rte.kind === 'join') {
+    // What a join below passes on this one passes on as it is: there may be very many.
+    const columns = top.columns as readonly NsColumn[]
+    const isPassed = rte.mergedCols === 0 && !rte.hasAlias
+    return { columns, names: rte.colNames, vars: isPassed ? rte.aliasVars : columns.map((column) => columnVar(column, 0, -1)) }
+  }
+  const columns = top.columns.filter((column) => column !== null && !column.hidden) as NsColumn[]
+  return { columns, names: columns.map((column) => column.name), vars: columns.map((column) => columnVar(column, 0, -1)) }
+}
+
 function transformJoin(state: ParseState, node: NodeOf['JoinExpr']): FromItem {
   const joinType = JOIN_TYPES[node.jointype ?? 'JOIN_INNER']!
   const left = transformFromItem(state, node.larg!)
-  const lateralOk = joinType === 'inner' || joinType === 'left'
-  for (const item of left.namespace) {
-    item.lateralOnly = true
-    item.lateralOk = lateralOk
-  }
+  // A table looks at nothing else.
+  const isLateral = nodeTag(node.rarg!) !== 'RangeVar'
   const outer = state.namespace
-  state.namespace = [...outer, ...left.namespace]
+  if (isLateral) {
+    const lateralOk = joinType === 'inner' || joinType === 'left'
+    for (const item of left.namespace) {
+      item.lateralOnly = true
+      item.lateralOk = lateralOk
+    }
+    state.namespace = [...outer, ...left.namespace]
+  }
   const right = transformFromItem(state, node.rarg!)
   state.namespace = outer
   checkConflicts(state, left.namespace, right.namespace)
-  const inside = [...left.namespace, ...right.namespace]
-  for (const item of inside) {
-    item.lateralOnly = false
-    item.lateralOk = true
+  if (isLateral) {
+    for (const item of left.namespace) {
+      item.lateralOnly = false
+      item.lateralOk = true
+    }
   }
-  const leftColumns = left.top.columns.filter((column) => column !== null && !column.hidden) as NsColumn[]
-  const rightColumns = right.top.columns.filter((column) => column !== null && !column.hidden) as NsColumn[]
+  const inside = [...left.namespace, ...right.namespace]
+  const leftSide = sideOf(left)
+  const rightSide = sideOf(right)
+  const { columns: leftColumns } = leftSide
+  const { columns: rightColumns } = rightSide
   const using = node.isNatural
     ? leftColumns.map((column) => column.name).filter((name) => rightColumns.some((column) => column.name === name))
     : nameList(node.usingClause)
-  const columns: NsColumn[] = []
-  const aliasVars: Expr[] = []
+  let columns: NsColumn[] = []
+  let aliasVars: Expr[] = []
+  let names: (string | null)[] = []
   let quals: Expr | null = null
   const mergedLeft = new Set<NsColumn>()
   const mergedRight = new Set<NsColumn>()
@@ -353,19 +381,21 @@ function transformJoin(state: ParseState, node: NodeOf['JoinExpr']): FromItem {
           : { ...plain, name },
       )
       aliasVars.push(merged)
+      names.push(name)
     }
     quals = andOf(conditions)
   }
   const mergedCols = columns.length
   for (const [side, merged] of [
-    [leftColumns, mergedLeft],
-    [rightColumns, mergedRight],
+    [leftSide, mergedLeft],
+    [rightSide, mergedRight],
   ] as const) {
-    for (const column of side) {
-      if (merged.has(column)) continue
-      columns.push({ ...column })
-      aliasVars.push(columnVar(column, 0, -1))
-    }
+    const isKept = (_: unknown, i: number): boolean => !merged.has(side.columns[i]!)
+    const kept =
+      merged.size === 0 ? side : { columns: side.columns.filter(isKept), names: side.names.filter(isKept), vars: side.vars.filter(isKept) }
+    columns = columns.concat(kept.columns)
+    aliasVars = aliasVars.concat(kept.vars)
+    names = names.concat(kept.names)
   }
   if (node.quals !== undefined) {
     const saved = state.namespace
@@ -374,13 +404,13 @@ function transformJoin(state: ParseState, node: NodeOf['JoinExpr']): FromItem {
     quals = transformCondition(state, node.quals, 'join on', 'JOIN/ON')
     state.namespace = saved
   }
-  // An alias hides what is inside: its columns are the join's own.
-  const own = node.alias === undefined ? columns : columns.map((column, i) => ({ ...column, varno: 0, attno: i + 1 }))
-  const top = addJoin(state, joinType, own, aliasVars, mergedCols, node.alias, node.join_using_alias)
+  const top = addJoin(state, joinType, columns, names, aliasVars, mergedCols, node.alias, node.join_using_alias)
   let namespace: NsItem[]
   if (node.alias !== undefined) namespace = [top]
   else {
-    for (const item of inside) item.colsVisible = false
+    // The others inside are not since a join below took them in.
+    left.top.colsVisible = false
+    right.top.colsVisible = false
     namespace = [...inside, top]
   }
   if (node.join_using_alias !== undefined) {

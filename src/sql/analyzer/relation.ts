@@ -300,20 +300,19 @@ export function addJoin(
   state: ParseState,
   joinType: JoinType,
   columns: readonly NsColumn[],
+  names: readonly (string | null)[],
   aliasVars: readonly Expr[],
   mergedCols: number,
   alias: Alias | undefined,
   usingAlias: Alias | undefined,
 ): NsItem {
   const refname = alias?.aliasname ?? 'unnamed_join'
-  const colNames = aliasedNames(
-    state,
-    refname,
-    columns.map((column) => column.name),
-    alias,
-  )
+  const colNames = aliasedNames(state, refname, names, alias)
   const rtindex = state.rtable.length + 1
-  const own = columns.map((column, i) => ({ ...column, name: colNames[i]!, varno: column.varno === 0 ? rtindex : column.varno }))
+  // An alias hides what is inside: its columns are the join's own, as merged ones are that come from neither side.
+  let own = columns
+  if (alias !== undefined) own = columns.map((column, i) => ({ ...column, name: colNames[i]!, varno: rtindex, attno: i + 1 }))
+  else if (mergedCols > 0) own = columns.map((column) => (column.varno === 0 ? { ...column, varno: rtindex } : column))
   const rte: RangeTblEntry = {
     kind: 'join',
     joinType,

@@ -38,5 +38,7 @@ export function flattenJoinAliases(query: Query): Query {
     },
   }
   const deep = (expr: Expr, depth: number): Expr => mapExprDeep(expr, depth, mapper)
-  return mapQuery(query, 0, mapper)
+  // Nothing refers to the join entries any more; what they list would be walked by every rewrite that follows.
+  const rtable = query.rtable.map((rte) => (rte.kind === 'join' ? { ...rte, aliasVars: [] } : rte))
+  return mapQuery({ ...query, rtable }, 0, mapper)
 }
