@@ -54,12 +54,17 @@ export class Beginnings {
 
   /** Begins the work; throws GivenWay when it has to be begun anew. */
   begin<T>(work: () => T): T {
-    const before = running
-    running = this
     this.#next = 0
     this.#isNew = true
     this.#inList = false
     this.#left = false
+    return this.goOn(work)
+  }
+
+  /** The next step of work that was begun and has stopped between two steps. */
+  goOn<T>(work: () => T): T {
+    const before = running
+    running = this
     try {
       return work()
     } finally {

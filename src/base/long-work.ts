@@ -6,7 +6,10 @@ import type { MaybePromise } from './maybe-promise.ts'
 import type { Slicer } from './slicer.ts'
 
 /** Work in steps: between two of them others may have their turn. */
-export type Work<A extends readonly unknown[], T> = (...args: A) => Generator<unknown, T>
+export type Work<A extends readonly unknown[], T> = (...args: A) => Steps<T>
+
+/** Work that others may come between at each step; what a step yields is nobody's. */
+export type Steps<T> = Generator<unknown, T>
 
 interface Result {
   readonly work: unknown
@@ -37,7 +40,7 @@ export class Suspended {
 }
 
 /** Work to its end; `pause` is asked after each step. */
-export async function runSteps<T>(steps: Generator<unknown, T>, pause: () => Promise<void> | null): Promise<T> {
+export async function runSteps<T>(steps: Steps<T>, pause: () => Promise<void> | null): Promise<T> {
   for (;;) {
     const step = steps.next()
     if (step.done === true) return step.value
@@ -50,7 +53,8 @@ export async function runSteps<T>(steps: Generator<unknown, T>, pause: () => Pro
 const isSame = (a: unknown, b: unknown): boolean =>
   a === b || (a instanceof Uint8Array && b instanceof Uint8Array && a.length === b.length && Buffer.compare(a, b) === 0)
 
-function finished<T>(steps: Generator<unknown, T>): T {
+/** Work to its end in one go. */
+export function finished<T>(steps: Steps<T>): T {
   for (;;) {
     const step = steps.next()
     if (step.done === true) return step.value

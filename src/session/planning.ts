@@ -5,7 +5,7 @@ import type { Datum } from '../base/datum.ts'
 import { PgError } from '../base/errors.ts'
 import type { Oid } from '../base/ids.ts'
 import { LIMITS } from '../base/limits.ts'
-import { type LongResult, Suspended, suspendable } from '../base/long-work.ts'
+import { finished, type LongResult, type Steps, Suspended, suspendable } from '../base/long-work.ts'
 import { LruMap } from '../base/lru.ts'
 import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { makeSlicer, type Slicer } from '../base/slicer.ts'
@@ -29,7 +29,7 @@ import { type Lifted, templateOf } from '../sql/parser/lift.ts'
 import { type NodeOf, nodeTag } from '../sql/parser/nodes.ts'
 import { type ParsedStatement, parse } from '../sql/parser/parse.ts'
 import { withRowKeys } from '../sql/planner/cursor-rows.ts'
-import { planStatement } from '../sql/planner/planner.ts'
+import { planSteps } from '../sql/planner/planner.ts'
 import { statisticsSource } from '../sql/planner/statistics.ts'
 import type { IoSettings } from '../sql/types/eval-context.ts'
 import { findBuiltinType } from '../sql/types/registry.ts'
@@ -265,16 +265,15 @@ export class Planning {
     paramValues: readonly Datum[] | null = null,
   ): MaybePromise<PlanEntry> {
     this.#slicer.start()
-    const isLarge = statement.text.length > LIMITS.parseAtOnceLength
     const watched = watchClock(this.#session.context)
     return andThen(
-      this.#work(isLarge, () => this.#bind(statement, declared, cursor, watched)),
+      this.#work(() => this.#bind(statement, declared, cursor, watched)),
       (found) => {
-        // A large statement gives way between analysis and planning, which are of one version of the catalogue, and before it is run.
+        // Analysis and planning are of one version of the catalogue; others may have their turn between them, and before the plan is run.
         const made = (): MaybePromise<PlanEntry> =>
           this.snapshot().version === found.version
             ? andThen(
-                this.#work(isLarge, () => this.#planned(found, paramValues)),
+                this.#work(() => this.#planned(found, paramValues)),
                 (entry) =>
                   entry === null
                     ? this.#make(statement, declared, cursor, paramValues)
@@ -286,53 +285,84 @@ export class Planning {
     )
   }
 
-  /** Analysis or planning over the catalogue as it is; what a large statement takes long for gives way to others. */
-  #work<T>(isLarge: boolean, work: () => T): MaybePromise<T> {
-    return isLarge ? this.#inTurns(work) : withCatalog(work)
+  /** Analysis or planning over the catalogue as it is; what takes long gives way to others. */
+  #work<T>(start: () => Steps<T>): MaybePromise<T> {
+    const known: LongResult[] = []
+    const attempt = this.#attempt(start, known)
+    const inTurns = (error: unknown): Promise<T> => this.#inTurns(attempt, known, error)
+    try {
+      const done = withCatalog(attempt)
+      return done instanceof Promise ? done.catch(inTurns) : done
+    } catch (error) {
+      if (error instanceof GivenWay || error instanceof Suspended) return inTurns(error)
+      throw error
+    }
   }
 
-  async #inTurns<T>(work: () => T): Promise<T> {
+  /** What goes on where it stopped last if that was between two steps, else begins anew. */
+  #attempt<T>(start: () => Steps<T>, known: readonly LongResult[]): () => T {
     let { version } = this.snapshot()
     let beginnings: Beginnings | null = new Beginnings(this.#slicer)
     let changes = 0
-    const known: LongResult[] = []
-    const begin = (): T => {
+    let steps: Steps<T> | null = null
+    const next = (): IteratorResult<unknown, T> => steps!.next()
+    return () => {
       const now = this.snapshot().version
       if (now !== version) {
         // what is known rests on another catalogue
         version = now
+        steps = null
         beginnings = ++changes > CATALOG_CHANGES ? null : new Beginnings(this.#slicer)
       }
-      const attempt = beginnings === null ? work : () => beginnings!.begin(work)
-      return suspendable(known, attempt, undefined)
-    }
-    for (;;) {
-      try {
-        return await withCatalog(begin)
-      } catch (error) {
-        if (error instanceof GivenWay) await error.turn
-        // a literal of megabytes
-        else if (error instanceof Suspended) known.push(await error.run(() => this.#slicer.pause()))
-        else throw error
+      if (beginnings === null) return suspendable(known, finished, start())
+      let isNew = steps === null
+      steps ??= start()
+      for (;;) {
+        let step: IteratorResult<unknown, T>
+        try {
+          step = suspendable(known, isNew ? () => beginnings!.begin(next) : () => beginnings!.goOn(next), undefined)
+        } catch (error) {
+          steps = null
+          throw error
+        }
+        if (step.done === true) return step.value
+        isNew = false
+        const turn = this.#slicer.pause()
+        if (turn !== null) throw new GivenWay(turn)
       }
     }
   }
 
-  #bind(statement: ParsedStatement, declared: readonly Oid[], cursor: boolean, watched = watchClock(this.#session.context)): Bound {
+  async #inTurns<T>(attempt: () => T, known: LongResult[], stopped: unknown): Promise<T> {
+    for (let why = stopped; ; ) {
+      if (why instanceof GivenWay) await why.turn
+      // a literal of megabytes
+      else if (why instanceof Suspended) known.push(await why.run(() => this.#slicer.pause()))
+      else throw why
+      try {
+        return await withCatalog(attempt)
+      } catch (error) {
+        why = error
+      }
+    }
+  }
+
+  *#bind(statement: ParsedStatement, declared: readonly Oid[], cursor: boolean, watched = watchClock(this.#session.context)): Steps<Bound> {
     const context = { ...this.analyzeContext(statement, declared), eval: watched.eval }
     const { version } = context.catalog
     const analyzed = analyzeStatement(statement.node!, context)
+    yield
     const { query, rowKeys } = cursor ? withRowKeys(analyzed, context.catalog) : { query: analyzed, rowKeys: NO_ROW_KEYS }
     return { statement, context, version, analyzed, query, rowKeys, usedClock: watched.usedClock }
   }
 
   /** Null when the catalogue has changed since the statement was bound to it. */
-  #planned(
+  *#planned(
     { statement, context, version, analyzed, query, rowKeys, usedClock }: Bound,
     paramValues: readonly Datum[] | null,
-  ): PlanEntry | null {
+  ): Steps<PlanEntry | null> {
     if (context.catalog.version !== version) return null
-    const planned = planStatement(query, {
+    const planned = yield* planSteps(query, {
       catalog: context.catalog,
       evaluate: constantEvaluator({
         ...this.execState(this.#session.block.txn!),
@@ -370,7 +400,7 @@ export class Planning {
     const generic = entry.planned.plan.totalCost
     if (mode !== 'force_custom_plan' && custom.made >= CUSTOM_PLANS && generic < custom.cost / custom.made) return entry
     const started = performance.now()
-    const made = withCatalog(() => this.#planned(this.#bind(custom.statement, entry.parameterTypes, false), params))
+    const made = withCatalog(() => finished(this.#planned(finished(this.#bind(custom.statement, entry.parameterTypes, false)), params)))
     if (made === null) return entry
     if (made instanceof Promise) {
       // What has to be fetched first is there the next time.

@@ -1,6 +1,7 @@
 // WITH: each query that was not inlined is planned once, as a shared result; a recursive one as a RecursiveUnion over its working table.
 
 import { notSupported } from '../../base/errors.ts'
+import type { Steps } from '../../base/long-work.ts'
 import type { CommonTableExpr, Query } from '../analyzer/query.ts'
 import { makeRoot, type PlannedCte, type Root } from './context.ts'
 import { clampRows, DEFAULTS } from './cost.ts'
@@ -8,17 +9,17 @@ import { common, passThrough } from './paths/path.ts'
 import type { Plan, SubPlan } from './plan.ts'
 import type { PlannedLevel } from './plan-level.ts'
 
-type PlanQuery = (query: Query, parent: Root, fetch: number | null) => PlannedLevel
-export type PlanModify = (query: Query, parent: Root) => Plan
+type PlanQuery = (query: Query, parent: Root, fetch: number | null) => Steps<PlannedLevel>
+export type PlanModify = (query: Query, parent: Root) => Steps<Plan>
 
 /** Plans INSERT, UPDATE, DELETE and MERGE in WITH; set by planner.ts, which knows both sides. */
 export const modifying: { plan: PlanModify | null } = { plan: null }
 
-export function planCtes(root: Root, planQuery: PlanQuery): void {
+export function* planCtes(root: Root, planQuery: PlanQuery): Steps<void> {
   for (const cte of root.query.cteList) {
     const entry: PlannedCte = { cte, subPlan: null, rows: 0, width: 8, workTable: 0 }
     root.ctes.push(entry)
-    const plan = cte.query.commandType !== 'select' ? modifying.plan!(cte.query, root) : selectPlan(cte, entry, root, planQuery)
+    const plan = yield* cte.query.commandType !== 'select' ? modifying.plan!(cte.query, root) : selectPlan(cte, entry, root, planQuery)
     const subPlan: SubPlan = {
       id: root.glob.subPlanIds++,
       kind: 'cte',
@@ -42,10 +43,10 @@ function finish(planned: PlannedLevel): Plan {
   return planned.root.initPlans.length === 0 ? plan : { ...plan, initPlans: [...plan.initPlans, ...planned.root.initPlans] }
 }
 
-function selectPlan(cte: CommonTableExpr, entry: PlannedCte, root: Root, planQuery: PlanQuery): Plan {
-  if (!cte.recursive) return finish(planQuery(cte.query, root, null))
+function* selectPlan(cte: CommonTableExpr, entry: PlannedCte, root: Root, planQuery: PlanQuery): Steps<Plan> {
+  if (!cte.recursive) return finish(yield* planQuery(cte.query, root, null))
   const operation = cte.query.setOperations
-  if (operation === null || operation.op !== 'union') return finish(planQuery(cte.query, root, null))
+  if (operation === null || operation.op !== 'union') return finish(yield* planQuery(cte.query, root, null))
   const side = (node: typeof operation.left): Query => {
     if (node.kind !== 'RangeTblRef') throw notSupported('nested set operations in a recursive term are not implemented')
     const rte = cte.query.rtable[node.rtindex - 1]!
@@ -54,11 +55,11 @@ function selectPlan(cte: CommonTableExpr, entry: PlannedCte, root: Root, planQue
   }
   // The CTE's own query is a level of its own between its terms and its WITH.
   const middle = makeRoot(root.glob, cte.query, root)
-  planCtes(middle, planQuery)
-  const left = finish(planQuery(side(operation.left), middle, null))
+  yield* planCtes(middle, planQuery)
+  const left = finish(yield* planQuery(side(operation.left), middle, null))
   entry.workTable = root.glob.execParams++
   entry.rows = Math.max(1, left.rows)
-  const right = finish(planQuery(side(operation.right), middle, null))
+  const right = finish(yield* planQuery(side(operation.right), middle, null))
   const rows = clampRows(left.rows + right.rows * DEFAULTS.cteRecursionFactor)
   const total = left.totalCost + right.totalCost * DEFAULTS.cteRecursionFactor
   const columns = left.targetList.slice(0, operation.columns.length).map((target) => target.expr)

@@ -1,6 +1,7 @@
 // INSERT, UPDATE, DELETE and MERGE: ModifyTable over a plan that supplies rows, keys and old versions.
 
 import { notSupported } from '../../base/errors.ts'
+import type { Steps } from '../../base/long-work.ts'
 import type { RelationInfo } from '../../catalog/snapshot.ts'
 import type { Expr, TargetEntry } from '../analyzer/expr.ts'
 import type { FromExpr, JoinExpr, MergeAction, Query } from '../analyzer/query.ts'
@@ -19,15 +20,15 @@ import { inlineCtes } from './rewrite/inline-ctes.ts'
 import { flattenJoinAliases } from './rewrite/join-aliases.ts'
 import { type MultiAssignments, multiAssignments, planSubLinks } from './sublinks.ts'
 
-export function planModify(source: Query, parent: Root | null, root: Root = makeRoot(parent!.glob, source, parent)): Plan {
+export function* planModify(source: Query, parent: Root | null, root: Root = makeRoot(parent!.glob, source, parent)): Steps<Plan> {
   const query = flattenJoinAliases(inlineCtes(source, root.catalog))
   root.query = query
-  planCtes(root, planQuery)
+  yield* planCtes(root, planQuery)
   const rte = query.rtable[query.resultRelation - 1]!
   if (rte.kind !== 'relation') throw notSupported('cannot modify something that is no table')
   const info = root.catalog.relation(rte.relation)
   if (info?.descriptor?.table == null) throw notSupported(`cannot change relation "${rte.refname}"`)
-  const plan = query.commandType === 'insert' ? insert(query, root, info) : changeRows(query, root, rte.relation)
+  const plan = yield* query.commandType === 'insert' ? insert(query, root, info) : changeRows(query, root, rte.relation)
   return finishLevel(plan, root)
 }
 
@@ -110,7 +111,7 @@ function modifyTable(
   return { kind: 'ModifyTable', ...common(returning ?? [], [], returning === null ? 0 : input.rows, input.startupCost, total), ...fields }
 }
 
-function insert(query: Query, root: Root, info: RelationInfo): Plan {
+function* insert(query: Query, root: Root, info: RelationInfo): Steps<Plan> {
   const entries = query.targetList.filter((entry) => !entry.resjunk)
   const select: Query = {
     ...query,
@@ -124,7 +125,7 @@ function insert(query: Query, root: Root, info: RelationInfo): Plan {
   // The rows come from a query of the same level: its InitPlans and CTEs are this level's.
   const inner: Root = { ...root, query: select }
   inner.query = select
-  const joined = planQuery(select, root.parent, null, inner)
+  const joined = yield* planQuery(select, root.parent, null, inner)
   const input = joined.path.build(joined.columns)
   const parts = sharedParts(query, root)
   const prepare = prepareIn(root)
@@ -187,7 +188,7 @@ function withTarget(query: Query): FromExpr {
 }
 
 /** UPDATE, DELETE and MERGE. */
-function changeRows(query: Query, root: Root, relation: number): Plan {
+function* changeRows(query: Query, root: Root, relation: number): Steps<Plan> {
   const merge = query.commandType === 'merge'
   const target = query.resultRelation
   const key = rowKey(target)
@@ -206,7 +207,7 @@ function changeRows(query: Query, root: Root, relation: number): Plan {
   const marker = merge ? sourceMarker(query, root) : null
   const extra = [key, ...columns, ...parts.returning.map((entry) => entry.expr), ...actionExprs, ...(marker === null ? [] : [marker])]
   root.query = { ...query, jointree: merge ? mergeTree(query) : withTarget(query), cteList: [], sortClause: [], groupClause: [] }
-  const joined = planJoinTree(root, extra)
+  const joined = yield* planJoinTree(root, extra)
   const set = query.commandType === 'update' ? joined.query.targetList.filter((entry) => !entry.resjunk) : []
   const slots = new Slots()
   const keySlot = slots.push(key)

@@ -3,6 +3,7 @@
 
 import { mapLong } from '../../base/begun-anew.ts'
 import { PgError } from '../../base/errors.ts'
+import { finished, type Steps } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { Expr, TargetEntry } from '../analyzer/expr.ts'
 import type { Query, RangeTblEntry } from '../analyzer/query.ts'
@@ -62,21 +63,21 @@ export function finishLevel(plan: Plan, root: Root): Plan {
 }
 
 export const planSubquery: PlanSubquery = (query, parent, fetch) => {
-  const planned = planQuery(query, parent, fetch)
+  const planned = finished(planQuery(query, parent, fetch))
   return { plan: finishLevel(planned.path.build(planned.columns), planned.root), columns: planned.columns }
 }
 
 /** Plans a SELECT. `fetch`: only so many rows will be asked for; null = all. */
-export function planQuery(
+export function* planQuery(
   source: Query,
   parent: Root | null,
   fetch: number | null,
   root: Root = makeRoot(parent!.glob, source, parent),
-): PlannedLevel {
+): Steps<PlannedLevel> {
   root.query = inlineCtes(source, root.catalog)
-  planCtes(root, planQuery)
-  if (root.query.setOperations !== null) return setOperationPath(root, fetch, planQuery)
-  const joined = planJoinTree(root)
+  yield* planCtes(root, planQuery)
+  if (root.query.setOperations !== null) return yield* setOperationPath(root, fetch, planQuery)
+  const joined = yield* planJoinTree(root)
   const columns = joined.query.targetList.filter((entry) => !entry.resjunk).map((entry) => entry.expr)
   return { path: stagesAbove(joined, fetch), columns, root, query: joined.query, ecs: joined.problem.ecs }
 }
@@ -96,7 +97,7 @@ export interface JoinedLevel {
 }
 
 /** Everything up to the join: shared by SELECT and by the data-modifying statements. */
-export function planJoinTree(root: Root, extraTargets: readonly Expr[] = []): JoinedLevel {
+export function* planJoinTree(root: Root, extraTargets: readonly Expr[] = []): Steps<JoinedLevel> {
   const { glob, catalog } = root
   const level = prepareLevel(root.query, glob)
   const multi = multiAssignments(level.query.targetList)
@@ -131,7 +132,8 @@ export function planJoinTree(root: Root, extraTargets: readonly Expr[] = []): Jo
   const reduced = reduceOuterJoins(tree, catalog) as TreeFrom
   const scanned = new Set(treeRels(reduced))
   const rtable = level.rtable.map((rte, i) => (scanned.has(i + 1) ? prepareSource(rte, prepare) : rte))
-  return searchJoins(root, query, { ...level, rtable }, reduced, kept, extraTargets)
+  yield
+  return yield* searchJoins(root, query, { ...level, rtable }, reduced, kept, extraTargets)
 }
 
 /** The expressions that are a relation's source made ready as those of the level are. */
@@ -141,14 +143,14 @@ function prepareSource(rte: RangeTblEntry, prepare: (expr: Expr) => Expr): Range
   return rte
 }
 
-function searchJoins(
+function* searchJoins(
   root: Root,
   query: Query,
   level: Level,
   tree: TreeFrom,
   having: readonly Expr[],
   extraTargets: readonly Expr[],
-): JoinedLevel {
+): Steps<JoinedLevel> {
   const rtis = [...treeRels(tree)]
   const bitOf = new Map(rtis.map((rti, i) => [rti, 1n << BigInt(i)]))
   const cache = new WeakMap<Expr, Relids>()
@@ -218,12 +220,12 @@ function searchJoins(
     ),
   }
   for (const rel of rels) {
-    relPaths(rel, root, problem)
+    yield* relPaths(rel, root, problem)
     // What an outer join may fill with NULLs is known only above it.
     for (const [i, path] of rel.paths.entries())
       if (path.outer !== NO_RELS) rel.paths[i] = { ...path, outer: withOuterJoins(path.outer, parts.joins) }
   }
-  const solved = new JoinSearch(problem, search).solve()
+  const solved = yield* new JoinSearch(problem, search).solve()
   const paths = oneTime.length === 0 ? solved.paths : solved.paths.map((path) => oneTimeFilter(path, oneTime))
   return {
     root,
@@ -357,7 +359,8 @@ function makeRel(root: Root, rte: RangeTblEntry, rti: number, bit: Relids, neede
   return { bit, rti, rte, info, table, tuples, distinctColumns: NO_COLUMNS, quals: [], needed, rows: tuples, width, paths: [] }
 }
 
-function relPaths(rel: BaseRel, root: Root, problem: JoinProblem): void {
+function* relPaths(rel: BaseRel, root: Root, problem: JoinProblem): Steps<void> {
+  yield
   const { rte } = rel
   const sized = rel as { -readonly [K in keyof BaseRel]: BaseRel[K] }
   switch (rte.kind) {
@@ -386,7 +389,7 @@ function relPaths(rel: BaseRel, root: Root, problem: JoinProblem): void {
       return
     }
     case 'subquery':
-      subqueryRel(rel, root, problem)
+      yield* subqueryRel(rel, root, problem)
       return
     case 'result':
       sized.tuples = 1
@@ -418,7 +421,7 @@ function withoutUnused(query: Query, needed: ReadonlySet<number>, catalog: Root[
   return dropped.every((entry, i) => entry === query.targetList[i]) ? query : { ...query, targetList: dropped }
 }
 
-function subqueryRel(rel: BaseRel, root: Root, problem: JoinProblem): void {
+function* subqueryRel(rel: BaseRel, root: Root, problem: JoinProblem): Steps<void> {
   const { rte } = rel
   if (rte.kind !== 'subquery') return
   let subquery = withoutUnused(rte.subquery, rel.needed, root.catalog)
@@ -435,7 +438,7 @@ function subqueryRel(rel: BaseRel, root: Root, problem: JoinProblem): void {
   const params = outerParams()
   const lateral = rte.lateral ? correlateQuery(subquery, root.glob, params) : subquery
   const outer = params.list.reduce((set, param) => set | problem.relids(param.expr), NO_RELS) & ~rel.bit
-  const planned = planQuery(lateral, root, null)
+  const planned = yield* planQuery(lateral, root, null)
   const { path, columns } = planned
   const sized = rel as { -readonly [K in keyof BaseRel]: BaseRel[K] }
   sized.tuples = Math.max(1, path.rows)

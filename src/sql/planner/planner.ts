@@ -1,6 +1,7 @@
 // planStatement: a bound statement becomes a plan. Parameters stay parameters: a plan holds for all their values and may be cached as long
 // as the descriptors it rests on stand.
 
+import { finished, type Steps } from '../../base/long-work.ts'
 import type { PermissionInfo } from '../../catalog/privileges.ts'
 import type { CatalogSnapshot } from '../../catalog/snapshot.ts'
 import type { TargetEntry } from '../analyzer/expr.ts'
@@ -51,7 +52,12 @@ function isPointRead(plan: Plan, catalog: CatalogSnapshot): boolean {
   }
 }
 
+/** In one go. */
 export function planStatement(query: Query, context: PlannerContext): PlannedStatement {
+  return finished(planSteps(query, context))
+}
+
+export function* planSteps(query: Query, context: PlannerContext): Steps<PlannedStatement> {
   const stored = context.stored ?? ((node: string) => readStoredExpr(node))
   const glob: Glob = {
     ...context,
@@ -68,11 +74,12 @@ export function planStatement(query: Query, context: PlannerContext): PlannedSta
   let plan: Plan
   let output: readonly TargetEntry[]
   if (query.commandType === 'select') {
-    const planned = planQuery(query, null, null, root)
+    const planned = yield* planQuery(query, null, null, root)
+    yield
     plan = finishLevel(planned.path.build(planned.columns), root)
     output = query.targetList.filter((entry) => !entry.resjunk)
   } else {
-    plan = planModify(query, null, root)
+    plan = yield* planModify(query, null, root)
     output = query.returningList.filter((entry) => !entry.resjunk)
   }
   return {

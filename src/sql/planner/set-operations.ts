@@ -1,5 +1,6 @@
 // UNION, INTERSECT and EXCEPT: leaves are planned as queries of their own, equal operators next to each other become one Append.
 
+import type { Steps } from '../../base/long-work.ts'
 import type { Expr } from '../analyzer/expr.ts'
 import type { Query, SetOperation } from '../analyzer/query.ts'
 import { leftmostLeaf, type SetOperand } from '../analyzer/setop-tree.ts'
@@ -14,13 +15,13 @@ import { NO_RELS } from './relids.ts'
 import { foldConstants } from './rewrite/fold-constants.ts'
 import { limitPath, orderItems, type StageContext, significant, sortPath } from './stages.ts'
 
-type PlanQuery = (query: Query, parent: Root, fetch: number | null) => PlannedLevel
+type PlanQuery = (query: Query, parent: Root, fetch: number | null) => Steps<PlannedLevel>
 
-export function setOperationPath(root: Root, fetch: number | null, planQuery: PlanQuery): PlannedLevel {
+export function* setOperationPath(root: Root, fetch: number | null, planQuery: PlanQuery): Steps<PlannedLevel> {
   const { query } = root
   const operation = query.setOperations!
   const unlimited = query.sortClause.length > 0 || query.limitCount !== null
-  const side = planSide(operation, root, unlimited ? null : fetch, planQuery)
+  const side = yield* planSide(operation, root, unlimited ? null : fetch, planQuery)
   const leaf = leftmostLeaf(operation).rtindex
   const fold = (expr: Expr | null) => (expr === null ? null : foldConstants(expr, root.glob))
   const targetList = mapTargets(query.targetList, (expr) => foldConstants(expr, root.glob))
@@ -64,28 +65,32 @@ function keysOf(operation: SetOperation): SortKey[] {
   }))
 }
 
-function planSide(node: SetOperand, root: Root, fetch: number | null, planQuery: PlanQuery): Plan {
+function* planSide(node: SetOperand, root: Root, fetch: number | null, planQuery: PlanQuery): Steps<Plan> {
   if (node.kind === 'RangeTblRef') {
     const rte = root.query.rtable[node.rtindex - 1]!
     if (rte.kind !== 'subquery') throw new Error('a leaf of a set operation is no subquery')
-    const planned = planQuery(rte.subquery, root, fetch)
+    const planned = yield* planQuery(rte.subquery, root, fetch)
     const plan = planned.path.build(planned.columns)
     const { initPlans } = planned.root
     return initPlans.length === 0 ? plan : { ...plan, initPlans: [...plan.initPlans, ...initPlans] }
   }
   if (node.op === 'union') {
     const limit = node.all ? fetch : null
-    return unionPlan(
-      node,
-      unionOperands(node).map((operand) => planSide(operand, root, limit, planQuery)),
-    )
+    return unionPlan(node, yield* planSides(unionOperands(node), root, limit, planQuery))
   }
   // a EXCEPT b EXCEPT c is a without what b and c have together.
   const operations = sameOperations(node)
-  const first = planSide(operations.at(-1)!.left, root, null, planQuery)
-  const others = operations.map((operation) => planSide(operation.right, root, null, planQuery)).reverse()
+  const first = yield* planSide(operations.at(-1)!.left, root, null, planQuery)
+  const rights = operations.map((operation) => operation.right)
+  const others = (yield* planSides(rights, root, null, planQuery)).reverse()
   if (node.op === 'except') return setOpPlan(node, first, others.length === 1 ? others[0]! : appendPlan(node, others))
   return intersectPlan(node, [first, ...others])
+}
+
+function* planSides(nodes: readonly SetOperand[], root: Root, fetch: number | null, planQuery: PlanQuery): Steps<Plan[]> {
+  const plans: Plan[] = []
+  for (const node of nodes) plans.push(yield* planSide(node, root, fetch, planQuery))
+  return plans
 }
 
 /** In halves, so that many of them do not nest deeply. */

@@ -1,6 +1,7 @@
 // Join order: dynamic programming over sets of relations while they are few, greedy beyond. Outer, semi- and anti-joins restrict which sets
 // may be joined; conditions are checked as soon as all they need is there.
 
+import type { Steps } from '../../../base/long-work.ts'
 import type { Expr } from '../../analyzer/expr.ts'
 import type { BaseRel, JoinProblem } from '../base-rel.ts'
 import type { EcMember, EquivalenceClass } from '../equivalence.ts'
@@ -30,6 +31,8 @@ const DYNAMIC_LIMIT = 11
 /** Paths kept per set: cheapest ones first. */
 const PATHS_PER_REL = 6
 const ORDERS_PER_REL = 8
+/** Estimated between two steps. */
+const ESTIMATES = 16
 
 interface Match {
   readonly join: SpecialJoin | null
@@ -180,19 +183,20 @@ export class JoinSearch {
     return clause
   }
 
-  solve(): JoinRel {
+  /** The join of all; others may come between any two that are made or estimated. */
+  *solve(): Steps<JoinRel> {
     const bits = this.#problem.rels.map((rel) => rel.bit)
     if (bits.length === 1) return this.#memo.get(bits[0]!)!
-    return bits.length <= DYNAMIC_LIMIT ? this.#dynamic(bits) : this.#greedy(bits)
+    return yield* bits.length <= DYNAMIC_LIMIT ? this.#dynamic(bits) : this.#greedy(bits)
   }
 
-  #dynamic(bits: readonly Relids[]): JoinRel {
+  *#dynamic(bits: readonly Relids[]): Steps<JoinRel> {
     // Following conditions only may leave the side of an outer join unjoinable, whose relations no condition connects.
-    return this.#subsets(bits, true) ?? this.#subsets(bits, false) ?? this.#greedy(bits)
+    return (yield* this.#subsets(bits, true)) ?? (yield* this.#subsets(bits, false)) ?? (yield* this.#greedy(bits))
   }
 
   /** All sets of relations by size; `sparing`: cartesian products only where nothing else leads on. */
-  #subsets(bits: readonly Relids[], sparing: boolean): JoinRel | undefined {
+  *#subsets(bits: readonly Relids[], sparing: boolean): Steps<JoinRel | undefined> {
     const all = bits.reduce((set, bit) => set | bit, NO_RELS)
     const bySize: Relids[][] = [[], [...bits]]
     for (let size = 2; size <= bits.length; size++) {
@@ -202,6 +206,7 @@ export class JoinSearch {
         for (let left = 1; left <= size / 2; left++) {
           if (left > 1 && bits.length > BUSHY_LIMIT) break
           for (const a of bySize[left]!) {
+            yield
             for (const b of bySize[size - left]!) {
               if (overlap(a, b) || (left === size - left && a > b)) continue
               if (connectedOnly && !this.#connected(a, b)) continue
@@ -216,7 +221,7 @@ export class JoinSearch {
   }
 
   /** Joins the pair with the fewest rows again and again: connected ones first, Cartesian products where nothing else is left. */
-  #greedy(bits: readonly Relids[]): JoinRel {
+  *#greedy(bits: readonly Relids[]): Steps<JoinRel> {
     let parts: Part[] = []
     let connected: JoinPair[] = []
     /** Known from when they are first needed. */
@@ -230,12 +235,15 @@ export class JoinSearch {
       parts.push(a)
     }
     const untouched = ({ a, b }: JoinPair): boolean => !a.joined && !b.joined
-    for (const bit of bits) add(bit)
+    for (const bit of bits) {
+      add(bit)
+      yield
+    }
     while (parts.length > 1) {
-      let best = this.#fewestRows(connected)
+      let best = yield* this.#fewestRows(connected)
       if (best === null) {
         loose ??= parts.flatMap((a, i) => parts.slice(0, i).map((b): JoinPair => ({ a, b, rows: undefined })))
-        best = this.#fewestRows(loose)
+        best = yield* this.#fewestRows(loose)
       }
       if (best === null) throw new Error('no legal join order')
       const { a, b } = best
@@ -249,12 +257,17 @@ export class JoinSearch {
     return this.#memo.get(parts[0]!.set)!
   }
 
-  #fewestRows(pairs: readonly JoinPair[]): JoinPair | null {
+  *#fewestRows(pairs: readonly JoinPair[]): Steps<JoinPair | null> {
+    let estimated = 0
     for (;;) {
+      yield
       let best: JoinPair | null = null
       for (const pair of pairs) {
         if (pair.rows === null) continue
-        if (pair.rows === undefined) pair.rows = this.#estimate(pair.a.set, pair.b.set)
+        if (pair.rows === undefined) {
+          pair.rows = this.#estimate(pair.a.set, pair.b.set)
+          if (++estimated % ESTIMATES === 0) yield
+        }
         if (pair.rows !== null && (best === null || pair.rows < best.rows!)) best = pair
       }
       if (best === null || this.#memo.has(best.a.set | best.b.set) || this.#join(best.a.set, best.b.set)) return best
