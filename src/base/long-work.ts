@@ -17,41 +17,53 @@ interface Result {
   readonly value: unknown
 }
 
+/** Answers a promise where others must have their turn now. */
+type Pause = () => Promise<void> | null
+
 /** Inputs of so many characters or bytes are long. */
 export const LONG = 256 * 1024
+/** Lists of so many elements are. */
+export const LONG_LIST = 4096
 
-/** Results for the row being evaluated; null: whoever evaluates waits for nothing. */
+/** Results for the row being evaluated, in the order in which it asks for them; null: whoever evaluates waits for nothing. */
 let results: readonly Result[] | null = null
+/** Where those stand that were not asked for yet. */
+let next = 0
 
 /** Thrown through the evaluation of a row that has to wait. */
 export class Suspended {
-  readonly #work: Work<readonly unknown[], unknown>
+  readonly #work: unknown
   readonly #args: readonly unknown[]
+  readonly #come: (pause: Pause) => Promise<unknown>
 
-  constructor(work: Work<readonly unknown[], unknown>, args: readonly unknown[]) {
+  constructor(work: unknown, args: readonly unknown[], come: (pause: Pause) => Promise<unknown>) {
     this.#work = work
     this.#args = args
+    this.#come = come
   }
 
-  /** Does the work; `pause` is asked after each step. */
-  async run(pause: () => Promise<void> | null): Promise<Result> {
-    return { work: this.#work, args: this.#args, value: await runSteps(this.#work(...this.#args), pause) }
+  /** Does the work or waits for it; `pause` is asked before each step. */
+  async run(pause: Pause): Promise<Result> {
+    return { work: this.#work, args: this.#args, value: await this.#come(pause) }
   }
 }
 
-/** Work to its end; `pause` is asked after each step. */
-export async function runSteps<T>(steps: Steps<T>, pause: () => Promise<void> | null): Promise<T> {
+/** Work to its end; `pause` is asked before each step. */
+export async function runSteps<T>(steps: Steps<T>, pause: Pause): Promise<T> {
   for (;;) {
-    const step = steps.next()
-    if (step.done === true) return step.value
     const wait = pause()
     if (wait !== null) await wait
+    const step = steps.next()
+    if (step.done === true) return step.value
   }
 }
 
-/** A value computed anew is another object of the same bytes. */
-const isSame = (a: unknown, b: unknown): boolean =>
-  a === b || (a instanceof Uint8Array && b instanceof Uint8Array && a.length === b.length && Buffer.compare(a, b) === 0)
+/** Whether values may be one computed twice. Lists and trees are not looked at: the order of the works tells which is which. */
+function isAlike(a: unknown, b: unknown): boolean {
+  if (a === b) return true
+  if (a instanceof Uint8Array && b instanceof Uint8Array) return a.length === b.length && Buffer.compare(a, b) === 0
+  return typeof a === typeof b && (typeof a === 'object' || typeof a === 'function')
+}
 
 /** Work to its end in one go. */
 export function finished<T>(steps: Steps<T>): T {
@@ -61,12 +73,26 @@ export function finished<T>(steps: Steps<T>): T {
   }
 }
 
+/** Results kept for one evaluation; what is beyond them is done at once. */
+const MOST = 32
+
 /** The work's result: known, made now, or, where that may be, by suspending the row. */
 export function longWork<A extends readonly unknown[], T>(work: Work<A, T>, ...args: A): T {
   if (results === null) return finished(work(...args))
-  const known = results.find((result) => result.work === work && result.args.every((arg, i) => isSame(arg, args[i])))
-  if (known !== undefined) return known.value as T
-  throw new Suspended(work as unknown as Work<readonly unknown[], unknown>, args)
+  for (let i = next; i < results.length; i++) {
+    const known = results[i]!
+    if (known.work !== work || !args.every((arg, k) => isAlike(arg, known.args[k]))) continue
+    next = i + 1
+    return known.value as T
+  }
+  if (results.length >= MOST) return finished(work(...args))
+  throw new Suspended(work, args, (pause) => runSteps(work(...args), pause))
+}
+
+/** Work whose result its owner keeps, and finds when the row is evaluated anew. */
+export function longWorkOnce<A extends readonly unknown[]>(work: Work<A, void>, ...args: A): void {
+  if (results === null || results.length >= MOST) finished(work(...args))
+  else throw new Suspended(work, args, (pause) => runSteps(work(...args), pause))
 }
 
 /** Work on an input of `size` characters or bytes: in slices only if that is long. */
@@ -74,29 +100,54 @@ export function workOn<A extends readonly unknown[], T>(size: number, work: Work
   return size > LONG ? longWork(work, ...args) : finished(work(...args))
 }
 
-/** `evaluate`, during which long work throws Suspended unless its result is among those known. */
-export function suspendable<A, T>(known: readonly Result[], evaluate: (arg: A) => T, arg: A): T {
+/** A value that its owner keeps once it has come: where the row may be suspended it is, so that long work behind the wait is too. */
+export function keptValue<T>(value: MaybePromise<T>): MaybePromise<T> {
+  if (results === null || results.length >= MOST || !(value instanceof Promise)) return value
+  throw new Suspended(keptValue, [value], () => value)
+}
+
+function evaluateWith<A, T>(known: readonly Result[] | null, evaluate: (arg: A) => T, arg: A): T {
   const before = results
+  const nextBefore = next
   results = known
+  next = 0
   try {
     return evaluate(arg)
   } finally {
     results = before
+    next = nextBefore
   }
 }
 
-/** Results kept for one evaluation; with more long works than these it goes through at once. */
-const MOST = 32
+/** `evaluate`, during which long work throws Suspended unless its result is among those known. */
+export function suspendable<A, T>(known: readonly Result[], evaluate: (arg: A) => T, arg: A): T {
+  return evaluateWith(known, evaluate, arg)
+}
+
+/** `evaluate` with all work done at once: for plans that an expression runs, which have rows of their own. */
+export function atOnce<A, T>(evaluate: (arg: A) => T, arg: A): T {
+  return results === null ? evaluate(arg) : evaluateWith(null, evaluate, arg)
+}
+
 const NONE: readonly Result[] = []
+
+/** `evaluate(arg)` for a whole batch, as long as no row has to wait: true if it came to its end. // hot */
+export function hastily<A>(evaluate: (arg: A) => void, arg: A): boolean {
+  try {
+    suspendable(NONE, evaluate, arg)
+    return true
+  } catch (error) {
+    if (!(error instanceof Suspended)) throw error
+    return false
+  }
+}
 
 /** `evaluate(arg)`, waiting where long work suspends it; not behind another wait of the same evaluation. // hot */
 export function patiently<A, T>(evaluate: (arg: A) => MaybePromise<T>, arg: A, slicer: Slicer, known = NONE): MaybePromise<T> {
-  if (known.length >= MOST) return evaluate(arg)
   try {
     return suspendable(known, evaluate, arg)
   } catch (error) {
     if (!(error instanceof Suspended)) throw error
-    slicer.start()
     return error.run(() => slicer.pause()).then((result) => patiently(evaluate, arg, slicer, [...known, result]))
   }
 }

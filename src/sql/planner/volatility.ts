@@ -12,7 +12,8 @@ function ofProc(oid: number, catalog: CatalogSnapshot): Volatility {
   return (catalog.proc(oid)?.provolatile ?? 'v') as Volatility
 }
 
-function ofNode(expr: Expr, catalog: CatalogSnapshot): Volatility {
+/** Of one node by itself. */
+export function ofNode(expr: Expr, catalog: CatalogSnapshot): Volatility {
   switch (expr.kind) {
     case 'FuncExpr':
       return ofProc(expr.funcId, catalog)

@@ -1,7 +1,7 @@
 // jsonb's value: a tree of immutable nodes. Numbers are numeric; an object's keys are unique and ordered as PostgreSQL orders them (shorter
 // first, then by bytes), so printing, comparing and searching need no sort. // hot
 
-import { longWork, type Work } from '../../base/long-work.ts'
+import { longWorkOnce, type Work } from '../../base/long-work.ts'
 import { quoteJson } from './json-quote.ts'
 import { compareNumeric, formatNumeric, Numeric, stripZeros } from './numeric.ts'
 
@@ -34,11 +34,14 @@ export class Jsonb {
   }
 
   get root(): JsonbValue {
-    if (this.unread !== null) {
-      this.tree = longWork(this.unread.read, this.unread.bytes)
-      this.unread = null
-    }
+    if (this.unread !== null) longWorkOnce(readTree, this)
     return this.tree
+  }
+
+  *readTree(): Generator<unknown, void> {
+    if (this.unread === null) return
+    this.tree = yield* this.unread.read(this.unread.bytes)
+    this.unread = null
   }
 
   /** The row form, where the tree has not been read from it. */
@@ -50,6 +53,8 @@ export class Jsonb {
     return formatJsonb(this.root)
   }
 }
+
+const readTree = (value: Jsonb): Generator<unknown, void> => value.readTree()
 
 export function isArrayValue(value: JsonbValue): value is readonly JsonbValue[] {
   return Array.isArray(value)

@@ -3,6 +3,7 @@
 import type { Datum, Row } from '../../../base/datum.ts'
 import { notSupported, PgError } from '../../../base/errors.ts'
 import type { Oid } from '../../../base/ids.ts'
+import { atOnce } from '../../../base/long-work.ts'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
 import { SQLSTATE } from '../../../base/sqlstate.ts'
 import type { PgProcRow } from '../../builtin/data/rows.ts'
@@ -193,7 +194,8 @@ export function compileCall(cx: Compilation, call: Call, args: readonly Compiled
   // some functions PostgreSQL writes in SQL have bodies of a higher room here, found by name
   if (findBody(proc) === undefined && proc.prolang !== LANGUAGE.internal && state.ctx.system(proc.proname) === undefined) {
     const prepared = sqlFunction(cx, proc, callInfo(call, proc, 0))
-    return eagerWaiting(args, (values) => (strict && values.includes(null) ? null : prepared.call(values, state)))
+    const run = (values: readonly Datum[]): MaybePromise<Datum> => prepared.call(values, state)
+    return eagerWaiting(args, (values) => (strict && values.includes(null) ? null : atOnce(run, values)))
   }
   const body = procBody(proc)
   if (proc.provariadic === ANY) {
@@ -206,8 +208,9 @@ export function compileCall(cx: Compilation, call: Call, args: readonly Compiled
   }
   const info = callInfo(call, proc, 0)
   if (mayWait(proc) || anyAsync(args)) {
-    const wait = mayWait(proc) ? eagerWaiting : eager
-    return wait(args, (values) => (strict && values.includes(null) ? null : (body(...values, state.ctx, info) as Datum)))
+    const run = (values: readonly Datum[]): Datum => body(...values, state.ctx, info) as Datum
+    if (!mayWait(proc)) return eager(args, (values) => (strict && values.includes(null) ? null : run(values)))
+    return eagerWaiting(args, (values) => (strict && values.includes(null) ? null : atOnce(run, values)))
   }
   if (!strict) return sync(plainClosure(body, args, state, info))
   if (args.length === 2) {

@@ -5,6 +5,7 @@ import { assert } from '../../../base/assert.ts'
 import type { Datum, Row } from '../../../base/datum.ts'
 import { notSupported } from '../../../base/errors.ts'
 import type { Oid } from '../../../base/ids.ts'
+import { atOnce, keptValue } from '../../../base/long-work.ts'
 import type { CaseExpr, Expr, FuncExpr, MinMaxExpr, OpExpr, Var } from '../../analyzer/expr.ts'
 import type { PlannedExpr } from '../../planner/plan.ts'
 import { RecordDatum } from '../../types/record.ts'
@@ -81,7 +82,7 @@ function compileParam(kind: 'extern' | 'exec', id: number, cx: Compilation): Com
   if (init === undefined) return sync(() => state.exec[id]!)
   return waiting(() => {
     const value = state.exec[id]
-    return value === undefined ? init.value(id) : value
+    return value === undefined ? keptValue(atOnce(init.value, id)) : value
   })
 }
 

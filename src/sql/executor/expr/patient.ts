@@ -6,23 +6,35 @@ import type { MaybePromise } from '../../../base/maybe-promise.ts'
 import { makeSlicer } from '../../../base/slicer.ts'
 import type { Expr } from '../../analyzer/expr.ts'
 import { isSubPlanExpr, some } from '../../planner/expr-tree.ts'
-import { isVolatile } from '../../planner/volatility.ts'
+import { ofNode } from '../../planner/volatility.ts'
 import { LONG_PROCS, LONG_TYPES } from '../../types/long-procs.ts'
 import type { Compilation } from '../compilation.ts'
 import { procOf } from './call.ts'
 
-/** Whether some function in them may work long; what is volatile, and may be within a sub-select, is never evaluated twice. */
-export function mayBeLong(exprs: readonly Expr[], cx: Compilation): boolean {
-  const long = (expr: Expr): boolean =>
+/** Whether some function in them mostly works so long that it costs nothing beside it to wait for each row by itself. */
+export function areDear(exprs: readonly Expr[], cx: Compilation): boolean {
+  const dear = (expr: Expr): boolean =>
     (expr.kind === 'FuncExpr' && LONG_PROCS.has(procOf(cx, expr.funcId).prosrc)) ||
     ((expr.kind === 'FuncExpr' || expr.kind === 'OpExpr') && expr.args.some((arg) => LONG_TYPES.has(arg.type))) ||
     (expr.kind === 'CoerceViaIO' && (LONG_TYPES.has(expr.type) || LONG_TYPES.has(expr.arg.type)))
-  const once = (expr: Expr): boolean => isVolatile(expr, cx.catalog) || some(expr, isSubPlanExpr)
-  return exprs.some((expr) => some(expr, long)) && !exprs.some(once)
+  return exprs.some((expr) => some(expr, dear))
 }
 
-/** `evaluate` for rows, waiting where long work suspends one. */
-export function rowsPatiently<T>(evaluate: (row: Row) => MaybePromise<T>, cx: Compilation): (row: Row) => MaybePromise<T> {
+/** Columns, constants and parameters take no work (an InitPlan does its own). */
+const EASY: ReadonlySet<string> = new Set(['Var', 'Const', 'Param'])
+
+/**
+ * `evaluate` for rows, waiting where long work suspends one. Null where that cannot be: what is volatile, and may be within a sub-select, is
+ * never evaluated twice; or has no use.
+ */
+export function rowsPatiently<T>(
+  exprs: readonly Expr[],
+  evaluate: (row: Row) => MaybePromise<T>,
+  cx: Compilation,
+): ((row: Row) => MaybePromise<T>) | null {
+  if (exprs.every((expr) => EASY.has(expr.kind))) return null
+  const once = (expr: Expr): boolean => isSubPlanExpr(expr) || ofNode(expr, cx.catalog) === 'v'
+  if (exprs.some((expr) => some(expr, once))) return null
   const slicer = makeSlicer(cx.state)
   return (row) => patiently(evaluate, row, slicer)
 }

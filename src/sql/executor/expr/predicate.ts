@@ -2,6 +2,7 @@
 // an expression may wait. // hot
 
 import type { Datum, Row } from '../../../base/datum.ts'
+import { hastily } from '../../../base/long-work.ts'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
 import type { Expr, TargetEntry } from '../../analyzer/expr.ts'
 import type { PlannedExpr } from '../../planner/plan.ts'
@@ -9,13 +10,15 @@ import type { Compilation } from '../compilation.ts'
 import type { AsyncEvaluator, Evaluator } from '../operator.ts'
 import { compileExpr } from './compile.ts'
 import { anyAsync, type Compiled, evaluator } from './compiled.ts'
-import { mayBeLong, rowsPatiently } from './patient.ts'
+import { areDear, rowsPatiently } from './patient.ts'
 import type { ExprScope } from './scope.ts'
 
 /** True when all conditions are true. */
 export interface Predicate {
   readonly async: boolean
   test(row: Row): MaybePromise<boolean>
+  /** `test` that waits for long work; null where it cannot, or where `test` does so itself. */
+  readonly testPatiently: ((row: Row) => MaybePromise<boolean>) | null
 }
 
 /** AND is a list of conditions where only "true" counts. */
@@ -36,13 +39,13 @@ function testFrom(evals: readonly AsyncEvaluator[], row: Row, from: number): May
 export function compileQuals(quals: readonly Expr[], scope: ExprScope, cx: Compilation): Predicate | null {
   const parts = flatten(quals).map((qual) => compileExpr(qual, scope, cx))
   if (parts.length === 0) return null
-  if (anyAsync(parts)) {
-    const evals = parts.map((part) => part.eval)
-    const test = (row: Row): MaybePromise<boolean> => testFrom(evals, row, 0)
-    return { async: true, test: mayBeLong(quals, cx) ? rowsPatiently(test, cx) : test }
-  }
-  const test = conjunction(parts.map(evaluator))
-  return mayBeLong(quals, cx) ? { async: true, test: rowsPatiently(test, cx) } : { async: false, test }
+  const now = anyAsync(parts) ? null : conjunction(parts.map(evaluator))
+  const evals = parts.map((part) => part.eval)
+  const test = now ?? ((row: Row): MaybePromise<boolean> => testFrom(evals, row, 0))
+  const testPatiently = rowsPatiently(quals, test, cx)
+  if (now === null || (testPatiently !== null && areDear(quals, cx)))
+    return { async: true, test: testPatiently ?? test, testPatiently: null }
+  return { async: false, test, testPatiently }
 }
 
 function conjunction(evals: readonly Evaluator[]): (row: Row) => boolean {
@@ -61,28 +64,56 @@ function conjunction(evals: readonly Evaluator[]): (row: Row) => boolean {
   }
 }
 
-/** Keeps the rows of `rows[0..count)` that pass, in place; answers how many. */
-export function filterRows(predicate: Predicate, rows: Row[], count: number): MaybePromise<number> {
-  if (predicate.async) return filterFrom(predicate, rows, count, 0, 0)
-  const test = predicate.test as (row: Row) => boolean
-  let kept = 0
-  for (let i = 0; i < count; i++) {
-    const row = rows[i]!
-    if (test(row)) rows[kept++] = row
-  }
-  return kept
+/** How far a batch has come. */
+interface Progress {
+  at: number
+  kept: number
 }
 
-function filterFrom(predicate: Predicate, rows: Row[], count: number, from: number, kept: number): MaybePromise<number> {
+/** Keeps the rows of `rows[0..count)` that pass, in place; answers how many. */
+export function filterRows(predicate: Predicate, rows: Row[], count: number): MaybePromise<number> {
+  if (predicate.async) return filterFrom(predicate.test, rows, count, 0, 0)
+  const test = predicate.test as (row: Row) => boolean
+  const { testPatiently } = predicate
+  if (testPatiently === null) return filterNow(test, rows, count, null)
+  const progress: Progress = { at: 0, kept: 0 }
+  const done = hastily(() => filterNow(test, rows, count, progress), undefined)
+  return done ? progress.kept : filterFrom(testPatiently, rows, count, progress.at, progress.kept)
+}
+
+function filterNow(test: (row: Row) => boolean, rows: Row[], count: number, progress: Progress | null): number {
+  let kept = 0
+  let i = 0
+  try {
+    for (; i < count; i++) {
+      const row = rows[i]!
+      if (test(row)) rows[kept++] = row
+    }
+    return kept
+  } finally {
+    if (progress !== null) {
+      progress.at = i
+      progress.kept = kept
+    }
+  }
+}
+
+function filterFrom(
+  test: (row: Row) => MaybePromise<boolean>,
+  rows: Row[],
+  count: number,
+  from: number,
+  kept: number,
+): MaybePromise<number> {
   let passed = kept
   for (let i = from; i < count; i++) {
     const row = rows[i]!
-    const ok = predicate.test(row)
+    const ok = test(row)
     if (ok instanceof Promise) {
       const before = passed
       return ok.then((yes) => {
         if (yes) rows[before] = row
-        return filterFrom(predicate, rows, count, i + 1, before + (yes ? 1 : 0))
+        return filterFrom(test, rows, count, i + 1, before + (yes ? 1 : 0))
       })
     }
     if (ok === true) rows[passed++] = row
@@ -94,6 +125,8 @@ function filterFrom(predicate: Predicate, rows: Row[], count: number, from: numb
 export interface Projector {
   readonly async: boolean
   project(row: Row): MaybePromise<Row>
+  /** As a predicate's. */
+  readonly projectPatiently: ((row: Row) => MaybePromise<Row>) | null
   /** The output is the argument row itself. */
   readonly identity: boolean
 }
@@ -131,24 +164,25 @@ export function projectorOf(parts: readonly Compiled[], inputWidth: number): Pro
   const n = parts.length
   if (anyAsync(parts)) {
     const evals = parts.map((part) => part.eval)
-    return { async: true, identity: false, project: (row) => projectFrom(evals, row, new Array<Datum>(n), 0) }
+    const project = (row: Row): MaybePromise<Row> => projectFrom(evals, row, new Array<Datum>(n), 0)
+    return { async: true, identity: false, project, projectPatiently: null }
   }
-  if (n === inputWidth && parts.every((part, i) => part.slot === i)) return { async: false, identity: true, project: (row) => row }
-  if (n > 0 && parts.every((part) => part.slot >= 0))
-    return { async: false, identity: false, project: pick(parts.map((part) => part.slot)) }
+  const identity = n === inputWidth && parts.every((part, i) => part.slot === i)
+  return { async: false, identity, project: identity ? (row) => row : projectNow(parts), projectPatiently: null }
+}
+
+function projectNow(parts: readonly Compiled[]): (row: Row) => Row {
+  const n = parts.length
+  if (n > 0 && parts.every((part) => part.slot >= 0)) return pick(parts.map((part) => part.slot))
   const evals = parts.map(evaluator)
   const [f, g, h] = evals as [Evaluator, Evaluator, Evaluator]
-  if (n === 1) return { async: false, identity: false, project: (row) => [f(row)] }
-  if (n === 2) return { async: false, identity: false, project: (row) => [f(row), g(row)] }
-  if (n === 3) return { async: false, identity: false, project: (row) => [f(row), g(row), h(row)] }
-  return {
-    async: false,
-    identity: false,
-    project: (row) => {
-      const out = new Array<Datum>(n)
-      for (let i = 0; i < n; i++) out[i] = evals[i]!(row)
-      return out
-    },
+  if (n === 1) return (row) => [f(row)]
+  if (n === 2) return (row) => [f(row), g(row)]
+  if (n === 3) return (row) => [f(row), g(row), h(row)]
+  return (row) => {
+    const out = new Array<Datum>(n)
+    for (let i = 0; i < n; i++) out[i] = evals[i]!(row)
+    return out
   }
 }
 
@@ -159,7 +193,10 @@ export function compileProjection(targetList: readonly TargetEntry[], scope: Exp
     exprs.map((expr) => compileExpr(expr, scope, cx)),
     inputWidth,
   )
-  return mayBeLong(exprs, cx) ? { async: true, identity: false, project: rowsPatiently(projector.project, cx) } : projector
+  const projectPatiently = rowsPatiently(exprs, projector.project, cx)
+  if (projectPatiently === null) return projector
+  if (projector.async || areDear(exprs, cx)) return { async: true, identity: false, project: projectPatiently, projectPatiently: null }
+  return { ...projector, projectPatiently }
 }
 
 export function compileList(exprs: readonly PlannedExpr[], scope: ExprScope, cx: Compilation): Compiled[] {
@@ -168,22 +205,36 @@ export function compileList(exprs: readonly PlannedExpr[], scope: ExprScope, cx:
 
 /** Projects `rows[0..count)` into `out`. */
 export function projectRows(projector: Projector, rows: readonly Row[], count: number, out: Row[]): MaybePromise<void> {
-  if (projector.async) return projectRowsFrom(projector, rows, count, out, 0)
+  if (projector.async) return projectRowsFrom(projector.project, rows, count, out, 0)
   const project = projector.project as (row: Row) => Row
-  for (let i = 0; i < count; i++) out[i] = project(rows[i]!)
-  return undefined
+  const { projectPatiently } = projector
+  const now = (): void => {
+    for (let i = 0; i < count; i++) out[i] = project(rows[i]!)
+  }
+  if (projectPatiently === null) return now()
+  return hastily(now, undefined) ? undefined : projectRowsFrom(projectPatiently, rows, count, out, 0)
 }
 
-function projectRowsFrom(projector: Projector, rows: readonly Row[], count: number, out: Row[], from: number): MaybePromise<void> {
+function projectRowsFrom(
+  project: (row: Row) => MaybePromise<Row>,
+  rows: readonly Row[],
+  count: number,
+  out: Row[],
+  from: number,
+): MaybePromise<void> {
   for (let i = from; i < count; i++) {
-    const row = projector.project(rows[i]!)
+    const row = project(rows[i]!)
     if (row instanceof Promise) {
       return row.then((r) => {
         out[i] = r
-        return projectRowsFrom(projector, rows, count, out, i + 1)
+        return projectRowsFrom(project, rows, count, out, i + 1)
       })
     }
     out[i] = row
   }
   return undefined
 }
+
+/** For a row by itself, waiting for long work. */
+export const testRow = (predicate: Predicate, row: Row): MaybePromise<boolean> => (predicate.testPatiently ?? predicate.test)(row)
+export const projectRow = (projector: Projector, row: Row): MaybePromise<Row> => (projector.projectPatiently ?? projector.project)(row)

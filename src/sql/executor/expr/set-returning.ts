@@ -1,6 +1,7 @@
 // Calls of set-returning functions: the arguments as usual, the result an iterable of rows.
 
 import type { Datum, Row } from '../../../base/datum.ts'
+import { atOnce } from '../../../base/long-work.ts'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
 import type { Expr } from '../../analyzer/expr.ts'
 import { LANGUAGE } from '../../builtin/pg-proc.ts'
@@ -10,7 +11,7 @@ import type { Compilation } from '../compilation.ts'
 import { type Call, callInfo, packVariadicAny, procOf, sqlFunction } from './call.ts'
 import { compileExpr } from './compile.ts'
 import { eagerWaiting } from './compiled.ts'
-import { mayBeLong, rowsPatiently } from './patient.ts'
+import { rowsPatiently } from './patient.ts'
 import type { ExprScope } from './scope.ts'
 
 const ANY = 2276
@@ -48,7 +49,7 @@ export function compileSetCall(
   let run: (values: Datum[]) => MaybePromise<Iterable<Datum>>
   if (findBody(proc) === undefined && proc.prolang !== LANGUAGE.internal) {
     const prepared = sqlFunction(cx, proc, callInfo(call, proc, 0))
-    run = (values) => prepared.callSet(values, state)
+    run = (values) => atOnce((given) => prepared.callSet(given, state), values)
   } else {
     const body = procBody(proc)
     const any = proc.provariadic === ANY
@@ -63,5 +64,5 @@ export function compileSetCall(
   const whole = eagerWaiting(args, ((values: Datum[]) =>
     strict && values.includes(null) ? (expr.retset ? EMPTY : ONE_NULL) : run(values)) as (v: Datum[]) => Datum)
   const evaluate = whole.eval as SetCall
-  return mayBeLong([expr], cx) ? rowsPatiently(evaluate, cx) : evaluate
+  return rowsPatiently([expr], evaluate, cx) ?? evaluate
 }

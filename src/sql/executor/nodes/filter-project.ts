@@ -15,35 +15,42 @@ import { nothing, type Output, portions, puller } from './batches.ts'
 /** One batch through filter and projection into `out`; null when nothing passed. */
 export function makeStep(filter: Predicate | null, projector: Projector): (batch: Batch) => MaybePromise<Batch | null> {
   const out: Batch = { rows: [], count: 0 }
-  if (filter?.async || projector.async) {
+  if (filter === null && projector.identity) return (batch) => batch
+  const mayWait = filter !== null && (filter.async || filter.testPatiently !== null)
+  if (!mayWait && !projector.async && projector.projectPatiently === null) {
+    const fill = makeFill(filter, projector, out)
     return (batch) => {
-      const rows = batch.rows.slice(0, batch.count)
-      const kept = filter === null ? rows.length : filterRows(filter, rows, rows.length)
-      return andThen(kept, (count) => {
-        if (count === 0) return null
-        const projected = projectRows(projector, rows, count, out.rows)
-        return andThen(projected, () => {
-          out.count = count
-          return out
-        })
-      })
+      fill(batch)
+      return out.count === 0 ? null : out
     }
   }
+  return (batch) => {
+    const rows = filter === null ? batch.rows : batch.rows.slice(0, batch.count)
+    const kept = filter === null ? batch.count : filterRows(filter, rows, rows.length)
+    return andThen(kept, (count) => {
+      if (count === 0) return null
+      const projected = projectRows(projector, rows, count, out.rows)
+      return andThen(projected, () => {
+        out.count = count
+        return out
+      })
+    })
+  }
+}
+
+/** Both at once, into `out`. */
+function makeFill(filter: Predicate | null, projector: Projector, out: Batch): (batch: Batch) => void {
   const project = projector.project as (row: Row) => Row
   if (filter === null) {
-    if (projector.identity) return (batch) => batch
-    return (batch) => {
-      const { rows, count } = batch
+    return ({ rows, count }) => {
       const target = out.rows
       for (let i = 0; i < count; i++) target[i] = project(rows[i]!)
       out.count = count
-      return out
     }
   }
   const test = filter.test as (row: Row) => boolean
   if (projector.identity) {
-    return (batch) => {
-      const { rows, count } = batch
+    return ({ rows, count }) => {
       const target = out.rows
       let kept = 0
       for (let i = 0; i < count; i++) {
@@ -51,11 +58,9 @@ export function makeStep(filter: Predicate | null, projector: Projector): (batch
         if (test(row)) target[kept++] = row
       }
       out.count = kept
-      return kept === 0 ? null : out
     }
   }
-  return (batch) => {
-    const { rows, count } = batch
+  return ({ rows, count }) => {
     const target = out.rows
     let kept = 0
     for (let i = 0; i < count; i++) {
@@ -63,7 +68,6 @@ export function makeStep(filter: Predicate | null, projector: Projector): (batch
       if (test(row)) target[kept++] = project(row)
     }
     out.count = kept
-    return kept === 0 ? null : out
   }
 }
 

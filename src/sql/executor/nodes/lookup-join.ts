@@ -12,7 +12,7 @@ import type { LookupJoin } from '../../planner/plan.ts'
 import { INNER_VAR } from '../../planner/plan.ts'
 import type { Compilation } from '../compilation.ts'
 import { compileExpr } from '../expr/compile.ts'
-import { compileProjection, compileQuals, filterRows } from '../expr/predicate.ts'
+import { compileProjection, compileQuals, filterRows, projectRow } from '../expr/predicate.ts'
 import { type ExprScope, ROW_SCOPE, type RowHolder } from '../expr/scope.ts'
 import { fitKey } from '../key-bounds.ts'
 import type { Batch, Operator } from '../operator.ts'
@@ -87,7 +87,7 @@ export function compileLookupJoin(plan: LookupJoin, cx: Compilation): Operator {
       const out: Row[] = new Array(count)
       const from = (start: number): MaybePromise<readonly Row[]> => {
         for (let i = start; i < count; i++) {
-          const row = scanProject.project(rows[i]!)
+          const row = projectRow(scanProject, rows[i]!)
           if (row instanceof Promise) {
             return row.then((r) => {
               out[i] = r

@@ -5,7 +5,7 @@ import type { Datum, Row } from '../../../base/datum.ts'
 import { PgError } from '../../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../../base/maybe-promise.ts'
 import { SQLSTATE } from '../../../base/sqlstate.ts'
-import { compileProjection, compileQuals } from '../expr/predicate.ts'
+import { compileProjection, compileQuals, projectRow, testRow } from '../expr/predicate.ts'
 import { ROW_SCOPE } from '../expr/scope.ts'
 import { type Change, compileLocking, eachRow, type ModifyContext, oldRow } from './modify-common.ts'
 
@@ -28,14 +28,14 @@ export function compileMerge(context: ModifyContext): MergeApply {
     for (let i = from; i < actions.length; i++) {
       const action = actions[i]!
       if (action.kind !== kind) continue
-      const ok = action.qual === null ? true : action.qual.test(row)
+      const ok = action.qual === null ? true : testRow(action.qual, row)
       if (ok instanceof Promise) return ok.then((yes) => (yes ? action : choose(kind, row, i + 1)))
-      if (ok) return action
+      if (ok === true) return action
     }
     return null
   }
   const target = (action: Action, base: Row, row: Row): MaybePromise<Row> =>
-    andThen(action.values.project(row), (computed) => {
+    andThen(projectRow(action.values, row), (computed) => {
       const next: Datum[] = base.slice()
       for (let i = 0; i < action.places.length; i++) next[action.places[i]!] = computed[i]!
       return next

@@ -12,7 +12,7 @@ import type { Expr, TargetEntry } from '../../analyzer/expr.ts'
 import { isSubPlanExpr, some } from '../../planner/expr-tree.ts'
 import { type ModifyTable, type Plan, TABLE_OID_ATTNO } from '../../planner/plan.ts'
 import type { Compilation } from '../compilation.ts'
-import { compileProjection, compileQuals, type Projector } from '../expr/predicate.ts'
+import { compileProjection, compileQuals, type Projector, projectRow, testRow } from '../expr/predicate.ts'
 import { type ExprScope, ROW_SCOPE } from '../expr/scope.ts'
 import { walkPlan } from '../init-plan.ts'
 import type { TableModifier } from '../modifier-set.ts'
@@ -116,7 +116,7 @@ export function compileModifyTable(plan: ModifyTable, cx: Compilation): Operator
     const from = (start: number): MaybePromise<void> => {
       for (let i = start; i < checks.length; i++) {
         const { name, test } = checks[i]!
-        const ok = test === null ? true : test.test(NO_ROW)
+        const ok = test === null ? true : testRow(test, NO_ROW)
         if (ok instanceof Promise) return ok.then((yes) => (yes ? from(i + 1) : fail(name)))
         if (!ok) fail(name)
       }
@@ -196,7 +196,7 @@ export function compileModifyTable(plan: ModifyTable, cx: Compilation): Operator
         target.old.row = old === null ? nulls : seen(old, false)
         target.fresh.row = fresh === null ? nulls : seen(fresh, locked)
         target.current.row = fresh === null ? target.old.row : target.fresh.row
-        const projected = returning!.project(row)
+        const projected = projectRow(returning!, row)
         if (projected instanceof Promise) {
           return projected.then((r) => {
             out[i] = r
@@ -387,7 +387,7 @@ function compileUpdate(context: ModifyContext): Apply {
         for (let c = 0; c < places.length; c++) next[places[c]!] = computed[c]!
         news[i] = next
       }
-      const computed = values.project(row)
+      const computed = projectRow(values, row)
       return computed instanceof Promise ? computed.then(place) : place(computed)
     })
     const update = (): MaybePromise<Change[]> => {

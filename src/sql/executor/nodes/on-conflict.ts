@@ -15,7 +15,7 @@ import { uniqueKey } from '../../../storage/rows/table-reader.ts'
 import type { Conflict } from '../../../storage/rows/table-writer.ts'
 import { LOCK_GONE, LOCKED_CHANGED } from '../../../storage/store.ts'
 import { INNER_VAR, SCAN_VAR } from '../../planner/plan.ts'
-import { compileProjection, compileQuals } from '../expr/predicate.ts'
+import { compileProjection, compileQuals, projectRow, testRow } from '../expr/predicate.ts'
 import type { ExprScope, RowHolder } from '../expr/scope.ts'
 import { checkRows, relationFields } from '../row-checks.ts'
 import { type Change, eachRow, type ModifyContext, NO_ROW, noteInserts, uniqueKeys } from './modify-common.ts'
@@ -83,12 +83,12 @@ export function insertOnConflict(context: ModifyContext): ConflictingInsert {
         if (index !== null && uniqueKey(access.layout, index, old)?.equals(found) !== true) return anew()
         existing.row = old
         proposed.row = row
-        return andThen(where === null ? true : where.test(NO_ROW), (applies) => {
+        return andThen(where === null ? true : testRow(where, NO_ROW), (applies) => {
           if (!applies) return undefined
           seen.add(key.latin1Slice())
           existing.row = old
           proposed.row = row
-          return andThen(values.project(NO_ROW), (computed) => {
+          return andThen(projectRow(values, NO_ROW), (computed) => {
             const next: Datum[] = old.slice()
             for (let i = 0; i < places.length; i++) next[places[i]!] = computed[i]!
             const write = (): MaybePromise<unknown> =>

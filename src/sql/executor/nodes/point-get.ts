@@ -8,7 +8,7 @@ import { uniqueKey } from '../../../storage/rows/table-reader.ts'
 import type { PointGet } from '../../planner/plan.ts'
 import type { Compilation } from '../compilation.ts'
 import { compileExpr } from '../expr/compile.ts'
-import { compileProjection, compileQuals } from '../expr/predicate.ts'
+import { compileProjection, compileQuals, projectRow, testRow } from '../expr/predicate.ts'
 import { ROW_SCOPE } from '../expr/scope.ts'
 import { fitKey } from '../key-bounds.ts'
 import type { Batch, Operator } from '../operator.ts'
@@ -46,7 +46,7 @@ export function compilePointGet(plan: PointGet, cx: Compilation, locksNext: bool
   }
   const project = (row: Row): MaybePromise<Batch | null> => {
     if (projector.identity) return answer(row)
-    const projected = projector.project(row)
+    const projected = projectRow(projector, row)
     return projected instanceof Promise ? projected.then(answer) : answer(projected)
   }
   const decode = (key: Buffer, value: Buffer | null): MaybePromise<Batch | null> => {
@@ -56,7 +56,7 @@ export function compilePointGet(plan: PointGet, cx: Compilation, locksNext: bool
     if (raw.withKey) row.push(key)
     if (raw.withTableOid) row.push(plan.relation)
     if (predicate === null) return project(row)
-    const ok = predicate.test(row)
+    const ok = testRow(predicate, row)
     if (ok instanceof Promise) return ok.then((yes) => (yes ? project(row) : null))
     return ok === true ? project(row) : null
   }

@@ -4,7 +4,7 @@ import type { MaybePromise } from '../../../base/maybe-promise.ts'
 import { andThen } from '../../../base/maybe-promise.ts'
 import type { Result } from '../../planner/plan.ts'
 import type { Compilation } from '../compilation.ts'
-import { compileQuals } from '../expr/predicate.ts'
+import { compileQuals, testRow } from '../expr/predicate.ts'
 import { ROW_SCOPE } from '../expr/scope.ts'
 import type { Batch, Operator } from '../operator.ts'
 import { filterProject } from './filter-project.ts'
@@ -40,7 +40,7 @@ export function compileResult(plan: Result, cx: Compilation): Operator {
   return {
     open(): MaybePromise<void> {
       runs = false
-      return andThen(oneTime.test([]), (ok) => {
+      return andThen(testRow(oneTime, []), (ok) => {
         runs = ok
         return ok ? body.open() : undefined
       })

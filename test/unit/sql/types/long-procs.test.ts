@@ -101,7 +101,13 @@ describe('long work', () => {
       for (;;) yield
     }
     let steps = 0
-    const run = new Suspended(endless, []).run(() => {
+    let suspended: unknown
+    try {
+      suspendable([], () => longWork(endless), null)
+    } catch (error) {
+      suspended = error
+    }
+    const run = (suspended as Suspended).run(() => {
       if (++steps === 3) throw new Error('cancelled')
       return null
     })
