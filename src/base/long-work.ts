@@ -95,9 +95,14 @@ export function longWorkOnce<A extends readonly unknown[]>(work: Work<A, void>, 
   else throw new Suspended(work, args, (pause) => runSteps(work(...args), pause))
 }
 
-/** Work on an input of `size` characters or bytes: in slices only if that is long. */
+/** Work that is written in steps alone: in slices only if `isLong`. */
+export function workIf<A extends readonly unknown[], T>(isLong: boolean, work: Work<A, T>, ...args: A): T {
+  return isLong ? longWork(work, ...args) : finished(work(...args))
+}
+
+/** Work on an input of `size` characters or bytes. */
 export function workOn<A extends readonly unknown[], T>(size: number, work: Work<A, T>, ...args: A): T {
-  return size > LONG ? longWork(work, ...args) : finished(work(...args))
+  return workIf(size > LONG, work, ...args)
 }
 
 /** A value that its owner keeps once it has come: where the row may be suspended it is, so that long work behind the wait is too. */

@@ -3,6 +3,7 @@
 import type { Datum } from '../../base/datum.ts'
 import { PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
+import { LONG_LIST, longWork } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { typeByOid } from '../builtin/pg-type.ts'
 import { ArrayDatum } from './array.ts'
@@ -139,6 +140,7 @@ export function toJsonbValue(value: Datum, type: Oid, ctx: EvalContext): JsonbVa
       return (value as Jsonb).root
     case 'array': {
       const a = value as ArrayDatum
+      if (a.dims.length === 1 && a.elements.length > LONG_LIST) return longWork(toJsonbSteps, a, ctx)
       let next = 0
       const level = (dim: number): JsonbValue => {
         if (a.dims.length === 0) return []
@@ -160,6 +162,15 @@ export function toJsonbValue(value: Datum, type: Oid, ctx: EvalContext): JsonbVa
     default:
       return elementSupport(type, ctx).output(value, ctx.io)
   }
+}
+
+function* toJsonbSteps(a: ArrayDatum, ctx: EvalContext): Generator<unknown, JsonbValue> {
+  const items: JsonbValue[] = []
+  for (const element of a.elements) {
+    items.push(toJsonbValue(element, a.elementType, ctx))
+    if (items.length % LONG_LIST === 0) yield
+  }
+  return items
 }
 
 /** An object's key from any scalar. */

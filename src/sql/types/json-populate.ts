@@ -27,7 +27,7 @@ export interface JsonSource {
   /** A string's characters. */
   string(): string
   /** Of an array. */
-  items(): JsonSource[]
+  items(): Iterable<JsonSource>
   /** Of an object: the last one of that name. */
   member(name: string): JsonSource | undefined
 }
@@ -78,7 +78,9 @@ export function jsonbSource(value: JsonbValue): JsonSource {
     text: () => formatJsonb(value),
     jsonb: () => value,
     string: () => value as string,
-    items: () => (value as readonly JsonbValue[]).map(jsonbSource),
+    *items() {
+      for (const item of value as readonly JsonbValue[]) yield jsonbSource(item)
+    },
     member(name) {
       const object = value as JsonbObject
       const at = object instanceof JsonbObject ? object.keys.indexOf(name) : -1

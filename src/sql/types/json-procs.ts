@@ -2,6 +2,7 @@
 
 import type { Datum } from '../../base/datum.ts'
 import { PgError } from '../../base/errors.ts'
+import { workIf } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { ArrayDatum } from './array.ts'
 import { elementSupport } from './array-procs.ts'
@@ -12,6 +13,7 @@ import { quoteJson } from './json-quote.ts'
 import { decodeJsonString, jsonAsText, jsonKind, skipJsonSpace, walkJson } from './json-text.ts'
 import {
   compareJsonb,
+  formatJsonbSteps,
   getElement,
   getField,
   isArrayValue,
@@ -22,13 +24,12 @@ import {
   jsonbAsText,
   jsonbTypeName,
   makeObject,
-  prettyJsonb,
 } from './jsonb.ts'
 import { containsJsonb } from './jsonb-contains.ts'
 import { changePath, concatJsonb, deleteIndex, deleteKeys, extractPath, pathOf, stripNulls } from './jsonb-edit.ts'
 import { Numeric } from './numeric.ts'
 import { numericProcs } from './numeric-procs.ts'
-import { argType, type CallInfo, type Procs } from './procs.ts'
+import { argType, type CallInfo, eachOf, type Procs } from './procs.ts'
 import { RECORD_OID, RecordDatum, type RowType, rowTypeOf } from './record.ts'
 import { findBuiltinType } from './registry.ts'
 
@@ -377,15 +378,15 @@ export const jsonProcs = {
     if (isArrayValue(a.root)) return a.root.length
     throw bad(isScalar(a.root) ? 'cannot get array length of a scalar' : 'cannot get array length of a non-array')
   },
-  jsonb_array_elements: (a) => elementsOf(a.root).map((item) => new Jsonb(item)),
-  jsonb_array_elements_text: (a) => elementsOf(a.root).map(jsonbAsText),
+  jsonb_array_elements: (a) => eachOf(elementsOf(a.root), (item) => new Jsonb(item)),
+  jsonb_array_elements_text: (a) => eachOf(elementsOf(a.root), jsonbAsText),
   jsonb_each(a) {
-    const object = objectOf(a.root, 'jsonb_each')
-    return object.keys.map((key, i) => pair(key, new Jsonb(object.values[i]!), JSONB))
+    const { keys, values } = objectOf(a.root, 'jsonb_each')
+    return eachOf(keys, (key, i) => pair(key, new Jsonb(values[i]!), JSONB))
   },
   jsonb_each_text(a) {
-    const object = objectOf(a.root, 'jsonb_each_text')
-    return object.keys.map((key, i) => pair(key, jsonbAsText(object.values[i]!), TEXT))
+    const { keys, values } = objectOf(a.root, 'jsonb_each_text')
+    return eachOf(keys, (key, i) => pair(key, jsonbAsText(values[i]!), TEXT))
   },
   jsonb_object_keys(a) {
     if (isArrayValue(a.root)) throw bad('cannot call jsonb_object_keys on an array')
@@ -393,8 +394,8 @@ export const jsonProcs = {
     return a.root.keys
   },
   jsonb_typeof: (a) => jsonbTypeName(a.root),
-  jsonb_pretty: (a) => prettyJsonb(a.root),
-  jsonb_strip_nulls: (a, arrays) => new Jsonb(stripNulls(a.root, arrays)),
+  jsonb_pretty: (a) => workIf(a.isLong, formatJsonbSteps, a.root, true),
+  jsonb_strip_nulls: (a, arrays) => new Jsonb(workIf(a.isLong, stripNulls, a.root, arrays)),
   jsonb_concat: (a, b) => new Jsonb(concatJsonb(a.root, b.root)),
   jsonb_delete: (a, key) => new Jsonb(deleteKeys(a.root, [key])),
   jsonb_delete_array: (a, keys) => new Jsonb(deleteKeys(a.root, pathOf(keys))),
@@ -407,18 +408,18 @@ export const jsonProcs = {
     return setLax(a, path, value, create, treatment)
   },
   jsonb_insert: (a, path, value, after) => new Jsonb(changePath(a.root, path, value.root, after ? 'insertAfter' : 'insertBefore')),
-  jsonb_contains: (a, b, ctx) => containsJsonb(a.root, b.root, ctx.cancel),
-  jsonb_contained: (a, b, ctx) => containsJsonb(b.root, a.root, ctx.cancel),
+  jsonb_contains: (a, b, ctx) => containsJsonb(a, b, ctx.cancel),
+  jsonb_contained: (a, b, ctx) => containsJsonb(b, a, ctx.cancel),
   jsonb_exists: (a, key) => exists(a.root, key),
   jsonb_exists_any: (a, keys) => keys.elements.some((key) => exists(a.root, key)),
   jsonb_exists_all: (a, keys) => keys.elements.every((key) => key === null || exists(a.root, key)),
-  jsonb_cmp: (a, b) => compareJsonb(a.root, b.root),
-  jsonb_eq: (a, b) => compareJsonb(a.root, b.root) === 0,
-  jsonb_ne: (a, b) => compareJsonb(a.root, b.root) !== 0,
-  jsonb_lt: (a, b) => compareJsonb(a.root, b.root) < 0,
-  jsonb_le: (a, b) => compareJsonb(a.root, b.root) <= 0,
-  jsonb_gt: (a, b) => compareJsonb(a.root, b.root) > 0,
-  jsonb_ge: (a, b) => compareJsonb(a.root, b.root) >= 0,
+  jsonb_cmp: (a, b) => compareJsonb(a, b),
+  jsonb_eq: (a, b) => compareJsonb(a, b) === 0,
+  jsonb_ne: (a, b) => compareJsonb(a, b) !== 0,
+  jsonb_lt: (a, b) => compareJsonb(a, b) < 0,
+  jsonb_le: (a, b) => compareJsonb(a, b) <= 0,
+  jsonb_gt: (a, b) => compareJsonb(a, b) > 0,
+  jsonb_ge: (a, b) => compareJsonb(a, b) >= 0,
   jsonb_bool(a) {
     if (a.root === null) return null
     if (typeof a.root !== 'boolean') throw bad(`cannot cast jsonb ${castName(a.root)} to type boolean`)

@@ -11,7 +11,6 @@ import {
   formatJsonb,
   formatJsonbSteps,
   isArrayValue,
-  isLongJsonb,
   Jsonb,
   JsonbObject,
   type JsonbValue,
@@ -243,7 +242,7 @@ const TREE_PER_BYTE = 4
 const parsed = (text: string, build: boolean): JsonbValue =>
   text.length > LONG ? longWork(parseJsonSteps, text, build) : parseJsonText(text, build)
 
-const told = ({ root }: Jsonb): string => (isLongJsonb(root) ? longWork(formatJsonbSteps, root) : formatJsonb(root))
+const told = (value: Jsonb): string => (value.isLong ? longWork(formatJsonbSteps, value.root) : formatJsonb(value.root))
 
 const jsonb = defineType<Jsonb>({
   input: (text) => new Jsonb(parsed(text, true)),
@@ -258,7 +257,7 @@ const jsonb = defineType<Jsonb>({
     out.u8(1)
     out.utf8(told(value))
   },
-  compare: (a, b) => compareJsonb(a.root, b.root),
+  compare: compareJsonb,
   hashKey: (value) => jsonbHashKey(value.root),
   size: (value) => 24 + (value.bytes === null ? jsonbSize(value.root) : value.bytes.length * TREE_PER_BYTE),
   slow: true,

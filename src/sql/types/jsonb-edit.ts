@@ -1,17 +1,38 @@
 // Changing jsonb: concatenation, deletion, setting and inserting at a path. Every change builds the nodes along the path anew.
 
 import { PgError } from '../../base/errors.ts'
+import { LONG_LIST, longWork } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { ArrayDatum } from './array.ts'
-import { isArrayValue, isScalar, JsonbObject, type JsonbValue, keyIndex, makeObject } from './jsonb.ts'
+import { compareKeys, isArrayValue, isScalar, JsonbObject, type JsonbValue, keyIndex, keyPlace, makeObject, STEP } from './jsonb.ts'
 
 const bad = (message: string, hint?: string): PgError =>
   new PgError(SQLSTATE.invalidParameterValue, message, hint === undefined ? {} : { hint })
 
 export function concatJsonb(a: JsonbValue, b: JsonbValue): JsonbValue {
-  if (a instanceof JsonbObject && b instanceof JsonbObject) return makeObject([...a.keys, ...b.keys], [...a.values, ...b.values])
-  const items = (v: JsonbValue): readonly JsonbValue[] => (isArrayValue(v) ? v : [v])
-  return [...items(a), ...items(b)]
+  if (a instanceof JsonbObject && b instanceof JsonbObject) {
+    if (a.keys.length + b.keys.length > LONG_LIST) return longWork(mergeSteps, a, b)
+    return makeObject([...a.keys, ...b.keys], [...a.values, ...b.values])
+  }
+  return (isArrayValue(a) ? a : [a]).concat(b)
+}
+
+/** Both are in order: of equal keys the second's value. */
+function* mergeSteps(a: JsonbObject, b: JsonbObject): Generator<unknown, JsonbObject> {
+  const keys: string[] = []
+  const values: JsonbValue[] = []
+  let i = 0
+  let k = 0
+  while (i < a.keys.length || k < b.keys.length) {
+    const order = i === a.keys.length ? 1 : k === b.keys.length ? -1 : compareKeys(a.keys[i]!, b.keys[k]!)
+    const [from, at] = order < 0 ? [a, i] : [b, k]
+    keys.push(from.keys[at]!)
+    values.push(from.values[at]!)
+    if (order <= 0) i++
+    if (order >= 0) k++
+    if (keys.length % STEP === 0) yield
+  }
+  return new JsonbObject(keys, values)
 }
 
 function withoutKey(object: JsonbObject, key: string): JsonbObject {
@@ -20,9 +41,9 @@ function withoutKey(object: JsonbObject, key: string): JsonbObject {
 }
 
 function withKey(object: JsonbObject, key: string, value: JsonbValue): JsonbObject {
-  const i = keyIndex(object, key)
+  const i = keyPlace(object, key)
   if (i >= 0) return new JsonbObject(object.keys, object.values.with(i, value))
-  return makeObject([...object.keys, key], [...object.values, value])
+  return new JsonbObject(object.keys.toSpliced(~i, 0, key), object.values.toSpliced(~i, 0, value))
 }
 
 /** jsonb - text: the key of an object, or all equal strings of an array. */
@@ -99,22 +120,24 @@ export function changePath(root: JsonbValue, path: ArrayDatum, value: JsonbValue
 }
 
 /** Without members that are null; with `arrays` without null elements too. */
-export function stripNulls(node: JsonbValue, arrays: boolean): JsonbValue {
-  if (isArrayValue(node)) {
-    const kept = arrays ? node.filter((item) => item !== null) : node
-    return kept.map((item) => stripNulls(item, arrays))
-  }
-  if (node instanceof JsonbObject) {
-    const keys: string[] = []
-    const values: JsonbValue[] = []
-    for (let i = 0; i < node.keys.length; i++) {
-      if (node.values[i] === null) continue
-      keys.push(node.keys[i]!)
-      values.push(stripNulls(node.values[i]!, arrays))
+export function* stripNulls(root: JsonbValue, arrays: boolean): Generator<unknown, JsonbValue> {
+  let nodes = 0
+  function* strip(node: JsonbValue): Generator<unknown, JsonbValue> {
+    if (isScalar(node)) return node
+    const keys = isArrayValue(node) ? null : node.keys
+    const members = isArrayValue(node) ? node : node.values
+    const keptKeys: string[] = []
+    const kept: JsonbValue[] = []
+    for (let i = 0; i < members.length; i++) {
+      const member = members[i]!
+      if (++nodes % STEP === 0) yield
+      if (member === null && (keys !== null || arrays)) continue
+      if (keys !== null) keptKeys.push(keys[i]!)
+      kept.push(isScalar(member) ? member : yield* strip(member))
     }
-    return new JsonbObject(keys, values)
+    return keys === null ? kept : new JsonbObject(keptKeys, kept)
   }
-  return node
+  return yield* strip(root)
 }
 
 /** #> : along keys and indexes; undefined when it leads nowhere. */

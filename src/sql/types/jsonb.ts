@@ -1,7 +1,7 @@
 // jsonb's value: a tree of immutable nodes. Numbers are numeric; an object's keys are unique and ordered as PostgreSQL orders them (shorter
 // first, then by bytes), so printing, comparing and searching need no sort. // hot
 
-import { longWorkOnce, type Work } from '../../base/long-work.ts'
+import { longWork, longWorkOnce, type Work } from '../../base/long-work.ts'
 import { quoteJson } from './json-quote.ts'
 import { compareNumeric, formatNumeric, Numeric, stripZeros } from './numeric.ts'
 
@@ -27,10 +27,19 @@ export interface StoredJsonb {
 export class Jsonb {
   private tree: JsonbValue
   private unread: StoredJsonb | null
+  /** Null: nobody has asked yet. */
+  private long: boolean | null
 
   constructor(tree: JsonbValue, unread: StoredJsonb | null = null) {
     this.tree = tree
     this.unread = unread
+    this.long = unread === null ? null : true
+  }
+
+  /** Whether going through the tree is long work. */
+  get isLong(): boolean {
+    this.long ??= isLongJsonb(this.tree)
+    return this.long
   }
 
   get root(): JsonbValue {
@@ -137,8 +146,13 @@ export function makeObject(keys: string[], values: JsonbValue[]): JsonbObject {
 
 /** Index of `key`, or -1. */
 export function keyIndex(object: JsonbObject, key: string): number {
-  const keys = object.keys
-  if (keys.length <= 8) return keys.indexOf(key)
+  if (object.keys.length <= 8) return object.keys.indexOf(key)
+  const place = keyPlace(object, key)
+  return place < 0 ? -1 : place
+}
+
+/** Index of `key`, or ~ of where it would stand. */
+export function keyPlace({ keys }: JsonbObject, key: string): number {
   let low = 0
   let high = keys.length - 1
   while (low <= high) {
@@ -148,7 +162,7 @@ export function keyIndex(object: JsonbObject, key: string): number {
     if (order < 0) low = middle + 1
     else high = middle - 1
   }
-  return -1
+  return ~low
 }
 
 /** Undefined when absent. */
@@ -182,11 +196,10 @@ export function formatJsonb(value: JsonbValue): string {
   return `${out}}`
 }
 
-/** Nodes told between two moments at which others may have their turn. */
-const STEP = 4096
+/** Nodes gone through between two moments at which others may have their turn. */
+export const STEP = 4096
 
-/** Whether telling the value is long work. */
-export function isLongJsonb(value: JsonbValue): boolean {
+function isLongJsonb(value: JsonbValue): boolean {
   let nodes = 0
   const count = (node: JsonbValue): boolean => {
     if (++nodes > STEP) return true
@@ -196,56 +209,51 @@ export function isLongJsonb(value: JsonbValue): boolean {
   return count(value)
 }
 
-/** formatJsonb in steps. */
-export function* formatJsonbSteps(root: JsonbValue): Generator<unknown, string> {
-  const whole: string[] = []
+type Container = readonly JsonbValue[] | JsonbObject
+
+const isContainer = (value: JsonbValue): value is Container => typeof value === 'object' && value !== null && !(value instanceof Numeric)
+const membersOf = (value: Container): readonly JsonbValue[] => (isArrayValue(value) ? value : value.values)
+
+/** formatJsonb in steps; with `pretty` each member on a line of its own, as jsonb_pretty tells it. */
+export function* formatJsonbSteps(root: JsonbValue, pretty = false): Generator<unknown, string> {
+  let whole = ''
   let part: string[] = []
   // The containers that are open, and which member of each comes next.
-  const open: (readonly JsonbValue[] | JsonbObject)[] = []
+  const open: Container[] = []
   const next: number[] = []
+  const newLine = (): string => `\n${'    '.repeat(open.length)}`
+  const between = pretty ? ',' : ', '
   let value = root
   for (;;) {
-    if (typeof value === 'object' && value !== null && !(value instanceof Numeric)) {
+    if (isContainer(value)) {
       part.push(isArrayValue(value) ? '[' : '{')
       open.push(value)
       next.push(0)
     } else part.push(formatJsonb(value))
     for (;;) {
       const top = open[open.length - 1]
-      if (top === undefined) return whole.join('') + part.join('')
+      if (top === undefined) return whole + part.join('')
       const i = next[next.length - 1]!++
-      const array = isArrayValue(top)
-      if (i === (array ? top.length : top.keys.length)) {
-        part.push(array ? ']' : '}')
+      const members = membersOf(top)
+      if (i === members.length) {
         open.pop()
         next.pop()
+        if (pretty) part.push(newLine())
+        part.push(isArrayValue(top) ? ']' : '}')
         continue
       }
-      if (i > 0) part.push(', ')
-      if (!array) part.push(quoteJson(top.keys[i]!), ': ')
-      value = array ? top[i]! : top.values[i]!
+      if (i > 0) part.push(between)
+      if (pretty) part.push(newLine())
+      if (!isArrayValue(top)) part.push(quoteJson(top.keys[i]!), ': ')
+      value = members[i]!
       break
     }
     if (part.length > STEP) {
-      whole.push(part.join(''))
+      whole += part.join('')
       part = []
       yield
     }
   }
-}
-
-/** jsonb_pretty */
-export function prettyJsonb(value: JsonbValue, indent = ''): string {
-  if (isArrayValue(value)) {
-    const inner = `${indent}    `
-    return `[\n${value.map((item) => `${inner}${prettyJsonb(item, inner)}`).join(',\n')}${value.length === 0 ? '' : '\n'}${indent}]`
-  }
-  if (value instanceof JsonbObject) {
-    const inner = `${indent}    `
-    const members = value.keys.map((key, i) => `${inner}${quoteJson(key)}: ${prettyJsonb(value.values[i]!, inner)}`)
-    return `{\n${members.join(',\n')}${members.length === 0 ? '' : '\n'}${indent}}`
-  }
-  return formatJsonb(value)
 }
 
 /** Text for ->>: strings bare, null for JSON null. */
@@ -297,14 +305,48 @@ function compareNodes(a: JsonbValue, b: JsonbValue): number {
   }
 }
 
+/** compareNodes in steps. */
+function* compareNodesSteps(a: JsonbValue, b: JsonbValue): Generator<unknown, number> {
+  // The containers of equal size that are open on both sides, and which members of them come next.
+  const open: [Container, Container][] = []
+  const next: number[] = []
+  let x = a
+  let y = b
+  for (let nodes = 1; ; nodes++) {
+    if (isContainer(x) && isContainer(y) && isArrayValue(x) === isArrayValue(y) && membersOf(x).length === membersOf(y).length) {
+      open.push([x, y])
+      next.push(0)
+    } else {
+      const order = compareNodes(x, y)
+      if (order !== 0) return order
+    }
+    let top = open[open.length - 1]
+    while (top !== undefined && next[next.length - 1] === membersOf(top[0]).length) {
+      open.pop()
+      next.pop()
+      top = open[open.length - 1]
+    }
+    if (top === undefined) return 0
+    const i = next[next.length - 1]!++
+    const [p, q] = top
+    if (!isArrayValue(p)) {
+      const order = compareCodePoints(p.keys[i]!, (q as JsonbObject).keys[i]!)
+      if (order !== 0) return order
+    }
+    x = membersOf(p)[i]!
+    y = membersOf(q)[i]!
+    if (nodes % STEP === 0) yield
+  }
+}
+
 const isEmptyArray = (value: JsonbValue): boolean => isArrayValue(value) && value.length === 0
 
 /** btree order. An empty array at the top sorts below everything, which PostgreSQL keeps for compatibility. */
-export function compareJsonb(a: JsonbValue, b: JsonbValue): number {
-  const x = isEmptyArray(a)
-  const y = isEmptyArray(b)
+export function compareJsonb(a: Jsonb, b: Jsonb): number {
+  const x = isEmptyArray(a.root)
+  const y = isEmptyArray(b.root)
   if (x || y) return x && y ? 0 : x ? -1 : 1
-  return compareNodes(a, b)
+  return a.isLong && b.isLong ? longWork(compareNodesSteps, a.root, b.root) : compareNodes(a.root, b.root)
 }
 
 export function equalJsonb(a: JsonbValue, b: JsonbValue): boolean {

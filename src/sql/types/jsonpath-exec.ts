@@ -1,6 +1,7 @@
 // Evaluation of jsonpath over jsonb: lax mode unwraps arrays and forgives structure, strict mode answers errors; predicates are three-valued.
 
 import { notSupported, PgError } from '../../base/errors.ts'
+import { longWork } from '../../base/long-work.ts'
 import { SQLSTATE, type Sqlstate } from '../../base/sqlstate.ts'
 import type { EvalContext } from './eval-context.ts'
 import {
@@ -8,11 +9,13 @@ import {
   getField,
   isArrayValue,
   isScalar,
+  type Jsonb,
   JsonbObject,
   type JsonbValue,
   jsonbAsText,
   jsonbTypeName,
   makeObject,
+  STEP,
 } from './jsonb.ts'
 import type { ArithmeticOp, CompareOp, JsonPath, PathExpr, PathStep } from './jsonpath.ts'
 import { compareDatetimes, datetimeItem, datetimeMethod, isDatetime, plainItem } from './jsonpath-datetime.ts'
@@ -109,6 +112,49 @@ function walk(e: PathExpr & { kind: 'path' }, s: Scope, emit: Emit): void {
     else applyStep(steps[i]!, item, s, s.lax, (next) => run(i + 1, next))
   }
   for (const item of evaluate(e.head, s)) run(0, item)
+}
+
+/** What a step leads to from a container one by one; null when it is no such step. */
+function fanOut(step: PathStep, item: JsonbValue, s: Scope): { readonly list: readonly JsonbValue[]; readonly unwrapped: boolean } | null {
+  if (item instanceof JsonbObject) return step.kind === 'anyKey' ? { list: item.values, unwrapped: false } : null
+  if (!isArrayValue(item)) return null
+  if (step.kind === 'anyArray') return { list: item, unwrapped: false }
+  const whole = step.kind === 'method' && (step.name === 'type' || step.name === 'size')
+  return s.lax && step.kind !== 'index' && step.kind !== 'any' && !whole ? { list: item, unwrapped: true } : null
+}
+
+/** walk in steps: long containers on the way are gone through piece by piece, and what is below them at once. */
+function* walkSteps(e: PathExpr & { kind: 'path' }, s: Scope, emit: Emit): Generator<unknown, void> {
+  const { steps } = e
+  const run = (i: number, item: JsonbValue): void => {
+    if (i === steps.length) emit(item)
+    else applyStep(steps[i]!, item, s, s.lax, (next) => run(i + 1, next))
+  }
+  let nodes = 0
+  function* follow(i: number, item: JsonbValue): Generator<unknown, void> {
+    const step = steps[i]
+    if (step === undefined) {
+      emit(item)
+      return
+    }
+    const member = step.kind === 'key' ? getField(item, step.name) : undefined
+    if (member !== undefined) {
+      yield* follow(i + 1, member)
+      return
+    }
+    const found = fanOut(step, item, s)
+    if (found === null) {
+      run(i, item)
+      return
+    }
+    for (const next of found.list) {
+      if (++nodes % STEP === 0) yield
+      if (found.unwrapped) applyStep(step, next, s, false, (item) => run(i + 1, item))
+      else if (isScalar(next)) run(i + 1, next)
+      else yield* follow(i + 1, next)
+    }
+  }
+  for (const item of evaluate(e.head, s)) yield* follow(0, item)
 }
 
 const ARITHMETIC: Readonly<Record<ArithmeticOp, (a: Numeric, b: Numeric) => Numeric>> = {
@@ -482,7 +528,7 @@ export interface PathResult {
 
 export function queryPath(
   path: JsonPath,
-  root: JsonbValue,
+  target: Jsonb,
   vars: JsonbValue | null,
   silent: boolean,
   ctx: EvalContext,
@@ -494,25 +540,44 @@ export function queryPath(
       detail: 'Jsonpath parameters should be encoded as key-value pairs of "vars" object.',
     })
   }
+  const { root } = target
   const scope: Scope = { root, vars, lax: path.lax, ctx, useTz, current: root, last: -1, forgiving: path.lax }
-  const items: JsonbValue[] = []
   const { expr } = path
+  if (expr.kind === 'path' && target.isLong) return longWork(queryLong, expr, scope, silent, firstOnly)
+  const items: JsonbValue[] = []
   try {
-    if (expr.kind === 'path') {
-      walk(expr, scope, (item) => {
-        items.push(plainItem(item))
-        if (firstOnly) throw FOUND
-      })
-    } else if (expr.kind === 'unary') {
+    if (expr.kind === 'path') walk(expr, scope, collector(items, firstOnly))
+    else if (expr.kind === 'unary') {
       for (const item of unwrapped(evaluate(expr.arg, scope), scope)) {
         // Looking for existence only, PostgreSQL passes over what is no number.
         if (!firstOnly || item instanceof Numeric) items.push(signed(expr.op, item))
       }
     } else items.push(...evaluate(expr, scope).map(plainItem))
   } catch (error) {
-    if (error === FOUND) return { items, failed: false }
-    if (!silent || !isPathError(error)) throw error
-    return { items, failed: true }
+    return endedBy(error, items, silent)
   }
   return { items, failed: false }
+}
+
+function* queryLong(expr: PathExpr & { kind: 'path' }, scope: Scope, silent: boolean, firstOnly: boolean): Generator<unknown, PathResult> {
+  const items: JsonbValue[] = []
+  try {
+    yield* walkSteps(expr, scope, collector(items, firstOnly))
+  } catch (error) {
+    return endedBy(error, items, silent)
+  }
+  return { items, failed: false }
+}
+
+const collector =
+  (items: JsonbValue[], firstOnly: boolean): Emit =>
+  (item) => {
+    items.push(plainItem(item))
+    if (firstOnly) throw FOUND
+  }
+
+function endedBy(error: unknown, items: readonly JsonbValue[], silent: boolean): PathResult {
+  if (error === FOUND) return { items, failed: false }
+  if (!silent || !isPathError(error)) throw error
+  return { items, failed: true }
 }

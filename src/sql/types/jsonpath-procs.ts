@@ -7,7 +7,7 @@ import type { EvalContext } from './eval-context.ts'
 import { Jsonb, type JsonbValue } from './jsonb.ts'
 import { formatPath, type JsonPath, parseJsonPath } from './jsonpath.ts'
 import { queryPath } from './jsonpath-exec.ts'
-import type { Procs } from './procs.ts'
+import { eachOf, type Procs } from './procs.ts'
 import type { TypeFamily } from './registry.ts'
 
 const jsonpath = defineType<JsonPath>({
@@ -34,17 +34,17 @@ export const jsonpathTypes: TypeFamily = { jsonpath }
 /** The functions of one kind: those named …_tz may ask for the session's time zone. */
 function bodies(useTz: boolean) {
   const items = (target: Jsonb, path: JsonPath, vars: Jsonb, silent: boolean, ctx: EvalContext): readonly JsonbValue[] =>
-    queryPath(path, target.root, vars.root, silent, ctx, false, useTz).items
+    queryPath(path, target, vars.root, silent, ctx, false, useTz).items
   return {
-    query: (target: Jsonb, path: JsonPath, vars: Jsonb, silent: boolean, ctx: EvalContext): Jsonb[] =>
-      items(target, path, vars, silent, ctx).map((item) => new Jsonb(item)),
+    query: (target: Jsonb, path: JsonPath, vars: Jsonb, silent: boolean, ctx: EvalContext): Iterable<Jsonb> =>
+      eachOf(items(target, path, vars, silent, ctx), (item) => new Jsonb(item)),
     exists(target: Jsonb, path: JsonPath, vars: Jsonb | null, silent: boolean, ctx: EvalContext): boolean | null {
       // In lax mode the first item answers; in strict mode an error anywhere counts.
-      const { items, failed } = queryPath(path, target.root, vars?.root ?? null, silent, ctx, path.lax, useTz)
+      const { items, failed } = queryPath(path, target, vars?.root ?? null, silent, ctx, path.lax, useTz)
       return failed ? null : items.length > 0
     },
     match(target: Jsonb, path: JsonPath, vars: Jsonb | null, silent: boolean, ctx: EvalContext): boolean | null {
-      const { items } = queryPath(path, target.root, vars?.root ?? null, silent, ctx, false, useTz)
+      const { items } = queryPath(path, target, vars?.root ?? null, silent, ctx, false, useTz)
       if (items.length === 1) {
         const value = items[0]!
         if (typeof value === 'boolean' || value === null) return value

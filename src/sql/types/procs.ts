@@ -67,3 +67,8 @@ export type Procs = { readonly [K in keyof Signatures]?: Body<K> }
 
 /** A body as the caller sees it: pg_proc's arguments, then context and call. Types were checked against pg_proc where it was declared. */
 export type ProcBody = (...args: unknown[]) => unknown
+
+/** A set's rows, made as they are asked for. */
+export function* eachOf<T, R>(list: readonly T[], row: (item: T, i: number) => R): Generator<R> {
+  for (let i = 0; i < list.length; i++) yield row(list[i]!, i)
+}

@@ -150,7 +150,7 @@ export function compileJsonExpr(e: JsonExpr, compile: Compile, cx: Compilation):
       [...e.passingNames],
       passed.map((type, i) => toJsonbValue(values[i + 2]!, type, ctx)),
     )
-    const { items } = queryPath(values[1] as JsonPath, (values[0] as Jsonb).root, vars, false, ctx, e.op === 'exists', true)
+    const { items } = queryPath(values[1] as JsonPath, values[0] as Jsonb, vars, false, ctx, e.op === 'exists', true)
     if (convert === null) return { found: items.length > 0 }
     if (items.length > 0) return { found: convert(e.op === 'query' ? queried(e, items) : scalar(e, items)) }
     if (e.onEmpty !== 'error') return 'empty'
