@@ -105,6 +105,20 @@ export function workOn<A extends readonly unknown[], T>(size: number, work: Work
   return workIf(size > LONG, work, ...args)
 }
 
+function* partByPart<T>(length: number, size: number, first: T, part: (sofar: T, from: number, to: number) => T): Generator<unknown, T> {
+  let sofar = first
+  for (let from = 0; from < length; from += size) {
+    sofar = part(sofar, from, Math.min(from + size, length))
+    yield
+  }
+  return sofar
+}
+
+/** What `part` makes of [0, length), each part from what was made so far: beyond `size` in slices. `first` is its own to change. */
+export function inParts<T>(length: number, first: T, part: (sofar: T, from: number, to: number) => T, size = LONG_LIST): T {
+  return length <= size ? part(first, 0, length) : longWork(partByPart<T>, length, size, first, part)
+}
+
 /** A value that its owner keeps once it has come: where the row may be suspended it is, so that long work behind the wait is too. */
 export function keptValue<T>(value: MaybePromise<T>): MaybePromise<T> {
   if (results === null || results.length >= MOST || !(value instanceof Promise)) return value

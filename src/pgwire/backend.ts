@@ -87,8 +87,6 @@ export type TransactionStatus = 73 | 84 | 69
 
 /** How values of a column go out; TypeSupport of sql/types is one. Values are never null here. */
 export interface ValueEncoder {
-  /** A value may be long work (base/long-work.ts). */
-  readonly slow?: boolean
   writeText(value: NonNullable<Row[number]>, out: ByteWriter, io: unknown): void
   send(value: NonNullable<Row[number]>, out: ByteWriter): void
 }

@@ -3,8 +3,8 @@
 import { assert } from '../base/assert.ts'
 import type { Row } from '../base/datum.ts'
 import type { Notice } from '../base/errors.ts'
-import { patiently } from '../base/long-work.ts'
-import type { MaybePromise } from '../base/maybe-promise.ts'
+import { hastily, patiently } from '../base/long-work.ts'
+import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { makeSlicer, type Slicer } from '../base/slicer.ts'
 import type { CopySource, CopyTarget, ResultSink, RowShape } from './backend.ts'
 import { CopyIn, CopyOut } from './copy.ts'
@@ -13,6 +13,8 @@ import { commandComplete, copyResponse, dataRow, empty, noticeResponse, rowDescr
 import { BACKEND } from './protocol.ts'
 import { FLUSH_AT } from './shared-buffers.ts'
 
+const NONE: readonly Row[] = []
+
 export class Sink implements ResultSink {
   /** Query is answered with RowDescription, Execute without. */
   describeRows = false
@@ -20,7 +22,10 @@ export class Sink implements ResultSink {
   copy: CopyIn | null = null
   readonly #link: Link
   #shape: RowShape | null = null
-  #slow = false
+  /** The rows being written, the next of them, and the end. */
+  #rows: readonly Row[] = NONE
+  #at = 0
+  #to = 0
   #slicer: Slicer | null = null
 
   constructor(link: Link) {
@@ -29,40 +34,42 @@ export class Sink implements ResultSink {
 
   describe(shape: RowShape): void {
     this.#shape = shape
-    this.#slow = shape.columns.some((column) => column.encoder.slow === true)
     if (this.describeRows) rowDescription(this.#link.out(), shape.columns, shape.formats)
   }
 
   rows(rows: readonly Row[], from = 0, to = rows.length): MaybePromise<void> {
-    const shape = this.#shape
-    assert(shape !== null, 'rows before describe')
-    if (this.#slow) return this.#slowRows(rows, from, to, shape)
-    const link = this.#link
+    assert(this.#shape !== null, 'rows before describe')
+    this.#rows = rows
+    this.#at = from
+    this.#to = to
+    const all = hastily(Sink.#write, this)
+    this.#rows = NONE
+    return all ? this.#link.relieve() : this.#writePatiently(rows)
+  }
+
+  /** Rows up to the end, or to one with a value that has to wait. */
+  static #write(this: void, sink: Sink): void {
+    const link = sink.#link
+    const shape = sink.#shape!
+    const rows = sink.#rows
     let out = link.out()
-    for (let i = from; i < to; i++) {
-      dataRow(out, rows[i]!, shape)
+    for (; sink.#at < sink.#to; sink.#at++) {
+      dataRow(out, rows[sink.#at]!, shape)
       if (out.length >= FLUSH_AT) {
         link.flush()
         out = link.out()
       }
     }
-    return link.relieve()
   }
 
-  /** Rows with values that may be long work: that gives way. */
-  #slowRows(rows: readonly Row[], from: number, to: number, shape: RowShape): MaybePromise<void> {
+  /** A row with values that take long, then the others. */
+  #writePatiently(rows: readonly Row[]): MaybePromise<void> {
     const link = this.#link
+    const shape = this.#shape!
     this.#slicer ??= makeSlicer()
-    const write = (row: Row): void => dataRow(link.out(), row, shape)
-    for (let i = from; i < to; i++) {
-      const written = patiently(write, rows[i]!, this.#slicer)
-      if (written instanceof Promise) {
-        const rest = rows.slice(i + 1, to)
-        return written.then(() => link.relieve()).then(() => this.rows(rest))
-      }
-      if (link.out().length >= FLUSH_AT) link.flush()
-    }
-    return link.relieve()
+    const rest = rows.slice(this.#at + 1, this.#to)
+    const written = patiently((row: Row) => dataRow(link.out(), row, shape), rows[this.#at]!, this.#slicer)
+    return andThen(written, () => andThen(link.relieve(), () => this.rows(rest)))
   }
 
   complete(tag: string): void {

@@ -2,6 +2,8 @@
 // exactly; text by its first bytes), which a radix sort puts in order; rows with equal numbers are then compared in full. Stable. // hot
 
 import type { Row } from '../../base/datum.ts'
+import { runSteps } from '../../base/long-work.ts'
+import { mergeSort } from '../../base/merge-sort.ts'
 import type { Slicer } from '../../base/slicer.ts'
 import type { RowComparator } from './comparison.ts'
 
@@ -41,38 +43,6 @@ function encodedPart(text: string, skip: number): number {
 const SMALL = 64
 const RADIX_BITS = 11
 const RADIX = 1 << RADIX_BITS
-
-/** Comparison sort in runs, so that it can give way: for keys that have no number. */
-async function mergeSort(rows: Row[], compare: RowComparator, slicer: Slicer): Promise<Row[]> {
-  const RUN = 512
-  let source: Row[] = []
-  for (let i = 0; i < rows.length; i += RUN) {
-    const run = rows.slice(i, i + RUN).sort(compare)
-    for (let k = 0; k < run.length; k++) source.push(run[k]!)
-    const pause = slicer.pause()
-    if (pause !== null) await pause
-  }
-  let target = new Array<Row>(source.length)
-  for (let width = RUN; width < source.length; width *= 2) {
-    for (let start = 0; start < source.length; start += 2 * width) {
-      const middle = Math.min(start + width, source.length)
-      const end = Math.min(start + 2 * width, source.length)
-      let a = start
-      let b = middle
-      for (let k = start; k < end; k++) {
-        target[k] = a < middle && (b >= end || compare(source[a]!, source[b]!) <= 0) ? source[a++]! : source[b++]!
-        if ((k & 2047) === 0) {
-          const pause = slicer.pause()
-          if (pause !== null) await pause
-        }
-      }
-    }
-    const swap = source
-    source = target
-    target = swap
-  }
-  return source
-}
 
 /** One stretch of rows whose leading keys' bytes before `skip` are known to be equal. */
 interface Task {
@@ -293,7 +263,7 @@ function put(rows: Row[], at: number, part: readonly Row[]): void {
 async function sortSlowly(task: Task, slicer: Slicer): Promise<Row[]> {
   const { rows, compare } = task
   const keys = keysIfUseful(task)
-  if (keys === null) return mergeSort(rows, compare, slicer)
+  if (keys === null) return runSteps(mergeSort(rows, compare), () => slicer.pause())
   const rest = async (): Promise<void> => {
     const pause = slicer.pause()
     if (pause !== null) await pause

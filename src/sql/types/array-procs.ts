@@ -4,6 +4,8 @@ import { ByteWriter } from '../../base/bytes.ts'
 import type { Datum } from '../../base/datum.ts'
 import { notSupported, PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
+import { inParts, LONG_LIST, longWork } from '../../base/long-work.ts'
+import { mergeSort } from '../../base/merge-sort.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { defaultOpclass } from '../builtin/pg-index.ts'
 import { typeByOid } from '../builtin/pg-type.ts'
@@ -70,20 +72,25 @@ function indexOf(a: ArrayDatum, wanted: Datum, from: number, ctx: EvalContext): 
   const { elements } = a
   if (wanted === null) return elements.indexOf(null, from)
   const compare = equality(a.elementType, ctx)
-  for (let i = from; i < elements.length; i++) {
-    const element = elements[i]!
-    if (element !== null && compare(element, wanted) === 0) return i
-  }
-  return -1
+  return inParts(elements.length - from, -1, (found, start, end) => {
+    if (found >= 0) return found
+    for (let i = from + start; i < from + end; i++) {
+      const element = elements[i]!
+      if (element !== null && compare(element, wanted) === 0) return i
+    }
+    return -1
+  })
 }
 
 /** Tells whether values are among an array's; by hash when that pays. NULLs are never among them. */
 function membership(a: ArrayDatum, ctx: EvalContext): (value: Present) => boolean {
-  const support = elementSupport(a.elementType, ctx)
-  const { hashKey } = support
-  if (a.elements.length > 8 && hashKey !== null) {
-    const keys = new Set<unknown>()
-    for (const element of a.elements) if (element !== null) keys.add(hashKey(element))
+  const { elements } = a
+  const { hashKey } = elementSupport(a.elementType, ctx)
+  if (elements.length > 8 && hashKey !== null) {
+    const keys = inParts(elements.length, new Set<unknown>(), (sofar, from, to) => {
+      for (let i = from; i < to; i++) if (elements[i] !== null) sofar.add(hashKey(elements[i]!))
+      return sofar
+    })
     return (value) => keys.has(hashKey(value))
   }
   const compare = equality(a.elementType, ctx)
@@ -94,13 +101,19 @@ function contains(a: ArrayDatum, b: ArrayDatum, ctx: EvalContext): boolean {
   if (a.elementType !== b.elementType) throw new PgError(SQLSTATE.datatypeMismatch, 'cannot compare arrays of different element types')
   if (b.elements.length === 0) return true
   const has = membership(a, ctx)
-  return b.elements.every((element) => element !== null && has(element))
+  return inParts(b.elements.length, true, (all, from, to) => {
+    for (let i = from; all && i < to; i++) if (b.elements[i] === null || !has(b.elements[i]!)) return false
+    return all
+  })
 }
 
 function overlap(a: ArrayDatum, b: ArrayDatum, ctx: EvalContext): boolean {
   if (a.elementType !== b.elementType) throw new PgError(SQLSTATE.datatypeMismatch, 'cannot compare arrays of different element types')
   const has = membership(a, ctx)
-  return b.elements.some((element) => element !== null && has(element))
+  return inParts(b.elements.length, false, (any, from, to) => {
+    for (let i = from; !any && i < to; i++) if (b.elements[i] !== null && has(b.elements[i]!)) return true
+    return any
+  })
 }
 
 function incompatible(detail: string): PgError {
@@ -112,7 +125,7 @@ function concatenate(a: ArrayDatum, b: ArrayDatum): ArrayDatum {
   if (b.dims.length === 0) return a
   const x = a.dims.length
   const y = b.dims.length
-  const elements = [...a.elements, ...b.elements]
+  const elements = a.elements.concat(b.elements)
   if (x === y) {
     for (let i = 1; i < x; i++) {
       if (a.dims[i] !== b.dims[i] || a.lowerBounds[i] !== b.lowerBounds[i]) {
@@ -142,7 +155,7 @@ function push(a: ArrayDatum | null, value: Datum, front: boolean, elementType: O
   if (front ? a.lowerBounds[0]! === -2147483648 : a.lowerBounds[0]! + a.dims[0]! > 2147483647) {
     throw new PgError(SQLSTATE.numericValueOutOfRange, 'integer out of range')
   }
-  return new ArrayDatum(a.elementType, [a.dims[0]! + 1], a.lowerBounds, front ? [value, ...a.elements] : [...a.elements, value])
+  return new ArrayDatum(a.elementType, [a.dims[0]! + 1], a.lowerBounds, front ? [value].concat(a.elements) : a.elements.concat([value]))
 }
 
 function replaceAll(a: ArrayDatum | null, from: Datum, to: Datum, remove: boolean, ctx: EvalContext): ArrayDatum | null {
@@ -150,14 +163,16 @@ function replaceAll(a: ArrayDatum | null, from: Datum, to: Datum, remove: boolea
   if (remove) oneDimensional(a, 'removing elements from')
   if (a.elements.length === 0) return a
   const compare = equality(a.elementType, ctx)
-  let changed = false
-  const elements: Datum[] = []
-  for (const element of a.elements) {
-    const same = element === null || from === null ? element === from : compare(element, from) === 0
-    if (same) changed = true
-    if (!same) elements.push(element)
-    else if (!remove) elements.push(to)
-  }
+  const { elements, changed } = inParts(a.elements.length, { elements: [] as Datum[], changed: false }, (made, start, end) => {
+    for (let i = start; i < end; i++) {
+      const element = a.elements[i]!
+      const same = element === null || from === null ? element === from : compare(element, from) === 0
+      if (same) made.changed = true
+      if (!same) made.elements.push(element)
+      else if (!remove) made.elements.push(to)
+    }
+    return made
+  })
   if (!changed) return a
   if (!remove) return new ArrayDatum(a.elementType, a.dims, a.lowerBounds, elements)
   return elements.length === 0 ? emptyArray(a.elementType) : new ArrayDatum(a.elementType, [elements.length], a.lowerBounds, elements)
@@ -204,6 +219,14 @@ function ofItems(a: ArrayDatum, list: readonly Datum[][], keepBound: boolean): A
   return new ArrayDatum(a.elementType, [list.length, ...a.dims.slice(1)], bounds, list.flat())
 }
 
+/** The items in the order, and as many of them, as `change` leaves. */
+function rearranged(a: ArrayDatum, change: <T>(list: T[]) => T[], keepBound: boolean): ArrayDatum {
+  if (a.dims.length !== 1) return ofItems(a, change(items(a)), keepBound)
+  const elements = change(a.elements.slice())
+  if (elements.length === 0) return emptyArray(a.elementType)
+  return new ArrayDatum(a.elementType, [elements.length], keepBound ? a.lowerBounds : [1], elements)
+}
+
 function shuffled<T>(list: T[], count: number, ctx: EvalContext): T[] {
   for (let i = 0; i < count; i++) {
     const j = i + Math.floor(ctx.random() * (list.length - i))
@@ -219,9 +242,11 @@ function sort(a: ArrayDatum, descending: boolean, nullsFirst: boolean, ctx: Eval
   const sign = descending ? -1 : 1
   const compare = comparer(a.elementType, ctx)
   if (a.dims.length === 1) {
-    const present = a.elements.filter((e) => e !== null).sort((x, y) => sign * compare(x!, y!))
+    const order = (x: Present, y: Present): number => sign * compare(x, y)
+    const list = a.elements.filter((e) => e !== null)
+    const present: Datum[] = list.length > LONG_LIST ? longWork(mergeSort<Present>, list, order) : list.sort(order)
     const nulls: Datum[] = new Array(a.elements.length - present.length).fill(null)
-    return new ArrayDatum(a.elementType, a.dims, a.lowerBounds, nullsFirst ? [...nulls, ...present] : [...present, ...nulls])
+    return new ArrayDatum(a.elementType, a.dims, a.lowerBounds, nullsFirst ? nulls.concat(present) : present.concat(nulls))
   }
   const list = items(a).map((run) => makeArray(a.elementType, run))
   list.sort((x, y) => sign * compareArrays(x, y, compare))
@@ -234,12 +259,17 @@ function sort(a: ArrayDatum, descending: boolean, nullsFirst: boolean, ctx: Eval
 
 function toText(a: ArrayDatum, delimiter: string, nullText: string | null, ctx: EvalContext): string {
   const support = elementSupport(a.elementType, ctx)
-  const parts: string[] = []
-  for (const element of a.elements) {
-    if (element !== null) parts.push(support.output(element, ctx.io))
-    else if (nullText !== null) parts.push(nullText)
-  }
-  return parts.join(delimiter)
+  const told = inParts<string | null>(a.elements.length, null, (before, from, to) => {
+    const parts: string[] = []
+    for (let i = from; i < to; i++) {
+      const element = a.elements[i]!
+      if (element !== null) parts.push(support.output(element, ctx.io))
+      else if (nullText !== null) parts.push(nullText)
+    }
+    if (parts.length === 0) return before
+    return before === null ? parts.join(delimiter) : `${before}${delimiter}${parts.join(delimiter)}`
+  })
+  return told ?? ''
 }
 
 function splitText(text: string | null, delimiter: string | null, nullText: string | null): ArrayDatum | null {
@@ -328,15 +358,15 @@ export const arrayProcs = {
   array_replace: (a, from, to, ctx) => replaceAll(a, from, to, false, ctx),
   array_fill: (value, dims, _ctx, call) => fill(value, dims, undefined, argType(call, 0)),
   array_fill_with_lower_bounds: (value, dims, bounds, _ctx, call) => fill(value, dims, bounds, argType(call, 0)),
-  array_reverse: (a) => (a.dims.length === 0 || a.dims[0]! < 2 ? a : ofItems(a, items(a).reverse(), true)),
+  array_reverse: (a) => (a.dims.length === 0 || a.dims[0]! < 2 ? a : rearranged(a, (list) => list.reverse(), true)),
   array_sort: (a, ctx) => sort(a, false, false, ctx),
   array_sort_order: (a, descending, ctx) => sort(a, descending, descending, ctx),
   array_sort_order_nulls_first: (a, descending, nullsFirst, ctx) => sort(a, descending, nullsFirst, ctx),
-  array_shuffle: (a, ctx) => (a.dims.length === 0 || a.dims[0]! < 2 ? a : ofItems(a, shuffled(items(a), a.dims[0]!, ctx), true)),
+  array_shuffle: (a, ctx) => (a.dims.length === 0 || a.dims[0]! < 2 ? a : rearranged(a, (list) => shuffled(list, a.dims[0]!, ctx), true)),
   array_sample(a, count, ctx) {
     const n = a.dims[0] ?? 0
     if (count < 0 || count > n) throw new PgError(SQLSTATE.invalidParameterValue, `sample size must be between 0 and ${n}`)
-    return ofItems(a, shuffled(items(a), count, ctx), false)
+    return rearranged(a, (list) => shuffled(list, count, ctx), false)
   },
   trim_array(a, count) {
     const n = a.dims[0] ?? 0

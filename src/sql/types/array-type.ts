@@ -4,6 +4,7 @@ import type { ByteWriter } from '../../base/bytes.ts'
 import type { Datum } from '../../base/datum.ts'
 import { PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
+import { inParts, LONG, longWork } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { ArrayDatum, compareArrays, countItems, emptyArray, MAX_DIMENSIONS, tooManyDimensions } from './array.ts'
 import { defineType } from './define.ts'
@@ -21,7 +22,34 @@ function malformed(text: string, detail: string): PgError {
 }
 
 /** array_in: an optional dimension decoration, then the braces. */
-export function parseArray(text: string, elementType: Oid, delimiter: string, element: (text: string) => Datum): ArrayDatum {
+function parseArray(text: string, elementType: Oid, delimiter: string, element: (text: string) => Datum): ArrayDatum {
+  if (text.length > LONG) return longWork(parseArraySteps, text, elementType, delimiter, element)
+  const parser = arrayParser(text, elementType, delimiter, element)
+  parser.read(Number.POSITIVE_INFINITY)
+  return parser.result()
+}
+
+function* parseArraySteps(
+  text: string,
+  elementType: Oid,
+  delimiter: string,
+  element: (text: string) => Datum,
+): Generator<unknown, ArrayDatum> {
+  const parser = arrayParser(text, elementType, delimiter, element)
+  while (!parser.read(ELEMENTS_AT_ONCE)) yield
+  return parser.result()
+}
+
+/** Elements read or told between two moments at which others may have their turn. */
+const ELEMENTS_AT_ONCE = 1024
+
+interface ArrayParser {
+  /** Goes on by up to so many elements; true at the end. */
+  read(elements: number): boolean
+  result(): ArrayDatum
+}
+
+function arrayParser(text: string, elementType: Oid, delimiter: string, element: (text: string) => Datum): ArrayParser {
   let at = 0
   const skip = (): void => {
     while (isSpace(text[at])) at++
@@ -67,44 +95,54 @@ export function parseArray(text: string, elementType: Oid, delimiter: string, el
         : 'Multidimensional arrays must have sub-arrays with matching dimensions.',
     )
   let leafDepth = -1
-  const parseLevel = (depth: number): void => {
-    if (depth >= MAX_DIMENSIONS) throw tooManyDimensions(depth + 1)
+  /** The innermost open brace's, and how much stands in each that is open. */
+  let depth = -1
+  const counts: number[] = []
+  let isAfterItem = false
+  const open = (): void => {
+    if (depth + 1 >= MAX_DIMENSIONS) throw tooManyDimensions(depth + 2)
+    counts[++depth] = 0
     at++
-    let count = 0
+    isAfterItem = false
     skip()
-    if (text[at] === '}') at++
-    else {
-      for (;;) {
-        skip()
-        const c = text[at]
-        if (c === undefined) throw malformed(text, 'Unexpected end of input.')
-        if (c === '{') {
-          if (leafDepth >= 0 && depth >= leafDepth) throw mismatch()
-          parseLevel(depth + 1)
-        } else if (c === delimiter || c === '}') throw malformed(text, `Unexpected "${c}" character.`)
-        else {
-          if (leafDepth < 0) leafDepth = depth
-          else if (leafDepth !== depth) throw mismatch()
-          parseItem()
-        }
-        count++
-        skip()
-        const next = text[at]
-        if (next === delimiter) {
-          at++
-          continue
-        }
-        if (next === '}') {
-          at++
-          break
-        }
-        if (next === undefined) throw malformed(text, 'Unexpected end of input.')
-        throw malformed(text, next === '{' ? 'Unexpected "{" character.' : 'Unexpected array element.')
-      }
-    }
+    if (text[at] === '}') close()
+  }
+  const close = (): void => {
+    at++
+    const count = counts[depth]!
     const expected = found[depth]
     if (expected === undefined) found[depth] = count
     else if (expected !== count) throw mismatch()
+    if (--depth >= 0) counts[depth]!++
+    isAfterItem = true
+  }
+  const read = (limit: number): boolean => {
+    const end = elements.length + limit
+    if (depth < 0) open()
+    while (depth >= 0) {
+      skip()
+      const c = text[at]
+      if (c === undefined) throw malformed(text, 'Unexpected end of input.')
+      if (isAfterItem) {
+        if (c === '}') close()
+        else if (c === delimiter) {
+          at++
+          isAfterItem = false
+        } else throw malformed(text, c === '{' ? 'Unexpected "{" character.' : 'Unexpected array element.')
+      } else if (c === '{') {
+        if (leafDepth >= 0 && depth >= leafDepth) throw mismatch()
+        open()
+      } else if (c === delimiter || c === '}') throw malformed(text, `Unexpected "${c}" character.`)
+      else {
+        if (elements.length >= end) return false
+        if (leafDepth < 0) leafDepth = depth
+        else if (leafDepth !== depth) throw mismatch()
+        parseItem()
+        counts[depth]!++
+        isAfterItem = true
+      }
+    }
+    return true
   }
   // What stands between backslashes is taken as a whole: a text grown by single characters costs many times as much.
   const parseItem = (): void => {
@@ -151,25 +189,27 @@ export function parseArray(text: string, elementType: Oid, delimiter: string, el
     value += text.slice(from, solid)
     elements.push(!escaped && value.length === 4 && value.toLowerCase() === 'null' ? null : element(value))
   }
-  parseLevel(0)
-  skip()
-  if (at < text.length) throw malformed(text, 'Junk after closing right brace.')
-  if (elements.length === 0) {
-    if (decorated) throw mismatch()
-    return emptyArray(elementType)
+  const result = (): ArrayDatum => {
+    skip()
+    if (at < text.length) throw malformed(text, 'Junk after closing right brace.')
+    if (elements.length === 0) {
+      if (decorated) throw mismatch()
+      return emptyArray(elementType)
+    }
+    if (decorated) {
+      if (found.length !== dims.length || found.some((n, i) => n !== dims[i])) throw mismatch()
+      countItems(dims)
+      return new ArrayDatum(elementType, dims, lowerBounds, elements)
+    }
+    countItems(found)
+    return new ArrayDatum(
+      elementType,
+      found,
+      found.map(() => 1),
+      elements,
+    )
   }
-  if (decorated) {
-    if (found.length !== dims.length || found.some((n, i) => n !== dims[i])) throw mismatch()
-    countItems(dims)
-    return new ArrayDatum(elementType, dims, lowerBounds, elements)
-  }
-  countItems(found)
-  return new ArrayDatum(
-    elementType,
-    found,
-    found.map(() => 1),
-    elements,
-  )
+  return { read, result }
 }
 
 function bracketDetail(rest: string): string {
@@ -197,22 +237,29 @@ export function formatArray(a: ArrayDatum, delimiter: string, output: (element: 
     for (let i = 0; i < a.dims.length; i++) prefix += `[${a.lowerBounds[i]}:${a.lowerBounds[i]! + a.dims[i]! - 1}]`
     prefix += '='
   }
-  const item = (value: Datum): string => {
-    if (value === null) return 'NULL'
-    const text = output(value)
-    return needsQuotes(text, delimiter) ? `"${text.replace(/["\\]/g, '\\$&')}"` : text
-  }
-  let next = 0
-  const level = (dim: number): string => {
-    let out = '{'
-    const n = a.dims[dim]!
-    for (let i = 0; i < n; i++) {
-      if (i > 0) out += delimiter
-      out += dim === a.dims.length - 1 ? item(a.elements[next++]!) : level(dim + 1)
+  const innermost = a.dims[a.dims.length - 1]!
+  const told = (before: string, from: number, to: number): string => {
+    let out = before
+    for (let i = from; i < to; i++) {
+      if (i > 0) out += i % innermost === 0 ? braces(a.dims, i, delimiter) : delimiter
+      const value = a.elements[i]!
+      if (value === null) out += 'NULL'
+      else {
+        const text = output(value)
+        out += needsQuotes(text, delimiter) ? `"${text.replace(/["\\]/g, '\\$&')}"` : text
+      }
     }
-    return `${out}}`
+    return out
   }
-  return prefix + level(0)
+  return inParts(a.elements.length, prefix + '{'.repeat(a.dims.length), told, ELEMENTS_AT_ONCE) + '}'.repeat(a.dims.length)
+}
+
+/** What stands before element `i`, the first of an innermost list. */
+function braces(dims: readonly number[], i: number, delimiter: string): string {
+  let lists = 0
+  let size = 1
+  while (lists < dims.length && i % (size * dims[dims.length - 1 - lists]!) === 0) size *= dims[dims.length - 1 - lists++]!
+  return `${'}'.repeat(lists)}${delimiter}${'{'.repeat(lists)}`
 }
 
 function receiveArray(

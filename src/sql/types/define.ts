@@ -17,7 +17,6 @@ export interface TypeParts<T extends Present> {
   compare?(a: T, b: T): number
   hashKey?(value: T): string | number | bigint | boolean
   size(value: T): number
-  readonly slow?: boolean
   value: { write(value: T, out: ByteWriter): void; read(buffer: Buffer, start: number, end: number): T }
   key: {
     write(value: T, out: ByteWriter): void
@@ -39,7 +38,6 @@ export function defineType<T extends Present>(parts: TypeParts<T>): TypeSupport 
     compare: (parts.compare ?? null) as TypeSupport['compare'],
     hashKey: (parts.hashKey ?? null) as TypeSupport['hashKey'],
     size: parts.size as TypeSupport['size'],
-    slow: parts.slow ?? false,
     value: parts.value as ValueCodec,
     key: parts.key as KeyCodec | null,
   }

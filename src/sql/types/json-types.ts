@@ -260,7 +260,6 @@ const jsonb = defineType<Jsonb>({
   compare: compareJsonb,
   hashKey: (value) => jsonbHashKey(value.root),
   size: (value) => 24 + (value.bytes === null ? jsonbSize(value.root) : value.bytes.length * TREE_PER_BYTE),
-  slow: true,
   value: {
     write(value, out) {
       if (value.bytes !== null) out.bytes(value.bytes)

@@ -7,6 +7,11 @@ import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
 export const LONG_TYPES: ReadonlySet<Oid> = new Set([T.json, T.jsonb])
 
 export const LONG_PROCS: ReadonlySet<string> = new Set([
+  'array_sort',
+  'array_sort_order',
+  'array_sort_order_nulls_first',
+  'array_to_text',
+  'array_to_text_null',
   'binary_decode',
   'binary_encode',
   'initcap',

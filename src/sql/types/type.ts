@@ -12,8 +12,6 @@ export type Present = NonNullable<Datum>
  * typoutput, typreceive and typsend in pg_proc are bodies made from these, so that `int4in('7')` and a parameter go one way.
  */
 export interface TypeSupport extends ColumnCodec {
-  /** Reading or telling a value may be long work (base/long-work.ts). */
-  readonly slow: boolean
   /** Text form in. PostgreSQL's errors: 22P02, 22003, 22007, … `typmod` -1 = none; with one, the length coercion of an input function. */
   input(text: string, typmod: number, ctx: EvalContext): Present
   output(value: Present, io: IoSettings): string

@@ -23,18 +23,15 @@ export function areDear(exprs: readonly Expr[], cx: Compilation): boolean {
 /** Columns, constants and parameters take no work (an InitPlan does its own). */
 const EASY: ReadonlySet<string> = new Set(['Var', 'Const', 'Param'])
 
-/**
- * `evaluate` for rows, waiting where long work suspends one. Null where that cannot be: what is volatile, and may be within a sub-select, is
- * never evaluated twice; or has no use.
- */
-export function rowsPatiently<T>(
-  exprs: readonly Expr[],
-  evaluate: (row: Row) => MaybePromise<T>,
-  cx: Compilation,
-): ((row: Row) => MaybePromise<T>) | null {
-  if (exprs.every((expr) => EASY.has(expr.kind))) return null
-  const once = (expr: Expr): boolean => isSubPlanExpr(expr) || ofNode(expr, cx.catalog) === 'v'
-  if (exprs.some((expr) => some(expr, once))) return null
+export const isEasy = (expr: Expr): boolean => EASY.has(expr.kind)
+
+/** Whether it may be evaluated twice: not what is volatile, and may be within a sub-select. */
+export function mayRepeat(expr: Expr, cx: Compilation): boolean {
+  return !some(expr, (part) => isSubPlanExpr(part) || ofNode(part, cx.catalog) === 'v')
+}
+
+/** `evaluate` for rows, waiting where long work suspends one. */
+export function rowsPatiently<T>(evaluate: (row: Row) => MaybePromise<T>, cx: Compilation): (row: Row) => MaybePromise<T> {
   const slicer = makeSlicer(cx.state)
   return (row) => patiently(evaluate, row, slicer)
 }

@@ -10,7 +10,7 @@ import type { Compilation } from '../compilation.ts'
 import type { AsyncEvaluator, Evaluator } from '../operator.ts'
 import { compileExpr } from './compile.ts'
 import { anyAsync, type Compiled, evaluator } from './compiled.ts'
-import { areDear, rowsPatiently } from './patient.ts'
+import { areDear, isEasy, mayRepeat, rowsPatiently } from './patient.ts'
 import type { ExprScope } from './scope.ts'
 
 /** True when all conditions are true. */
@@ -42,7 +42,7 @@ export function compileQuals(quals: readonly Expr[], scope: ExprScope, cx: Compi
   const now = anyAsync(parts) ? null : conjunction(parts.map(evaluator))
   const evals = parts.map((part) => part.eval)
   const test = now ?? ((row: Row): MaybePromise<boolean> => testFrom(evals, row, 0))
-  const testPatiently = rowsPatiently(quals, test, cx)
+  const testPatiently = quals.every((qual) => mayRepeat(qual, cx)) ? rowsPatiently(test, cx) : null
   if (now === null || (testPatiently !== null && areDear(quals, cx)))
     return { async: true, test: testPatiently ?? test, testPatiently: null }
   return { async: false, test, testPatiently }
@@ -189,14 +189,19 @@ function projectNow(parts: readonly Compiled[]): (row: Row) => Row {
 /** `inputWidth`: slots of the argument row, to recognise a projection that changes nothing; -1 = always make a new row. */
 export function compileProjection(targetList: readonly TargetEntry[], scope: ExprScope, cx: Compilation, inputWidth = -1): Projector {
   const exprs = targetList.map((entry) => entry.expr)
-  const projector = projectorOf(
-    exprs.map((expr) => compileExpr(expr, scope, cx)),
-    inputWidth,
+  const parts = exprs.map((expr) => compileExpr(expr, scope, cx))
+  const projector = projectorOf(parts, inputWidth)
+  const patient = exprs.map((expr) => !isEasy(expr) && mayRepeat(expr, cx))
+  if (!patient.includes(true)) return projector
+  // Column by column: only what had to wait is evaluated anew.
+  const evals = parts.map((part, i) => (patient[i]! ? rowsPatiently(part.eval, cx) : part.eval))
+  const project = (row: Row): MaybePromise<Row> => projectFrom(evals, row, new Array<Datum>(parts.length), 0)
+  const areAnyDear = areDear(
+    exprs.filter((_, i) => patient[i]),
+    cx,
   )
-  const projectPatiently = rowsPatiently(exprs, projector.project, cx)
-  if (projectPatiently === null) return projector
-  if (projector.async || areDear(exprs, cx)) return { async: true, identity: false, project: projectPatiently, projectPatiently: null }
-  return { ...projector, projectPatiently }
+  if (projector.async || areAnyDear) return { async: true, identity: false, project, projectPatiently: null }
+  return { ...projector, projectPatiently: exprs.every((expr, i) => patient[i] || isEasy(expr)) ? project : null }
 }
 
 export function compileList(exprs: readonly PlannedExpr[], scope: ExprScope, cx: Compilation): Compiled[] {

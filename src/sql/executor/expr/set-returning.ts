@@ -11,7 +11,7 @@ import type { Compilation } from '../compilation.ts'
 import { type Call, callInfo, packVariadicAny, procOf, sqlFunction } from './call.ts'
 import { compileExpr } from './compile.ts'
 import { eagerWaiting } from './compiled.ts'
-import { rowsPatiently } from './patient.ts'
+import { mayRepeat, rowsPatiently } from './patient.ts'
 import type { ExprScope } from './scope.ts'
 
 const ANY = 2276
@@ -64,5 +64,5 @@ export function compileSetCall(
   const whole = eagerWaiting(args, ((values: Datum[]) =>
     strict && values.includes(null) ? (expr.retset ? EMPTY : ONE_NULL) : run(values)) as (v: Datum[]) => Datum)
   const evaluate = whole.eval as SetCall
-  return rowsPatiently([expr], evaluate, cx) ?? evaluate
+  return mayRepeat(expr, cx) ? rowsPatiently(evaluate, cx) : evaluate
 }
