@@ -7,6 +7,8 @@ declare global {
     /** Answers the bytes written; never splits a character. */
     utf8Write(text: string, offset?: number, length?: number): number
     latin1Write(text: string, offset?: number, length?: number): number
+    hexWrite(text: string, offset?: number, length?: number): number
+    base64Write(text: string, offset?: number, length?: number): number
   }
 }
 

@@ -105,6 +105,16 @@ export function workOn<A extends readonly unknown[], T>(size: number, work: Work
   return workIf(size > LONG, work, ...args)
 }
 
+function* inOneStep<A extends readonly unknown[], T>(call: (...args: A) => T, ...args: A): Generator<unknown, T> {
+  yield
+  return call(...args)
+}
+
+/** A call that cannot be cut: where it is long, in a slice of its own. */
+export function inOneSlice<A extends readonly unknown[], T>(isLong: boolean, call: (...args: A) => T, ...args: A): T {
+  return isLong ? longWork(inOneStep<A, T>, call, ...args) : call(...args)
+}
+
 function* partByPart<T>(length: number, size: number, first: T, part: (sofar: T, from: number, to: number) => T): Generator<unknown, T> {
   let sofar = first
   for (let from = 0; from < length; from += size) {

@@ -27,7 +27,6 @@ import { findBuiltinType } from './registry.ts'
 import type { Present, TypeSupport } from './type.ts'
 
 const INT4 = 23
-const TEXT = 25
 
 /** Support of an element type, builtin or the tenant's own. */
 export function elementSupport(type: Oid, ctx: EvalContext): TypeSupport {
@@ -272,13 +271,6 @@ function toText(a: ArrayDatum, delimiter: string, nullText: string | null, ctx: 
   return told ?? ''
 }
 
-function splitText(text: string | null, delimiter: string | null, nullText: string | null): ArrayDatum | null {
-  if (text === null) return null
-  if (text === '') return emptyArray(TEXT)
-  const parts = delimiter === null ? Array.from(text) : delimiter === '' ? [text] : text.split(delimiter)
-  return makeArray(TEXT, nullText === null ? parts : parts.map((part) => (part === nullText ? null : part)))
-}
-
 const bound = (a: ArrayDatum, dimension: number): boolean => dimension >= 1 && dimension <= a.dims.length
 
 function* subscripts(a: ArrayDatum, dimension: number, reverse: boolean): Generator<number> {
@@ -375,8 +367,6 @@ export const arrayProcs = {
   },
   array_to_text: (a, delimiter, ctx) => toText(a, delimiter, null, ctx),
   array_to_text_null: (a, delimiter, nullText, ctx) => (a === null || delimiter === null ? null : toText(a, delimiter, nullText, ctx)),
-  text_to_array: (text, delimiter) => splitText(text, delimiter, null),
-  text_to_array_null: splitText,
   array_unnest: (a) => a.elements,
   generate_subscripts: (a, dimension, reverse) => subscripts(a, dimension, reverse),
   generate_subscripts_nodir: (a, dimension) => subscripts(a, dimension, false),

@@ -249,9 +249,9 @@ export function formatArray(a: ArrayDatum, delimiter: string, output: (element: 
         out += needsQuotes(text, delimiter) ? `"${text.replace(/["\\]/g, '\\$&')}"` : text
       }
     }
-    return out
+    return to === a.elements.length ? out + '}'.repeat(a.dims.length) : out
   }
-  return inParts(a.elements.length, prefix + '{'.repeat(a.dims.length), told, ELEMENTS_AT_ONCE) + '}'.repeat(a.dims.length)
+  return inParts(a.elements.length, prefix + '{'.repeat(a.dims.length), told, ELEMENTS_AT_ONCE)
 }
 
 /** What stands before element `i`, the first of an innermost list. */

@@ -2,8 +2,10 @@
 
 import type { ByteWriter } from '../../base/bytes.ts'
 import { PgError } from '../../base/errors.ts'
+import { inParts, LONG } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { ArrayDatum } from './array.ts'
+import { byCharacter } from './chars.ts'
 import { normalInt8, textKeyCodec, writeAscii } from './codecs.ts'
 import { defineType } from './define.ts'
 import type { Procs } from './procs.ts'
@@ -22,12 +24,13 @@ const checkSize = (length: number): void => {
 function digits(text: string): string {
   const hex = /^[xX]/.test(text)
   const body = /^[bBxX]/.test(text) ? text.slice(1) : text
-  const bad = (hex ? /[^0-9a-fA-F]/u : /[^01]/u).exec(body)
+  const foreign = hex ? /[^0-9a-fA-F]/u : /[^01]/u
+  const bad = inParts<RegExpExecArray | null>(body.length, null, (found, from, to) => found ?? foreign.exec(body.slice(from, to)), LONG)
   if (bad !== null)
     throw new PgError(SQLSTATE.invalidTextRepresentation, `"${bad[0]}" is not a valid ${hex ? 'hexadecimal' : 'binary'} digit`)
   if (!hex) return body
   checkSize(body.length * 4)
-  return body.replace(/./g, (digit) => Number.parseInt(digit, 16).toString(2).padStart(4, '0'))
+  return byCharacter(body, (part) => part.replace(/./g, (digit) => Number.parseInt(digit, 16).toString(2).padStart(4, '0')))
 }
 
 function fixed(bits: string, typmod: number): string {
@@ -166,7 +169,7 @@ export const bitProcs = {
   bit_and: (a, b) => combine(a, b, 'AND', (x, y) => x && y),
   bit_or: (a, b) => combine(a, b, 'OR', (x, y) => x || y),
   bitxor: (a, b) => combine(a, b, 'XOR', (x, y) => x !== y),
-  bitnot: (a) => a.replace(/./g, (bit) => (bit === '1' ? '0' : '1')),
+  bitnot: (a) => byCharacter(a, (part) => part.replace(/./g, (bit) => (bit === '1' ? '0' : '1'))),
   bitshiftleft: (a, by) => shift(a, by),
   bitshiftright: (a, by) => shift(a, -by),
   bitcat(a, b) {
@@ -180,9 +183,12 @@ export const bitProcs = {
   bitlength: (bits) => bits.length,
   bitoctetlength: (bits) => Math.ceil(bits.length / 8),
   bit_bit_count(bits) {
-    let count = 0
-    for (let i = 0; i < bits.length; i++) count += bits.charCodeAt(i) & 1
-    return count
+    const counted = (before: number, from: number, to: number): number => {
+      let count = before
+      for (let i = from; i < to; i++) count += bits.charCodeAt(i) & 1
+      return count
+    }
+    return inParts(bits.length, 0, counted, LONG)
   },
   bitposition: (bits, part) => (bits === '' ? 0 : bits.indexOf(part) + 1),
   bitfromint4: (value, typmod) => fromInteger(value, typmod, 32),

@@ -1,8 +1,9 @@
 // bytea: byte strings.
 
 import { PgError } from '../../base/errors.ts'
+import { inOneSlice, inParts, LONG, longWork, workOn } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
-import { checkFieldSize } from './chars.ts'
+import { checkFieldSize, utf8Of } from './chars.ts'
 import { bytesKeyCodec, bytesValueCodec, normalInt8, writeAscii } from './codecs.ts'
 import { defineType } from './define.ts'
 import type { Int8 } from './forms.ts'
@@ -15,8 +16,59 @@ const asBuffer = (bytes: Uint8Array): Buffer =>
 
 const invalid = (message: string): PgError => new PgError(SQLSTATE.invalidParameterValue, message)
 
+/** Bytes worked on between two moments at which others may have their turn. */
+const STEP = 512 * 1024
+
+function* concatSteps(parts: readonly Uint8Array[], size: number): Generator<unknown, Buffer> {
+  const out = Buffer.allocUnsafeSlow(size)
+  let at = 0
+  for (const part of parts) {
+    for (let from = 0; from < part.length; from += STEP) {
+      const piece = part.subarray(from, from + STEP)
+      out.set(piece, at)
+      at += piece.length
+      yield
+    }
+  }
+  return out
+}
+
+function concat(parts: readonly Uint8Array[]): Buffer {
+  let size = 0
+  for (const part of parts) size += part.length
+  return size > LONG ? longWork(concatSteps, parts, size) : Buffer.concat(parts, size)
+}
+
+function* reverseSteps(bytes: Uint8Array): Generator<unknown, Uint8Array> {
+  const out = Buffer.allocUnsafeSlow(bytes.length)
+  for (let from = 0; from < bytes.length; from += STEP) {
+    const piece = bytes.subarray(from, from + STEP)
+    const at = bytes.length - from - piece.length
+    out.set(piece, at)
+    out.subarray(at, at + piece.length).reverse()
+    yield
+  }
+  return out
+}
+
+/** Hexadecimal digits in pairs; whatever else there is takes the whole text. */
+function* hexSteps(text: string): Generator<unknown, Buffer> {
+  const out = Buffer.allocUnsafeSlow(text.length >> 1)
+  for (let from = 0; from < text.length; from += STEP) {
+    const piece = text.slice(from, from + STEP)
+    // Node stops at the first character that is no digit
+    if (out.hexWrite(piece, from >> 1) * 2 !== piece.length) return decodeHexNow(text)
+    yield
+  }
+  return out
+}
+
 /** Hexadecimal digits, blanks between pairs ignored. */
 export function decodeHex(text: string): Buffer {
+  return text.length > LONG ? longWork(hexSteps, text) : decodeHexNow(text)
+}
+
+function decodeHexNow(text: string): Buffer {
   if (/^(?:[0-9a-fA-F]{2})*$/.test(text)) return Buffer.from(text, 'hex')
   const bytes: number[] = []
   for (let i = 0; i < text.length; i++) {
@@ -36,7 +88,7 @@ export function decodeHex(text: string): Buffer {
 
 /** The traditional form: \\ and \ooo. */
 export function decodeEscape(text: string, fail: () => PgError): Buffer {
-  if (!text.includes('\\')) return Buffer.from(text)
+  if (!text.includes('\\')) return utf8Of(text)
   const parts: Buffer[] = []
   let from = 0
   for (let i = text.indexOf('\\'); i >= 0; i = text.indexOf('\\', from)) {
@@ -122,8 +174,10 @@ function substring(bytes: Uint8Array, start: number, count: number | null): Uint
 function overlay(bytes: Uint8Array, placed: Uint8Array, start: number, count: number): Uint8Array {
   if (start <= 0) throw substringError()
   if (start + count > 2147483647) throw new PgError(SQLSTATE.numericValueOutOfRange, 'integer out of range')
-  return Buffer.concat([bytes.subarray(0, start - 1), placed, bytes.subarray(Math.max(start + count - 1, 0))])
+  return concat([bytes.subarray(0, start - 1), placed, bytes.subarray(Math.max(start + count - 1, 0))])
 }
+
+const indexOf = (bytes: Uint8Array, part: Uint8Array): number => asBuffer(bytes).indexOf(part)
 
 function trim(bytes: Uint8Array, set: Uint8Array, left: boolean, right: boolean): Uint8Array {
   let from = 0
@@ -165,14 +219,14 @@ export const byteaProcs = {
   hashbyteaextended: (a, seed) => hashBytesExtended(a, seed),
   byteacat(a, b) {
     checkFieldSize(a.length + b.length)
-    return Buffer.concat([a, b])
+    return concat([a, b])
   },
   byteaoctetlen: (a) => a.length,
   bytea_substr: substring,
   bytea_substr_no_len: (bytes, start) => substring(bytes, start, null),
   byteaoverlay: overlay,
   byteaoverlay_no_len: (bytes, placed, start) => overlay(bytes, placed, start, placed.length),
-  byteapos: (bytes, part) => asBuffer(bytes).indexOf(part) + 1,
+  byteapos: (bytes, part) => inOneSlice(bytes.length > LONG, indexOf, bytes, part) + 1,
   byteatrim: (bytes, set) => trim(bytes, set, true, true),
   bytealtrim: (bytes, set) => trim(bytes, set, true, false),
   byteartrim: (bytes, set) => trim(bytes, set, false, true),
@@ -195,11 +249,14 @@ export const byteaProcs = {
     }
     return Buffer.from(out)
   },
-  bytea_reverse: (bytes) => new Uint8Array(bytes).reverse(),
+  bytea_reverse: (bytes) => workOn(bytes.length, reverseSteps, bytes),
   bytea_bit_count(bytes) {
-    let count = 0
-    for (let i = 0; i < bytes.length; i++) count += BITS[bytes[i]!]!
-    return count
+    const counted = (before: number, from: number, to: number): number => {
+      let count = before
+      for (let i = from; i < to; i++) count += BITS[bytes[i]!]!
+      return count
+    }
+    return inParts(bytes.length, 0, counted, STEP)
   },
   byteaGetByte: (bytes, n) => bytes[checkIndex(n, bytes.length)]!,
   byteaGetBit(bytes, n) {

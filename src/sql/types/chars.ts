@@ -3,6 +3,7 @@
 
 import { PgError } from '../../base/errors.ts'
 import { LIMITS } from '../../base/limits.ts'
+import { LONG, longWork } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 
 const HIGH = /[\ud800-\udbff]/
@@ -88,13 +89,11 @@ function mapSimple(text: string, map: (char: string) => string): string {
 const toUpper = (char: string): string => char.toUpperCase()
 const toLower = (char: string): string => char.toLowerCase()
 
-export function upper(text: string): string {
-  return !BEYOND_ASCII.test(text) ? text.toUpperCase() : mapSimple(text, toUpper)
-}
+const upperNow = (text: string): string => (isAscii(text) ? text.toUpperCase() : mapSimple(text, toUpper))
+const lowerNow = (text: string): string => (isAscii(text) ? text.toLowerCase() : mapSimple(text, toLower))
 
-export function lower(text: string): string {
-  return !BEYOND_ASCII.test(text) ? text.toLowerCase() : mapSimple(text, toLower)
-}
+export const upper = (text: string): string => byCharacter(text, upperNow)
+export const lower = (text: string): string => byCharacter(text, lowerNow)
 
 const WORD = /[\p{L}\p{N}]/u
 
@@ -153,6 +152,38 @@ export function trimBlanks(text: string): string {
   while (end > 0 && text.charCodeAt(end - 1) === 0x20) end--
   return end === text.length ? text : text.slice(0, end)
 }
+
+function* pieceByPiece(text: string, change: (piece: string) => string): Generator<unknown, string> {
+  let out = ''
+  for (const piece of pieces(text, LONG)) {
+    out += change(piece)
+    yield
+  }
+  return out
+}
+
+/** `change`, which goes by single characters, of the whole text. */
+export function byCharacter(text: string, change: (piece: string) => string): string {
+  return text.length > LONG ? longWork(pieceByPiece, text, change) : change(text)
+}
+
+function* utf8Steps(text: string): Generator<unknown, Buffer> {
+  let size = 0
+  for (const piece of pieces(text, LONG)) {
+    size += Buffer.byteLength(piece)
+    yield
+  }
+  const bytes = Buffer.allocUnsafeSlow(size)
+  let at = 0
+  for (const piece of pieces(text, LONG)) {
+    at += bytes.utf8Write(piece, at)
+    yield
+  }
+  return bytes
+}
+
+/** The text's bytes. */
+export const utf8Of = (text: string): Buffer => (text.length > LONG ? longWork(utf8Steps, text) : Buffer.from(text))
 
 /** Pieces of at most `size`, none of which ends within a character. */
 export function* pieces(text: string, size: number): Generator<string> {

@@ -6,7 +6,7 @@ import { notSupported, PgError } from '../../base/errors.ts'
 import { LONG, longWork } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { decodeEscape, decodeHex, escaped } from './bytea.ts'
-import { pieces } from './chars.ts'
+import { pieces, utf8Of } from './chars.ts'
 import { invalidInput } from './define.ts'
 import { utf8Bytes } from './hash.ts'
 import type { Procs } from './procs.ts'
@@ -29,7 +29,30 @@ function encodeBase64(bytes: Uint8Array): string {
   return out.latin1Slice()
 }
 
-function decodeBase64(text: string): Buffer {
+/** Whole groups of four letters and digits in pieces; from what else there is the rest of the text at once. */
+function* base64Steps(text: string): Generator<unknown, Buffer> {
+  const out = Buffer.allocUnsafeSlow(Math.ceil(text.length / 4) * 3)
+  let at = 0
+  let done = 0
+  let rest = ''
+  for (const piece of pieces(text, LONG)) {
+    done += piece.length
+    const compact = rest + piece.replace(/[ \t\n\r]/g, '')
+    const whole = compact.length - (compact.length % 4)
+    rest = compact
+    if (/[^A-Za-z0-9+/]/.test(compact)) break
+    rest = compact.slice(whole)
+    at += out.base64Write(compact.slice(0, whole), at)
+    yield
+  }
+  const tail = decodeBase64Now(rest + text.slice(done))
+  out.set(tail, at)
+  return out.subarray(0, at + tail.length)
+}
+
+const decodeBase64 = (text: string): Buffer => (text.length > LONG ? longWork(base64Steps, text) : decodeBase64Now(text))
+
+function decodeBase64Now(text: string): Buffer {
   const compact = text.replace(/[ \t\n\r]/g, '')
   const bad = /[^A-Za-z0-9+/=]/u.exec(compact)
   if (bad !== null) throw invalid(`invalid symbol "${bad[0]}" found while decoding base64 sequence`)
@@ -54,12 +77,13 @@ const ENCODED_STEP = 57 * 8192
 
 /** A long value in pieces that are encoded on their own; base64's are whole lines. */
 function* encodeSteps(bytes: Uint8Array, format: string): Generator<unknown, string> {
-  const done: string[] = []
+  const between = format.toLowerCase() === 'base64' ? '\n' : ''
+  let done = ''
   for (const part of parts(bytes, ENCODED_STEP)) {
-    done.push(encodeNow(part, format))
+    done += (done === '' ? '' : between) + encodeNow(part, format)
     yield
   }
-  return done.join(format.toLowerCase() === 'base64' ? '\n' : '')
+  return done
 }
 
 const encode = (bytes: Uint8Array, format: string): string =>
@@ -78,26 +102,10 @@ function encodeNow(bytes: Uint8Array, format: string): string {
   }
 }
 
-/** Hexadecimal digits in pairs; whatever else there is takes the whole text. */
-const HEX_STEP = 1024 * 1024
-
-function* hexSteps(text: string): Generator<unknown, Uint8Array> {
-  const done: Buffer[] = []
-  for (let from = 0; from < text.length; from += HEX_STEP) {
-    const piece = text.slice(from, from + HEX_STEP)
-    const bytes = Buffer.from(piece, 'hex')
-    // Node stops at the first character that is no digit
-    if (bytes.length * 2 !== piece.length) return decodeHex(text)
-    done.push(bytes)
-    yield
-  }
-  return Buffer.concat(done)
-}
-
 function decode(text: string, format: string): Uint8Array {
   switch (format.toLowerCase()) {
     case 'hex':
-      return text.length > LONG ? longWork(hexSteps, text) : decodeHex(text)
+      return decodeHex(text)
     case 'base64':
       return decodeBase64(text)
     case 'escape':
@@ -204,7 +212,7 @@ function toEncoding(text: string, name: string): Uint8Array {
   switch (encoding) {
     case 'UTF8':
     case 'SQL_ASCII':
-      return Buffer.from(text)
+      return utf8Of(text)
     case 'LATIN1': {
       for (const char of text)
         if (char.codePointAt(0)! > 0xff) {

@@ -1,6 +1,8 @@
 // PostgreSQL's own hash functions (Jenkins' lookup3), so that hashtext() and hash partitions answer what PostgreSQL answers.
 
 import { ByteWriter } from '../../base/bytes.ts'
+import { LONG, longWork } from '../../base/long-work.ts'
+import { utf8Of } from './chars.ts'
 import { normalInt8 } from './codecs.ts'
 
 const rot = (x: number, k: number): number => (x << k) | (x >>> (32 - k))
@@ -45,36 +47,45 @@ function final(): void {
   c = ((c ^ b) - rot(b, 24)) | 0
 }
 
+/** The twelve bytes of a round each. */
+const WORD = 12
+
 function lookup3(bytes: Uint8Array, seed: number | bigint): void {
   start(bytes.length, seed)
-  let length = bytes.length
-  let at = 0
-  if (length >= 12) {
-    // The state in locals: a long value is hashed several times as fast.
-    let x = a
-    let y = b
-    let z = c
-    for (; length >= 12; at += 12, length -= 12) {
-      x = (x + (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24))) | 0
-      y = (y + (bytes[at + 4]! | (bytes[at + 5]! << 8) | (bytes[at + 6]! << 16) | (bytes[at + 7]! << 24))) | 0
-      z = (z + (bytes[at + 8]! | (bytes[at + 9]! << 8) | (bytes[at + 10]! << 16) | (bytes[at + 11]! << 24))) | 0
-      x = ((x - z) ^ rot(z, 4)) | 0
-      z = (z + y) | 0
-      y = ((y - x) ^ rot(x, 6)) | 0
-      x = (x + z) | 0
-      z = ((z - y) ^ rot(y, 8)) | 0
-      y = (y + x) | 0
-      x = ((x - z) ^ rot(z, 16)) | 0
-      z = (z + y) | 0
-      y = ((y - x) ^ rot(x, 19)) | 0
-      x = (x + z) | 0
-      z = ((z - y) ^ rot(y, 4)) | 0
-      y = (y + x) | 0
-    }
-    a = x
-    b = y
-    c = z
+  const whole = bytes.length - (bytes.length % WORD)
+  if (whole > 0) rounds(bytes, 0, whole)
+  finish(bytes, whole)
+}
+
+function rounds(bytes: Uint8Array, from: number, to: number): void {
+  // The state in locals: a long value is hashed several times as fast.
+  let x = a
+  let y = b
+  let z = c
+  for (let at = from; at < to; at += WORD) {
+    x = (x + (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24))) | 0
+    y = (y + (bytes[at + 4]! | (bytes[at + 5]! << 8) | (bytes[at + 6]! << 16) | (bytes[at + 7]! << 24))) | 0
+    z = (z + (bytes[at + 8]! | (bytes[at + 9]! << 8) | (bytes[at + 10]! << 16) | (bytes[at + 11]! << 24))) | 0
+    x = ((x - z) ^ rot(z, 4)) | 0
+    z = (z + y) | 0
+    y = ((y - x) ^ rot(x, 6)) | 0
+    x = (x + z) | 0
+    z = ((z - y) ^ rot(y, 8)) | 0
+    y = (y + x) | 0
+    x = ((x - z) ^ rot(z, 16)) | 0
+    z = (z + y) | 0
+    y = ((y - x) ^ rot(x, 19)) | 0
+    x = (x + z) | 0
+    z = ((z - y) ^ rot(y, 4)) | 0
+    y = (y + x) | 0
   }
+  a = x
+  b = y
+  c = z
+}
+
+function finish(bytes: Uint8Array, at: number): void {
+  const length = bytes.length - at
   const byte = (i: number, shift: number): number => (length > i ? bytes[at + i]! << shift : 0)
   // The lowest byte of c is reserved for the length.
   c = (c + (byte(8, 8) | byte(9, 16) | byte(10, 24))) | 0
@@ -91,13 +102,33 @@ function hashWord(value: number, seed: number | bigint): void {
 
 const extended = (): number | bigint => normalInt8(BigInt.asIntN(64, (BigInt(b >>> 0) << 32n) | BigInt(c >>> 0)))
 
+/** Bytes hashed between two moments at which others may have their turn. */
+const STEP = WORD * 64 * 1024
+
+function* hashSteps(bytes: Uint8Array, seed: number | bigint, read: () => number | bigint): Generator<unknown, number | bigint> {
+  start(bytes.length, seed)
+  const whole = bytes.length - (bytes.length % WORD)
+  for (let from = 0; from < whole; from += STEP) {
+    rounds(bytes, from, Math.min(from + STEP, whole))
+    const state = [a, b, c] as const
+    yield
+    ;[a, b, c] = state
+  }
+  finish(bytes, whole)
+  return read()
+}
+
+const low = (): number => c
+
 /** hash_any: an int4. */
 export function hashBytes(bytes: Uint8Array): number {
+  if (bytes.length > LONG) return longWork(hashSteps, bytes, 0, low) as number
   lookup3(bytes, 0)
   return c
 }
 /** hash_any_extended: an int8. */
 export function hashBytesExtended(bytes: Uint8Array, seed: number | bigint): number | bigint {
+  if (bytes.length > LONG) return longWork(hashSteps, bytes, seed, extended)
   lookup3(bytes, seed)
   return extended()
 }
@@ -124,7 +155,7 @@ const scratch = new ByteWriter(256)
 const LENT = 64 * 1024
 /** A string's UTF-8 bytes, lent until the next call. */
 export function utf8Bytes(text: string): Uint8Array {
-  if (text.length > LENT) return Buffer.from(text)
+  if (text.length > LENT) return utf8Of(text)
   scratch.reset().utf8(text)
   return scratch.view()
 }

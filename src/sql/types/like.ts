@@ -2,6 +2,7 @@
 // and kept; the leftmost place of each piece will do, so matching never goes back and literal parts are left to the engine's own search. // hot
 
 import { PgError } from '../../base/errors.ts'
+import { inOneSlice, LONG } from '../../base/long-work.ts'
 import { LruMap } from '../../base/lru.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { lower } from './chars.ts'
@@ -129,9 +130,10 @@ export function likeMatcher(pattern: string): Matcher {
   return found
 }
 
-export const like = (text: string, pattern: string): boolean => likeMatcher(pattern)(text)
-const notLike = (text: string, pattern: string): boolean => !likeMatcher(pattern)(text)
-const ilike = (text: string, pattern: string): boolean => likeMatcher(lower(pattern))(lower(text))
+const likeNow = (text: string, pattern: string): boolean => likeMatcher(pattern)(text)
+export const like = (text: string, pattern: string): boolean => inOneSlice(text.length > LONG, likeNow, text, pattern)
+const notLike = (text: string, pattern: string): boolean => !like(text, pattern)
+const ilike = (text: string, pattern: string): boolean => like(lower(text), lower(pattern))
 const notIlike = (text: string, pattern: string): boolean => !ilike(text, pattern)
 
 /** LIKE … ESCAPE: the pattern with its own escape character turned into backslashes. */

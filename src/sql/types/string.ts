@@ -1,11 +1,12 @@
 // String functions: positions and lengths count characters (code points).
 
 import { PgError } from '../../base/errors.ts'
-import { LONG, longWork, workOn } from '../../base/long-work.ts'
+import { inOneSlice, LONG, LONG_LIST, longWork, workOn } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { TYPE_OID } from '../builtin/data/type-oids.ts'
 import { makeArray } from './array.ts'
 import {
+  byCharacter,
   charLength,
   chars,
   checkFieldSize,
@@ -35,9 +36,11 @@ function overlay(text: string, placed: string, start: number, count: number): st
   return sliceChars(text, 0, start - 1) + placed + sliceChars(text, start + count - 1, Number.MAX_SAFE_INTEGER)
 }
 
+const indexOf = (text: string, part: string): number => text.indexOf(part)
+
 /** position(part in text), from 1; 0 = not there. */
 function position(text: string, part: string): number {
-  const at = text.indexOf(part)
+  const at = inOneSlice(text.length > LONG, indexOf, text, part)
   if (at < 0) return 0
   return (hasSurrogates(text) ? charLength(text.slice(0, at)) : at) + 1
 }
@@ -86,48 +89,34 @@ function replace(text: string, from: string, to: string): string {
 /** In pieces, each with what may be the beginning of an occurrence that ends in the next. */
 function* replaceSteps(text: string, from: string, to: string): Generator<unknown, string> {
   const step = Math.max(LONG, 4 * from.length)
-  const done: string[] = []
-  let size = 0
+  let done = ''
   for (let at = 0; at < text.length; ) {
     const end = Math.min(at + step, text.length)
     const parts = text.slice(at, end).split(from)
     const last = parts[parts.length - 1]!
     const kept = end === text.length ? 0 : Math.min(last.length, from.length - 1)
     parts[parts.length - 1] = last.slice(0, last.length - kept)
-    const replaced = parts.join(to)
-    size += replaced.length
-    checkFieldSize(size)
-    done.push(replaced)
+    done += parts.join(to)
+    checkFieldSize(done.length)
     at = end - kept
     yield
   }
-  return done.join('')
+  return done
 }
 
 /** In pieces, each with the character before it, which tells whether a word goes on. */
 function* initcapSteps(text: string): Generator<unknown, string> {
-  const done: string[] = []
+  let done = ''
   let before = ''
   for (const piece of pieces(text, LONG)) {
-    done.push(initcap(before + piece).slice(before.length))
+    done += initcap(before + piece).slice(before.length)
     yield
     before = chars(piece.slice(-2)).at(-1)!
   }
-  return done.join('')
+  return done
 }
 
-/** In pieces: characters go by themselves. */
-function* translateSteps(text: string, from: string, to: string): Generator<unknown, string> {
-  const done: string[] = []
-  for (const piece of pieces(text, LONG)) {
-    done.push(translateNow(piece, from, to))
-    yield
-  }
-  return done.join('')
-}
-
-const translate = (text: string, from: string, to: string): string =>
-  text.length > LONG ? longWork(translateSteps, text, from, to) : translateNow(text, from, to)
+const translate = (text: string, from: string, to: string): string => byCharacter(text, (piece) => translateNow(piece, from, to))
 
 function translateNow(text: string, from: string, to: string): string {
   const map = new Map<string, string>()
@@ -155,12 +144,12 @@ const textOfUnits = (units: Uint16Array, count: number): string => Buffer.from(u
 
 /** In pieces, the last one first. */
 function* reverseSteps(text: string): Generator<unknown, string> {
-  const done: string[] = []
+  let done = ''
   for (const piece of pieces(text, LONG)) {
-    done.push(reverseNow(piece))
+    done = reverseNow(piece) + done
     yield
   }
-  return done.reverse().join('')
+  return done
 }
 
 function reverseNow(text: string): string {
@@ -172,7 +161,7 @@ function splitPart(text: string, delimiter: string, n: number): string {
   if (n === 0) throw invalid('field position must not be zero')
   if (text === '') return ''
   if (delimiter === '') return n === 1 || n === -1 ? text : ''
-  const parts = text.split(delimiter)
+  const parts = split(text, delimiter)
   return parts[n > 0 ? n - 1 : parts.length + n] ?? ''
 }
 
@@ -195,8 +184,28 @@ function chr(code: number): string {
 /** string_to_array: a NULL delimiter separates characters, an empty one nothing. */
 function split(text: string, delimiter: string | null): string[] {
   if (text === '') return []
-  if (delimiter === null) return chars(text)
-  return delimiter === '' ? [text] : text.split(delimiter)
+  if (delimiter === '') return [text]
+  if (text.length > LONG) return longWork(splitSteps, text, delimiter)
+  return delimiter === null ? chars(text) : text.split(delimiter)
+}
+
+function* splitSteps(text: string, delimiter: string | null): Generator<unknown, string[]> {
+  const parts: string[] = []
+  if (delimiter === null) {
+    for (const piece of pieces(text, LONG_LIST)) {
+      for (const char of chars(piece)) parts.push(char)
+      yield
+    }
+    return parts
+  }
+  let from = 0
+  for (let at = text.indexOf(delimiter); at >= 0; at = text.indexOf(delimiter, from)) {
+    parts.push(text.slice(from, at))
+    from = at + delimiter.length
+    if (parts.length % LONG_LIST === 0) yield
+  }
+  parts.push(text.slice(from))
+  return parts
 }
 
 const textArray = (parts: readonly (string | null)[]) => makeArray(TYPE_OID.text, parts)

@@ -1,6 +1,7 @@
 // LIKE with a constant pattern: its matcher is made once. // hot
 
-import { likeMatcher } from '../../types/like.ts'
+import { LONG } from '../../../base/long-work.ts'
+import { like, likeMatcher } from '../../types/like.ts'
 import type { Evaluator } from '../operator.ts'
 import type { Compiled } from './compiled.ts'
 import { evaluator } from './compiled.ts'
@@ -9,11 +10,13 @@ import { evaluator } from './compiled.ts'
 export function compileLike(prosrc: string, l: Compiled, r: Compiled): Evaluator | null {
   if (!r.constant || typeof r.value !== 'string') return null
   if (prosrc !== 'textlike' && prosrc !== 'textnlike' && prosrc !== 'namelike' && prosrc !== 'namenlike') return null
-  const matches = likeMatcher(r.value)
+  const pattern = r.value
+  const matches = likeMatcher(pattern)
   const text = evaluator(l)
   const wanted = prosrc === 'textlike' || prosrc === 'namelike'
   return (row) => {
-    const value = text(row)
-    return value === null ? null : matches(value as string) === wanted
+    const value = text(row) as string | null
+    if (value === null) return null
+    return (value.length > LONG ? like(value, pattern) : matches(value)) === wanted
   }
 }

@@ -2,6 +2,7 @@
 // row to row, a walk otherwise. // hot
 
 import type { Datum } from '../../../base/datum.ts'
+import { inParts, LONG_LIST } from '../../../base/long-work.ts'
 import { ArrayDatum } from '../../types/array.ts'
 import { type HashKey, hashKeyIfAny } from '../comparison.ts'
 import type { Compilation } from '../compilation.ts'
@@ -22,14 +23,21 @@ interface HashedArray {
 }
 
 function hashArray(array: Datum, hash: HashKey | null): HashedArray {
-  const keys = new Set<unknown>()
-  let hasNull = false
-  for (const element of elementsOf(array)) {
-    if (element === null) hasNull = true
-    else keys.add(hash === null ? element : hash(element))
-  }
-  return { array, keys, hasNull }
+  const elements = elementsOf(array)
+  return inParts<HashedArray>(elements.length, { array, keys: new Set(), hasNull: false }, (hashed, from, to) => {
+    for (let i = from; i < to; i++) {
+      const element = elements[i]!
+      if (element === null) hashed.hasNull = true
+      else hashed.keys.add(hash === null ? element : hash(element))
+    }
+    return hashed
+  })
 }
+
+/** What elements looked at so far answer together. */
+const NOTHING = 0
+const UNKNOWN = 1
+const ANSWER = 2
 
 const EQUALITY = /^(?!.*(?:like|regex)).*eq$/
 const INEQUALITY = /^(?!.*(?:like|regex)).*ne$/
@@ -49,15 +57,23 @@ export function compileScalarArray(cx: Compilation, call: Call, scalar: Compiled
   const hash = hashable(cx, call, useOr)
   const apply = directCall(cx, call)
   const walk = (value: Datum, elements: readonly Datum[]): Datum => {
-    if (value === null && proc.proisstrict && elements.length > 0) return null
-    let unknown = false
-    for (let i = 0; i < elements.length; i++) {
+    const { length } = elements
+    if (value === null && proc.proisstrict && length > 0) return null
+    const found =
+      length <= LONG_LIST
+        ? look(value, elements, NOTHING, 0, length)
+        : inParts(length, NOTHING, (before, from, to) => (before === ANSWER ? before : look(value, elements, before, from, to)))
+    return found === ANSWER ? useOr : found === UNKNOWN ? null : !useOr
+  }
+  const look = (value: Datum, elements: readonly Datum[], before: number, from: number, to: number): number => {
+    let found = before
+    for (let i = from; i < to; i++) {
       const element = elements[i]!
       const answer = proc.proisstrict && (element === null || value === null) ? null : (apply([value, element]) as Datum)
-      if (answer === useOr) return useOr
-      if (answer === null) unknown = true
+      if (answer === useOr) return ANSWER
+      if (answer === null) found = UNKNOWN
     }
-    return unknown ? null : !useOr
+    return found
   }
   if (hash === undefined) {
     const step = ([value, list]: Datum[]): Datum => (list === null ? null : walk(value!, elementsOf(list!)))
@@ -83,7 +99,8 @@ export function compileScalarArray(cx: Compilation, call: Call, scalar: Compiled
   if (scalar.async || array.async) return eagerWaiting([scalar, array], ([value, list]) => probe(value!, list!))
   const f = evaluator(scalar)
   const g = evaluator(array)
-  if (array.constant && array.value !== null && elementsOf(array.value).length >= HASH_FROM) {
+  const listed = array.constant && array.value !== null ? elementsOf(array.value).length : 0
+  if (listed >= HASH_FROM && listed <= LONG_LIST) {
     const { keys, hasNull } = hashArray(array.value, hash)
     const missing = hasNull ? null : !useOr
     return sync((row) => {

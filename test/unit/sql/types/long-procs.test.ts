@@ -3,18 +3,30 @@
 import { isDeepStrictEqual } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { LONG, longWork, Suspended, suspendable } from '../../../../src/base/long-work.ts'
+import { makeArray } from '../../../../src/sql/types/array.ts'
+import { arrayProcs } from '../../../../src/sql/types/array-procs.ts'
 import { encodeProcs } from '../../../../src/sql/types/encode.ts'
 import { LONG_PROCS } from '../../../../src/sql/types/long-procs.ts'
 import { regexpProcs } from '../../../../src/sql/types/regexp.ts'
 import { stringProcs } from '../../../../src/sql/types/string.ts'
 
-const procs: Readonly<Record<string, unknown>> = { ...encodeProcs, ...regexpProcs, ...stringProcs }
+const procs: Readonly<Record<string, unknown>> = { ...arrayProcs, ...encodeProcs, ...regexpProcs, ...stringProcs }
 const ctx = { cancel: { poll() {}, check() {} } }
 const text = 'Some words, é and 😀 too; '.repeat(Math.ceil((2 * LONG) / 26))
 const bytes = Buffer.from(text)
 const hex = bytes.toString('hex')
 
+const array = makeArray(
+  25,
+  Array.from({ length: 10_000 }, (_, i) => (i % 7 === 0 ? null : `word ${(i * 7919) % 10_007}`)),
+)
+
 const ARGUMENTS: Readonly<Record<string, readonly unknown[]>> = {
+  array_sort: [array, ctx],
+  array_sort_order: [array, true, ctx],
+  array_sort_order_nulls_first: [array, true, false, ctx],
+  array_to_text: [array, ', ', ctx],
+  array_to_text_null: [array, ', ', 'none', ctx],
   binary_decode: [hex, 'hex'],
   binary_encode: [bytes, 'base64'],
   initcap: [text],
