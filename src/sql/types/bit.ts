@@ -2,10 +2,10 @@
 
 import type { ByteWriter } from '../../base/bytes.ts'
 import { PgError } from '../../base/errors.ts'
-import { inParts, LONG } from '../../base/long-work.ts'
+import { inParts, LONG, longWork, type Steps } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { ArrayDatum } from './array.ts'
-import { byCharacter } from './chars.ts'
+import { byCharacter, pieces } from './chars.ts'
 import { normalInt8, textKeyCodec, writeAscii } from './codecs.ts'
 import { defineType } from './define.ts'
 import type { Procs } from './procs.ts'
@@ -21,13 +21,24 @@ const checkSize = (length: number): void => {
   if (length > MAX_BITS) throw new PgError(SQLSTATE.programLimitExceeded, `bit string length exceeds the maximum allowed (${MAX_BITS})`)
 }
 
+/** The first character that is no digit. */
+const findForeign = (body: string, hex: boolean): string | undefined => (hex ? /[^0-9a-fA-F]/u : /[^01]/u).exec(body)?.[0]
+
+function* findForeignSteps(body: string, hex: boolean): Steps<string | undefined> {
+  for (const piece of pieces(body, LONG)) {
+    const found = findForeign(piece, hex)
+    if (found !== undefined) return found
+    yield
+  }
+  return undefined
+}
+
 function digits(text: string): string {
   const hex = /^[xX]/.test(text)
   const body = /^[bBxX]/.test(text) ? text.slice(1) : text
-  const foreign = hex ? /[^0-9a-fA-F]/u : /[^01]/u
-  const bad = inParts<RegExpExecArray | null>(body.length, null, (found, from, to) => found ?? foreign.exec(body.slice(from, to)), LONG)
-  if (bad !== null)
-    throw new PgError(SQLSTATE.invalidTextRepresentation, `"${bad[0]}" is not a valid ${hex ? 'hexadecimal' : 'binary'} digit`)
+  const bad = body.length > LONG ? longWork(findForeignSteps, body, hex) : findForeign(body, hex)
+  if (bad !== undefined)
+    throw new PgError(SQLSTATE.invalidTextRepresentation, `"${bad}" is not a valid ${hex ? 'hexadecimal' : 'binary'} digit`)
   if (!hex) return body
   checkSize(body.length * 4)
   return byCharacter(body, (part) => part.replace(/./g, (digit) => Number.parseInt(digit, 16).toString(2).padStart(4, '0')))
