@@ -175,6 +175,10 @@ function transformLeaf(state: ParseState, select: SelectStmt): Branch {
   return { node: { kind: 'RangeTblRef', rtindex: item.rtindex }, columns, leaf: true }
 }
 
+/** A literal or a parameter, with or without COLLATE. */
+const isUntyped = (expr: Expr): boolean =>
+  expr.kind === 'Const' || expr.kind === 'Param' || (expr.kind === 'CollateExpr' && isUntyped(expr.arg))
+
 function transformNode(state: ParseState, left: Branch, select: SelectStmt, cte: CteEntry | null): Branch {
   const op = select.op === 'SETOP_UNION' ? 'union' : select.op === 'SETOP_INTERSECT' ? 'intersect' : 'except'
   const context = op.toUpperCase()
@@ -209,7 +213,7 @@ function transformNode(state: ParseState, left: Branch, select: SelectStmt, cte:
     const adapt = (branch: Branch, entry: Mutable<TargetEntry>): void => {
       const { expr } = entry
       if (expr.type !== T.unknown) coerceToCommon(state, expr, type, context)
-      else if (branch.leaf && (expr.kind === 'Const' || expr.kind === 'Param')) entry.expr = coerceToCommon(state, expr, type, context)
+      else if (branch.leaf && isUntyped(expr)) entry.expr = coerceToCommon(state, expr, type, context)
     }
     adapt(left, l)
     adapt(right, r)

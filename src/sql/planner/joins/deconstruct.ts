@@ -69,8 +69,8 @@ export function deconstruct(
     const own = relidsOf(expr)
     let required = withOuterJoins(own, part.joins)
     const delayed = part.joins.some((join) => overlap(required, nullableSide(join)))
-    // A condition on nothing is checked with the first relation there is.
-    if (required === NO_RELS) required = part.rels & -part.rels
+    // A condition on nothing is asked of every row that it stands above: each may have another answer, or be made by an outer join.
+    if (required === NO_RELS) required = part.rels
     quals.push({ expr, required, everywhere: !delayed && !below })
   }
 

@@ -44,8 +44,10 @@ function legality(a: Relids, b: Relids, joins: readonly SpecialJoin[]): Match | 
   const both = a | b
   let found: Match = { join: null, reversed: false }
   for (const join of joins) {
-    if (!overlap(join.minRight, both) || contains(join.minRight, both)) continue
     const { minLeft, minRight } = join
+    // Both sides of a full join stay by themselves until it is made.
+    if (join.type === 'full' ? !overlap(minLeft | minRight, both) || contains(minLeft, both) : !overlap(minRight, both)) continue
+    if (contains(minRight, both)) continue
     if (contains(a, minLeft | minRight) || contains(b, minLeft | minRight)) continue
     const forward = contains(a, minLeft) && contains(b, minRight)
     const backward = contains(b, minLeft) && contains(a, minRight)
