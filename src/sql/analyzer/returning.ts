@@ -30,15 +30,17 @@ export function transformReturning(state: ParseState, clause: ReturningClause, k
   const saved = state.namespace
   const items: NsItem[] = []
   const permission = (state.targetItem!.rte as { permission: number }).permission
-  const count = JSON.stringify(clause.exprs)
+  const text = JSON.stringify(clause.exprs)
+  const asksForAction = kind === 'merge returning' && text.includes('"MergeSupportFunc"')
   for (const [which, name] of [
     ['old', oldName],
     ['new', newName],
   ] as const) {
-    if (!count.includes(JSON.stringify({ sval: name })) || saved.some((item) => item.relVisible && item.refname === name)) continue
+    const isNamed = text.includes(JSON.stringify({ sval: name })) && !saved.some((item) => item.relVisible && item.refname === name)
+    if (!isNamed && !asksForAction) continue
     const item = addRelation(state, state.target!, { aliasname: name }, false, false, permission)
     item.colsVisible = false
-    items.push({ ...item, returning: which })
+    if (isNamed) items.push({ ...item, returning: which })
     if (which === 'old') state.returningOld = item.rtindex
     else state.returningNew = item.rtindex
   }

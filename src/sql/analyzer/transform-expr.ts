@@ -27,6 +27,7 @@ import { bindDispatch, transform, transformExpr } from './expr-entry.ts'
 import { parseFunction } from './functions.ts'
 import { exprLocation } from './location.ts'
 import { boolExpr, makeConst } from './make.ts'
+import { transformMergeAction } from './merge-action.ts'
 import { makeOp, makeScalarArrayOp, operatorName } from './operators.ts'
 import { distinct, rowComparison, rowDistinct, transformArray, transformRow } from './row-expr.ts'
 import {
@@ -123,6 +124,8 @@ function dispatchOther(state: ParseState, node: Node): Expr {
       return transformArray(state, n.A_ArrayExpr, 0, 0, -1)
     case 'RowExpr':
       return transformRow(state, n.RowExpr)
+    case 'MergeSupportFunc':
+      return transformMergeAction(state, n.MergeSupportFunc)
     case 'CollateClause': {
       const arg = transform(state, n.CollateClause.arg!)
       if (arg.type !== T.unknown && typeCollation(state, arg.type) === 0) {

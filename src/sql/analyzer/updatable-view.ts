@@ -107,7 +107,8 @@ export function rewriteViewTarget(query: Query, ctx: AnalyzeContext): Query {
   own.delete(0)
   const replaceVar = (expr: Expr, depth: number): Expr | null => {
     if (expr.kind !== 'Var' || expr.levelsUp !== depth || !own.has(expr.varno)) return null
-    if (expr.attno < 0) throw notSupported('system columns of a view are not supported')
+    // A view has no system columns: merge_action() asks whether there is a row.
+    if (expr.attno < 0) return null
     if (expr.attno > 0) return move(columns[expr.attno - 1]!.expr, expr.varno, depth)
     return {
       kind: 'RowExpr',
