@@ -7,6 +7,7 @@ import type { Slicer } from './slicer.ts'
 
 /** Shorter lists keep nobody waiting, and their results are not remembered. */
 const LONG_LIST = 512
+export const isLong = (list: readonly unknown[]): boolean => list.length >= LONG_LIST
 /** Items between two looks at the clock; each beginning does so many at least. */
 const STEP = 32
 

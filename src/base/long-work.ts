@@ -58,6 +58,16 @@ export async function runSteps<T>(steps: Steps<T>, pause: Pause): Promise<T> {
   }
 }
 
+/** Items to a step of going through a list. */
+const ITEMS = 32
+
+export function* eachInSteps<T>(items: readonly T[], visit: (item: T) => void): Steps<void> {
+  for (let i = 0; i < items.length; i++) {
+    visit(items[i]!)
+    if (i % ITEMS === ITEMS - 1) yield
+  }
+}
+
 /** Whether values may be one computed twice. Lists and trees are not looked at: the order of the works tells which is which. */
 function isAlike(a: unknown, b: unknown): boolean {
   if (a === b) return true

@@ -306,6 +306,24 @@ export class Planning {
     let changes = 0
     let steps: Steps<T> | null = null
     const next = (): IteratorResult<unknown, T> => steps!.next()
+    const go = (beginnings: Beginnings): T => {
+      let isNew = steps === null
+      steps ??= start()
+      for (;;) {
+        let step: IteratorResult<unknown, T>
+        try {
+          step = isNew ? beginnings.begin(next) : beginnings.goOn(next)
+        } catch (error) {
+          steps = null
+          throw error
+        }
+        if (step.done === true) return step.value
+        isNew = false
+        // Known results are found by their order, which a beginning goes through as a whole.
+        const turn = known.length > 0 ? null : this.#slicer.pause()
+        if (turn !== null) throw new GivenWay(turn)
+      }
+    }
     return () => {
       const now = this.snapshot().version
       if (now !== version) {
@@ -315,21 +333,7 @@ export class Planning {
         beginnings = ++changes > CATALOG_CHANGES ? null : new Beginnings(this.#slicer)
       }
       if (beginnings === null) return suspendable(known, finished, start())
-      let isNew = steps === null
-      steps ??= start()
-      for (;;) {
-        let step: IteratorResult<unknown, T>
-        try {
-          step = suspendable(known, isNew ? () => beginnings!.begin(next) : () => beginnings!.goOn(next), undefined)
-        } catch (error) {
-          steps = null
-          throw error
-        }
-        if (step.done === true) return step.value
-        isNew = false
-        const turn = this.#slicer.pause()
-        if (turn !== null) throw new GivenWay(turn)
-      }
+      return suspendable(known, go, beginnings)
     }
   }
 

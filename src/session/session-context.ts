@@ -1,5 +1,6 @@
 // What a new session is made of besides its login: settings with their consequences, the EvalContext, the activity entry.
 
+import type { Oid } from '../base/ids.ts'
 import { catalogLookup } from '../catalog/lookup.ts'
 import { parseStartupOptions } from '../pgwire/startup-options.ts'
 import type { SessionFacts } from '../sql/types/eval-context.ts'
@@ -20,6 +21,8 @@ export interface SettingSideEffects {
 function facts(session: Session, identity: SessionIdentity): SessionFacts {
   const { request, processId } = session.client
   const backendStart = microsNow(session.services.clock)
+  /** Functions of a query ask for every row. */
+  const names: { oids: readonly Oid[] | null; found: readonly string[] } = { oids: null, found: [] }
   return {
     get currentUser() {
       return session.roles.current
@@ -47,13 +50,14 @@ function facts(session: Session, identity: SessionIdentity): SessionFacts {
     serverStart: session.services.serverStart,
     searchPath: (includeImplicit) => {
       const path = session.planning.searchPath()
+      const oids = includeImplicit ? path.oids : path.explicit
+      // another catalogue has another path
+      if (names.oids === oids) return names.found
       const snapshot = session.planning.snapshot()
-      const names: string[] = []
-      for (const oid of includeImplicit ? path.oids : path.explicit) {
-        const namespace = snapshot.namespace(oid)
-        if (namespace !== null) names.push(namespace.name)
-      }
-      return names
+      const found = oids.flatMap((oid) => snapshot.namespace(oid)?.name ?? [])
+      names.oids = oids
+      names.found = found
+      return found
     },
   }
 }

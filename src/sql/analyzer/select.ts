@@ -1,8 +1,6 @@
 // SELECT and VALUES; analyzeSubquery is how every nested query begins.
 
 import { mapLong, onceFor } from '../../base/begun-anew.ts'
-import { PgError } from '../../base/errors.ts'
-import { LIMITS } from '../../base/limits.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { type Node, type NodeOf, nodeAs, nodeTag, type SelectStmt } from '../parser/nodes.ts'
 import { checkGrouping, refuseRecursiveAggregates } from './agg.ts'
@@ -22,7 +20,7 @@ import { baseQuery, fromExpr, limitOptionOf, lockedNamesOf, lockName, valuesList
 import { addValues, columnVar } from './relation.ts'
 import { transformSetOperation } from './setop.ts'
 import { bindStatement } from './subquery.ts'
-import { markOrigins, resolveTargetUnknowns, transformTargetList } from './target.ts'
+import { checkTargetCount, markOrigins, resolveTargetUnknowns, transformTargetList } from './target.ts'
 import { eachOf } from './traces.ts'
 import { windowClausesOf } from './windows.ts'
 
@@ -71,9 +69,7 @@ function transformSelect(state: ParseState, select: SelectStmt): Query {
       hasDistinctOn = true
     }
   }
-  if (entries.length > LIMITS.maxTargetEntries) {
-    throw new PgError(SQLSTATE.tooManyColumns, `target lists can have at most ${LIMITS.maxTargetEntries} entries`)
-  }
+  checkTargetCount(entries)
   const option = limitOptionOf(select)
   const limitOffset = limitOf(state, select.limitOffset, 'offset', false)
   const limitCount = limitOf(state, select.limitCount, 'limit', option === 'with ties')

@@ -1,6 +1,8 @@
 // Target lists: output columns with their names, * expanded; and assignment of values to columns (INSERT, UPDATE).
 
+import { PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
+import { LIMITS } from '../../base/limits.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { RelationColumn } from '../../catalog/snapshot.ts'
 import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
@@ -16,6 +18,12 @@ import { targetEntry } from './make.ts'
 import { columnVar, itemByName, levelState, markSelected, missingRelation } from './relation.ts'
 import { transformSubscripts } from './subscripts.ts'
 
+export function checkTargetCount(entries: readonly TargetEntry[]): void {
+  if (entries.length > LIMITS.maxTargetEntries) {
+    throw new PgError(SQLSTATE.tooManyColumns, `target lists can have at most ${LIMITS.maxTargetEntries} entries`)
+  }
+}
+
 export function transformTargetList(state: ParseState, list: readonly Node[], kind: ExprKind): Mutable<TargetEntry>[] {
   const saved = state.kind
   state.kind = kind
@@ -23,6 +31,8 @@ export function transformTargetList(state: ParseState, list: readonly Node[], ki
   for (const item of list) {
     const target = nodeAs(item, 'ResTarget')!
     const star = starOf(target.val!)
+    // Of thousands too many the rest is not looked at.
+    if (kind === 'select target') checkTargetCount(entries)
     if (star !== null) {
       for (const { name, expr } of expandStar(state, target.val!, star)) entries.push(targetEntry(expr, state.nextResno++, name))
       continue

@@ -111,6 +111,7 @@ class Collector {
     const to: ObjectAddress = { classId: CLASS.namespace, objId: namespace, subId: 0 }
     const found: Dependent[] = []
     for (const { value } of await this.c.catalog.scan(namePrefix('r', namespace))) {
+      await this.#slicer.pause()
       const oid = Number(value)
       const relation = await load(() => this.c.snapshot.relation(oid))
       if (relation !== null && relation.relkind !== 'i')

@@ -2,6 +2,7 @@
 // of one statement share (InitPlans, CTEs, work tables).
 
 import type { Datum } from '../../base/datum.ts'
+import type { Oid } from '../../base/ids.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { StoredNode } from '../../catalog/descriptors.ts'
 import type { CatalogSnapshot } from '../../catalog/snapshot.ts'
@@ -46,6 +47,8 @@ export interface Compilation {
    * KEY UPDATE.
    */
   readonly compile: (plan: Plan, locksNext?: boolean) => Operator
+  /** Functions looked up so far: whether each may be executed is noted once. */
+  readonly procs: Map<Oid, PgProcRow>
   /** By exec param id: the InitPlan that sets it. */
   readonly initParams: Map<number, InitPlan>
   /** By SubPlan id: the shared result of a CTE. */

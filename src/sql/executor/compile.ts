@@ -105,6 +105,7 @@ export function makeCompilation(state: ExecState, options: CompileOptions = {}):
       const operator = wrap(compileNode(plan, cx, locksNext))
       return instrument === null ? operator : instrument(plan, operator)
     },
+    procs: new Map(),
     initParams: new Map(),
     ctes: new Map(),
     modifying: [],

@@ -38,6 +38,8 @@ export interface JoinProblem {
   readonly ecs: Equivalences
   /** Conditions derived from another one and counted for themselves. */
   readonly implied: Map<Expr, readonly Expr[]>
+  /** Selectivities of the arms of long conditions. */
+  readonly estimated: WeakMap<Expr, number>
   /** Keys of orders that somebody may ask for: of ORDER BY, groups, windows, and what relations are joined by. */
   readonly usefulKeys: Set<string>
   relids(expr: Expr): Relids

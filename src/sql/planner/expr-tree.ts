@@ -179,6 +179,16 @@ function mapJoinTree<T extends JoinTreeNode>(node: T, fn: ExprFn): T {
   return left === node.left && right === node.right && quals === node.quals ? node : { ...node, left, right, quals }
 }
 
+/** VALUES lists that hold nothing but constants: there may be very many. */
+const constantRows = new WeakSet<object>()
+
+function isConstant(lists: readonly (readonly Expr[])[]): boolean {
+  if (constantRows.has(lists)) return true
+  for (const list of lists) for (let i = 0; i < list.length; i++) if (list[i]!.kind !== 'Const') return false
+  constantRows.add(lists)
+  return true
+}
+
 function mapRte(rte: RangeTblEntry, depth: number, mapper: QueryMapper, fn: ExprFn): RangeTblEntry {
   switch (rte.kind) {
     case 'subquery': {
@@ -189,8 +199,10 @@ function mapRte(rte: RangeTblEntry, depth: number, mapper: QueryMapper, fn: Expr
       return { ...rte, aliasVars: mapList(rte.aliasVars, fn) }
     case 'function':
       return { ...rte, functions: rte.functions.map((call) => ({ ...call, expr: fn(call.expr) })) }
-    case 'values':
+    case 'values': {
+      if (isConstant(rte.lists)) return rte
       return { ...rte, lists: mapList(rte.lists, (list) => mapList(list, fn)) }
+    }
     case 'cte': {
       const levelsUp = mapper.cteLevels?.(rte.levelsUp, depth) ?? rte.levelsUp
       return levelsUp === rte.levelsUp ? rte : { ...rte, levelsUp }
@@ -266,12 +278,18 @@ function datumKey(value: Datum): unknown {
 
 /** Equal for expressions that are the same but for where they were written. */
 export function exprKey(expr: Expr): string {
+  // made as fast as it is found
+  if (expr.kind === 'Var') return makeKey(expr)
   const known = keys.get(expr)
   if (known !== undefined) return known
   const key = makeKey(expr)
   keys.set(expr, key)
   return key
 }
+
+/** False for expressions whose keys need not be compared. */
+export const mayBeSame = (a: Expr, b: Expr): boolean =>
+  a.kind === b.kind && a.type === b.type && (a.kind !== 'OpExpr' || a.opNo === (b as typeof a).opNo)
 
 /** Its fields stand in different orders: a constant of a stored expression was read, another one made. */
 const isConst = (value: unknown): value is Expr & { kind: 'Const' } =>

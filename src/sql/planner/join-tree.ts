@@ -69,6 +69,14 @@ export function mapTree<T extends TreeNode>(node: T, fn: (expr: Expr) => Expr): 
   }
 }
 
+/** The conditions of all its nodes. */
+export function treeQuals(node: TreeNode, into: Expr[] = []): Expr[] {
+  if (node.kind === 'rel') return into
+  for (const below of node.kind === 'from' ? node.items : [node.left, node.right]) treeQuals(below, into)
+  into.push(...node.quals)
+  return into
+}
+
 /** Range table indexes below `node`. */
 export function treeRels(node: TreeNode, into: Set<number> = new Set()): Set<number> {
   if (node.kind === 'rel') into.add(node.rti)

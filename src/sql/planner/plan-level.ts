@@ -14,14 +14,15 @@ import { planCtes } from './ctes.ts'
 import { type EcMember, type EquivalenceClass, Equivalences, equalityFamily } from './equivalence.ts'
 import { exprKey, makeAnd, mapExprDeep, mapList, mapTargets, type QueryMapper, some, splitAnd } from './expr-tree.ts'
 import { groupRows } from './group-rows.ts'
-import { mapTree, type TreeFrom, treeRels } from './join-tree.ts'
+import { mapTree, type TreeFrom, treeQuals, treeRels } from './join-tree.ts'
 import { type Deconstructed, deconstruct, type Qual, type SpecialJoin, withOuterJoins } from './joins/deconstruct.ts'
 import { JoinSearch } from './joins/join-order.ts'
 import { lockRowsPath } from './lock-rows.ts'
+import { eachArm, eachPart } from './long-conditions.ts'
 import { minMaxPath } from './min-max.ts'
 import { ctePaths, findCte, functionPaths, functionRows, restrict, subqueryPaths, valuesPaths, virtualPaths } from './paths/other-scans.ts'
 import { cheapest, common, fractionalCost, type Path, passThrough, targetList } from './paths/path.ts'
-import { tablePaths } from './paths/scan.ts'
+import { armOverScan, tablePaths } from './paths/scan.ts'
 import type { Plan } from './plan.ts'
 import { isSeveral, NO_RELS, overlap, type Relids } from './relids.ts'
 import { correlateQuery, outerParams } from './rewrite/correlate.ts'
@@ -33,6 +34,7 @@ import type { Level } from './rewrite/level.ts'
 import { prepareLevel } from './rewrite/prepare.ts'
 import { pushIntoSubquery } from './rewrite/push-into-subquery.ts'
 import { reduceOuterJoins } from './rewrite/reduce-outer-joins.ts'
+import { armSelectivity } from './selectivity.ts'
 import { setOperationPath } from './set-operations.ts'
 import {
   aggPaths,
@@ -155,16 +157,21 @@ function* searchJoins(
   const bitOf = new Map(rtis.map((rti, i) => [rti, 1n << BigInt(i)]))
   const cache = new WeakMap<Expr, Relids>()
   const relids = (expr: Expr): Relids => {
+    if (expr.kind === 'Const' || expr.kind === 'Param') return NO_RELS
+    if (expr.kind === 'Var') return expr.levelsUp === 0 ? (bitOf.get(expr.varno) ?? NO_RELS) : NO_RELS
     const known = cache.get(expr)
     if (known !== undefined) return known
     let set = NO_RELS
-    some(expr, (e) => {
-      if ((e.kind === 'Var' && e.levelsUp === 0) || e.kind === 'CurrentOfExpr') set |= bitOf.get(e.varno) ?? NO_RELS
-      return false
-    })
+    if (expr.kind === 'BoolExpr') for (const arg of expr.args) set |= relids(arg)
+    else
+      some(expr, (e) => {
+        if ((e.kind === 'Var' && e.levelsUp === 0) || e.kind === 'CurrentOfExpr') set |= bitOf.get(e.varno) ?? NO_RELS
+        return false
+      })
     cache.set(expr, set)
     return set
   }
+  yield* eachArm(treeQuals(tree), relids)
   const ecs = new Equivalences(root.catalog)
   const parts = deconstruct(tree, bitOf, relids, (qual) => splitConditions(qual, root.catalog))
   for (const mark of query.rowMarks) {
@@ -183,10 +190,20 @@ function* searchJoins(
   }
   const exprs = [...query.targetList.map((entry) => entry.expr), ...having, ...parts.quals.map((qual) => qual.expr)]
   const outside = level.substitute === null ? extraTargets : extraTargets.map((expr) => mapExprDeep(expr, 0, level.substitute!))
-  const needed = neededColumns([...exprs, ...outside, ...parts.joins.flatMap((join) => join.quals)], level)
+  const needed = yield* neededColumns([...exprs, ...outside, ...parts.joins.flatMap((join) => join.quals)], level)
   const rels: BaseRel[] = []
   const relOf = new Map<Relids, BaseRel>()
-  const problem: JoinProblem = { root, rels, relOf, bitOf, ecs, relids, implied: new Map(), usefulKeys: new Set() }
+  const problem: JoinProblem = {
+    root,
+    rels,
+    relOf,
+    bitOf,
+    ecs,
+    relids,
+    implied: new Map(),
+    estimated: new WeakMap(),
+    usefulKeys: new Set(),
+  }
   const single = rtis.length === 0
   // Below an outer join a condition on nothing still belongs to its side.
   const oneTime = parts.quals
@@ -255,7 +272,7 @@ function noteUsefulKeys({ usefulKeys, ecs }: JoinProblem, query: Query, parts: D
 }
 
 /** attnos by range table index that any expression uses, sub-selects and lateral references included. */
-function neededColumns(exprs: readonly Expr[], level: Level): Map<number, Set<number>> {
+function* neededColumns(exprs: readonly Expr[], level: Level): Steps<Map<number, Set<number>>> {
   const needed = new Map<number, Set<number>>()
   const note = (e: Expr): boolean => {
     if (e.kind === 'Var' && e.levelsUp === 0) {
@@ -266,7 +283,7 @@ function neededColumns(exprs: readonly Expr[], level: Level): Map<number, Set<nu
     if (e.kind === 'Aggref') for (const arg of e.args) some(arg.expr, note)
     return false
   }
-  for (const expr of exprs) some(expr, note)
+  yield* eachPart(exprs, (part) => some(part, note))
   for (const rte of level.rtable) {
     if (!rte.lateral) continue
     const found = outerParams()
@@ -365,6 +382,10 @@ function* relPaths(rel: BaseRel, root: Root, problem: JoinProblem): Steps<void> 
   const sized = rel as { -readonly [K in keyof BaseRel]: BaseRel[K] }
   switch (rte.kind) {
     case 'relation':
+      yield* eachArm(rel.quals, (arm) => {
+        armSelectivity(arm, problem)
+        armOverScan(arm, rel)
+      })
       restrict(rel, problem)
       if (rel.table !== null) tablePaths(rel, problem)
       else virtualPaths(rel, problem)

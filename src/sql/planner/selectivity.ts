@@ -2,6 +2,7 @@
 // otherwise.
 
 import { mapLong } from '../../base/begun-anew.ts'
+import type { Datum } from '../../base/datum.ts'
 import type { Expr } from '../analyzer/expr.ts'
 import { amopsByOperator, STRATEGY } from '../builtin/pg-index.ts'
 import { ArrayDatum } from '../types/array.ts'
@@ -9,6 +10,7 @@ import type { JoinProblem } from './base-rel.ts'
 import { DEFAULTS } from './cost.ts'
 import { exprKey, stripRelabel } from './expr-tree.ts'
 import { equalJoin } from './join-selectivity.ts'
+import { isLongCondition } from './long-conditions.ts'
 import { patternSelectivity } from './pattern-selectivity.ts'
 import { NO_RELS } from './relids.ts'
 import { clamp, equalsKnown, rangeKnown } from './value-selectivity.ts'
@@ -55,8 +57,9 @@ function ownSelectivity(qual: Expr, problem: JoinProblem): number {
       }
       if (qual.op === 'and') return conjunction(qual.args, problem)
       let pass = 0
+      const isMany = isLongCondition(qual)
       for (const arg of qual.args) {
-        const s = selectivity(arg, problem)
+        const s = isMany ? armSelectivity(arg, problem) : selectivity(arg, problem)
         pass = pass + s - pass * s
       }
       return pass
@@ -66,6 +69,14 @@ function ownSelectivity(qual: Expr, problem: JoinProblem): number {
     default:
       return DEFAULTS.otherSelectivity
   }
+}
+
+export function armSelectivity(arm: Expr, problem: JoinProblem): number {
+  const known = problem.estimated.get(arm)
+  if (known !== undefined) return known
+  const found = selectivity(arm, problem)
+  problem.estimated.set(arm, found)
+  return found
 }
 
 function isNotNull(expr: Expr, problem: JoinProblem): boolean {
@@ -158,8 +169,8 @@ function arraySelectivity(qual: Expr & { kind: 'ScalarArrayOpExpr' }, problem: J
   let product = 1
   const { glob } = problem.root
   const each = mapLong(
-    elements,
-    (element) => equals(variable, element, problem),
+    elements.values,
+    (element) => equals(variable, elements.exprOf(element), problem),
     () => ({
       take: () => glob.valuesMatter,
       put(matter) {
@@ -176,13 +187,23 @@ function arraySelectivity(qual: Expr & { kind: 'ScalarArrayOpExpr' }, problem: J
   return clamp(qual.useOr ? 1 - product : 1 - sum - nulls)
 }
 
-/** The array's elements as expressions; null where their number is unknown. */
-function elementsOf(array: Expr): readonly Expr[] | null {
-  if (array.kind === 'ArrayExpr') return array.elements
+interface Elements {
+  readonly values: readonly unknown[]
+  /** Of one of `values`. */
+  exprOf(value: unknown): Expr
+}
+
+/** The array's elements as expressions, which are made as they are asked for; null where their number is unknown. */
+function elementsOf(array: Expr): Elements | null {
+  if (array.kind === 'ArrayExpr') return { values: array.elements, exprOf: (element) => element as Expr }
   const bare = stripRelabel(array)
   if (bare.kind !== 'Const' || !(bare.value instanceof ArrayDatum)) return null
   const { elementType, elements } = bare.value
-  return elements.map((value) => ({ kind: 'Const', value, type: elementType, typmod: -1, collation: bare.collation, location: -1 }))
+  const { collation } = bare
+  return {
+    values: elements,
+    exprOf: (value) => ({ kind: 'Const', value: value as Datum, type: elementType, typmod: -1, collation, location: -1 }),
+  }
 }
 
 /** The expression as the constant it will be, if that can be told. */
@@ -191,7 +212,7 @@ function constantOf(expr: Expr, problem: JoinProblem): Expr {
   return value === undefined ? expr : { kind: 'Const', value, type: expr.type, typmod: -1, collation: expr.collation, location: -1 }
 }
 
-export const arrayLength = (array: Expr): number => elementsOf(array)?.length ?? DEFAULTS.arrayRows
+export const arrayLength = (array: Expr): number => elementsOf(array)?.values.length ?? DEFAULTS.arrayRows
 
 /** Of conditions together; a lower and an upper bound of one expression count as one range. */
 export function conjunction(quals: readonly Expr[], problem: JoinProblem): number {

@@ -112,14 +112,19 @@ export function strictVars(expr: Expr, condition: boolean, catalog: CatalogSnaps
   }
 }
 
+/** More than a relation has of columns, and than it has of system columns, which count downwards. */
+const ATTNOS = 4096
+const SYSTEM_ATTNOS = 256
+
 /** OR (and AND as a value): NULL only where every arm is. */
 function strictInAll(args: readonly Expr[], condition: boolean, catalog: CatalogSnapshot, found: (varno: number, attno: number) => void) {
-  let common: Map<string, [number, number]> | null = null
+  let common: Set<number> | null = null
   for (const arg of args) {
-    const here = new Map<string, [number, number]>()
-    strictVars(arg, condition, catalog, (varno, attno) => void here.set(`${varno}.${attno}`, [varno, attno]))
+    const here = new Set<number>()
+    strictVars(arg, condition, catalog, (varno, attno) => void here.add(varno * ATTNOS + attno + SYSTEM_ATTNOS))
     if (common === null) common = here
-    else for (const key of [...common.keys()]) if (!here.has(key)) common.delete(key)
+    else for (const column of common) if (!here.has(column)) common.delete(column)
+    if (common.size === 0) return
   }
-  for (const [varno, attno] of common?.values() ?? []) found(varno, attno)
+  for (const column of common ?? []) found(Math.floor(column / ATTNOS), (column % ATTNOS) - SYSTEM_ATTNOS)
 }

@@ -48,9 +48,12 @@ export interface Call {
 }
 
 export function procOf(cx: Compilation, funcId: Oid): PgProcRow {
+  const known = cx.procs.get(funcId)
+  if (known !== undefined) return known
   const proc = cx.catalog.proc(funcId)
   if (proc === null) throw new PgError(SQLSTATE.internalError, `cache lookup failed for function ${funcId}`)
   if (cx.catalog.isRestricted(proc)) cx.state.restricted.add(funcId)
+  cx.procs.set(funcId, proc)
   return proc
 }
 

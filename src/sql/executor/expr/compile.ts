@@ -16,6 +16,7 @@ import { type Call, compileCall, directCall } from './call.ts'
 import { compileCoerceToDomain, compileCoerceViaIO, type DomainRules } from './coerce.ts'
 import { type Compiled, constant, eager, eagerWaiting, sync, waiting } from './compiled.ts'
 import { compileAndOr, compileBooleanTest, compileCase, compileCoalesce, compileNot, compileNullTest, type TestCell } from './logic.ts'
+import { laterAndOr, laterCase } from './portions.ts'
 import { compileConvertRowtype, compileFieldSelect, compileFieldStore, compileRow, compileRowCompare } from './record.ts'
 import { compileScalarArray } from './scalar-array.ts'
 import type { ExprScope } from './scope.ts'
@@ -99,9 +100,11 @@ function compileMinMax(e: MinMaxExpr, cx: Compilation, args: readonly Compiled[]
   })
 }
 
-function compileCaseExpr(e: CaseExpr, compile: (e: Expr, cells?: Partial<Cells>) => Compiled): Compiled {
+function compileCaseExpr(e: CaseExpr, compile: (e: Expr, cells?: Partial<Cells>) => Compiled, cx: Compilation): Compiled {
   const cell: TestCell = { value: null }
   const inner = e.arg === null ? undefined : { test: cell }
+  const later = laterCase(e, cell, (part) => compile(part, inner), compile, cx)
+  if (later !== null) return later
   return compileCase(
     e.arg === null ? null : { arg: compile(e.arg), cell },
     e.whens.map((when) => compile(when.condition, inner)),
@@ -159,13 +162,14 @@ function compileNode(e: Expr, scope: ExprScope, cx: Compilation, cells: Cells): 
       return compileScalarArray(cx, callOf(e), scalar, array, e.useOr)
     }
     case 'BoolExpr':
-      return e.op === 'not' ? compileNot(compile(e.args[0]!)) : compileAndOr(all(e.args), e.op === 'or')
+      if (e.op === 'not') return compileNot(compile(e.args[0]!))
+      return laterAndOr(e, compile, cx) ?? compileAndOr(all(e.args), e.op === 'or')
     case 'NullTest':
       return compileNullTest(compile(e.arg), e.isNull, e.argIsRow)
     case 'BooleanTest':
       return compileBooleanTest(compile(e.arg), e.test)
     case 'CaseExpr':
-      return compileCaseExpr(e, compile)
+      return compileCaseExpr(e, compile, cx)
     case 'CaseTestExpr': {
       const cell = cells.test
       assert(cell !== null, 'CaseTestExpr outside CASE')

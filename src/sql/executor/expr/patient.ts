@@ -10,6 +10,7 @@ import { ofNode } from '../../planner/volatility.ts'
 import { LONG_PROCS, LONG_TYPES } from '../../types/long-procs.ts'
 import type { Compilation } from '../compilation.ts'
 import { procOf } from './call.ts'
+import { isInPortions } from './portions.ts'
 
 /** Whether some function in them mostly works so long that it costs nothing beside it to wait for each row by itself. */
 export function areDear(exprs: readonly Expr[], cx: Compilation): boolean {
@@ -17,7 +18,7 @@ export function areDear(exprs: readonly Expr[], cx: Compilation): boolean {
     (expr.kind === 'FuncExpr' && LONG_PROCS.has(procOf(cx, expr.funcId).prosrc)) ||
     ((expr.kind === 'FuncExpr' || expr.kind === 'OpExpr') && expr.args.some((arg) => LONG_TYPES.has(arg.type))) ||
     (expr.kind === 'CoerceViaIO' && (LONG_TYPES.has(expr.type) || LONG_TYPES.has(expr.arg.type)))
-  return exprs.some((expr) => some(expr, dear))
+  return exprs.some((expr) => !isInPortions(expr) && some(expr, dear))
 }
 
 /** Columns, constants and parameters take no work (an InitPlan does its own). */

@@ -5,6 +5,7 @@ import type { Expr } from '../../analyzer/expr.ts'
 import { some } from '../../planner/expr-tree.ts'
 import type { Compilation } from '../compilation.ts'
 import { procOf } from './call.ts'
+import { isInPortions } from './portions.ts'
 
 const SILENT: ReadonlySet<string> = new Set([
   'Var',
@@ -25,5 +26,5 @@ export function isQuiet(exprs: readonly Expr[], cx: Compilation): boolean {
     if (expr.kind === 'FuncExpr') return !procOf(cx, expr.funcId).proleakproof
     return true
   }
-  return exprs.every((expr) => !some(expr, loud))
+  return exprs.every((expr) => !isInPortions(expr) && !some(expr, loud))
 }

@@ -11,10 +11,10 @@ import { correlateExpr, outerParams } from '../rewrite/correlate.ts'
 import { conjunction } from '../selectivity.ts'
 import { indexClauses } from './index-match.ts'
 import { addPath, common, type Path, type PathKey, targetList, UNORDERED } from './path.ts'
-import { overScan } from './scan.ts'
+import { allOverScan, overScan } from './scan.ts'
 
 export function virtualPaths(rel: BaseRel, problem: JoinProblem): void {
-  const quals = rel.quals.map((qual) => overScan(qual, rel))
+  const quals = allOverScan(rel.quals, rel)
   const total = rel.tuples * COST.tuple
   const hints: { attnum: number; value: Expr }[] = []
   for (const qual of rel.quals) {
@@ -41,7 +41,7 @@ export function virtualPaths(rel: BaseRel, problem: JoinProblem): void {
 export function functionPaths(rel: BaseRel, problem: JoinProblem): void {
   const { rte } = rel
   if (rte.kind !== 'function') return
-  const quals = rel.quals.map((qual) => overScan(qual, rel))
+  const quals = allOverScan(rel.quals, rel)
   const { functions, outer, params } = lateralExprs(
     rel,
     problem,
@@ -82,7 +82,7 @@ export function valuesPaths(rel: BaseRel, problem: JoinProblem): void {
   const { rte } = rel
   if (rte.kind !== 'values') return
   const width = rte.columns.length
-  const quals = rel.quals.map((qual) => overScan(qual, rel))
+  const quals = allOverScan(rel.quals, rel)
   const { functions, outer, params } = lateralExprs(rel, problem, rte.lateral ? rte.lists.flat() : [])
   const lists = rte.lateral ? rte.lists.map((_, i) => functions.slice(i * width, (i + 1) * width)) : rte.lists
   const total = rel.tuples * COST.tuple
@@ -108,7 +108,7 @@ export function ctePaths(rel: BaseRel, root: Root): void {
   const { rte } = rel
   if (rte.kind !== 'cte') return
   const planned = findCte(root, rte.cteName, rte.levelsUp)
-  const quals = rel.quals.map((qual) => overScan(qual, rel))
+  const quals = allOverScan(rel.quals, rel)
   const total = rel.tuples * COST.tuple
   const workTable = planned.subPlan === null
   addPath(rel.paths, {
@@ -143,7 +143,7 @@ export function subqueryPaths(
   outer: Relids,
   params: Path['params'],
 ): void {
-  const quals = rel.quals.map((qual) => overScan(qual, rel))
+  const quals = allOverScan(rel.quals, rel)
   const total = path.total + path.rows * COST.operator * (1 + quals.length)
   addPath(rel.paths, {
     rows: rel.rows,

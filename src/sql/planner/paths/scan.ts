@@ -2,11 +2,12 @@
 // rows up by key.
 
 import { type IndexDescriptor, isRowKey, provesUnique } from '../../../catalog/descriptors.ts'
-import { type Expr, ROW_KEY_ATTNO } from '../../analyzer/expr.ts'
+import { type Expr, ROW_KEY_ATTNO, type TargetEntry } from '../../analyzer/expr.ts'
 import { findBuiltinType } from '../../types/registry.ts'
 import type { BaseRel, JoinProblem } from '../base-rel.ts'
 import { COST, clampRows } from '../cost.ts'
 import { exprKey, makeVar, replace } from '../expr-tree.ts'
+import { isLongCondition } from '../long-conditions.ts'
 import { CTID_ATTNO, type Plan, SCAN_VAR } from '../plan.ts'
 import { NO_RELS } from '../relids.ts'
 import { arrayLength, conjunction } from '../selectivity.ts'
@@ -24,6 +25,22 @@ export function overScan(expr: Expr, rel: BaseRel): Expr {
     return wholeRow(rel, e)
   })
 }
+
+/** Arms of long conditions as a scan sees them. */
+const arms = new WeakMap<Expr, Expr>()
+
+export function armOverScan(arm: Expr, rel: BaseRel): Expr {
+  const known = arms.get(arm)
+  if (known !== undefined) return known
+  const found = overScan(arm, rel)
+  arms.set(arm, found)
+  return found
+}
+
+/** Of many nodes where there are many: for the path that is taken only. */
+export const allOverScan = (exprs: readonly Expr[], rel: BaseRel): Expr[] =>
+  exprs.map((expr) => (isLongCondition(expr) ? { ...expr, args: expr.args.map((arm) => armOverScan(arm, rel)) } : overScan(expr, rel)))
+const scanTargets = (targets: readonly Expr[], rel: BaseRel): TargetEntry[] => targetList(allOverScan(targets, rel))
 
 function wholeRow(rel: BaseRel, like: Expr): Expr {
   const columns = rel.info === null ? rteColumns(rel) : rel.info.columns.filter((column) => !column.dropped)
@@ -101,7 +118,6 @@ export function tablePaths(rel: BaseRel, problem: JoinProblem): void {
   const quals = rel.quals
   const qualCost = quals.length * COST.operator
   const primary = primaryIndex(rel)
-  const scanQuals = quals.map((qual) => overScan(qual, rel))
   const seqTotal = COST.request + rel.tuples * (COST.scanTuple + qualCost)
   for (const backward of primary === null ? [false] : [false, true]) {
     const path: Path = {
@@ -116,7 +132,7 @@ export function tablePaths(rel: BaseRel, problem: JoinProblem): void {
       build: (targets) => ({
         kind: 'SeqScan',
         alias: rel.rte.refname,
-        ...common(targetList(targets.map((t) => overScan(t, rel))), scanQuals, rel.rows, 0, seqTotal, rel.width),
+        ...common(scanTargets(targets, rel), allOverScan(quals, rel), rel.rows, 0, seqTotal, rel.width),
         relation: rel.info!.oid,
         backward,
       }),
@@ -155,7 +171,7 @@ function tidPath(rel: BaseRel, clauses: readonly IndexClause[]): void {
 }
 
 function addTidPath(rel: BaseRel, answered: Expr, tids: Expr, rows: number): void {
-  const quals = rel.quals.filter((qual) => qual !== answered).map((qual) => overScan(qual, rel))
+  const quals = rel.quals.filter((qual) => qual !== answered)
   const total = rows * COST.get
   addPath(rel.paths, {
     ...UNORDERED,
@@ -166,7 +182,7 @@ function addTidPath(rel: BaseRel, answered: Expr, tids: Expr, rows: number): voi
     build: (targets) => ({
       kind: 'TidScan',
       alias: rel.rte.refname,
-      ...common(targetList(targets.map((t) => overScan(t, rel))), quals, rows, 0, total, rel.width),
+      ...common(scanTargets(targets, rel), allOverScan(quals, rel), rows, 0, total, rel.width),
       relation: rel.info!.oid,
       tids,
     }),
@@ -179,13 +195,12 @@ function indexPaths(index: IndexDescriptor, rel: BaseRel, problem: JoinProblem, 
   const covered = coversNeeded(index, rel)
   if (match.conditions.length === 0 && isRowKey(index)) return
   const rest = rel.quals.filter((qual) => !match.answered.has(qual))
-  const scanRest = rest.map((qual) => overScan(qual, rel))
   if (match.allEqual && provesUnique(index) && index.columns.every((column) => column.attnum > 0)) {
     pointGet(
       index,
       rel,
       match.conditions.map((condition) => condition.value!),
-      scanRest,
+      rest,
     )
     return
   }
@@ -210,7 +225,7 @@ function indexPaths(index: IndexDescriptor, rel: BaseRel, problem: JoinProblem, 
       build: (targets): Plan => ({
         kind: 'IndexScan',
         alias: rel.rte.refname,
-        ...common(targetList(targets.map((t) => overScan(t, rel))), scanRest, rel.rows, COST.request, total, rel.width),
+        ...common(scanTargets(targets, rel), allOverScan(rest, rel), rel.rows, COST.request, total, rel.width),
         relation: rel.info!.oid,
         index: index.oid,
         conditions: match.conditions,
@@ -232,7 +247,7 @@ function pointGet(index: IndexDescriptor, rel: BaseRel, key: readonly Expr[], qu
     build: (targets) => ({
       kind: 'PointGet',
       alias: rel.rte.refname,
-      ...common(targetList(targets.map((t) => overScan(t, rel))), quals, 1, 0, total, rel.width),
+      ...common(scanTargets(targets, rel), allOverScan(quals, rel), 1, 0, total, rel.width),
       relation: rel.info!.oid,
       index: index.oid,
       key,

@@ -6,7 +6,7 @@ import type { CatalogSnapshot } from '../../../catalog/snapshot.ts'
 import type { ArrayExpr, Const, Expr } from '../../analyzer/expr.ts'
 import { makeArray } from '../../types/array.ts'
 import type { PlannerContext } from '../context.ts'
-import { BOOL, boolConst, innerKey, makeBool, mapChildren } from '../expr-tree.ts'
+import { BOOL, boolConst, innerKey, makeBool, mapChildren, mayBeSame } from '../expr-tree.ts'
 
 export function foldConstants(expr: Expr, ctx: PlannerContext): Expr {
   switch (expr.kind) {
@@ -95,12 +95,13 @@ function foldCall(expr: Expr, funcId: number, retset: boolean, ctx: PlannerConte
 /** Lists of IN may have very many elements: nothing is compiled for those. */
 function foldArray(expr: ArrayExpr, elements: readonly Expr[], ctx: PlannerContext): Expr {
   const { elementType, type, typmod, collation, location } = expr
-  const folded = elements.every((element, i) => element === expr.elements[i]) ? expr : { ...expr, elements }
-  if (expr.multidims) return tryEvaluate(folded, elements, ctx)
-  const values: Datum[] = []
-  for (const element of elements) {
-    if (element.kind !== 'Const') return folded
-    values.push(element.value)
+  const folded = (): Expr => (elements.every((element, i) => element === expr.elements[i]) ? expr : { ...expr, elements })
+  if (expr.multidims) return tryEvaluate(folded(), elements, ctx)
+  const values = new Array<Datum>(elements.length)
+  for (let i = 0; i < elements.length; i++) {
+    const element = elements[i]!
+    if (element.kind !== 'Const') return folded()
+    values[i] = element.value
   }
   return { kind: 'Const', value: makeArray(elementType, values), type, typmod, collation, location }
 }
@@ -119,6 +120,9 @@ function tryEvaluate(expr: Expr, args: readonly Expr[], ctx: PlannerContext): Ex
   return folded
 }
 
+/** Neither decides anything nor is a list of the same kind. */
+const isPlainArm = (arg: Expr, op: 'and' | 'or'): boolean => arg.kind !== 'Const' && (arg.kind !== 'BoolExpr' || arg.op !== op)
+
 function foldBool(expr: Expr & { kind: 'BoolExpr' }): Expr {
   if (expr.op === 'not') {
     const arg = expr.args[0]!
@@ -128,6 +132,8 @@ function foldBool(expr: Expr & { kind: 'BoolExpr' }): Expr {
   }
   // The value that decides alone: true for OR, false for AND.
   const deciding = expr.op === 'or'
+  const [first, second] = expr.args as [Expr, Expr]
+  if (expr.args.length === 2 && !mayBeSame(first, second) && isPlainArm(first, expr.op) && isPlainArm(second, expr.op)) return expr
   const args: Expr[] = []
   const seen = new Set<string>()
   let changed = false

@@ -22,6 +22,7 @@ const overlaps = (rels: Rels, node: TreeNode): boolean => {
 export function reduceOuterJoins(node: TreeNode, catalog: CatalogSnapshot, nonNull: Rels = new Set()): TreeNode {
   if (node.kind === 'rel') return node
   if (node.kind === 'from') {
+    if (node.items.every((item) => item.kind === 'rel')) return node
     const rels = rejected(node.quals, nonNull, catalog)
     return { ...node, items: node.items.map((item) => reduceOuterJoins(item, catalog, rels)) }
   }
