@@ -86,6 +86,10 @@ const HEAVY: readonly (readonly [string, string])[] = [
     '8,000 conditions joined by OR',
     `SELECT count(*) FROM one WHERE ${Array.from({ length: 8000 }, (_, i) => `id = ${i} AND t <> 'x${i}'`).join(' OR ')}`,
   ],
+  [
+    'a join of 120 tables',
+    `SELECT count(*) FROM one s0 ${Array.from({ length: 120 }, (_, i) => `LEFT JOIN one s${i + 1} ON s${i + 1}.id = s${i}.id`).join(' ')}`,
+  ],
   ['a jsonb of megabytes written in the statement', `SELECT jsonb_typeof('${DOCUMENT}'::jsonb)`],
   ['a jsonb of megabytes to text and back', 'SELECT jsonb_typeof(d::text::jsonb) FROM documents'],
   ['a jsonb of megabytes sent', 'SELECT d FROM documents'],

@@ -7,6 +7,7 @@ import path from 'node:path'
 import { CancelToken } from '../../src/base/cancel.ts'
 import type { Datum, Row } from '../../src/base/datum.ts'
 import { indexId, type Oid, tableId } from '../../src/base/ids.ts'
+import { finished, type Steps } from '../../src/base/long-work.ts'
 import { MemoryAccount } from '../../src/base/memory.ts'
 import { ReaderSnapshot } from '../../src/catalog/catalog-snapshot.ts'
 import type { ColumnDescriptor, ConstraintDescriptor, IndexDescriptor, RelationDescriptor } from '../../src/catalog/descriptors.ts'
@@ -27,7 +28,7 @@ import type { ExecState } from '../../src/sql/executor/operator.ts'
 import type { DeferredCheck } from '../../src/sql/executor/store-services.ts'
 import { loadParser, parse } from '../../src/sql/parser/parse.ts'
 import type { Plan, PlannedStatement } from '../../src/sql/planner/plan.ts'
-import { planStatement } from '../../src/sql/planner/planner.ts'
+import { planSteps } from '../../src/sql/planner/planner.ts'
 import { statisticsSource } from '../../src/sql/planner/statistics.ts'
 import { TEXT_IO } from '../../src/sql/types/define.ts'
 import type { EvalContext } from '../../src/sql/types/eval-context.ts'
@@ -296,8 +297,12 @@ export class MiniEngine {
 
   /** `paramValues`: what the plan is to be good for. */
   plan(sql: string, params: readonly Oid[] = [], paramValues: readonly Datum[] | null = null): PlannedStatement {
+    return finished(this.planning(sql, params, paramValues))
+  }
+
+  planning(sql: string, params: readonly Oid[] = [], paramValues: readonly Datum[] | null = null): Steps<PlannedStatement> {
     const query = analyzeStatement(parse(sql)[0]!.node!, this.#analyzeContext(params))
-    return planStatement(query, {
+    return planSteps(query, {
       catalog: this.snapshot,
       evaluate: constantEvaluator(this.#state(this.begin(), paramValues ?? [])),
       statistics: statisticsSource(this.snapshot, builtinTypeSupport, this.context),

@@ -68,6 +68,19 @@ function mapField(value: unknown, fn: ExprFn): unknown {
 
 /** `expr` with each direct child replaced by fn(child). A SubLink's query is not entered; a SubPlan's parameters and test are. */
 export function mapChildren(expr: Expr, fn: ExprFn): Expr {
+  switch (expr.kind) {
+    // what long conditions are made of, the fast way
+    case 'Var':
+    case 'Const':
+    case 'Param':
+      return expr
+    case 'OpExpr':
+    case 'FuncExpr':
+    case 'BoolExpr': {
+      const args = mapList(expr.args, fn)
+      return args === expr.args ? expr : { ...expr, args }
+    }
+  }
   if (isSubPlanExpr(expr)) return mapSubPlan(expr, fn)
   let copy: Record<string, unknown> | null = null
   const source = expr as unknown as Record<string, unknown>
@@ -105,6 +118,19 @@ export function subPlanExpr(plan: SubPlan, like: Pick<Expr, 'type' | 'typmod' | 
 /** Calls `visit` on `expr` and everything below until it answers true; answers whether it did. */
 export function some(expr: Expr, visit: (expr: Expr) => boolean): boolean {
   if (visit(expr)) return true
+  switch (expr.kind) {
+    case 'Var':
+    case 'Const':
+    case 'Param':
+      return false
+    case 'OpExpr':
+    case 'FuncExpr':
+    case 'BoolExpr': {
+      const { args } = expr
+      for (let i = 0; i < args.length; i++) if (some(args[i]!, visit)) return true
+      return false
+    }
+  }
   if (isSubPlanExpr(expr)) {
     const { params, testExpr } = (expr as unknown as SubPlanExpr).plan
     return params.some((param) => some(param.expr, visit)) || (testExpr !== null && some(testExpr, visit))

@@ -76,3 +76,19 @@ test('an error is the first one, and short lists and work nobody waits for are g
   expect(await toTheEnd(() => mapLong([1, 2, 3], (i) => i + 1))).toEqual({ result: [2, 3, 4], beginnings: 1 })
   expect(mapLong(items, (i) => i)).toEqual(items)
 })
+
+test('work in steps goes on where it stopped, with its lists', () => {
+  const all = new Beginnings({ start() {}, pause: () => null })
+  const calls: number[] = []
+  function* work() {
+    const first = mapLong(items, (i) => calls.push(i))
+    yield
+    const second = mapLong(items, (i) => -i)
+    return [first.length, second[5]]
+  }
+  const steps = work()
+  const next = () => steps.next()
+  expect(all.begin(next)).toMatchObject({ done: false })
+  expect(all.goOn(next)).toEqual({ done: true, value: [2000, -5] })
+  expect(calls.length).toBe(2000)
+})

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import type { Datum, Row } from '../../../../src/base/datum.ts'
+import { Suspended, suspendable } from '../../../../src/base/long-work.ts'
 import type { Expr } from '../../../../src/sql/analyzer/expr.ts'
 import { makeCompilation } from '../../../../src/sql/executor/compile.ts'
 import { compileExpr } from '../../../../src/sql/executor/expr/compile.ts'
@@ -169,5 +170,55 @@ describe('expressions', () => {
   it('calls functions by their strictness', () => {
     expect(evaluate(call('abs', [col(1, T.int4)]), [-3])).toBe(3)
     expect(evaluate(call('abs', [col(1, T.int4)]), [null])).toBe(null)
+  })
+})
+
+describe('expressions of thousands of parts', () => {
+  const a = col(1, T.int4)
+  const numbers = Array.from({ length: 1000 }, (_, i) => i)
+  const boolean = { type: T.bool, typmod: -1, collation: 0, location: -1 }
+  const arms = numbers.map((i) => and(op('=', a, lit(i * 2, T.int4)), op('<>', col(2, T.int4), lit(i, T.int4))))
+  const or: Expr = { kind: 'BoolExpr', op: 'or', args: arms, ...boolean }
+  const choice: Expr = {
+    kind: 'CaseExpr',
+    arg: null,
+    whens: numbers.map((i) => ({ condition: op('=', a, lit(i, T.int4)), result: op('+', col(2, T.int4), lit(i, T.int4)) })),
+    defaultResult: lit(-1, T.int4),
+    ...typed,
+    type: T.int4,
+  }
+  const rows: Row[] = [
+    [6, 1],
+    [6, 3],
+    [7, 1],
+    [null, 1],
+    [1998, null],
+    [999, 5],
+  ]
+  it.each([
+    { name: 'OR', expr: or, values: [true, false, false, null, null, false] },
+    {
+      name: 'NOT OR',
+      expr: { kind: 'BoolExpr', op: 'not', args: [or], ...boolean } as Expr,
+      values: [false, true, true, null, null, true],
+    },
+    { name: 'CASE', expr: choice, values: [7, 9, 8, -1, -1, 1004] },
+  ])('$name is compiled in steps when a row first gets there', async ({ expr, values }) => {
+    expect(rows.map((row) => evaluate(expr, row))).toEqual(values)
+    const compiled = compileExpr(expr, ROW_SCOPE, makeCompilation(makeState()))
+    let stopped: unknown = null
+    try {
+      stopped = suspendable([], compiled.eval, rows[0]!)
+    } catch (error) {
+      stopped = error
+    }
+    expect(stopped).toBeInstanceOf(Suspended)
+    let pauses = 0
+    await (stopped as Suspended).run(() => {
+      pauses++
+      return null
+    })
+    expect(pauses).toBeGreaterThan(50)
+    expect(rows.map((row) => suspendable([], compiled.eval, row))).toEqual(values)
   })
 })
