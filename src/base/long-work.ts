@@ -11,10 +11,16 @@ export type Work<A extends readonly unknown[], T> = (...args: A) => Steps<T>
 /** Work that others may come between at each step; what a step yields is nobody's. */
 export type Steps<T> = Generator<unknown, T>
 
-interface Result {
+/** What came of a work. */
+interface Outcome {
+  readonly value: unknown
+  /** The value is what was thrown: it is thrown again where the row asks for the result, which may know what to do about it. */
+  readonly failed: boolean
+}
+
+interface Result extends Outcome {
   readonly work: unknown
   readonly args: readonly unknown[]
-  readonly value: unknown
 }
 
 /** Answers a promise where others must have their turn now. */
@@ -34,9 +40,9 @@ let next = 0
 export class Suspended {
   readonly #work: unknown
   readonly #args: readonly unknown[]
-  readonly #come: (pause: Pause) => Promise<unknown>
+  readonly #come: (pause: Pause) => Promise<Outcome>
 
-  constructor(work: unknown, args: readonly unknown[], come: (pause: Pause) => Promise<unknown>) {
+  constructor(work: unknown, args: readonly unknown[], come: (pause: Pause) => Promise<Outcome>) {
     this.#work = work
     this.#args = args
     this.#come = come
@@ -44,7 +50,7 @@ export class Suspended {
 
   /** Does the work or waits for it; `pause` is asked before each step. */
   async run(pause: Pause): Promise<Result> {
-    return { work: this.#work, args: this.#args, value: await this.#come(pause) }
+    return { work: this.#work, args: this.#args, ...(await this.#come(pause)) }
   }
 }
 
@@ -65,6 +71,20 @@ export function* eachInSteps<T>(items: readonly T[], visit: (item: T) => void): 
   for (let i = 0; i < items.length; i++) {
     visit(items[i]!)
     if (i % ITEMS === ITEMS - 1) yield
+  }
+}
+
+/** As runSteps; an error of the work is its outcome, one of `pause` (the statement was cancelled) ends it. */
+async function outcomeOf<T>(steps: Steps<T>, pause: Pause): Promise<Outcome> {
+  for (;;) {
+    const wait = pause()
+    if (wait !== null) await wait
+    try {
+      const step = steps.next()
+      if (step.done === true) return { value: step.value, failed: false }
+    } catch (error) {
+      return { value: error, failed: true }
+    }
   }
 }
 
@@ -93,16 +113,17 @@ export function longWork<A extends readonly unknown[], T>(work: Work<A, T>, ...a
     const known = results[i]!
     if (known.work !== work || !args.every((arg, k) => isAlike(arg, known.args[k]))) continue
     next = i + 1
+    if (known.failed) throw known.value
     return known.value as T
   }
   if (results.length >= MOST) return finished(work(...args))
-  throw new Suspended(work, args, (pause) => runSteps(work(...args), pause))
+  throw new Suspended(work, args, (pause) => outcomeOf(work(...args), pause))
 }
 
 /** Work whose result its owner keeps, and finds when the row is evaluated anew. */
 export function longWorkOnce<A extends readonly unknown[]>(work: Work<A, void>, ...args: A): void {
   if (results === null || results.length >= MOST) finished(work(...args))
-  else throw new Suspended(work, args, (pause) => runSteps(work(...args), pause))
+  else throw new Suspended(work, args, (pause) => runSteps(work(...args), pause).then(() => ({ value: null, failed: false })))
 }
 
 /** Work that is written in steps alone: in slices only if `isLong`. */
@@ -142,7 +163,7 @@ export function inParts<T>(length: number, first: T, part: (sofar: T, from: numb
 /** A value that its owner keeps once it has come: where the row may be suspended it is, so that long work behind the wait is too. */
 export function keptValue<T>(value: MaybePromise<T>): MaybePromise<T> {
   if (results === null || results.length >= MOST || !(value instanceof Promise)) return value
-  throw new Suspended(keptValue, [value], () => value)
+  throw new Suspended(keptValue, [value], () => value.then((come) => ({ value: come, failed: false })))
 }
 
 function evaluateWith<A, T>(known: readonly Result[] | null, evaluate: (arg: A) => T, arg: A): T {

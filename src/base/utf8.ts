@@ -1,12 +1,20 @@
 // UTF-8 from clients: decoded once, refused as PostgreSQL does (22021) when it is not UTF-8 or holds a zero byte. // hot
 
-import { isUtf8 } from 'node:buffer'
+import { isAscii, isUtf8 } from 'node:buffer'
 import { PgError } from './errors.ts'
 import { SQLSTATE } from './sqlstate.ts'
 
+/** From so many bytes on it pays to look whether they are ASCII. */
+const LONG = 64 * 1024
+
+/** Bytes [start, end), which are known to be UTF-8, as a string. */
+export function textOf(buffer: Buffer, start: number, end: number): string {
+  return end - start > LONG && isAscii(buffer.subarray(start, end)) ? buffer.latin1Slice(start, end) : buffer.utf8Slice(start, end)
+}
+
 /** Bytes [start, end) as a string. The check costs one scan of the result: only text with U+FFFD or NUL in it is looked at again. */
 export function decodeUtf8(buffer: Buffer, start: number, end: number): string {
-  const text = buffer.utf8Slice(start, end)
+  const text = textOf(buffer, start, end)
   if (text.includes('\ufffd') || text.includes('\0')) checkUtf8(buffer, start, end)
   return text
 }

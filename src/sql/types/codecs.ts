@@ -3,6 +3,7 @@
 // byte strings escape zero as 00 FF and end with 00 01.
 
 import type { ByteWriter } from '../../base/bytes.ts'
+import { textOf } from '../../base/utf8.ts'
 
 const TWO32 = 2 ** 32
 
@@ -114,7 +115,7 @@ export const textValueCodec = {
   write(value: string, out: ByteWriter): void {
     out.utf8(value)
   },
-  read: (buffer: Buffer, start: number, end: number): string => buffer.utf8Slice(start, end),
+  read: textOf,
 }
 
 export const textKeyCodec = {

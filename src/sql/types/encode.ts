@@ -54,19 +54,35 @@ const decodeBase64 = (text: string): Buffer => (text.length > LONG ? longWork(ba
 
 function decodeBase64Now(text: string): Buffer {
   const compact = text.replace(/[ \t\n\r]/g, '')
-  const bad = /[^A-Za-z0-9+/=]/u.exec(compact)
-  if (bad !== null) throw invalid(`invalid symbol "${bad[0]}" found while decoding base64 sequence`)
-  const padding = compact.indexOf('=')
-  if (padding >= 0 && (padding % 4 < 2 || !/^={1,2}$/.test(compact.slice(padding))))
-    throw invalid(
-      padding % 4 < 2 || /^=+$/.test(compact.slice(padding))
-        ? 'unexpected "=" while decoding base64 sequence'
-        : 'invalid base64 end sequence',
-      'Input data is missing padding, is truncated, or is otherwise corrupted.',
-    )
-  if (compact.length % 4 !== 0)
-    throw invalid('invalid base64 end sequence', 'Input data is missing padding, is truncated, or is otherwise corrupted.')
-  return Buffer.from(compact, 'base64')
+  if (compact.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(compact)) return Buffer.from(compact, 'base64')
+  return decodeGroups(compact)
+}
+
+const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
+
+/** Group by group as PostgreSQL does it: from the first padding on each gives as many bytes as that one did. */
+function decodeGroups(compact: string): Buffer {
+  const bytes: number[] = []
+  let group = 0
+  let place = 0
+  let kept = 3
+  for (const char of compact) {
+    let digit = 0
+    if (char !== '=') {
+      digit = BASE64.indexOf(char)
+      if (digit < 0) throw invalid(`invalid symbol "${char}" found while decoding base64 sequence`)
+    } else if (kept === 3) {
+      if (place < 2) throw invalid('unexpected "=" while decoding base64 sequence')
+      kept = place - 1
+    }
+    group = (group << 6) | digit
+    if (++place < 4) continue
+    for (let i = 0; i < kept; i++) bytes.push((group >> (16 - 8 * i)) & 0xff)
+    group = 0
+    place = 0
+  }
+  if (place > 0) throw invalid('invalid base64 end sequence', 'Input data is missing padding, is truncated, or is otherwise corrupted.')
+  return Buffer.from(bytes)
 }
 
 /** Zero bytes and bytes beyond ASCII as \ooo, backslashes doubled. */

@@ -1,7 +1,9 @@
 // PointGet: one row at most, by a whole unique key. On a store that answers at once nothing here waits or builds more than the row. // hot
 
 import type { Datum, Row } from '../../../base/datum.ts'
+import { LONG } from '../../../base/long-work.ts'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
+import { makeSlicer } from '../../../base/slicer.ts'
 import { rowKey } from '../../../storage/rows/keys.ts'
 import { rowKeyInValue } from '../../../storage/rows/row-codec.ts'
 import { uniqueKey } from '../../../storage/rows/table-reader.ts'
@@ -33,6 +35,7 @@ export function compilePointGet(plan: PointGet, cx: Compilation, locksNext: bool
   const ordinals = columns.map((column) => column.attnum - 1)
   const keyRow: Row = new Array<Datum>(layout.columns.length).fill(null)
   const batch: Batch = { rows: [NO_ROW], count: 1 }
+  const slicer = makeSlicer(state)
   let done = true
 
   const locate = (): Buffer | null => {
@@ -65,7 +68,10 @@ export function compilePointGet(plan: PointGet, cx: Compilation, locksNext: bool
     // A row that turns out not to be wanted must not stay locked.
     const value =
       locksNext && predicate === null && !state.store.autocommit && txn.getLocking !== undefined ? txn.getLocking(key) : txn.get(key)
-    return value instanceof Promise ? value.then((bytes) => decode(key, bytes)) : decode(key, value)
+    if (value instanceof Promise) return value.then((bytes) => decode(key, bytes))
+    // What was copied of megabytes and what is made of them are two slices.
+    const pause = value !== null && value.length > LONG ? slicer.pause() : null
+    return pause === null ? decode(key, value) : pause.then(() => decode(key, value))
   }
   const byKey = (): MaybePromise<Batch | null> => {
     const key = locate()

@@ -1,11 +1,12 @@
 // Matching: the leftmost match, as long (or, for a non-greedy expression, as short) as can be, and the spans of its groups: earlier parts of
 // the expression take as much as they can, as POSIX has it. Expressions with back references are searched by counted backtracking.
 
+import { inOneSlice, LONG, longWork, type Steps } from '../../../base/long-work.ts'
 import { LruMap } from '../../../base/lru.ts'
 import { hasSurrogates } from '../chars.ts'
 import { hasGroups, type Node, type Options, preference } from './ast.ts'
 import { otherCase } from './charset.ts'
-import { Budget, buildNfa, type Codes, leftmostStart, type Nfa, simulate } from './nfa.ts'
+import { Budget, beginSearch, buildNfa, type Codes, leftmostStart, type Nfa, searchOn, simulate } from './nfa.ts'
 import { parseRegex } from './parse.ts'
 
 /** Start and end of the match and of each group, in characters; -1 for a group that took no part. */
@@ -31,7 +32,21 @@ const budgetFor = (codes: Codes, poll: () => void): Budget => new Budget(STEPS +
 export function toCodes(text: string): Codes {
   if (hasSurrogates(text)) return Uint32Array.from(text, (char) => char.codePointAt(0)!)
   const codes = new Uint16Array(text.length)
-  for (let i = 0; i < text.length; i++) codes[i] = text.charCodeAt(i)
+  copyCodes(text, codes, 0, text.length)
+  return codes
+}
+
+function copyCodes(text: string, codes: Uint16Array, from: number, to: number): void {
+  for (let i = from; i < to; i++) codes[i] = text.charCodeAt(i)
+}
+
+function* codesSteps(text: string): Steps<Codes> {
+  if (hasSurrogates(text)) return toCodes(text)
+  const codes = new Uint16Array(text.length)
+  for (let from = 0; from < text.length; from += LONG) {
+    copyCodes(text, codes, from, Math.min(from + LONG, text.length))
+    yield
+  }
   return codes
 }
 
@@ -71,17 +86,36 @@ export function compileRegex(pattern: string, options: Options): Regex {
   return regex
 }
 
+const includes = (text: string, part: string): boolean => text.includes(part)
+
 /** Whether the expression matches anywhere in the text. */
 export function test(regex: Regex, text: string, poll: () => void): boolean {
   const { literal } = regex
   if (literal !== null) {
     if (literal.start) return literal.end ? text === literal.text : text.startsWith(literal.text)
-    return literal.end ? text.endsWith(literal.text) : text.includes(literal.text)
+    return literal.end ? text.endsWith(literal.text) : inOneSlice(text.length > LONG, includes, text, literal.text)
   }
+  if (text.length > LONG_TEXT && !regex.hasBackrefs) return longWork(testSteps, regex, text, poll)
   const codes = toCodes(text)
   const budget = budgetFor(codes, poll)
   if (regex.hasBackrefs) return backtrack(regex, codes, 0, budget) !== null
   return leftmostStart(regex.nfa, codes, 0, budget, true) >= 0
+}
+
+/** An automaton goes through so many characters at once. */
+const LONG_TEXT = 16_384
+/** Its steps between two moments at which others may have their turn. */
+const STEPS_AT_ONCE = 65_536
+
+function* testSteps(regex: Regex, text: string, poll: () => void): Steps<boolean> {
+  const codes = yield* codesSteps(text)
+  const budget = budgetFor(codes, poll)
+  const search = beginSearch(regex.nfa, 0)
+  for (;;) {
+    const start = searchOn(regex.nfa, codes, search, budget, true, STEPS_AT_ONCE)
+    if (start !== null) return start >= 0
+    yield
+  }
 }
 
 /** The first match at or behind character `from`; with `captures` false only its own span. */

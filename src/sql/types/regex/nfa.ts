@@ -261,13 +261,40 @@ export function simulate(
  * match will do.
  */
 export function leftmostStart(nfa: Nfa, codes: Codes, from: number, budget: Budget, exists = false): number {
+  return searchOn(nfa, codes, beginSearch(nfa, from), budget, exists, Number.POSITIVE_INFINITY)!
+}
+
+/** A search for the leftmost start that has come to a character. */
+export interface Search {
+  at: number
+  readonly from: number
+  current: number[]
+  /** By state: the earliest start that led to it, at this character and the next. */
+  starts: Int32Array
+  nextStarts: Int32Array
+  best: number
+}
+
+export function beginSearch(nfa: Nfa, from: number): Search {
   const size = nfa.tests.length
-  let starts = new Int32Array(size)
-  let nextStarts = new Int32Array(size)
-  let current: number[] = []
-  const seen = new Uint8Array(size)
-  let best = -1
-  for (let at = from; at <= codes.length; at++) {
+  return { at: from, from, current: [], starts: new Int32Array(size), nextStarts: new Int32Array(size), best: -1 }
+}
+
+/** leftmostStart for so many steps; null: it is to be gone on with. */
+export function searchOn(nfa: Nfa, codes: Codes, search: Search, budget: Budget, exists: boolean, steps: number): number | null {
+  const { from } = search
+  let { starts, nextStarts, current, best } = search
+  const seen = new Uint8Array(nfa.tests.length)
+  let left = steps
+  for (let at = search.at; at <= codes.length; at++) {
+    if (left < 0) {
+      search.at = at
+      search.current = current
+      search.starts = starts
+      search.nextStarts = nextStarts
+      search.best = best
+      return null
+    }
     // Threads come in order of their starts, so the first to reach a state has the earliest.
     seen.fill(0)
     const next: number[] = []
@@ -283,6 +310,7 @@ export function leftmostStart(nfa: Nfa, codes: Codes, from: number, budget: Budg
     if (best < 0) enter(nfa.start, at)
     else if (!next.some((s) => nextStarts[s]! < best)) return best
     budget.spend(next.length + 1)
+    left -= next.length + 1
     current = next
     const spare = starts
     starts = nextStarts
