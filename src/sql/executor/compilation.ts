@@ -49,6 +49,8 @@ export interface Compilation {
   readonly compile: (plan: Plan, locksNext?: boolean) => Operator
   /** Functions looked up so far: whether each may be executed is noted once. */
   readonly procs: Map<Oid, PgProcRow>
+  /** Conditions and CASE that are compiled in portions (expr/portions.ts). */
+  readonly inPortions: Set<Expr>
   /** By exec param id: the InitPlan that sets it. */
   readonly initParams: Map<number, InitPlan>
   /** By SubPlan id: the shared result of a CTE. */

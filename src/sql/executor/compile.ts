@@ -106,6 +106,7 @@ export function makeCompilation(state: ExecState, options: CompileOptions = {}):
       return instrument === null ? operator : instrument(plan, operator)
     },
     procs: new Map(),
+    inPortions: new Set(),
     initParams: new Map(),
     ctes: new Map(),
     modifying: [],

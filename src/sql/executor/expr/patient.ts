@@ -28,7 +28,7 @@ export const isEasy = (expr: Expr): boolean => EASY.has(expr.kind)
 
 /** Whether it may be evaluated twice: not what is volatile, and may be within a sub-select. */
 export function mayRepeat(expr: Expr, cx: Compilation): boolean {
-  return !some(expr, (part) => isSubPlanExpr(part) || ofNode(part, cx.catalog) === 'v')
+  return cx.inPortions.has(expr) || !some(expr, (part) => isSubPlanExpr(part) || ofNode(part, cx.catalog) === 'v')
 }
 
 /** `evaluate` for rows, waiting where long work suspends one. */

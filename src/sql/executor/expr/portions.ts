@@ -33,16 +33,19 @@ const AT_ONCE: ReadonlySet<string> = new Set([
   'CoalesceExpr',
 ])
 
-/** Whether nothing in it ever waits. */
-function answersAtOnce(expr: Expr, cx: Compilation): boolean {
+/** Whether nothing in it ever waits, or is volatile; noted in `cx`. */
+function fitsPortions(expr: Expr, cx: Compilation): boolean {
+  if (!isInPortions(expr)) return false
   const mayNot = (part: Expr): boolean => {
     if (AT_ONCE.has(part.kind)) return false
     if (part.kind === 'Param') return part.paramKind !== 'extern'
     if (part.kind !== 'OpExpr' && part.kind !== 'FuncExpr' && part.kind !== 'ScalarArrayOpExpr') return true
     const proc = procOf(cx, part.kind === 'FuncExpr' ? part.funcId : part.opFuncId)
-    return findBody(proc) === undefined || mayWait(proc)
+    return proc.provolatile === 'v' || findBody(proc) === undefined || mayWait(proc)
   }
-  return !some(expr, mayNot)
+  if (some(expr, mayNot)) return false
+  cx.inPortions.add(expr)
+  return true
 }
 
 function* inSteps<T>(parts: readonly T[], compile: (part: T) => Compiled, into: Compiled[]): Steps<void> {
@@ -66,7 +69,7 @@ function later(compile: () => Steps<Compiled>): Compiled {
 
 /** Of AND and OR; null: to be compiled at once. */
 export function laterAndOr(expr: Expr & { kind: 'BoolExpr' }, compile: (expr: Expr) => Compiled, cx: Compilation): Compiled | null {
-  if (!isInPortions(expr) || !answersAtOnce(expr, cx)) return null
+  if (!fitsPortions(expr, cx)) return null
   return later(function* () {
     const args: Compiled[] = []
     yield* inSteps(expr.args, compile, args)
@@ -82,7 +85,7 @@ export function laterCase(
   compile: (expr: Expr) => Compiled,
   cx: Compilation,
 ): Compiled | null {
-  if (!isInPortions(expr) || !answersAtOnce(expr, cx)) return null
+  if (!fitsPortions(expr, cx)) return null
   return later(function* () {
     const conditions: Compiled[] = []
     const results: Compiled[] = []
