@@ -43,12 +43,12 @@ export function relationInfo(descriptor: RelationDescriptor): RelationInfo {
   return info
 }
 
-/** Name of an index column as pg_attribute has it. */
-export function indexColumnNames(table: RelationDescriptor, index: IndexDescriptor): string[] {
+/** What an index's columns are called: as the table's, an expression by what it was written as; the same name again gets a number. */
+export function indexColumnNames(table: RelationDescriptor, index: Pick<IndexDescriptor, 'columns' | 'include'>): string[] {
   const used = new Set<string>()
-  const attnums = [...index.columns.map((column) => column.attnum), ...index.include]
-  return attnums.map((attnum) => {
-    const base = attnum === 0 ? 'expr' : table.columns[attnum - 1]!.name
+  const columns = [...index.columns, ...index.include.map((attnum) => ({ attnum, name: undefined }))]
+  return columns.map(({ attnum, name: given }) => {
+    const base = attnum === 0 ? (given ?? 'expr') : table.columns[attnum - 1]!.name
     let name = base
     for (let n = 1; used.has(name); n++) name = `${base}${n}`
     used.add(name)

@@ -81,6 +81,8 @@ export interface IndexColumn {
   /** attnum, or 0: `expr` holds the expression. */
   readonly attnum: number
   readonly expr: StoredNode | null
+  /** Of an expression: what the column is called. Absent: `expr`. */
+  readonly name?: string
   readonly type: Oid
   readonly collation: Oid
   readonly opclass: Oid

@@ -5,7 +5,7 @@ import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { CatalogWriter } from '../../catalog/writer.ts'
 import type { ResultSink } from '../../pgwire/backend.ts'
 import { makeAnalysis } from '../../sql/commands/analysis.ts'
-import type { CommandContext } from '../../sql/commands/context.ts'
+import type { CommandContext, CommandPorts } from '../../sql/commands/context.ts'
 import { executeUtility, isUtility } from '../../sql/commands/utility.ts'
 import type { StatementClass } from '../../sql/parser/classify.ts'
 import type { ParsedStatement } from '../../sql/parser/parse.ts'
@@ -13,7 +13,16 @@ import { sourceText } from '../../sql/parser/positions.ts'
 import { makeDataPort, noteTableLock } from '../data-port.ts'
 import type { Session } from '../session.ts'
 
-export async function commandContext(session: Session, statement: ParsedStatement): Promise<CommandContext> {
+type ExecutedQuery = CommandPorts['executedQuery']
+
+/** Of statements that cannot name a prepared one. */
+const nothingExecuted: ExecutedQuery = () => Promise.reject(new Error('no EXECUTE in this statement'))
+
+export async function commandContext(
+  session: Session,
+  statement: ParsedStatement,
+  executedQuery: ExecutedQuery = nothingExecuted,
+): Promise<CommandContext> {
   const txn = await session.transaction(false, false)
   const catalog = session.catalogTransaction(txn)
   catalog.lockTimeoutMs = session.lockTimeoutMs
@@ -29,6 +38,7 @@ export async function commandContext(session: Session, statement: ParsedStatemen
       data: makeDataPort(session, statement, txn),
       isUsed: (relation) => session.portals.uses(relation),
       hasPendingChecks: (table) => session.deferred.pendingOn(table),
+      executedQuery,
       makeVerifier: (password) => session.services.makeVerifier(password),
     },
     inTransactionBlock: session.block.inBlock,
@@ -52,9 +62,10 @@ export async function runDefinition(
   statement: ParsedStatement,
   statementClass: StatementClass,
   sink: ResultSink,
+  executedQuery: ExecutedQuery,
 ): Promise<string> {
   if (!isUtility(statement.node!)) throw notSupported(`${statementClass.tag} is not supported`)
-  const context = await commandContext(session, statement)
+  const context = await commandContext(session, statement, executedQuery)
   const result = await (executeUtility(statement.node!, context) as MaybePromise<Awaited<ReturnType<typeof executeUtility>>>)
   if (result.rows !== undefined && result.columns !== undefined) {
     const snapshot = session.planning.snapshot()

@@ -9,12 +9,13 @@ import type { ResultSink, RowShape } from '../../pgwire/backend.ts'
 import { defBoolean, defElems, defString } from '../../sql/commands/def-elem.ts'
 import { compilePlan } from '../../sql/executor/compile.ts'
 import { type Instrumentation, makeInstrumentation } from '../../sql/executor/instrument.ts'
-import type { NodeOf } from '../../sql/parser/nodes.ts'
+import { type Node, type NodeOf, nodeTag } from '../../sql/parser/nodes.ts'
 import type { ParsedStatement } from '../../sql/parser/parse.ts'
 import { type ExplainOptions, explainJson, explainText } from '../../sql/planner/explain.ts'
 import type { PlanEntry } from '../plan-cache.ts'
 import { drain, startExecution } from '../run-planned.ts'
 import type { Session } from '../session.ts'
+import { executedPlan } from './prepared-sql.ts'
 
 const JSON_TYPE = 114
 
@@ -96,12 +97,8 @@ export function runExplain(
   parameterTypes: readonly Oid[],
 ): MaybePromise<string> {
   const options = readOptions(node)
-  const inner = node.query!
-  const kind = Object.keys(inner)[0]!
-  if (!OPTIMIZABLE.has(kind)) throw notSupported(`EXPLAIN of ${kind.replace(/Stmt$/, '')} is not supported`)
   const started = performance.now()
-  const explained: ParsedStatement = { ...statement, node: inner, text: `explain\0${statement.text}` }
-  return andThen(session.planning.plan(explained, parameterTypes), (entry) => {
+  return andThen(explainedPlan(session, statement, node.query!, options.analyze, params, parameterTypes), ({ entry, values }) => {
     const planningMs = performance.now() - started
     if (!options.analyze) return tell(session, entry, node, options, null, planningMs, null, sink)
     const instrumentation = makeInstrumentation()
@@ -113,12 +110,32 @@ export function runExplain(
     // An entry of its own, whose one compiled instance is the instrumented one.
     const own: PlanEntry = { ...entry, idle: [{ state, root }] }
     const running = performance.now()
-    return andThen(startExecution(session, own, params, false), (execution) =>
+    return andThen(startExecution(session, own, values, false), (execution) =>
       andThen(drain(execution, null), () =>
         tell(session, own, node, options, instrumentation, planningMs, performance.now() - running, sink),
       ),
     )
   })
+}
+
+/** The plan that is told of, and the values it is run with. */
+function explainedPlan(
+  session: Session,
+  statement: ParsedStatement,
+  query: Node,
+  isRun: boolean,
+  values: readonly Datum[],
+  parameterTypes: readonly Oid[],
+): MaybePromise<{ readonly entry: PlanEntry; readonly values: readonly Datum[] }> {
+  const kind = nodeTag(query)
+  const inner = query as NodeOf
+  const again = (node: Node) => explainedPlan(session, statement, node, isRun, values, parameterTypes)
+  if (kind === 'ExecuteStmt') return executedPlan(session, statement, inner.ExecuteStmt)
+  if (kind === 'DeclareCursorStmt') return again(inner.DeclareCursorStmt.query!)
+  if (kind === 'CreateTableAsStmt' && !isRun) return again(inner.CreateTableAsStmt.query!)
+  if (!OPTIMIZABLE.has(kind)) throw notSupported(`EXPLAIN${isRun ? ' ANALYZE' : ''} of ${kind.replace(/Stmt$/, '')} is not supported`)
+  const explained: ParsedStatement = { ...statement, node: query, text: `explain\0${statement.text}` }
+  return andThen(session.planning.plan(explained, parameterTypes), (entry) => ({ entry, values }))
 }
 
 const OPTIMIZABLE: ReadonlySet<string> = new Set(['SelectStmt', 'InsertStmt', 'UpdateStmt', 'DeleteStmt', 'MergeStmt'])

@@ -6,12 +6,17 @@ import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { withCatalog } from '../../catalog/snapshot.ts'
 import type { ResultSink, RowShape } from '../../pgwire/backend.ts'
+import { analyzeStatement } from '../../sql/analyzer/analyze.ts'
 import { analyzeParameterValues } from '../../sql/analyzer/expression.ts'
+import { makeConst } from '../../sql/analyzer/make.ts'
+import type { Query } from '../../sql/analyzer/query.ts'
 import { resolveTypeName } from '../../sql/analyzer/type-name.ts'
 import { formatType } from '../../sql/analyzer/types.ts'
-import type { Node, NodeOf, TypeName } from '../../sql/parser/nodes.ts'
+import { type Node, type NodeOf, nodeAs, type TypeName } from '../../sql/parser/nodes.ts'
 import type { ParsedStatement } from '../../sql/parser/parse.ts'
+import { mapQuery } from '../../sql/planner/expr-tree.ts'
 import { evaluateAll } from '../evaluate.ts'
+import type { PlanEntry } from '../plan-cache.ts'
 import type { ColumnsOf, PreparedStatement } from '../prepared.ts'
 import { runPlanned } from '../run-planned.ts'
 import type { Session } from '../session.ts'
@@ -60,6 +65,24 @@ export function executeParameters(
   return andThen(exprs, (bound) => evaluateAll(session, bound))
 }
 
+/** The plan that EXECUTE runs, and its arguments' values. */
+export function executedPlan(
+  session: Session,
+  statement: ParsedStatement,
+  node: NodeOf['ExecuteStmt'],
+): MaybePromise<{ readonly entry: PlanEntry; readonly values: readonly Datum[] }> {
+  const prepared = session.findStatement(node.name ?? '')
+  if (prepared.class === null || !prepared.class.optimizable) {
+    throw new PgError(SQLSTATE.featureNotSupported, `EXECUTE of a ${prepared.class?.tag ?? 'n empty'} statement is not supported`)
+  }
+  return andThen(session.planning.current(prepared), () =>
+    andThen(executeParameters(session, statement, prepared, node.params ?? []), (values) => ({
+      entry: session.planning.forValues(prepared.plan!, values),
+      values,
+    })),
+  )
+}
+
 export function runExecute(
   session: Session,
   statement: ParsedStatement,
@@ -67,15 +90,24 @@ export function runExecute(
   sink: ResultSink,
   alone: boolean,
 ): MaybePromise<string> {
+  return andThen(executedPlan(session, statement, node), ({ entry, values }) => runPlanned(session, entry, values, sink, alone))
+}
+
+/** The query that CREATE TABLE AS EXECUTE runs: the parameters in it are constants. */
+export async function executedQuery(session: Session, statement: ParsedStatement, node: NodeOf['ExecuteStmt']): Promise<Query> {
   const prepared = session.findStatement(node.name ?? '')
-  if (prepared.class === null || !prepared.class.optimizable) {
-    throw new PgError(SQLSTATE.featureNotSupported, `EXECUTE of a ${prepared.class?.tag ?? 'n empty'} statement is not supported`)
-  }
-  return andThen(session.planning.current(prepared), () =>
-    andThen(executeParameters(session, statement, prepared, node.params ?? []), (values) =>
-      runPlanned(session, session.planning.forValues(prepared.plan!, values), values, sink, alone),
-    ),
-  )
+  const inner = prepared.statement
+  if (inner?.node == null || nodeAs(inner.node, 'SelectStmt') === undefined)
+    throw new PgError(SQLSTATE.wrongObjectType, 'prepared statement is not a SELECT')
+  await session.planning.current(prepared)
+  const values = await executeParameters(session, statement, prepared, node.params ?? [])
+  const query = await withCatalog(() => analyzeStatement(inner.node!, session.planning.analyzeContext(inner, prepared.parameterTypes)))
+  return mapQuery(query, 0, {
+    expr(expr) {
+      if (expr.kind !== 'Param') return undefined
+      return makeConst(expr.type, expr.typmod, expr.collation, values[expr.id - 1]!, expr.location)
+    },
+  })
 }
 
 export function runDeallocate(session: Session, node: NodeOf['DeallocateStmt']): string {

@@ -17,7 +17,7 @@ import type { Session } from '../session.ts'
 import { runClose, runDeclare, runFetch } from './cursors.ts'
 import { runDefinition } from './definition.ts'
 import { runExplain } from './explain.ts'
-import { runDeallocate, runExecute, runPrepare } from './prepared-sql.ts'
+import { executedQuery, runDeallocate, runExecute, runPrepare } from './prepared-sql.ts'
 import { runDiscard, runSet, runShow } from './variables.ts'
 
 export function runUtility(
@@ -74,7 +74,7 @@ export function runUtility(
     case 'DoStmt':
       throw notSupported('DO is not supported', 'Procedural languages are not available.')
     default:
-      return runDefinition(session, statement, statementClass, sink)
+      return runDefinition(session, statement, statementClass, sink, (execute) => executedQuery(session, statement, execute))
   }
 }
 

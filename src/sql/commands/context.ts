@@ -16,7 +16,7 @@ import type { Transaction } from '../../storage/store.ts'
 import type { Expr } from '../analyzer/expr.ts'
 import type { Query } from '../analyzer/query.ts'
 import type { AnalyzedTable, AnalyzeRequest } from '../executor/analyze.ts'
-import type { Node, TypeName } from '../parser/nodes.ts'
+import type { ExecuteStmt, Node, TypeName } from '../parser/nodes.ts'
 import type { EvalContext } from '../types/eval-context.ts'
 
 /** What an expression of a definition may refer to and what it is for (PostgreSQL's error texts differ). */
@@ -71,6 +71,8 @@ export interface DataPort {
 
 export interface CommandPorts {
   readonly data: DataPort
+  /** What EXECUTE would run: the prepared statement's query, in which its arguments are constants. 42809 unless it is a SELECT. */
+  executedQuery(node: ExecuteStmt): Promise<Query>
   /** A SCRAM verifier of a plain password, or the same text when it is a verifier already. */
   makeVerifier(password: string): MaybePromise<string>
   /** Whether an open cursor or a suspended portal of the session reads the relation. */

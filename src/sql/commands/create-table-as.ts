@@ -13,7 +13,6 @@ import { queryColumns } from './view.ts'
 
 export async function createTableAs(c: CommandContext, stmt: CreateTableAsStmt): Promise<CommandResult> {
   if (stmt.objtype === 'OBJECT_MATVIEW') throw notSupported('materialized views are not supported')
-  if (nodeAs(stmt.query, 'ExecuteStmt') !== undefined) throw notSupported('CREATE TABLE AS EXECUTE is not supported')
   const into = stmt.into!
   refuseUnsupported({
     relation: into.rel!,
@@ -24,7 +23,8 @@ export async function createTableAs(c: CommandContext, stmt: CreateTableAsStmt):
   const { namespace, name, persistence } = await creationTarget(c, into.rel!)
   const onCommit = onCommitAction(into.onCommit, persistence)
   if (await nameTaken(c, namespace.oid, name, stmt.if_not_exists ?? false)) return { tag: 'CREATE TABLE AS' }
-  const query = await c.analysis.query(withoutInto(stmt.query!))
+  const execute = nodeAs(stmt.query, 'ExecuteStmt')
+  const query = execute === undefined ? await c.analysis.query(withoutInto(stmt.query!)) : await c.ports.executedQuery(execute)
   const columns = await queryColumns(c, query, partsOf(into.colNames), 'table')
   for (const column of columns)
     if (column.type === 0) throw new PgError(SQLSTATE.invalidTableDefinition, `column "${column.name}" has pseudo-type unknown`)
@@ -35,7 +35,7 @@ export async function createTableAs(c: CommandContext, stmt: CreateTableAsStmt):
     const dependency = columnTypeDependency(relation.oid, column)
     for (const to of dependency?.to ?? []) await c.writer.addDependency(dependency!.from, to.to, to.type)
   }
-  if (into.skipData) return { tag: 'CREATE TABLE AS' }
+  if (into.skipData) return { tag: execute === undefined ? 'CREATE TABLE AS' : 'SELECT 0' }
   const rows = await c.ports.data.insertQuery(query, relation)
   return { tag: tag === 'SELECT' || !stmt.is_select_into ? `SELECT ${rows}` : tag }
 }

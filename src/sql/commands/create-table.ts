@@ -25,7 +25,7 @@ import { checkIdentityType, identityOptions } from './alter-identity.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { defElems, relationOptions } from './def-elem.ts'
 import { nextvalExpr } from './expr-build.ts'
-import { chooseRelationName, columnNamed, load, lockNamed, partsOf, positionOf, rangeVarParts } from './names.ts'
+import { checkColumnName, chooseRelationName, columnNamed, load, lockNamed, partsOf, positionOf, rangeVarParts } from './names.ts'
 import { newRelation } from './new-relation.ts'
 import { createSequenceObject } from './sequence.ts'
 import {
@@ -36,6 +36,7 @@ import {
   alterTable,
   analyzeDefault,
   checkConstraintName,
+  chooseIndexName,
   columnTypeDependency,
   type Draft,
   noteInbound,
@@ -82,6 +83,7 @@ export interface ColumnPlan {
 /** Column constraints sorted by what they are; contradictions refused (transformColumnDefinition). */
 export async function planColumn(c: CommandContext, relationName: string, def: ColumnDef, attnum: number): Promise<ColumnPlan> {
   const name = def.colname!
+  checkColumnName(name)
   const serial = serialType(def.typeName!)
   const type = serial !== null ? { type: serial, typmod: -1, collation: 0 } : await c.analysis.typeName(def.typeName!)
   let collation = type.collation
@@ -479,6 +481,7 @@ async function likeColumns(
   const map = new Map<number, number>()
   for (const column of from.columns) {
     if (column.dropped) continue
+    checkColumnName(column.name)
     const attnum = plans.length + 1
     map.set(column.attnum, attnum)
     const def: ColumnDef = { colname: column.name }
@@ -582,9 +585,6 @@ async function likeIndexes(
       })
       continue
     }
-    const elements = index.columns.map((column) =>
-      column.attnum === 0 ? { indexcolname: 'expr' } : { name: from.columns[column.attnum - 1]!.name },
-    )
     if (index.columns.some((column) => column.attnum === 0) || index.predicate !== null) {
       await copyExpressionIndex(c, draft, index, map)
       continue
@@ -596,10 +596,10 @@ async function likeIndexes(
       primary: false,
       constraint: false,
       nullsNotDistinct: index.nullsNotDistinct,
-      elements: elements.map((element, i) => ({
-        ...element,
-        ordering: index.columns[i]!.descending ? 'SORTBY_DESC' : 'SORTBY_ASC',
-        nulls_ordering: index.columns[i]!.nullsFirst ? 'SORTBY_NULLS_FIRST' : 'SORTBY_NULLS_LAST',
+      elements: index.columns.map(({ attnum, descending, nullsFirst }) => ({
+        name: from.columns[attnum - 1]!.name,
+        ordering: descending ? 'SORTBY_DESC' : 'SORTBY_ASC',
+        nulls_ordering: nullsFirst ? 'SORTBY_NULLS_FIRST' : 'SORTBY_NULLS_LAST',
       })),
       including: index.include.map((attnum) => ({ name: from.columns[attnum - 1]!.name })),
       where: null,
@@ -616,24 +616,23 @@ async function copyExpressionIndex(
   map: ReadonlyMap<number, number>,
 ): Promise<void> {
   const { relation } = draft
-  const label = index.columns
-    .map((column) => (column.attnum === 0 ? 'expr' : relation.columns[map.get(column.attnum)! - 1]!.name))
-    .join('_')
-  const name = await chooseRelationName(c, relation.namespace, relation.name, label, 'idx', draft.reserved)
+  const bound = (stored: string): string => c.analysis.store(renumber(c.analysis.loadExpression(stored), map))
+  const columns = index.columns.map((column) => ({
+    ...column,
+    attnum: column.attnum === 0 ? 0 : map.get(column.attnum)!,
+    expr: column.expr === null ? null : bound(column.expr),
+  }))
+  const include = index.include.map((attnum) => map.get(attnum)!)
+  const name = await chooseIndexName(c, draft, { columns, include }, 'idx')
   draft.reserved.add(name)
   const oid = await c.writer.newOid(relation.namespace)
-  const bound = (stored: string): string => c.analysis.store(renumber(c.analysis.loadExpression(stored), map))
   const copy = {
     ...index,
     oid,
     name,
     id: relation.table!.nextIndexId as typeof index.id,
-    columns: index.columns.map((column) => ({
-      ...column,
-      attnum: column.attnum === 0 ? 0 : map.get(column.attnum)!,
-      expr: column.expr === null ? null : bound(column.expr),
-    })),
-    include: index.include.map((attnum) => map.get(attnum)!),
+    columns,
+    include,
     predicate: index.predicate === null ? null : bound(index.predicate),
   }
   draft.relation = alterTable(relation, (table) => ({ indexes: [...table.indexes, copy], nextIndexId: table.nextIndexId + 1 }))

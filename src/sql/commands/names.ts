@@ -195,6 +195,12 @@ export function columnNamed(relation: RelationDescriptor, name: string): Relatio
 
 export const SYSTEM_COLUMNS: Readonly<Record<string, number>> = { ctid: -1, xmin: -2, cmin: -3, xmax: -4, cmax: -5, tableoid: -6 }
 
+/** 42701 for a column that a relation with system columns cannot have. */
+export function checkColumnName(name: string): void {
+  if (SYSTEM_COLUMNS[name] !== undefined)
+    throw new PgError(SQLSTATE.duplicateColumn, `column name "${name}" conflicts with a system column name`)
+}
+
 export function undefinedColumn(column: string, relation: string): PgError {
   return new PgError(SQLSTATE.undefinedColumn, `column "${column}" of relation "${relation}" does not exist`)
 }

@@ -12,7 +12,7 @@ import { nodeAs, type RenameStmt, type TypeName } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { renameDomainConstraint } from './domain.ts'
 import { constraintOfIndex } from './drop.ts'
-import { columnNamed, load, lockNamed, namespaceNamed, objectParts, rangeVarParts, SYSTEM_COLUMNS } from './names.ts'
+import { checkColumnName, columnNamed, load, lockNamed, namespaceNamed, objectParts, rangeVarParts, SYSTEM_COLUMNS } from './names.ts'
 import { alterTable, checkConstraintName, checkOwner, replaceColumn } from './table-builder.ts'
 import { checkAlterableType } from './types.ts'
 
@@ -24,7 +24,6 @@ const TAGS: Readonly<Record<string, string>> = {
 }
 const KIND_OF: Readonly<Record<string, { kind: string; article: string }>> = {
   OBJECT_VIEW: { kind: 'v', article: 'a view' },
-  OBJECT_INDEX: { kind: 'i', article: 'an index' },
   OBJECT_SEQUENCE: { kind: 'S', article: 'a sequence' },
 }
 
@@ -76,8 +75,8 @@ export async function rename(c: CommandContext, stmt: RenameStmt): Promise<Comma
 }
 
 async function renameRelation(c: CommandContext, relation: RelationInfo, stmt: RenameStmt): Promise<void> {
+  // ALTER TABLE and ALTER INDEX may rename any kind
   const wanted = KIND_OF[stmt.renameType!]
-  // ALTER TABLE may rename any kind
   if (wanted !== undefined && relation.relkind !== wanted.kind)
     throw new PgError(SQLSTATE.wrongObjectType, `"${relation.name}" is not ${wanted.article}`)
   if (relation.relkind === 'c')
@@ -111,8 +110,7 @@ async function renameColumn(c: CommandContext, relation: RelationInfo, from: str
     if (SYSTEM_COLUMNS[from] !== undefined) throw new PgError(SQLSTATE.featureNotSupported, `cannot rename system column "${from}"`)
     throw new PgError(SQLSTATE.undefinedColumn, `column "${from}" does not exist`)
   }
-  if (SYSTEM_COLUMNS[to] !== undefined)
-    throw new PgError(SQLSTATE.duplicateColumn, `column name "${to}" conflicts with a system column name`)
+  if (relation.relkind === 'r') checkColumnName(to)
   if (columnNamed(descriptor, to) !== null)
     throw new PgError(SQLSTATE.duplicateColumn, `column "${to}" of relation "${relation.name}" already exists`)
   await c.writer.alterRelation(relation.oid, (old) => replaceColumn(old, { ...old.columns[column.attnum - 1]!, name: to }))

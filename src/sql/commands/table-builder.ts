@@ -6,7 +6,7 @@ import { indexId, type Oid } from '../../base/ids.ts'
 import { LIMITS } from '../../base/limits.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { ACL } from '../../catalog/acl.ts'
-import { relationInfo } from '../../catalog/catalog-snapshot.ts'
+import { indexColumnNames, relationInfo } from '../../catalog/catalog-snapshot.ts'
 import {
   type ColumnDescriptor,
   type ConstraintDescriptor,
@@ -95,8 +95,6 @@ export async function plainColumn(
       SQLSTATE.invalidTableDefinition,
       `column "${name}" has pseudo-type ${row.typname === 'record' ? 'record' : 'record[]'}`,
     )
-  if (SYSTEM_COLUMNS[name] !== undefined)
-    throw new PgError(SQLSTATE.duplicateColumn, `column name "${name}" conflicts with a system column name`)
   await checkTypeUsage(c, type.type)
   return { ...newColumn(attnum, name, type), storage: row?.typstorage ?? 'p' }
 }
@@ -235,15 +233,25 @@ function checkIndexed(relation: RelationDescriptor, expr: Expr): void {
 /** What an expression is called as a column of an index. */
 const expressionName = (node: Node | undefined): string => (node === undefined ? null : figureIndexName(node)) ?? 'expr'
 
-function nameAddition(elements: readonly IndexElem[]): string {
+function nameAddition(names: readonly string[]): string {
   let text = ''
-  for (const [i, element] of elements.entries()) {
-    const name = element.name ?? element.indexcolname ?? expressionName(element.expr)
+  for (const [i, name] of names.entries()) {
     if (i > 0) text += '_'
     text += name
     if (text.length >= LIMITS.maxIdentifierBytes) break
   }
   return text
+}
+
+/** A free name for an index of these columns. */
+export function chooseIndexName(
+  c: CommandContext,
+  { relation, reserved }: Draft,
+  index: Pick<IndexDescriptor, 'columns' | 'include'>,
+  label: 'key' | 'idx',
+): Promise<string> {
+  const addition = nameAddition(indexColumnNames(relation, index))
+  return chooseRelationName(c, relation.namespace, relation.name, addition, label, reserved)
 }
 
 /** Adds an index to the draft (rows are entered by the caller). */
@@ -309,6 +317,7 @@ export async function addIndex(c: CommandContext, draft: Draft, spec: IndexSpec)
     columns.push({
       attnum,
       expr: attnum === 0 ? c.analysis.store(expr!) : null,
+      ...(attnum === 0 ? { name: element.indexcolname ?? expressionName(element.expr) } : {}),
       type,
       collation,
       opclass: await operatorClass(c, method, type, partsOf(element.opclass)),
@@ -339,14 +348,7 @@ export async function addIndex(c: CommandContext, draft: Draft, spec: IndexSpec)
     spec.name ??
     (spec.primary
       ? await chooseRelationName(c, relation.namespace, relation.name, null, 'pkey', draft.reserved)
-      : await chooseRelationName(
-          c,
-          relation.namespace,
-          relation.name,
-          nameAddition([...spec.elements, ...spec.including]),
-          spec.constraint ? 'key' : 'idx',
-          draft.reserved,
-        ))
+      : await chooseIndexName(c, draft, { columns, include }, spec.constraint ? 'key' : 'idx'))
   if (draft.reserved.has(name)) throw new PgError(SQLSTATE.duplicateTable, `relation "${name}" already exists`)
   draft.reserved.add(name)
   const index: IndexDescriptor = {

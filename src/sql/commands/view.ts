@@ -14,7 +14,7 @@ import { collationByOid } from '../builtin/catalogs.ts'
 import { type DefElem, nodeAs, type ViewStmt } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { defBoolean, defElems, defString, relationOptions } from './def-elem.ts'
-import { load, partsOf } from './names.ts'
+import { checkColumnName, load, partsOf } from './names.ts'
 import { newRelation } from './new-relation.ts'
 import { plainColumn, typeText } from './table-builder.ts'
 import { creationTarget } from './temporary.ts'
@@ -39,6 +39,7 @@ export async function queryColumns(
     const name = aliases[i] ?? entry.resname ?? '?column?'
     if (names.has(name)) throw new PgError(SQLSTATE.duplicateColumn, `column "${name}" specified more than once`)
     names.add(name)
+    if (what === 'table') checkColumnName(name)
     const type = entry.expr.type === 705 ? 25 : entry.expr.type
     columns.push(await plainColumn(c, i + 1, name, { type, typmod: entry.expr.typmod, collation: entry.expr.collation }))
   }

@@ -3,6 +3,7 @@
 import type { CatalogSnapshot } from '../../catalog/snapshot.ts'
 import type { Expr } from '../analyzer/expr.ts'
 import { TEXT_IO } from '../types/define.ts'
+import { quoteIdentifier } from '../types/quote.ts'
 import { findBuiltinType } from '../types/registry.ts'
 import { isSubPlanExpr } from './expr-tree.ts'
 import { INNER_VAR, type Plan, SCAN_VAR, type SubPlanExpr } from './plan.ts'
@@ -41,13 +42,13 @@ function columnText(node: Plan, varno: number, attno: number, cx: ExprContext): 
     if ('relation' in node) {
       const column = cx.catalog.relation(node.relation)?.columns[attno - 1]?.name ?? 'rowkey'
       const name = relationName(node, cx.catalog)
-      return cx.qualify && name !== '' ? `${name}.${column}` : column
+      return cx.qualify && name !== '' ? `${quoteIdentifier(name)}.${quoteIdentifier(column)}` : quoteIdentifier(column)
     }
     if (node.kind === 'SubqueryScan') {
       const entry = node.input.targetList[attno - 1]
       return entry === undefined ? '?' : exprText(entry.expr, node.input, cx)
     }
-    return node.alias !== undefined ? `${node.alias}.column${attno}` : `column${attno}`
+    return cx.qualify && node.alias !== undefined ? `${quoteIdentifier(node.alias)}.column${attno}` : `column${attno}`
   }
   const input = inputOf(node, varno)
   const entry = input?.targetList[attno - 1]

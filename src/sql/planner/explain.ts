@@ -2,6 +2,7 @@
 
 import type { CatalogSnapshot } from '../../catalog/snapshot.ts'
 import type { Expr } from '../analyzer/expr.ts'
+import { quoteIdentifier } from '../types/quote.ts'
 import { type ExprContext, exprText, relationName } from './explain-expr.ts'
 import { isSubPlanExpr, makeAnd, replace } from './expr-tree.ts'
 import type { Plan, PlannedStatement, SortKey, SubPlan, SubPlanExpr } from './plan.ts'
@@ -48,10 +49,10 @@ function titleOf(plan: Plan, cx: ExprContext): { nodeType: string; title: string
   const on = (type: string): { nodeType: string; title: string } => {
     const name = 'relation' in plan ? (catalog.relation(plan.relation)?.name ?? '') : ''
     const alias = relationName(plan, catalog)
-    const shown = name === '' ? alias : alias === '' || alias === name ? name : `${name} ${alias}`
-    return { nodeType: type, title: shown === '' ? type : `${type} on ${shown}` }
+    const shown = (name === '' ? [alias] : alias === '' || alias === name ? [name] : [name, alias]).map(quoteIdentifier).join(' ')
+    return { nodeType: type, title: alias === '' && name === '' ? type : `${type} on ${shown}` }
   }
-  const indexName = (oid: number): string => catalog.relation(oid)?.name ?? String(oid)
+  const indexName = (oid: number): string => quoteIdentifier(catalog.relation(oid)?.name ?? String(oid))
   const using = (type: string, index: number): { nodeType: string; title: string } => {
     const { title } = on('')
     return { nodeType: type, title: `${type} using ${indexName(index)}${title}` }
@@ -88,7 +89,7 @@ function titleOf(plan: Plan, cx: ExprContext): { nodeType: string; title: string
     case 'MergeJoin':
       return { nodeType: 'Merge Join', title: `Merge${JOIN_NAMES[plan.joinType]} Join` }
     case 'LookupJoin': {
-      const name = catalog.relation(plan.relation)?.name ?? ''
+      const name = quoteIdentifier(catalog.relation(plan.relation)?.name ?? '')
       return { nodeType: 'Lookup Join', title: `Lookup${JOIN_NAMES[plan.joinType]} Join using ${indexName(plan.index)} on ${name}` }
     }
     case 'Sort':
@@ -283,11 +284,11 @@ export function explainText(statement: PlannedStatement, catalog: CatalogSnapsho
       at += 2
     }
     const arrow = top ? '' : '->  '
-    const figures: string[] = []
+    let figures = ''
     if (options.costs)
-      figures.push(`(cost=${cost(plan.startupCost)}..${cost(plan.totalCost)} rows=${Math.round(plan.rows)} width=${plan.width})`)
-    if (options.actual !== null) figures.push(actualText(options.actual(plan), options.timing))
-    lines.push(`${' '.repeat(at)}${arrow}${node.title}${figures.length > 0 ? `  ${figures.join(' ')}` : ''}`)
+      figures += `  (cost=${cost(plan.startupCost)}..${cost(plan.totalCost)} rows=${Math.round(plan.rows)} width=${plan.width})`
+    if (options.actual !== null) figures += ` ${actualText(options.actual(plan), options.timing)}`
+    lines.push(`${' '.repeat(at)}${arrow}${node.title}${figures}`)
     const inner = at + (top ? 2 : 6)
     for (const [name, value] of node.properties) {
       lines.push(`${' '.repeat(inner)}${name}: ${typeof value === 'object' ? value.join(', ') : value}`)
