@@ -35,6 +35,9 @@ export const LIMITS = {
   maxIdentifierBytes: 63,
   /** Planned statements kept per keyspace and the longest text of one, prepared statements and portals per session. */
   planCacheEntries: 512,
+  /** About the bytes of those plans, and of the plans of all keyspaces and sessions. */
+  planCacheBytes: 64 * MiB,
+  planCacheBytesInAll: 256 * MiB,
   planCacheTextLength: 256 * KiB,
   sessionPlanCacheEntries: 64,
   preparedStatements: 10_000,

@@ -30,10 +30,16 @@ export class LruMap<K, V> {
   set(key: K, value: V): void {
     this.#map.delete(key)
     this.#map.set(key, value)
-    if (this.#map.size <= this.capacity) return
-    const [oldest, evicted] = this.#map.entries().next().value!
-    this.#map.delete(oldest)
-    this.#onEvict?.(oldest, evicted)
+    if (this.#map.size > this.capacity) this.evict()
+  }
+
+  /** Forgets what was used longest ago. */
+  evict(): void {
+    const oldest = this.#map.entries().next()
+    if (oldest.done === true) return
+    const [key, value] = oldest.value
+    this.#map.delete(key)
+    this.#onEvict?.(key, value)
   }
 
   delete(key: K): boolean {

@@ -1,5 +1,6 @@
 // The keyspaces this process serves: their contexts (catalogue cache, plans, sessions), made at first use and let go when idle ones are too many.
 
+import { CacheBudget } from '../base/cache-budget.ts'
 import { LIMITS } from '../base/limits.ts'
 import { MemoryAccount } from '../base/memory.ts'
 import { scanPresences } from '../catalog/node-presence.ts'
@@ -18,6 +19,7 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 export class Keyspaces {
   readonly #store: Store
   readonly #memory: MemoryAccount
+  readonly #plans = new CacheBudget(LIMITS.planCacheBytesInAll)
   readonly #contexts = new Map<number, KeyspaceContext>()
 
   readonly #node: string
@@ -46,7 +48,7 @@ export class Keyspaces {
     const raced = this.#contexts.get(meta.id)
     if (raced !== undefined) return raced
     const memory = new MemoryAccount(`keyspace ${name}`, LIMITS.maxKeyspaceMemory, this.#memory)
-    const context = new KeyspaceContext(name, keyspace, memory, this.#store.capabilities, {
+    const context = new KeyspaceContext(name, keyspace, memory, this.#plans, this.#store.capabilities, {
       node: this.#node,
       peers: this.#peers,
       warn: (message, error) => this.#log.warn({ err: error, keyspace: name }, message),

@@ -311,6 +311,7 @@ export class ClientSession implements WireSession {
     const finish = () => {
       session.advisory.unlockAll()
       session.portals.closeAll(true)
+      session.planning.close()
       session.services.observe.closed(session)
       session.memory.releaseAll()
       this.onClosed?.()

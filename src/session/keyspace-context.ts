@@ -1,6 +1,7 @@
 // What all sessions of one keyspace in this process share. Made at the first login, dropped when the last session has gone and the cache of
 // contexts is full; everything in it can be made again from the store.
 
+import type { CacheBudget } from '../base/cache-budget.ts'
 import type { PgError } from '../base/errors.ts'
 import type { MemoryAccount } from '../base/memory.ts'
 import { deadlockDetected, ObjectLocks } from '../catalog/object-locks.ts'
@@ -36,7 +37,9 @@ export class KeyspaceContext {
   readonly name: string
   readonly keyspace: Keyspace
   readonly catalog: CatalogSpace
-  readonly plans = new PlanCache()
+  readonly plans: PlanCache
+  /** What its plans and those of its sessions share with other keyspaces. */
+  readonly planBudget: CacheBudget
   readonly sessions = new SessionRegistry()
   readonly locks = new ObjectLocks()
   readonly activity = new TableActivity()
@@ -52,8 +55,17 @@ export class KeyspaceContext {
   readonly memory: MemoryAccount
   readonly capabilities: StoreCapabilities
 
-  constructor(name: string, keyspace: Keyspace, memory: MemoryAccount, capabilities: StoreCapabilities, options: NodeOptions) {
+  constructor(
+    name: string,
+    keyspace: Keyspace,
+    memory: MemoryAccount,
+    planBudget: CacheBudget,
+    capabilities: StoreCapabilities,
+    options: NodeOptions,
+  ) {
     this.name = name
+    this.planBudget = planBudget
+    this.plans = new PlanCache(planBudget)
     this.keyspace = keyspace
     this.memory = memory
     this.sequences = new Sequences(keyspace)
@@ -81,6 +93,7 @@ export class KeyspaceContext {
 
   /** Ends what goes on by itself and tells other nodes that this one no longer takes part. */
   async close(): Promise<void> {
+    this.plans.clear()
     await this.peers?.close()
     await this.notifications.close()
     await this.catalog.versions.close()

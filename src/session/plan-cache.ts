@@ -3,6 +3,7 @@
 // An entry holds while the catalogue version stands under which it was made; a session keeps a pointer to its entry and asks `isCurrent`.
 // A compiled instance belongs to one run at a time: taken from the pool, given back when the run has ended.
 
+import type { BudgetedCache, CacheBudget } from '../base/cache-budget.ts'
 import type { Oid } from '../base/ids.ts'
 import { LIMITS } from '../base/limits.ts'
 import { LruMap } from '../base/lru.ts'
@@ -59,11 +60,32 @@ export class StalePlan {}
 
 const IDLE_PER_ENTRY = 8
 
-export class PlanCache {
-  readonly #entries: LruMap<string, PlanEntry>
+/** About what a plan takes: its trees and one compiled instance, as heap measurements show it for a text of that length. */
+const BYTES_PER_ENTRY = 32 * 1024
+const BYTES_PER_CHARACTER = 10
+/** Plans made for values are kept beside it. */
+const WITH_CUSTOM_PLANS = 3
 
-  constructor(entries: number = LIMITS.planCacheEntries) {
-    this.#entries = new LruMap(entries)
+interface Kept {
+  readonly entry: PlanEntry
+  readonly bytes: number
+}
+
+export class PlanCache implements BudgetedCache {
+  readonly #entries: LruMap<string, Kept>
+  readonly #budget: CacheBudget
+  bytes = 0
+  usedAt = 0
+
+  /** `budget`: what the plans of all keyspaces and sessions share. */
+  constructor(budget: CacheBudget, entries: number = LIMITS.planCacheEntries) {
+    this.#budget = budget
+    this.#entries = new LruMap(entries, (_key, kept) => this.#forgot(kept))
+  }
+
+  #forgot({ bytes }: Kept): void {
+    this.bytes -= bytes
+    this.#budget.changed(this, -bytes)
   }
 
   /** What a plan depends on besides the catalogue. */
@@ -72,16 +94,28 @@ export class PlanCache {
   }
 
   get(key: string, catalogVersion: string): PlanEntry | undefined {
-    const entry = this.#entries.get(key)
-    return entry !== undefined && entry.catalogVersion === catalogVersion ? entry : undefined
+    const kept = this.#entries.get(key)
+    if (kept === undefined || kept.entry.catalogVersion !== catalogVersion) return undefined
+    this.usedAt = this.#budget.tick()
+    return kept.entry
   }
 
   set(key: string, entry: PlanEntry): void {
-    this.#entries.set(key, entry)
+    const before = this.#entries.peek(key)
+    if (before !== undefined) this.#forgot(before)
+    const bytes = (BYTES_PER_ENTRY + BYTES_PER_CHARACTER * key.length) * (entry.custom === null ? 1 : WITH_CUSTOM_PLANS)
+    this.usedAt = this.#budget.tick()
+    this.#entries.set(key, { entry, bytes })
+    this.bytes += bytes
+    this.#budget.changed(this, bytes)
+    while (this.bytes > LIMITS.planCacheBytes) this.#entries.evict()
   }
 
   clear(): void {
+    const { bytes } = this
     this.#entries.clear()
+    this.bytes = 0
+    this.#budget.changed(this, -bytes)
   }
 }
 

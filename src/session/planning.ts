@@ -114,6 +114,11 @@ export class Planning {
     this.#slicer = makeSlicer({ cancel: session.cancelToken })
   }
 
+  /** The session has ended. */
+  close(): void {
+    this.#privatePlans?.clear()
+  }
+
   /** The catalogue this session's statements see now. */
   snapshot(): ReaderSnapshot {
     const { catalogTxn } = this.#session
@@ -239,7 +244,7 @@ export class Planning {
   #plans(path: SearchPath): PlanCache {
     const { keyspace } = this.#session
     if (path.version === keyspace.catalog.versionText) return keyspace.plans
-    this.#privatePlans ??= new PlanCache(LIMITS.sessionPlanCacheEntries)
+    this.#privatePlans ??= new PlanCache(keyspace.planBudget, LIMITS.sessionPlanCacheEntries)
     return this.#privatePlans
   }
 
