@@ -7,6 +7,10 @@ import { normalInt8 } from './codecs.ts'
 
 const rot = (x: number, k: number): number => (x << k) | (x >>> (32 - k))
 const INIT = 0x9e3779b9
+/** Bytes of a round. */
+const WORD = 12
+/** A round over these mixes the state, as a seed asks for. */
+const NOTHING = new Uint8Array(WORD)
 
 // lookup3's state, left here by the last hash: c is its low half, b its high one. Nothing runs between a hash and its reading.
 let a = 0
@@ -19,22 +23,7 @@ function start(length: number, seed: number | bigint): void {
   const bits = BigInt.asUintN(64, BigInt(seed))
   a = (a + Number(bits >> 32n)) | 0
   b = (b + Number(bits & 0xffffffffn)) | 0
-  mix()
-}
-
-function mix(): void {
-  a = ((a - c) ^ rot(c, 4)) | 0
-  c = (c + b) | 0
-  b = ((b - a) ^ rot(a, 6)) | 0
-  a = (a + c) | 0
-  c = ((c - b) ^ rot(b, 8)) | 0
-  b = (b + a) | 0
-  a = ((a - c) ^ rot(c, 16)) | 0
-  c = (c + b) | 0
-  b = ((b - a) ^ rot(a, 19)) | 0
-  a = (a + c) | 0
-  c = ((c - b) ^ rot(b, 4)) | 0
-  b = (b + a) | 0
+  rounds(NOTHING, 0, WORD)
 }
 
 function final(): void {
@@ -46,9 +35,6 @@ function final(): void {
   b = ((b ^ a) - rot(a, 14)) | 0
   c = ((c ^ b) - rot(b, 24)) | 0
 }
-
-/** The twelve bytes of a round each. */
-const WORD = 12
 
 function lookup3(bytes: Uint8Array, seed: number | bigint): void {
   start(bytes.length, seed)
