@@ -8,6 +8,8 @@ import { cpus, tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import pg from 'pg'
 import { startOurs } from './peers.mjs'
 
@@ -197,13 +199,18 @@ async function memory(pd) {
   const { connect } = await import(path.join(root, 'dist', 'storage', 'tikv', 'client.js'))
   const { RegionCache } = await import(path.join(root, 'dist', 'storage', 'tikv', 'region-cache.js'))
   const { encodeKey } = await import(path.join(root, 'dist', 'storage', 'tikv', 'codec.js'))
-  const heap = () => {
-    for (let i = 0; i < 3; i++) globalThis.gc?.()
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc')
+  const heap = async () => {
+    for (let i = 0; i < 3; i++) {
+      collect()
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
     return process.memoryUsage().heapUsed + process.memoryUsage().external
   }
   console.log('\nmemory')
   const REGIONS = 20_000
-  const before = heap()
+  const before = await heap()
   const cache = new RegionCache(null)
   const peers = [1n, 2n, 3n].map((n) => ({ id: n, store_id: n, role: 0, is_witness: false }))
   const bound = (i) => encodeKey(Buffer.from(`x\0\0\x01t\0\0\0\x2ar${String(i).padStart(12, '0')}`, 'latin1'))
@@ -211,14 +218,17 @@ async function memory(pd) {
     const meta = { id: BigInt(i + 1), start_key: bound(i), end_key: bound(i + 1), region_epoch: { conf_ver: 1n, version: 1n }, peers }
     cache.insert(meta, peers[0], [])
   }
-  console.log(`  ${'a region of the cache'.padEnd(32)} ${Math.round((heap() - before) / cache.size)} bytes`)
-  const client = await connect({ pdEndpoints: pd.split(',') })
+  console.log(`  ${'a region of the cache'.padEnd(32)} ${Math.round(((await heap()) - before) / cache.size)} bytes`)
   const KEYSPACES = 200
-  const opened = []
-  for (let i = 0; i < KEYSPACES; i++) await client.keyspace(`bench-${i}`, { create: true })
-  const unopened = heap()
-  for (let i = 0; i < KEYSPACES; i++) opened.push(await client.keyspace(`bench-${i}`))
-  console.log(`  ${'an open keyspace of the client'.padEnd(32)} ${Math.round((heap() - unopened) / opened.length)} bytes`)
+  // Another client makes them: this one knows none of them before.
+  const maker = await connect({ pdEndpoints: pd.split(',') })
+  for (let i = 0; i < KEYSPACES; i++) await maker.keyspace(`bench-${i}`, { create: true })
+  await maker.close()
+  const client = await connect({ pdEndpoints: pd.split(',') })
+  const opened = [await client.keyspace('bench-0')]
+  const first = await heap()
+  for (let i = 1; i < KEYSPACES; i++) opened.push(await client.keyspace(`bench-${i}`))
+  console.log(`  ${'an open keyspace of the client'.padEnd(32)} ${Math.round(((await heap()) - first) / (opened.length - 1))} bytes`)
   await client.close()
 }
 
