@@ -96,13 +96,7 @@ export function compileModifyTable(plan: ModifyTable, cx: Compilation): Operator
     seen: seenKeys(plan, cx),
     inserts: cx.writes?.inserted(plan.relation) ?? null,
     write(count, work, fresh) {
-      const judge = (): MaybePromise<void> => eachRow(fresh, checkView)
-      const whole =
-        checks.length === 0
-          ? work
-          : isReading
-            ? () => andThen(checkRows(modifier.checks, fresh), () => andThen(judge(), work))
-            : () => andThen(work(), judge)
+      const whole = checks.length === 0 ? work : judged(work, fresh)
       if (cx.writes !== null) {
         cx.writes.add(whole, count, state.memory)
         return undefined
@@ -110,6 +104,12 @@ export function compileModifyTable(plan: ModifyTable, cx: Compilation): Operator
       const done = whole()
       return done instanceof Promise ? done.then(() => undefined) : undefined
     },
+  }
+  /** `work`, and the view's word on the rows it writes. */
+  const judged = (work: () => unknown, fresh: readonly Row[]): (() => unknown) => {
+    const judge = (): MaybePromise<void> => eachRow(fresh, checkView)
+    if (!isReading) return () => andThen(work(), judge)
+    return () => andThen(checkRows(modifier.checks, fresh), () => andThen(judge(), work))
   }
   const checkView = (row: Row): MaybePromise<void> => {
     target.current.row = row
