@@ -1,6 +1,7 @@
 // AND, OR and CASE of thousands of parts are compiled when a row first gets there, in steps, so that the statement gives way (base/long-work.ts).
 // What the parts call is looked up at once: whether all of it may be executed is known before the first row. // hot
 
+import { isLong } from '../../../base/begun-anew.ts'
 import type { Row } from '../../../base/datum.ts'
 import { longWorkOnce, type Steps } from '../../../base/long-work.ts'
 import type { CaseExpr, Expr } from '../../analyzer/expr.ts'
@@ -12,13 +13,11 @@ import { mayWait, procOf } from './call.ts'
 import { type Compiled, evaluator, sync } from './compiled.ts'
 import { compileAndOr, compileCase, type TestCell } from './logic.ts'
 
-/** So many parts are many. */
-const MANY = 512
 /** Compiled in one step. */
 const FEW = 16
 
 export const isInPortions = (expr: Expr): boolean =>
-  (expr.kind === 'BoolExpr' && expr.args.length >= MANY) || (expr.kind === 'CaseExpr' && expr.whens.length >= MANY)
+  (expr.kind === 'BoolExpr' && isLong(expr.args)) || (expr.kind === 'CaseExpr' && isLong(expr.whens))
 
 /** They answer at once, whatever they are made of. */
 const AT_ONCE: ReadonlySet<string> = new Set([
