@@ -136,7 +136,7 @@ export function workOn<A extends readonly unknown[], T>(size: number, work: Work
   return workIf(size > LONG, work, ...args)
 }
 
-function* inOneStep<A extends readonly unknown[], T>(call: (...args: A) => T, ...args: A): Generator<unknown, T> {
+function* inOneStep<A extends readonly unknown[], T>(call: (...args: A) => T, ...args: A): Steps<T> {
   yield
   return call(...args)
 }
@@ -146,7 +146,7 @@ export function inOneSlice<A extends readonly unknown[], T>(isLong: boolean, cal
   return isLong ? longWork(inOneStep<A, T>, call, ...args) : call(...args)
 }
 
-function* partByPart<T>(length: number, size: number, first: T, part: (sofar: T, from: number, to: number) => T): Generator<unknown, T> {
+function* partByPart<T>(length: number, size: number, first: T, part: (sofar: T, from: number, to: number) => T): Steps<T> {
   let sofar = first
   for (let from = 0; from < length; from += size) {
     sofar = part(sofar, from, Math.min(from + size, length))
@@ -166,7 +166,8 @@ export function keptValue<T>(value: MaybePromise<T>): MaybePromise<T> {
   throw new Suspended(keptValue, [value], () => value.then((come) => ({ value: come, failed: false })))
 }
 
-function evaluateWith<A, T>(known: readonly Result[] | null, evaluate: (arg: A) => T, arg: A): T {
+/** `evaluate`, during which long work throws Suspended unless its result is among those known; null: all is done at once. */
+export function suspendable<A, T>(known: readonly Result[] | null, evaluate: (arg: A) => T, arg: A): T {
   const before = results
   const nextBefore = next
   results = known
@@ -179,14 +180,9 @@ function evaluateWith<A, T>(known: readonly Result[] | null, evaluate: (arg: A) 
   }
 }
 
-/** `evaluate`, during which long work throws Suspended unless its result is among those known. */
-export function suspendable<A, T>(known: readonly Result[], evaluate: (arg: A) => T, arg: A): T {
-  return evaluateWith(known, evaluate, arg)
-}
-
 /** `evaluate` with all work done at once: for plans that an expression runs, which have rows of their own. */
 export function atOnce<A, T>(evaluate: (arg: A) => T, arg: A): T {
-  return results === null ? evaluate(arg) : evaluateWith(null, evaluate, arg)
+  return results === null ? evaluate(arg) : suspendable(null, evaluate, arg)
 }
 
 const NONE: readonly Result[] = []

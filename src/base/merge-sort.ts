@@ -1,10 +1,12 @@
 // A stable comparison sort in steps, so that it can give way: runs are sorted by the engine and merged in pairs. // hot
 
+import type { Steps } from './long-work.ts'
+
 const RUN = 512
 /** Merged between two steps. */
 const STEP = 2048
 
-export function* mergeSort<T>(list: readonly T[], compare: (a: T, b: T) => number): Generator<unknown, T[]> {
+export function* mergeSort<T>(list: readonly T[], compare: (a: T, b: T) => number): Steps<T[]> {
   let source: T[] = []
   for (let i = 0; i < list.length; i += RUN) {
     const run = list.slice(i, i + RUN).sort(compare)

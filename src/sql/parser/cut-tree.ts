@@ -2,6 +2,8 @@
 // VALUES, items of IN, statements of a script) leaves its place to a mark and is told as parts of so many items. What is in no list, such as
 // operators within operators, stays in one part.
 
+import type { Steps } from '../../base/long-work.ts'
+
 /** The parts one behind the other, a list's before those of the list it is in; the last one is the tree itself. */
 export interface CutTree {
   readonly bytes: Uint8Array
@@ -101,7 +103,7 @@ export function cutTree(json: Uint8Array, partBytes = PART_BYTES): CutTree {
 const NONE: number[] = []
 
 /** The tree, put together part by part. */
-export function* joinTree({ bytes, ends, lists, marked }: CutTree): Generator<unknown, unknown> {
+export function* joinTree({ bytes, ends, lists, marked }: CutTree): Steps<unknown> {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const found: unknown[][] = []
   let from = 0

@@ -4,7 +4,7 @@ import type { ByteWriter } from '../../base/bytes.ts'
 import type { Datum } from '../../base/datum.ts'
 import { PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
-import { inParts, LONG, longWork } from '../../base/long-work.ts'
+import { inParts, LONG, longWork, type Steps } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { ArrayDatum, compareArrays, countItems, emptyArray, MAX_DIMENSIONS, tooManyDimensions } from './array.ts'
 import { defineType } from './define.ts'
@@ -29,12 +29,7 @@ function parseArray(text: string, elementType: Oid, delimiter: string, element: 
   return parser.result()
 }
 
-function* parseArraySteps(
-  text: string,
-  elementType: Oid,
-  delimiter: string,
-  element: (text: string) => Datum,
-): Generator<unknown, ArrayDatum> {
+function* parseArraySteps(text: string, elementType: Oid, delimiter: string, element: (text: string) => Datum): Steps<ArrayDatum> {
   const parser = arrayParser(text, elementType, delimiter, element)
   while (!parser.read(ELEMENTS_AT_ONCE)) yield
   return parser.result()

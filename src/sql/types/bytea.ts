@@ -1,7 +1,7 @@
 // bytea: byte strings.
 
 import { PgError } from '../../base/errors.ts'
-import { inOneSlice, inParts, LONG, longWork, workOn } from '../../base/long-work.ts'
+import { inOneSlice, inParts, LONG, longWork, type Steps, workOn } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { checkFieldSize, utf8Of } from './chars.ts'
 import { bytesKeyCodec, bytesValueCodec, normalInt8, writeAscii } from './codecs.ts'
@@ -19,7 +19,7 @@ const invalid = (message: string): PgError => new PgError(SQLSTATE.invalidParame
 /** Bytes worked on between two moments at which others may have their turn. */
 const STEP = 512 * 1024
 
-function* concatSteps(parts: readonly Uint8Array[], size: number): Generator<unknown, Buffer> {
+function* concatSteps(parts: readonly Uint8Array[], size: number): Steps<Buffer> {
   const out = Buffer.allocUnsafeSlow(size)
   let at = 0
   for (const part of parts) {
@@ -39,7 +39,7 @@ function concat(parts: readonly Uint8Array[]): Buffer {
   return size > LONG ? longWork(concatSteps, parts, size) : Buffer.concat(parts, size)
 }
 
-function* reverseSteps(bytes: Uint8Array): Generator<unknown, Uint8Array> {
+function* reverseSteps(bytes: Uint8Array): Steps<Uint8Array> {
   const out = Buffer.allocUnsafeSlow(bytes.length)
   for (let from = 0; from < bytes.length; from += STEP) {
     const piece = bytes.subarray(from, from + STEP)
@@ -52,7 +52,7 @@ function* reverseSteps(bytes: Uint8Array): Generator<unknown, Uint8Array> {
 }
 
 /** Hexadecimal digits in pairs; whatever else there is takes the whole text. */
-function* hexSteps(text: string): Generator<unknown, Buffer> {
+function* hexSteps(text: string): Steps<Buffer> {
   const out = Buffer.allocUnsafeSlow(text.length >> 1)
   for (let from = 0; from < text.length; from += STEP) {
     const piece = text.slice(from, from + STEP)

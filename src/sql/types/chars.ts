@@ -3,7 +3,7 @@
 
 import { PgError } from '../../base/errors.ts'
 import { LIMITS } from '../../base/limits.ts'
-import { LONG, longWork } from '../../base/long-work.ts'
+import { LONG, longWork, type Steps } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 
 const HIGH = /[\ud800-\udbff]/
@@ -153,7 +153,7 @@ export function trimBlanks(text: string): string {
   return end === text.length ? text : text.slice(0, end)
 }
 
-function* pieceByPiece(text: string, change: (piece: string) => string): Generator<unknown, string> {
+function* pieceByPiece(text: string, change: (piece: string) => string): Steps<string> {
   let out = ''
   for (const piece of pieces(text, LONG)) {
     out += change(piece)
@@ -167,7 +167,7 @@ export function byCharacter(text: string, change: (piece: string) => string): st
   return text.length > LONG ? longWork(pieceByPiece, text, change) : change(text)
 }
 
-function* utf8Steps(text: string): Generator<unknown, Buffer> {
+function* utf8Steps(text: string): Steps<Buffer> {
   let size = 0
   for (const piece of pieces(text, LONG)) {
     size += Buffer.byteLength(piece)

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { crc32, crc32c } from '../../base/crc.ts'
 import { notSupported, PgError } from '../../base/errors.ts'
-import { LONG, longWork } from '../../base/long-work.ts'
+import { LONG, longWork, type Steps } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { decodeEscape, decodeHex, escaped } from './bytea.ts'
 import { pieces, utf8Of } from './chars.ts'
@@ -30,7 +30,7 @@ function encodeBase64(bytes: Uint8Array): string {
 }
 
 /** Whole groups of four letters and digits in pieces; from what else there is the rest of the text at once. */
-function* base64Steps(text: string): Generator<unknown, Buffer> {
+function* base64Steps(text: string): Steps<Buffer> {
   const out = Buffer.allocUnsafeSlow(Math.ceil(text.length / 4) * 3)
   let at = 0
   let done = 0
@@ -92,7 +92,7 @@ const encodeEscape = (bytes: Uint8Array): string => escaped(bytes, (byte) => byt
 const ENCODED_STEP = 57 * 8192
 
 /** A long value in pieces that are encoded on their own; base64's are whole lines. */
-function* encodeSteps(bytes: Uint8Array, format: string): Generator<unknown, string> {
+function* encodeSteps(bytes: Uint8Array, format: string): Steps<string> {
   const between = format.toLowerCase() === 'base64' ? '\n' : ''
   let done = ''
   for (const part of parts(bytes, ENCODED_STEP)) {
@@ -138,7 +138,7 @@ function* parts(bytes: Uint8Array, size: number): Generator<Uint8Array> {
 /** So much is digested or converted in one step. */
 const STEP = 512 * 1024
 
-function* digestSteps(algorithm: string, input: Uint8Array | string): Generator<unknown, Buffer> {
+function* digestSteps(algorithm: string, input: Uint8Array | string): Steps<Buffer> {
   const hash = createHash(algorithm)
   for (const part of typeof input === 'string' ? pieces(input, STEP) : parts(input, STEP)) {
     hash.update(part)

@@ -1,7 +1,7 @@
 // PostgreSQL's own hash functions (Jenkins' lookup3), so that hashtext() and hash partitions answer what PostgreSQL answers.
 
 import { ByteWriter } from '../../base/bytes.ts'
-import { LONG, longWork } from '../../base/long-work.ts'
+import { LONG, longWork, type Steps } from '../../base/long-work.ts'
 import { utf8Of } from './chars.ts'
 import { normalInt8 } from './codecs.ts'
 
@@ -91,7 +91,7 @@ const extended = (): number | bigint => normalInt8(BigInt.asIntN(64, (BigInt(b >
 /** Bytes hashed between two moments at which others may have their turn. */
 const STEP = WORD * 64 * 1024
 
-function* hashSteps(bytes: Uint8Array, seed: number | bigint, read: () => number | bigint): Generator<unknown, number | bigint> {
+function* hashSteps(bytes: Uint8Array, seed: number | bigint, read: () => number | bigint): Steps<number | bigint> {
   start(bytes.length, seed)
   const whole = bytes.length - (bytes.length % WORD)
   for (let from = 0; from < whole; from += STEP) {

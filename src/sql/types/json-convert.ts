@@ -3,7 +3,7 @@
 import type { Datum } from '../../base/datum.ts'
 import { PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
-import { LONG_LIST, longWork } from '../../base/long-work.ts'
+import { LONG_LIST, longWork, type Steps } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { typeByOid } from '../builtin/pg-type.ts'
 import { ArrayDatum } from './array.ts'
@@ -164,7 +164,7 @@ export function toJsonbValue(value: Datum, type: Oid, ctx: EvalContext): JsonbVa
   }
 }
 
-function* toJsonbSteps(a: ArrayDatum, ctx: EvalContext): Generator<unknown, JsonbValue> {
+function* toJsonbSteps(a: ArrayDatum, ctx: EvalContext): Steps<JsonbValue> {
   const items: JsonbValue[] = []
   for (const element of a.elements) {
     items.push(toJsonbValue(element, a.elementType, ctx))

@@ -2,6 +2,7 @@
 // Also walks over text already validated (type json keeps its text), answering ranges so that members come out as they were written.
 
 import { PgError } from '../../base/errors.ts'
+import type { Steps } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { JsonbObject, type JsonbValue, keyOrder } from './jsonb.ts'
 import { parseNumeric } from './numeric.ts'
@@ -26,7 +27,7 @@ export function parseJsonText(text: string, build: boolean, uniqueKeys = false):
 }
 
 /** The same in steps. */
-export function* parseJsonSteps(text: string, build: boolean): Generator<unknown, JsonbValue> {
+export function* parseJsonSteps(text: string, build: boolean): Steps<JsonbValue> {
   const reader = readJson(text, build, false)
   for (let to = STEP; !reader.readTo(to); to += STEP) yield
   return reader.value()

@@ -2,7 +2,7 @@
 
 import type { ByteWriter } from '../../base/bytes.ts'
 import { PgError } from '../../base/errors.ts'
-import { LONG, longWork } from '../../base/long-work.ts'
+import { LONG, longWork, type Steps } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { defineType } from './define.ts'
 import { parseJsonSteps, parseJsonText } from './json-text.ts'
@@ -121,7 +121,7 @@ class NodeReader {
   }
 
   /** `node` in steps. */
-  *steps(depth = 0): Generator<unknown, JsonbValue> {
+  *steps(depth = 0): Steps<JsonbValue> {
     const tag = this.buffer[this.at]!
     if (tag < ARRAY || depth > STEPS_DEPTH) return this.node(depth)
     this.at++
@@ -178,7 +178,7 @@ const STEPS_DEPTH = 100
 /** Bytes between two moments at which others may have their turn. */
 const STEP_BYTES = 32 * 1024
 
-const readSteps = (bytes: Buffer): Generator<unknown, JsonbValue> => new NodeReader(bytes, 0).steps()
+const readSteps = (bytes: Buffer): Steps<JsonbValue> => new NodeReader(bytes, 0).steps()
 
 // Key form: rank and size first, as the order does. Strings escape 0 and end in 0 1.
 function writeKeyString(text: string, out: ByteWriter): void {

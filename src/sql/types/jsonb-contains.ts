@@ -1,7 +1,7 @@
 // jsonb @>. An array holds another when each wanted element has one that holds it; where both are long, candidates are found by hash
 // instead of by looking at every pair: scalars by their value, containers by the first scalar member they must hold.
 
-import { finished, longWork } from '../../base/long-work.ts'
+import { finished, longWork, type Steps } from '../../base/long-work.ts'
 import {
   compareKeys,
   equalJsonb,
@@ -64,13 +64,13 @@ function containsNode(a: JsonbValue, b: JsonbValue, cancel: Polled): boolean {
 const holds = (items: readonly JsonbValue[], wanted: JsonbValue, cancel: Polled): boolean =>
   items.some((item) => (isScalar(wanted) ? isScalar(item) && equalJsonb(item, wanted) : containsNode(item, wanted, cancel)))
 
-function* containsSteps(a: JsonbValue, b: JsonbValue, search: Search): Generator<unknown, boolean> {
+function* containsSteps(a: JsonbValue, b: JsonbValue, search: Search): Steps<boolean> {
   if (a instanceof JsonbObject && b instanceof JsonbObject) return yield* objectSteps(a, b, search)
   if (isArrayValue(a) && isArrayValue(b)) return yield* arraySteps(a, b, search)
   return containsNode(a, b, search.cancel)
 }
 
-function* objectSteps(a: JsonbObject, b: JsonbObject, search: Search): Generator<unknown, boolean> {
+function* objectSteps(a: JsonbObject, b: JsonbObject, search: Search): Steps<boolean> {
   if (a.keys.length < b.keys.length) return false
   const isSearched = a.keys.length > b.keys.length * MUCH_LONGER
   let at = 0
@@ -104,11 +104,7 @@ function firstMember(wanted: JsonbValue): string | null {
 }
 
 /** The containers of a list by each of their scalar members that is asked for. */
-function* containersByMember(
-  items: readonly JsonbValue[],
-  asked: ReadonlySet<string>,
-  search: Search,
-): Generator<unknown, Map<string, JsonbValue[]>> {
+function* containersByMember(items: readonly JsonbValue[], asked: ReadonlySet<string>, search: Search): Steps<Map<string, JsonbValue[]>> {
   const found = new Map<string, JsonbValue[]>()
   const add = (member: string, item: JsonbValue): void => {
     if (!asked.has(member)) return
@@ -130,7 +126,7 @@ function* containersByMember(
   return found
 }
 
-function* arraySteps(a: readonly JsonbValue[], b: readonly JsonbValue[], search: Search): Generator<unknown, boolean> {
+function* arraySteps(a: readonly JsonbValue[], b: readonly JsonbValue[], search: Search): Steps<boolean> {
   // what occurs more than once is wanted once
   const scalars = new Set<string>()
   const containers = new Map<string, JsonbValue>()

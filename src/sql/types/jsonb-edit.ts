@@ -1,7 +1,7 @@
 // Changing jsonb: concatenation, deletion, setting and inserting at a path. Every change builds the nodes along the path anew.
 
 import { PgError } from '../../base/errors.ts'
-import { LONG_LIST, longWork } from '../../base/long-work.ts'
+import { LONG_LIST, longWork, type Steps } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { ArrayDatum } from './array.ts'
 import { compareKeys, isArrayValue, isScalar, JsonbObject, type JsonbValue, keyIndex, keyPlace, makeObject, STEP } from './jsonb.ts'
@@ -18,7 +18,7 @@ export function concatJsonb(a: JsonbValue, b: JsonbValue): JsonbValue {
 }
 
 /** Both are in order: of equal keys the second's value. */
-function* mergeSteps(a: JsonbObject, b: JsonbObject): Generator<unknown, JsonbObject> {
+function* mergeSteps(a: JsonbObject, b: JsonbObject): Steps<JsonbObject> {
   const keys: string[] = []
   const values: JsonbValue[] = []
   let i = 0
@@ -120,9 +120,9 @@ export function changePath(root: JsonbValue, path: ArrayDatum, value: JsonbValue
 }
 
 /** Without members that are null; with `arrays` without null elements too. */
-export function* stripNulls(root: JsonbValue, arrays: boolean): Generator<unknown, JsonbValue> {
+export function* stripNulls(root: JsonbValue, arrays: boolean): Steps<JsonbValue> {
   let nodes = 0
-  function* strip(node: JsonbValue): Generator<unknown, JsonbValue> {
+  function* strip(node: JsonbValue): Steps<JsonbValue> {
     if (isScalar(node)) return node
     const keys = isArrayValue(node) ? null : node.keys
     const members = isArrayValue(node) ? node : node.values

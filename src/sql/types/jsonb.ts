@@ -1,7 +1,7 @@
 // jsonb's value: a tree of immutable nodes. Numbers are numeric; an object's keys are unique and ordered as PostgreSQL orders them (shorter
 // first, then by bytes), so printing, comparing and searching need no sort. // hot
 
-import { longWork, longWorkOnce, type Work } from '../../base/long-work.ts'
+import { longWork, longWorkOnce, type Steps, type Work } from '../../base/long-work.ts'
 import { quoteJson } from './json-quote.ts'
 import { compareNumeric, formatNumeric, Numeric, stripZeros } from './numeric.ts'
 
@@ -47,7 +47,7 @@ export class Jsonb {
     return this.tree
   }
 
-  *readTree(): Generator<unknown, void> {
+  *readTree(): Steps<void> {
     if (this.unread === null) return
     this.tree = yield* this.unread.read(this.unread.bytes)
     this.unread = null
@@ -63,7 +63,7 @@ export class Jsonb {
   }
 }
 
-const readTree = (value: Jsonb): Generator<unknown, void> => value.readTree()
+const readTree = (value: Jsonb): Steps<void> => value.readTree()
 
 export function isArrayValue(value: JsonbValue): value is readonly JsonbValue[] {
   return Array.isArray(value)
@@ -215,7 +215,7 @@ const isContainer = (value: JsonbValue): value is Container => typeof value === 
 const membersOf = (value: Container): readonly JsonbValue[] => (isArrayValue(value) ? value : value.values)
 
 /** formatJsonb in steps; with `pretty` each member on a line of its own, as jsonb_pretty tells it. */
-export function* formatJsonbSteps(root: JsonbValue, pretty = false): Generator<unknown, string> {
+export function* formatJsonbSteps(root: JsonbValue, pretty = false): Steps<string> {
   let whole = ''
   let part: string[] = []
   // The containers that are open, and which member of each comes next.
@@ -306,7 +306,7 @@ function compareNodes(a: JsonbValue, b: JsonbValue): number {
 }
 
 /** compareNodes in steps. */
-function* compareNodesSteps(a: JsonbValue, b: JsonbValue): Generator<unknown, number> {
+function* compareNodesSteps(a: JsonbValue, b: JsonbValue): Steps<number> {
   // The containers of equal size that are open on both sides, and which members of them come next.
   const open: [Container, Container][] = []
   const next: number[] = []

@@ -1,7 +1,7 @@
 // Evaluation of jsonpath over jsonb: lax mode unwraps arrays and forgives structure, strict mode answers errors; predicates are three-valued.
 
 import { notSupported, PgError } from '../../base/errors.ts'
-import { longWork } from '../../base/long-work.ts'
+import { longWork, type Steps } from '../../base/long-work.ts'
 import { SQLSTATE, type Sqlstate } from '../../base/sqlstate.ts'
 import type { EvalContext } from './eval-context.ts'
 import {
@@ -124,14 +124,14 @@ function fanOut(step: PathStep, item: JsonbValue, s: Scope): { readonly list: re
 }
 
 /** walk in steps: long containers on the way are gone through piece by piece, and what is below them at once. */
-function* walkSteps(e: PathExpr & { kind: 'path' }, s: Scope, emit: Emit): Generator<unknown, void> {
+function* walkSteps(e: PathExpr & { kind: 'path' }, s: Scope, emit: Emit): Steps<void> {
   const { steps } = e
   const run = (i: number, item: JsonbValue): void => {
     if (i === steps.length) emit(item)
     else applyStep(steps[i]!, item, s, s.lax, (next) => run(i + 1, next))
   }
   let nodes = 0
-  function* follow(i: number, item: JsonbValue): Generator<unknown, void> {
+  function* follow(i: number, item: JsonbValue): Steps<void> {
     const step = steps[i]
     if (step === undefined) {
       emit(item)
@@ -559,7 +559,7 @@ export function queryPath(
   return { items, failed: false }
 }
 
-function* queryLong(expr: PathExpr & { kind: 'path' }, scope: Scope, silent: boolean, firstOnly: boolean): Generator<unknown, PathResult> {
+function* queryLong(expr: PathExpr & { kind: 'path' }, scope: Scope, silent: boolean, firstOnly: boolean): Steps<PathResult> {
   const items: JsonbValue[] = []
   try {
     yield* walkSteps(expr, scope, collector(items, firstOnly))

@@ -1,7 +1,7 @@
 // The regular expression operators and functions over text, and SIMILAR TO, which is translated to a regular expression.
 
 import { PgError } from '../../base/errors.ts'
-import { workOn } from '../../base/long-work.ts'
+import { type Steps, workOn } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { TYPE_OID } from '../builtin/data/type-oids.ts'
 import { type ArrayDatum, makeArray } from './array.ts'
@@ -168,7 +168,7 @@ function* splitBy(text: string, pattern: string, flags: string, name: string, ct
 const splitToArray = (text: string, pattern: string, flags: string, ctx: EvalContext): ArrayDatum =>
   workOn(text.length, splitSteps, text, pattern, flags, ctx)
 
-function* splitSteps(text: string, pattern: string, flags: string, ctx: EvalContext): Generator<unknown, ArrayDatum> {
+function* splitSteps(text: string, pattern: string, flags: string, ctx: EvalContext): Steps<ArrayDatum> {
   const parts: string[] = []
   for (const part of splitBy(text, pattern, flags, 'regexp_split_to_array', ctx)) if ((parts.push(part) & STEP) === 0) yield
   return makeArray(TYPE_OID.text, parts)
@@ -188,14 +188,7 @@ function expand(replacement: string, s: Subject, match: Match): string {
 const STEP = 127
 
 /** regexp_replace: the n-th match from character `start`, or all when `n` is 0. */
-function* replaceSteps(
-  text: string,
-  regex: Regex,
-  replacement: string,
-  start: number,
-  n: number,
-  ctx: EvalContext,
-): Generator<unknown, string> {
+function* replaceSteps(text: string, regex: Regex, replacement: string, start: number, n: number, ctx: EvalContext): Steps<string> {
   const s = subject(text)
   const escapes = replacement.includes('\\')
   let result = ''
@@ -251,7 +244,7 @@ function count(text: string, pattern: string, start: number, flags: string, ctx:
   return workOn(text.length, countSteps, text, regex, start, ctx)
 }
 
-function* countSteps(text: string, regex: Regex, start: number, ctx: EvalContext): Generator<unknown, number> {
+function* countSteps(text: string, regex: Regex, start: number, ctx: EvalContext): Steps<number> {
   let total = 0
   for (const _ of allMatches(regex, toCodes(text), start - 1, true, false, false, ctx)) if ((++total & STEP) === 0) yield
   return total

@@ -1,7 +1,7 @@
 // String functions: positions and lengths count characters (code points).
 
 import { PgError } from '../../base/errors.ts'
-import { inOneSlice, LONG, LONG_LIST, longWork, workOn } from '../../base/long-work.ts'
+import { inOneSlice, LONG, LONG_LIST, longWork, type Steps, workOn } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { TYPE_OID } from '../builtin/data/type-oids.ts'
 import { makeArray } from './array.ts'
@@ -87,7 +87,7 @@ function replace(text: string, from: string, to: string): string {
 }
 
 /** In pieces, each with what may be the beginning of an occurrence that ends in the next. */
-function* replaceSteps(text: string, from: string, to: string): Generator<unknown, string> {
+function* replaceSteps(text: string, from: string, to: string): Steps<string> {
   const step = Math.max(LONG, 4 * from.length)
   let done = ''
   for (let at = 0; at < text.length; ) {
@@ -105,7 +105,7 @@ function* replaceSteps(text: string, from: string, to: string): Generator<unknow
 }
 
 /** In pieces, each with the character before it, which tells whether a word goes on. */
-function* initcapSteps(text: string): Generator<unknown, string> {
+function* initcapSteps(text: string): Steps<string> {
   let done = ''
   let before = ''
   for (const piece of pieces(text, LONG)) {
@@ -143,7 +143,7 @@ function translateNow(text: string, from: string, to: string): string {
 const textOfUnits = (units: Uint16Array, count: number): string => Buffer.from(units.buffer, 0, count * 2).toString('utf16le')
 
 /** In pieces, the last one first. */
-function* reverseSteps(text: string): Generator<unknown, string> {
+function* reverseSteps(text: string): Steps<string> {
   let done = ''
   for (const piece of pieces(text, LONG)) {
     done = reverseNow(piece) + done
@@ -189,7 +189,7 @@ function split(text: string, delimiter: string | null): string[] {
   return delimiter === null ? chars(text) : text.split(delimiter)
 }
 
-function* splitSteps(text: string, delimiter: string | null): Generator<unknown, string[]> {
+function* splitSteps(text: string, delimiter: string | null): Steps<string[]> {
   const parts: string[] = []
   if (delimiter === null) {
     for (const piece of pieces(text, LONG_LIST)) {
