@@ -144,8 +144,9 @@ test('who waits for whom is shown meanwhile', { timeout: 60_000 }, async () => {
     ['SELECT pg_advisory_xact_lock(7)', 'advisory', ['advisory', 'ExclusiveLock', false]],
   ] as const) {
     const waiting = outcome(b, sql)
-    await pause(900)
-    expect(await shown(`SELECT wait_event_type, wait_event FROM pg_stat_activity WHERE pid = ${pidB}`), sql).toEqual([['Lock', kind]])
+    await expect
+      .poll(() => shown(`SELECT wait_event_type, wait_event FROM pg_stat_activity WHERE pid = ${pidB}`), { message: sql })
+      .toEqual([['Lock', kind]])
     expect(await shown(`SELECT pg_blocking_pids(${pidB}), pg_blocking_pids(${pidA})`), sql).toEqual([[[pidA], []]])
     expect(await shown(`SELECT locktype, mode, granted FROM pg_locks WHERE pid = ${pidB} AND NOT granted`), sql).toEqual([columns])
     await c.query(`SELECT pg_cancel_backend(${pidB})`)

@@ -23,14 +23,7 @@ beforeEach(async () => {
 const rows = async (client: pg.Client, sql: string) => (await client.query({ text: sql, rowMode: 'array' })).rows
 
 /** Resolves when a session waits for a relation's lock. */
-async function someoneWaits(): Promise<void> {
-  const end = Date.now() + 5000
-  while (Date.now() < end) {
-    if ((await rows(a, 'SELECT count(*)::int FROM pg_locks WHERE NOT granted'))[0]![0] > 0) return
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-  throw new Error('nobody waits')
-}
+const someoneWaits = () => expect.poll(() => rows(a, 'SELECT count(*)::int FROM pg_locks WHERE NOT granted')).not.toEqual([[0]])
 
 /** Runs `second` in session b while `first` holds its locks, then lets `first` commit. */
 async function during(first: readonly string[], second: () => Promise<unknown>): Promise<unknown> {

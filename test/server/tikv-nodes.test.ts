@@ -4,6 +4,7 @@ import type pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Fake, startFake } from '../fake-tikv/fake.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
+import { startStopwatch } from '../support/stalls.ts'
 
 let fake: Fake
 let one: TestServer
@@ -22,13 +23,13 @@ afterAll(async () => {
 
 const rows = async (client: pg.Client, sql: string) => (await client.query({ text: sql, rowMode: 'array' })).rows
 
-/** Asks until the answer is the wanted one, for two seconds. */
+/** Asks until the answer is the wanted one, for two seconds in which this process has turns. */
 async function becomes(ask: () => Promise<unknown>, wanted: unknown): Promise<void> {
-  const end = Date.now() + 2000
+  const watch = startStopwatch()
   for (;;) {
     const got = await ask().catch((error: Error) => error.message)
     if (JSON.stringify(got) === JSON.stringify(wanted)) return
-    if (Date.now() > end) expect(got).toEqual(wanted)
+    if (watch.elapsed() > 2000) expect(got).toEqual(wanted)
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }

@@ -34,14 +34,6 @@ async function connect(server: TestServer): Promise<pg.Client> {
 const rows = async (client: pg.Client, sql: string) => (await client.query({ text: sql, rowMode: 'array' })).rows as unknown[][]
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
-async function until(isTrue: () => boolean, what: string): Promise<void> {
-  const end = Date.now() + 5000
-  while (!isTrue()) {
-    if (Date.now() > end) throw new Error(`not within 5 s: ${what}`)
-    await pause(10)
-  }
-}
-
 test('notifications reach listeners on every node after the commit, in the order of the commits', { timeout: 60_000 }, async () => {
   const a = await connect(one)
   const b = await connect(two)
@@ -55,7 +47,7 @@ test('notifications reach listeners on every node after the commit, in the order
   }
   const pidA = (await rows(a, 'SELECT pg_backend_pid()'))[0]![0]
   await a.query("NOTIFY ch, 'alone'")
-  await until(() => heard.length === 2, 'one notification at both')
+  await expect.poll(() => heard.length).toBe(2)
   expect(heard.map(({ from }) => from)).toEqual([pidA, pidA])
 
   heard.length = 0
@@ -75,13 +67,13 @@ test('notifications reach listeners on every node after the commit, in the order
     await (i % 2 === 0 ? a : b).query(`NOTIFY ch, '${i}'`)
     wanted.push(String(i))
   }
-  await until(() => heard.length === 2 * wanted.length, 'all notifications')
+  await expect.poll(() => heard.length).toBe(2 * wanted.length)
   for (const name of ['a', 'b']) expect(heard.filter(({ at }) => at === name).map(({ text }) => text)).toEqual(wanted)
 
   heard.length = 0
   await b.query('UNLISTEN ch')
   await a.query("NOTIFY ch, 'last'")
-  await until(() => heard.length === 1, 'the last one')
+  await expect.poll(() => heard.length).toBe(1)
   await pause(150)
   expect(heard).toEqual([{ at: 'a', from: pidA, text: 'last' }])
 })
@@ -194,14 +186,11 @@ test('a role’s connection limit counts the sessions of every node', { timeout:
   await expect(login(one)).rejects.toMatchObject({ code: '53300' })
   await expect(login(two)).rejects.toMatchObject({ code: '53300' })
   await first.end()
-  const end = Date.now() + 2000
-  for (;;) {
-    const isIn = await login(two).then(
+  const isIn = () =>
+    login(two).then(
       () => true,
       () => false,
     )
-    if (isIn) break
-    expect(Date.now()).toBeLessThan(end)
-  }
+  await expect.poll(isIn).toBe(true)
   await expect(login(one)).rejects.toMatchObject({ code: '53300' })
 })

@@ -76,7 +76,7 @@ test(`noise (SEED=${seed})`, async () => {
   neighbour.send(msg.query('select 1'))
   expect((await neighbour.answer()).at(-1)).toBe('ReadyForQuery I')
   neighbour.end()
-  await expect.poll(() => stub.server.sessionCount, { timeout: 5000 }).toBe(0)
+  await expect.poll(() => stub.server.sessionCount).toBe(0)
   expect(stub.sessions.every((session) => session.closed)).toBe(true)
   expect(stub.defects).toEqual([])
 })
