@@ -5,6 +5,7 @@
 import { statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import * as lmdb from 'lmdb'
+import { copyOf } from '../../base/bytes.ts'
 import { KvError } from '../kv-error.ts'
 
 interface NativeEnv {
@@ -104,6 +105,14 @@ export function shrinkValueBuffer(): void {
   valueBuffer = smallValue
   valueWords = smallWords
   native.setGlobalBuffer(smallValue)
+}
+
+/** Bytes [start, end) of the value read last, to keep; nobody may ask for that value again. A large one is handed over with its room. */
+export function takeValue(start: number, end: number): Buffer {
+  const from = valueBuffer
+  if (from === smallValue || (end - start) * 2 < from.length) return copyOf(from, start, end)
+  shrinkValueBuffer()
+  return from.subarray(start, end)
 }
 
 /** Makes bytes of elsewhere the value read last. */

@@ -33,9 +33,17 @@ export class RelieveItem implements WorkItem {
   readonly #resolve: () => void
   readonly #reject: (error: Error) => void
   #entries: readonly WriteEntry[] | null = null
-  #locks: string[] = []
+  #frozen: WriteSet | null = null
+  /** Exclusive locks that no write stands for. */
+  readonly #locks = new Set<string>()
+  #nextLock: Iterator<string> | null = null
   #at = 0
+  /** How many records of the log it takes along, and how many it has looked at. */
   #logged = 0
+  #logAt = 0
+  /** How many locks were held, and how many it has looked at. */
+  #held = 0
+  #heldAt = 0
   #older = new Map<string, WriteEntry[]>()
   #position = 0
   #list = Buffer.allocUnsafe(INTENT_LIST_BYTES + 4096)
@@ -56,14 +64,7 @@ export class RelieveItem implements WorkItem {
       if (engine.closed) throw new KvError('closed', 'the keyspace is closed')
       this.#begin(batch)
     }
-    const entries = this.#entries!
-    const total = entries.length + this.#locks.length
-    for (let n = 0; this.#at < total; n++) {
-      if ((n & 63) === 63 && engine.options.clock.monotonic() > deadline) return false
-      const at = this.#at++
-      if (at < entries.length) this.#relieve(entries[at]!, batch)
-      else this.#relieveLock(this.#locks[at - entries.length]!, batch)
-    }
+    for (let n = 1; this.#step(batch); n++) if ((n & 63) === 0 && engine.options.clock.monotonic() > deadline) return false
     this.#flushList(batch)
     return true
   }
@@ -76,22 +77,38 @@ export class RelieveItem implements WorkItem {
       engine.reader.owners.set(transaction.id, transaction)
       batch.putStatus(transaction.id, statusRecord(STATUS_PENDING, 0))
     }
-    const frozen = transaction.writes?.freeze()
-    const entries = frozen?.list() ?? []
-    this.#entries = entries
+    this.#frozen = transaction.writes?.freeze() ?? null
+    this.#entries = this.#frozen?.list() ?? []
     this.#position = transaction.position
     this.#logged = transaction.log.length
-    for (const { key, before } of transaction.log) {
-      if (before === undefined) continue
+    if (!transaction.locksStay && transaction.heldKeys.length > this.#entries.length) this.#held = transaction.heldKeys.length
+  }
+
+  /** A record of the log, a lock or a write at a time; false when there is no more. */
+  #step(batch: WriteBatch): boolean {
+    const transaction = this.#transaction
+    if (this.#logAt < this.#logged) {
+      const { key, before } = transaction.log[this.#logAt++]!
+      if (before === undefined) return true
       const older = this.#older.get(key)
       if (older === undefined) this.#older.set(key, [before])
       else older.push(before)
+      return true
     }
-    if (!transaction.locksStay && transaction.heldKeys.length > entries.length) {
-      for (const key of transaction.heldKeys) {
-        if (frozen?.has(key) !== true && engine.locks.held(key, transaction) === 'exclusive') this.#locks.push(key)
-      }
+    // the writer goes on meanwhile: what it gives back lies at the end
+    if (this.#heldAt < this.#held && this.#heldAt < transaction.heldKeys.length) {
+      const key = transaction.heldKeys[this.#heldAt++]!
+      if (this.#frozen?.has(key) !== true && transaction.engine.locks.held(key, transaction) === 'exclusive') this.#locks.add(key)
+      return true
     }
+    if (this.#at < this.#entries!.length) {
+      this.#relieve(this.#entries![this.#at++]!, batch)
+      return true
+    }
+    this.#nextLock ??= this.#locks.values()
+    const { done, value: key } = this.#nextLock.next()
+    if (done !== true) this.#relieveLock(key, batch)
+    return done !== true
   }
 
   #note(key: string, batch: WriteBatch): void {
@@ -227,10 +244,9 @@ export class RelieveItem implements WorkItem {
 
   done(): void {
     const transaction = this.#transaction
-    const relieved = transaction.writes?.frozen ?? new WriteSet()
     transaction.forgetLog(this.#logged)
     transaction.writes?.drop()
-    transaction.dropLocks(relieved, new Set(this.#locks), this.#resolve)
+    void transaction.dropLocks(this.#frozen ?? new WriteSet(), this.#locks).then(this.#resolve)
   }
 
   failed(error: Error): void {

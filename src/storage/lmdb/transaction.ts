@@ -3,7 +3,8 @@
 
 import { copyOf } from '../../base/bytes.ts'
 import { type KeyspaceId, type Timestamp, timestamp } from '../../base/ids.ts'
-import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
+import { andThen, loop, type MaybePromise } from '../../base/maybe-promise.ts'
+import { makeSlicer } from '../../base/slicer.ts'
 import { KvError } from '../kv-error.ts'
 import { type Blocker, circleDetail, type LockParty, transactionLock } from '../lock-party.ts'
 import {
@@ -47,8 +48,8 @@ const MAX_LOCKS = 2 * 1024 * 1024
 const ANY = Number.MAX_SAFE_INTEGER
 /** Behind so many writes a transaction is a bulk load, whose insertions need no entry in the lock table. */
 const BULK_WRITES = 256
-/** Locks given up before the event loop gets a turn. */
-const DROP_SLICE = 4096
+/** Locks given up before it is asked whether the event loop should have a turn. */
+const RELEASED = 256
 /** Up to so many bytes a loop beats the call of a native copy. */
 const LOOP_BYTES = 96
 
@@ -154,7 +155,7 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
     const { reader } = this.engine
     const found = reader.read(key, snapshot, this.id)
     if (this.serializable !== null) this.#noteRead(key, reader.newestStamp, snapshot, found)
-    return found ? reader.copy() : null
+    return found ? reader.take() : null
   }
 
   #noteRead(key: Uint8Array, newest: number, snapshot: number, found: boolean): void {
@@ -182,7 +183,7 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
     return keys.map((key) => {
       const own = this.writes?.get(keyString(key))
       if (own !== undefined) return ownValue(own)
-      return reader.read(key, visibleStamp, this.id) ? reader.copy() : null
+      return reader.read(key, visibleStamp, this.id) ? reader.take() : null
     })
   }
 
@@ -371,7 +372,7 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
     result.status[i] = this.#changed(name, snapshot, onChange) ? LOCKED_CHANGED : LOCKED
     if (result.values === null) return
     const own = this.writes?.get(name)
-    result.values[i] = own !== undefined ? ownValue(own) : this.#found ? this.engine.reader.copy() : null
+    result.values[i] = own !== undefined ? ownValue(own) : this.#found ? this.engine.reader.take() : null
   }
 
   /** Whether the key that #tryLock has just read has a version newer than the snapshot: above READ COMMITTED that is the end. */
@@ -589,28 +590,23 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
    * These keys' locks lie in the environment now: gives up those in memory that nobody waits for, in slices. Until the last slice heldKeys may
    * name locks that are gone, which to release again does nothing.
    */
-  dropLocks(gone: { has(key: string): boolean }, locksToo: ReadonlySet<string>, done: () => void): void {
-    this.#dropSlice(gone, locksToo, [], 0, done)
-  }
-
-  #dropSlice(gone: { has(key: string): boolean }, locksToo: ReadonlySet<string>, kept: string[], from: number, done: () => void): void {
-    if (this.locksStay || this.#ended) {
-      done()
-      return
-    }
+  async dropLocks(gone: { has(key: string): boolean }, locksToo: ReadonlySet<string>): Promise<void> {
     const { locks } = this.engine
-    const held = this.heldKeys
-    const to = Math.min(from + DROP_SLICE, held.length)
-    for (let i = from; i < to; i++) {
-      const key = held[i]!
-      if (!(gone.has(key) || locksToo.has(key)) || !locks.releaseUnwaited(key, this)) kept.push(key)
+    const kept: string[] = []
+    const slicer = makeSlicer()
+    slicer.start()
+    for (let i = 0; !this.locksStay && !this.#ended; ) {
+      const held = this.heldKeys
+      for (const to = Math.min(i + RELEASED, held.length); i < to; i++) {
+        const key = held[i]!
+        if (!(gone.has(key) || locksToo.has(key)) || !locks.releaseUnwaited(key, this)) kept.push(key)
+      }
+      if (i === held.length) {
+        this.heldKeys = kept
+        return
+      }
+      await slicer.pause()
     }
-    if (to < held.length) {
-      setImmediate(() => this.#dropSlice(gone, locksToo, kept, to, done))
-      return
-    }
-    this.heldKeys = kept
-    done()
   }
 
   // Savepoints
@@ -629,17 +625,29 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
     this.#relieveFailed = null
     const state = this.#savepoints![savepoint]!
     this.#savepoints!.length = savepoint + 1
+    return andThen(this.#undo(state), () => {
+      if (this.id === 0) return undefined
+      return new Promise((resolve, reject) => this.engine.pipeline.submit(new RestoreItem(this, state.position, resolve, reject)))
+    })
+  }
+
+  /** Takes back writes in memory and locks taken since, many in slices. */
+  #undo(state: SavepointState): MaybePromise<void> {
     const log = this.#log!
-    const writes = this.writes
-    while (log.length > state.log) {
-      const { key, before } = log.pop()!
-      // the record of a write that is in the environment already is gone, but what came before another one may still name it
-      if (before === undefined || before.position > state.position) writes?.remove(key)
-      else writes?.set(before)
-    }
-    this.#releaseSince(state.held)
-    if (this.id === 0) return undefined
-    return new Promise((resolve, reject) => this.engine.pipeline.submit(new RestoreItem(this, state.position, resolve, reject)))
+    const slicer = makeSlicer()
+    slicer.start()
+    return loop(() => {
+      for (const to = Math.max(state.log, log.length - RELEASED); log.length > to; ) {
+        const { key, before } = log.pop()!
+        // the record of a write that is in the environment already is gone, but what came before another one may still name it
+        if (before === undefined || before.position > state.position) this.writes?.remove(key)
+        else this.writes?.set(before)
+      }
+      this.#releaseSince(Math.max(state.held, this.heldKeys.length - RELEASED))
+      if (log.length <= state.log && this.heldKeys.length <= state.held) return false
+      const pause = slicer.pause()
+      return pause === null ? true : pause.then(() => true)
+    })
   }
 
   /** The undo records so far; those the relief takes along end with `forgetLog`. */
@@ -667,15 +675,16 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
     this.#alive()
     if (this.#relieving !== null) return this.#relieving.then(() => this.commit(options))
     if (this.id === 0 && (this.writes === null || this.writes.empty)) {
+      let finished: MaybePromise<void>
       try {
         if (this.serializable !== null) {
           this.engine.serializable.finishReadOnly(this.serializable, this.engine.pipeline.lastStamp)
           this.serializable = null
         }
       } finally {
-        this.finish()
+        finished = this.finish()
       }
-      return null
+      return finished instanceof Promise ? finished.then(() => null) : null
     }
     this.#ended = true
     return new Promise((resolve, reject) => {
@@ -685,12 +694,15 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
           this,
           limit === undefined ? ANY : Number(limit),
           (stamp) => {
-            this.finish()
-            resolve(timestamp(BigInt(stamp)))
+            const finished = this.finish()
+            const committed = timestamp(BigInt(stamp))
+            if (finished instanceof Promise) void finished.then(() => resolve(committed))
+            else resolve(committed)
           },
           (error) => {
-            this.abandon()
-            reject(error)
+            const finished = this.abandon()
+            if (finished instanceof Promise) void finished.then(() => reject(error))
+            else reject(error)
           },
         ),
       )
@@ -701,11 +713,11 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
     if (this.#ended) return undefined
     this.#ended = true
     if (this.#relieving !== null) return this.#relieving.then(() => this.abandon())
-    this.abandon()
+    return this.abandon()
   }
 
   /** Ends without effect. */
-  abandon(): void {
+  abandon(): MaybePromise<void> {
     if (this.waiting !== null) this.waiting.refused(new KvError('closed', 'the transaction has ended'))
     if (this.serializable !== null) this.engine.serializable.abort(this.serializable)
     this.serializable = null
@@ -713,18 +725,30 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
       this.state = 'aborted'
       this.engine.resolver.add({ id: this.id, state: 'aborted', commitStamp: 0 })
     }
-    this.finish()
+    return this.finish()
   }
 
-  /** Releases what is held. */
-  finish(): void {
+  /** Releases what is held, many locks in slices. */
+  finish(): MaybePromise<void> {
     this.#ended = true
     this.engine.locks.bulkWriters.delete(this)
     this.engine.snapshots.remove(this)
-    this.#releaseSince(0)
     this.writes = null
     this.#log = null
     this.#savepoints = null
+    if (this.heldKeys.length > RELEASED) return this.#releaseAll()
+    this.#releaseSince(0)
+    this.engine.transactions--
+  }
+
+  async #releaseAll(): Promise<void> {
+    const slicer = makeSlicer()
+    slicer.start()
+    while (this.heldKeys.length > RELEASED) {
+      this.#releaseSince(this.heldKeys.length - RELEASED)
+      await slicer.pause()
+    }
+    this.#releaseSince(0)
     this.engine.transactions--
   }
 }

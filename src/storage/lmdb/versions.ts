@@ -1,9 +1,8 @@
 // Reading versions: from what lies at a key (newest version or intents) to the version a snapshot sees. // hot
 
-import { copyOf } from '../../base/bytes.ts'
 import { descendingStamp, HEADER, HISTORY, INTENT_DELETE, INTENT_HEADER, INTENT_PUT, NEWEST, padded, VALUE, writeU64 } from './format.ts'
 import type { MergedReads } from './merged-reads.ts'
-import { ENTRY_KEY_AT, keyBytes, value, words } from './native.ts'
+import { ENTRY_KEY_AT, keyBytes, takeValue, words } from './native.ts'
 
 const TWO_32 = 4294967296
 
@@ -131,8 +130,8 @@ export class VersionReader {
     return (words()[0]! & 0xff) === VALUE
   }
 
-  /** A copy of what the last read found. */
-  copy(): Buffer {
-    return copyOf(value(), this.start, this.end)
+  /** What the last read found, to keep; may be asked once. */
+  take(): Buffer {
+    return takeValue(this.start, this.end)
   }
 }
