@@ -33,6 +33,16 @@ function* concatSteps(parts: readonly Uint8Array[], size: number): Steps<Buffer>
   return out
 }
 
+/** The digits as ASCII. */
+function* hexDigitSteps(bytes: Uint8Array): Steps<Buffer> {
+  const out = Buffer.allocUnsafeSlow(bytes.length * 2)
+  for (let from = 0; from < bytes.length; from += STEP) {
+    out.latin1Write(asBuffer(bytes.subarray(from, from + STEP)).toString('hex'), from * 2)
+    yield
+  }
+  return out
+}
+
 function concat(parts: readonly Uint8Array[]): Buffer {
   let size = 0
   for (const part of parts) size += part.length
@@ -148,9 +158,11 @@ export const byteaTypes = {
     writeText(value, out, io) {
       if (io.byteaOutput === 'escape') writeAscii(outputEscape(value), out)
       else {
+        const long = value.length > LONG ? longWork(hexDigitSteps, value) : null
         out.reserve(2 + value.length * 2)
         writeAscii('\\x', out)
-        out.length += out.buffer.write(asBuffer(value).toString('hex'), out.length, 'latin1')
+        if (long === null) writeAscii(asBuffer(value).toString('hex'), out)
+        else out.bytes(long)
       }
     },
     receive: (buffer, start, end) => Buffer.from(buffer.subarray(start, end)),

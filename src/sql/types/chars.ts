@@ -1,9 +1,10 @@
 // Characters of a JavaScript string as PostgreSQL counts them: code points, ordered by code point (C.UTF-8), not UTF-16 units. Nearly all
 // text has no surrogates; each helper asks that first and then works on units. // hot
 
+import type { ByteWriter } from '../../base/bytes.ts'
 import { PgError } from '../../base/errors.ts'
 import { LIMITS } from '../../base/limits.ts'
-import { LONG, longWork, type Steps } from '../../base/long-work.ts'
+import { inParts, LONG, longWork, type Steps } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 
 const HIGH = /[\ud800-\udbff]/
@@ -37,14 +38,20 @@ export function compareText(a: string, b: string): number {
   return a.length === b.length ? 0 : a.length < b.length ? -1 : 1
 }
 
-export function charLength(text: string): number {
-  if (!HIGH.test(text)) return text.length
+/** Surrogate pairs among units [from, to). */
+function pairsIn(text: string, from: number, to: number): number {
   let pairs = 0
-  for (let i = 0; i < text.length; i++) {
+  for (let i = from; i < to; i++) {
     const unit = text.charCodeAt(i)
     if (unit >= 0xd800 && unit < 0xdc00) pairs++
   }
-  return text.length - pairs
+  return pairs
+}
+
+export function charLength(text: string): number {
+  const { length } = text
+  if (length > LONG) return length - inParts(length, 0, (pairs, from, to) => pairs + pairsIn(text, from, to), LONG)
+  return HIGH.test(text) ? length - pairsIn(text, 0, length) : length
 }
 
 /** The unit offset of character `index` (from 0), at most the length. */
@@ -180,6 +187,12 @@ function* utf8Steps(text: string): Steps<Buffer> {
     yield
   }
   return bytes
+}
+
+/** Writes the text's bytes. */
+export function writeUtf8(text: string, out: ByteWriter): void {
+  if (text.length > LONG) out.bytes(longWork(utf8Steps, text))
+  else out.utf8(text)
 }
 
 /** The text's bytes. */

@@ -4,6 +4,7 @@ import type { ByteWriter } from '../../base/bytes.ts'
 import type { KeyCodec, ValueCodec } from '../../base/codec.ts'
 import { PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
+import { writeUtf8 } from './chars.ts'
 import type { EvalContext, IoSettings } from './eval-context.ts'
 import type { Present, TypeSupport } from './type.ts'
 
@@ -32,9 +33,9 @@ export function defineType<T extends Present>(parts: TypeParts<T>): TypeSupport 
     input,
     output: output as TypeSupport['output'],
     writeText: (parts.writeText ??
-      ((value: T, out: ByteWriter, io: IoSettings) => void out.utf8(output(value, io)))) as TypeSupport['writeText'],
+      ((value: T, out: ByteWriter, io: IoSettings) => writeUtf8(output(value, io), out))) as TypeSupport['writeText'],
     receive: parts.receive ?? ((buffer, start, end, typmod, ctx) => input(buffer.utf8Slice(start, end), typmod, ctx)),
-    send: (parts.send ?? ((value: T, out: ByteWriter) => void out.utf8(output(value, TEXT_IO)))) as TypeSupport['send'],
+    send: (parts.send ?? ((value: T, out: ByteWriter) => writeUtf8(output(value, TEXT_IO), out))) as TypeSupport['send'],
     compare: (parts.compare ?? null) as TypeSupport['compare'],
     hashKey: (parts.hashKey ?? null) as TypeSupport['hashKey'],
     size: parts.size as TypeSupport['size'],

@@ -2,9 +2,9 @@
 // Also walks over text already validated (type json keeps its text), answering ranges so that members come out as they were written.
 
 import { PgError } from '../../base/errors.ts'
-import type { Steps } from '../../base/long-work.ts'
+import { finished, type Steps } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
-import { JsonbObject, type JsonbValue, keyOrder } from './jsonb.ts'
+import { JsonbObject, type JsonbValue, keyOrder, keyOrderSteps, MANY_KEYS } from './jsonb.ts'
 import { parseNumeric } from './numeric.ts'
 
 /** Nesting beyond which the parser answers 54001. */
@@ -21,15 +21,20 @@ const STEP = 32 * 1024
 
 /** Parses `text` into jsonb's form; `build` false only validates (and answers null). Soft limits and errors are PostgreSQL's. */
 export function parseJsonText(text: string, build: boolean, uniqueKeys = false): JsonbValue {
-  const reader = readJson(text, build, uniqueKeys)
-  reader.readTo(text.length)
-  return reader.value()
+  return finished(readSteps(readJson(text, build, uniqueKeys), text.length))
 }
 
 /** The same in steps. */
 export function* parseJsonSteps(text: string, build: boolean): Steps<JsonbValue> {
-  const reader = readJson(text, build, false)
-  for (let to = STEP; !reader.readTo(to); to += STEP) yield
+  return yield* readSteps(readJson(text, build, false), STEP)
+}
+
+function* readSteps(reader: JsonReader, step: number): Steps<JsonbValue> {
+  for (let to = step; !reader.readTo(to); to += step) {
+    const keys = reader.unordered()
+    if (keys === null) yield
+    else reader.order(yield* keyOrderSteps(keys))
+  }
   return reader.value()
 }
 
@@ -42,8 +47,11 @@ interface Shape {
 }
 
 interface JsonReader {
-  /** Reads at least to that place, or to the end: then true. */
+  /** Reads at least to that place, or to an object whose keys are to be put in order, or to the end: then true. */
   readTo(to: number): boolean
+  /** That object's keys; null: there is none. */
+  unordered(): readonly string[] | null
+  order(order: readonly number[] | null): void
   value(): JsonbValue
 }
 
@@ -247,7 +255,8 @@ function readJson(text: string, build: boolean, uniqueKeys: boolean): JsonReader
     if (uniqueKeys) seen.push(new Set())
     skip()
   }
-  const close = (): JsonbValue => {
+  /** The container's value; undefined where the order of its keys is to be found first. */
+  const close = (): JsonbValue | undefined => {
     at++
     const object = isObject.pop()!
     const start = starts.pop()!
@@ -257,17 +266,27 @@ function readJson(text: string, build: boolean, uniqueKeys: boolean): JsonReader
     const members = values.slice(start)
     values.length = start
     if (!object) return members
-    const depth = isObject.length
-    let shape = shapes[depth]
-    if (shape === undefined || !isWritten(shape.written, keyStart)) {
-      const written = keys.slice(keyStart)
-      const order = keyOrder(written)
-      shape = { written, order, keys: order === null ? written : order.map((i) => written[i]!) }
-      shapes[depth] = shape
+    const shape = shapes[isObject.length]
+    if (shape !== undefined && isWritten(shape.written, keyStart)) {
+      keys.length = keyStart
+      return shaped(shape, members)
     }
+    const written = keys.slice(keyStart)
     keys.length = keyStart
-    return new JsonbObject(shape.keys, shape.order === null ? members : shape.order.map((i) => members[i]!))
+    if (written.length <= MANY_KEYS) return shaped(newShape(written, keyOrder(written)), members)
+    waiting = { written, members }
+    return undefined
   }
+  const newShape = (written: string[], order: readonly number[] | null): Shape => {
+    const shape = { written, order, keys: order === null ? written : order.map((i) => written[i]!) }
+    shapes[isObject.length] = shape
+    return shape
+  }
+  const shaped = ({ keys: ordered, order }: Shape, members: JsonbValue[]): JsonbObject =>
+    new JsonbObject(ordered, order === null ? members : order.map((i) => members[i]!))
+  /** The object that waits for the order of its keys, and once it has it, itself. */
+  let waiting: { readonly written: string[]; readonly members: JsonbValue[] } | null = null
+  let ordered: JsonbObject | null = null
   const isWritten = (written: readonly string[], start: number): boolean => {
     if (written.length !== keys.length - start) return false
     for (let i = 0; i < written.length; i++) if (written[i] !== keys[start + i]) return false
@@ -311,9 +330,12 @@ function readJson(text: string, build: boolean, uniqueKeys: boolean): JsonReader
   const readTo = (to: number): boolean => {
     for (;;) {
       skip()
-      let value: JsonbValue
+      let value: JsonbValue | undefined
       const c = text.charCodeAt(at)
-      if (c === 123) {
+      if (ordered !== null) {
+        value = ordered
+        ordered = null
+      } else if (c === 123) {
         open(true)
         if (text.charCodeAt(at) !== 125) {
           parseKey('Expected string or "}"')
@@ -330,7 +352,8 @@ function readJson(text: string, build: boolean, uniqueKeys: boolean): JsonReader
         value = close()
       } else value = parseScalar(expected)
       expected = 'Expected JSON value'
-      while (isObject.length > 0 && !hasNext(value)) value = close()
+      while (value !== undefined && isObject.length > 0 && !hasNext(value)) value = close()
+      if (value === undefined) return false
       if (isObject.length === 0) {
         whole = value
         skip()
@@ -340,7 +363,16 @@ function readJson(text: string, build: boolean, uniqueKeys: boolean): JsonReader
       if (at >= to) return false
     }
   }
-  return { readTo, value: () => whole }
+  return {
+    readTo,
+    value: () => whole,
+    unordered: () => waiting?.written ?? null,
+    order(order) {
+      const { written, members } = waiting!
+      waiting = null
+      ordered = shaped(newShape(written, order), members)
+    },
+  }
 }
 
 // Walking over valid text.

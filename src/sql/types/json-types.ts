@@ -4,6 +4,7 @@ import type { ByteWriter } from '../../base/bytes.ts'
 import { PgError } from '../../base/errors.ts'
 import { LONG, longWork, type Steps } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
+import { writeUtf8 } from './chars.ts'
 import { defineType } from './define.ts'
 import { parseJsonSteps, parseJsonText } from './json-text.ts'
 import {
@@ -255,7 +256,7 @@ const jsonb = defineType<Jsonb>({
   },
   send(value, out) {
     out.u8(1)
-    out.utf8(told(value))
+    writeUtf8(told(value), out)
   },
   compare: compareJsonb,
   hashKey: (value) => jsonbHashKey(value.root),

@@ -2,6 +2,7 @@
 // first, then by bytes), so printing, comparing and searching need no sort. // hot
 
 import { longWork, longWorkOnce, type Steps, type Work } from '../../base/long-work.ts'
+import { mergeSort } from '../../base/merge-sort.ts'
 import { quoteJson } from './json-quote.ts'
 import { compareNumeric, formatNumeric, Numeric, stripZeros } from './numeric.ts'
 
@@ -113,30 +114,46 @@ export function compareKeys(a: string, b: string): number {
   return x !== y ? x - y : compareCodePoints(a, b)
 }
 
-/** Where the members of an object stand in its order, of duplicate keys the last; null: as they are. */
-export function keyOrder(keys: readonly string[]): number[] | null {
-  let sorted = true
-  for (let i = 1; i < keys.length; i++) {
-    if (compareKeys(keys[i - 1]!, keys[i]!) >= 0) {
-      sorted = false
-      break
-    }
-  }
-  if (sorted) return null
-  const lengths = keys.map(utf8Length)
-  const all = keys.map((_, i) => i)
-  all.sort((i, j) => lengths[i]! - lengths[j]! || compareCodePoints(keys[i]!, keys[j]!) || i - j)
+const inOrder = (keys: readonly string[], from: number, to: number): boolean => {
+  for (let i = Math.max(from, 1); i < to; i++) if (compareKeys(keys[i - 1]!, keys[i]!) >= 0) return false
+  return true
+}
+
+/** Of duplicate keys the last. */
+function lastOfEach(keys: readonly string[], sorted: readonly number[]): number[] {
   const order: number[] = []
-  for (const i of all) {
+  for (const i of sorted) {
     if (order.length > 0 && keys[order[order.length - 1]!] === keys[i]) order[order.length - 1] = i
     else order.push(i)
   }
   return order
 }
 
+function inKeyOrder(keys: readonly string[]): (i: number, j: number) => number {
+  const lengths = keys.map(utf8Length)
+  return (i, j) => lengths[i]! - lengths[j]! || compareCodePoints(keys[i]!, keys[j]!)
+}
+
+/** Objects of more members are put in order in steps. */
+export const MANY_KEYS = 4096
+
+/** Where the members of an object stand in its order, of duplicate keys the last; null: as they are. */
+export function keyOrder(keys: readonly string[]): readonly number[] | null {
+  return inOrder(keys, 0, keys.length) ? null : lastOfEach(keys, [...keys.keys()].sort(inKeyOrder(keys)))
+}
+
+export function* keyOrderSteps(keys: readonly string[]): Steps<readonly number[] | null> {
+  let at = 0
+  while (at < keys.length && inOrder(keys, at, Math.min(at + MANY_KEYS, keys.length))) {
+    at += MANY_KEYS
+    yield
+  }
+  return at >= keys.length ? null : lastOfEach(keys, yield* mergeSort([...keys.keys()], inKeyOrder(keys)))
+}
+
 /** Sorted, of duplicate keys the last. The lists are taken over. */
 export function makeObject(keys: string[], values: JsonbValue[]): JsonbObject {
-  const order = keyOrder(keys)
+  const order = keys.length > MANY_KEYS ? longWork(keyOrderSteps, keys) : keyOrder(keys)
   if (order === null) return new JsonbObject(keys, values)
   return new JsonbObject(
     order.map((i) => keys[i]!),

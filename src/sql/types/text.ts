@@ -4,7 +4,7 @@
 import { PgError } from '../../base/errors.ts'
 import { LIMITS } from '../../base/limits.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
-import { charLength, clipBytes, compareText, sliceChars, trimBlanks } from './chars.ts'
+import { charLength, clipBytes, compareText, sliceChars, trimBlanks, writeUtf8 } from './chars.ts'
 import { textKeyCodec, textValueCodec } from './codecs.ts'
 import { defineType } from './define.ts'
 import { hashBytes, hashBytesExtended, hashUint32, hashUint32Extended, utf8Bytes } from './hash.ts'
@@ -52,9 +52,9 @@ function stringType(input: TypeSupport['input'], key = textKeyCodec): TypeSuppor
   return defineType<string>({
     input: input as (text: string, typmod: number) => string,
     output: (value) => value,
-    writeText: (value, out) => void out.utf8(value),
+    writeText: writeUtf8,
     receive: (buffer, start, end, typmod, ctx) => input(buffer.utf8Slice(start, end), typmod, ctx) as string,
-    send: (value, out) => void out.utf8(value),
+    send: writeUtf8,
     compare: compareText,
     hashKey: (value) => value,
     size,
