@@ -41,6 +41,7 @@ import { createSeals } from './sealed.ts'
 import { createServices } from './services.ts'
 import { openStore } from './store.ts'
 import { watchTenants } from './tenant-watch.ts'
+import { startWarmUp } from './warm-up.ts'
 
 async function systemKeyspace(store: Store): Promise<KeyspaceMeta> {
   const existing = await store.keyspaces.load(SYSTEM_TENANT)
@@ -103,6 +104,7 @@ export async function openEngine(config: Config, log: Logger, metrics: Metrics):
     const autoanalyze =
       config.autoAnalyzeIntervalMs === 0 ? null : startAutoanalyze(() => keyspaces.contexts(), services, config.autoAnalyzeIntervalMs, log)
     metrics.cache('keyspace_contexts', () => keyspaces.size)
+    const stopWarming = startWarmUp()
     let closing = false
     const stopWatching = store.capabilities.multiNode ? watchTenants(lifecycle.directory, keyspaces, log) : () => {}
     return {
@@ -131,6 +133,7 @@ export async function openEngine(config: Config, log: Logger, metrics: Metrics):
       async close() {
         closing = true
         stopWatching()
+        stopWarming()
         await autoanalyze?.stop()
         await cleanup.stop()
         await mail?.close()

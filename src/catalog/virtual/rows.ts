@@ -3,6 +3,7 @@
 
 import type { Datum, Row } from '../../base/datum.ts'
 import type { Oid } from '../../base/ids.ts'
+import { eachInSteps, finished, type Steps } from '../../base/long-work.ts'
 import { BUILTIN_ROWS } from '../../sql/builtin/catalogs.ts'
 import { classByName } from '../../sql/builtin/pg-class.ts'
 import { typeByOid } from '../../sql/builtin/pg-type.ts'
@@ -90,15 +91,24 @@ interface BuiltinTable {
 }
 const builtinTables = new Map<string, BuiltinTable>()
 
-function builtinTable(table: string): BuiltinTable {
-  let known = builtinTables.get(table)
-  if (known === undefined) {
-    const shape = shapeOf(table)
-    const source = BUILTIN_ROWS[table]
-    const rows = source === undefined ? [] : (source() as readonly RowObject[]).map((object) => toRow(shape, ownNames(table, object)))
-    builtinTables.set(table, (known = { rows, indexes: new Map() }))
-  }
+const builtinTable = (table: string): BuiltinTable => builtinTables.get(table) ?? finished(readTable(table))
+
+function* readTable(table: string): Steps<BuiltinTable> {
+  const shape = shapeOf(table)
+  const objects = (BUILTIN_ROWS[table]?.() ?? []) as readonly RowObject[]
+  const rows: Row[] = []
+  yield* eachInSteps(objects, (object) => rows.push(toRow(shape, ownNames(table, object))))
+  const known = builtinTables.get(table) ?? { rows, indexes: new Map() }
+  builtinTables.set(table, known)
   return known
+}
+
+/** Reads what every process needs sooner or later, so that no statement has to wait for it. */
+export function* readBuiltinTables(): Steps<void> {
+  for (const table of Object.keys(BUILTIN_ROWS)) {
+    yield
+    if (!builtinTables.has(table)) yield* readTable(table)
+  }
 }
 
 /** Columns worth an index over builtin rows. */
