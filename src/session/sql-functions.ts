@@ -93,7 +93,7 @@ function prepare(proc: PgProcRow, call: CallInfo): SqlFunctionCall {
   const rows = (args: readonly Datum[], caller: ExecState, all: boolean): MaybePromise<Datum[]> => {
     const { operator, state, rowType } = start(caller, args)
     const values: Datum[] = []
-    const run = forEachRow(operator, (row) => {
+    const run = forEachRow(operator, state, (row) => {
       values.push(resultOf(row.slice(0, rowType?.fields.length ?? 1), rowType))
       return all
     })

@@ -29,8 +29,10 @@ export interface Accumulator {
   add(rows: readonly Row[], count: number, groups: Int32Array): void
   /** Work that `result` may not do at once, giving way to the event loop: to be asked (and awaited) before it, until it answers null. */
   readonly prepare: ((group: number) => Promise<void> | null) | null
-  /** The group's value; may be asked once. `row`: the group's columns, for direct arguments. */
+  /** The group's value; may be asked once, or until long work no longer suspends it. `row`: the group's columns, for direct arguments. */
   result(group: number, row: Row): Datum
+  /** Whether long work may suspend `result`. */
+  readonly suspends: boolean
   /** Only this group goes on, as group 0. */
   keep(group: number): void
   clear(): void
@@ -100,6 +102,7 @@ function grown<T extends Float64Array | Uint8Array>(make: new (n: number) => T, 
 function counter(arg: Evaluator | null): Accumulator {
   let counts = new Float64Array(64)
   return {
+    suspends: false,
     prepare: null,
     ensure(groups) {
       counts = grown(Float64Array, counts, groups)
@@ -142,6 +145,7 @@ function integerSum(arg: Evaluator, finish: SumFinish): Accumulator {
     large.set(g, before + BigInt(value))
   }
   return {
+    suspends: false,
     prepare: null,
     ensure(groups) {
       sums = grown(Float64Array, sums, groups)
@@ -194,6 +198,7 @@ function floatSum(arg: Evaluator, average: boolean, slow: (a: number, b: number)
   let sums = new Float64Array(64)
   let counts = new Float64Array(64)
   return {
+    suspends: false,
     prepare: null,
     ensure(groups) {
       sums = grown(Float64Array, sums, groups)
@@ -236,6 +241,7 @@ function floatSum(arg: Evaluator, average: boolean, slow: (a: number, b: number)
 function extreme(arg: Evaluator, largest: boolean): Accumulator {
   let values: Datum[] = []
   return {
+    suspends: false,
     prepare: null,
     ensure(groups) {
       while (values.length < groups) values.push(null)
@@ -350,6 +356,7 @@ function generalAccumulator(
   const grows = e.transType === 2281
   let states: Datum[] = []
   return {
+    suspends: row.aggfinalfn !== 0,
     prepare: null,
     ensure(groups) {
       while (states.length < groups) states.push(initial())
@@ -468,6 +475,7 @@ function sortedAccumulator(
     prepared = group
   }
   return {
+    suspends: true,
     prepare: (group) => (prepared === group || groupRows[group]!.length <= ROWS_AT_ONCE ? null : prepare(group)),
     ensure(groups) {
       while (groupRows.length < groups) groupRows.push([])
@@ -495,12 +503,13 @@ function sortedAccumulator(
         begin()
         collect(rows, 0, rows.length)
       }
-      prepared = -1
+      prepared = group
       groupRows[group] = []
       const value = finish(
         groupState,
         direct.map((f) => f(row)),
       )
+      prepared = -1
       groupState = null
       return value
     },
@@ -531,6 +540,7 @@ function distinctAccumulator(
   let seen: Set<unknown>[] = []
   let chosen = new Int32Array(1024)
   return {
+    suspends: inner.suspends,
     prepare: inner.prepare,
     ensure(groups) {
       while (seen.length < groups) seen.push(new Set())

@@ -3,6 +3,7 @@
 import type { Datum, Row } from '../../base/datum.ts'
 import type { Oid } from '../../base/ids.ts'
 import { LIMITS } from '../../base/limits.ts'
+import { runSteps } from '../../base/long-work.ts'
 import { makeSlicer } from '../../base/slicer.ts'
 import { type IndexDescriptor, optionValue, type RelationDescriptor } from '../../catalog/descriptors.ts'
 import type { ColumnStatistics } from '../../catalog/statistics.ts'
@@ -96,9 +97,7 @@ export async function analyzeTable(table: RelationDescriptor, request: AnalyzeRe
         ordered: row?.typtype !== 'r' && row?.typtype !== 'm',
         distinct: subject.distinct,
       }
-      subject.keep(computeStatistics(facts, sample.totalRows))
-      const pause = slicer.pause()
-      if (pause !== null) await pause
+      subject.keep(await runSteps(computeStatistics(facts, sample.totalRows), () => slicer.pause()))
     }
   }
   return { rows: sample.totalRows, bytes: sample.totalBytes, sampled: sample.rows.length, columns, expressions }

@@ -3,12 +3,16 @@
 // of the values follows that of the rows.
 
 import type { Datum } from '../../base/datum.ts'
+import type { Steps } from '../../base/long-work.ts'
+import { mergeSort } from '../../base/merge-sort.ts'
 import type { ColumnStatistics } from '../../catalog/statistics.ts'
 import { TEXT_IO } from '../types/define.ts'
 import type { Present, TypeSupport } from '../types/type.ts'
 
 /** Values wider than this are counted as different from all others and otherwise left alone. */
 const WIDTH_THRESHOLD = 1024
+/** Values looked at in one step. */
+const STEP = 512
 
 export interface SampledColumn {
   /** In the order of the rows. */
@@ -30,14 +34,15 @@ interface Run {
   readonly count: number
 }
 
-export function computeStatistics(column: SampledColumn, totalRows: number): ColumnStatistics {
+export function* computeStatistics(column: SampledColumn, totalRows: number): Steps<ColumnStatistics> {
   const { values, support, typlen } = column
   const rows = values.length
   const present: Present[] = []
   let nulls = 0
   let width = 0
   let tooWide = 0
-  for (const value of values) {
+  for (const [i, value] of values.entries()) {
+    if (i % STEP === 0) yield
     if (value === null) {
       nulls++
       continue
@@ -60,8 +65,8 @@ export function computeStatistics(column: SampledColumn, totalRows: number): Col
   if (!column.ordered || present.length === 0) return { ...facts, distinct: declared(-(1 - nullFraction)) }
   const sample: Sample = { rows, nulls, tooWide, totalRows, nullFraction }
   const { compare } = support
-  if (compare !== null) return { ...facts, ...orderedStatistics(present, compare, column, sample) }
-  if (support.hashKey !== null) return { ...facts, ...distinctStatistics(present, support.hashKey, column, sample) }
+  if (compare !== null) return { ...facts, ...(yield* orderedStatistics(present, compare, column, sample)) }
+  if (support.hashKey !== null) return { ...facts, ...(yield* distinctStatistics(present, support.hashKey, column, sample)) }
   return { ...facts, distinct: declared(0) }
 }
 
@@ -75,19 +80,18 @@ interface Sample {
 
 type Slots = Pick<ColumnStatistics, 'distinct' | 'mostCommon' | 'histogram' | 'correlation'>
 
-function orderedStatistics(
+function* orderedStatistics(
   values: readonly Present[],
   compare: (a: Present, b: Present) => number,
   column: SampledColumn,
   sample: Sample,
-): Slots {
+): Steps<Slots> {
   const n = values.length
-  const order = new Uint32Array(n)
-  for (let i = 0; i < n; i++) order[i] = i
-  order.sort((a, b) => compare(values[a]!, values[b]!) || a - b)
+  const order = yield* mergeSort([...values.keys()], (a, b) => compare(values[a]!, values[b]!))
   const runs: Run[] = []
   let products = 0
   for (let i = 0, first = 0; i < n; i++) {
+    if (i % STEP === 0) yield
     products += i * order[i]!
     if (i + 1 < n && compare(values[order[i]!]!, values[order[i + 1]!]!) === 0) continue
     runs.push({ first, count: i + 1 - first })
@@ -107,14 +111,15 @@ function orderedStatistics(
 }
 
 /** Of a type that has an equality only. */
-function distinctStatistics(
+function* distinctStatistics(
   values: readonly Present[],
   hashKey: (value: Present) => unknown,
   column: SampledColumn,
   sample: Sample,
-): Slots {
+): Steps<Slots> {
   const byKey = new Map<unknown, { first: number; count: number }>()
   for (const [i, value] of values.entries()) {
+    if (i % STEP === 0) yield
     const key = hashKey(value)
     const run = byKey.get(key)
     if (run === undefined) byKey.set(key, { first: i, count: 1 })

@@ -1,13 +1,13 @@
 // Subqueries that run once: InitPlans, whose result is an exec param computed when it is first asked for, and CTEs, whose rows several scans
 // share. What they computed stands until the statement runs anew or an exec param they read has changed.
 
+import type { CancelToken } from '../../base/cancel.ts'
 import type { Datum, Row } from '../../base/datum.ts'
 import { PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { LIMITS } from '../../base/limits.ts'
-import type { MaybePromise } from '../../base/maybe-promise.ts'
-import { andThen } from '../../base/maybe-promise.ts'
-import { makeSlicer } from '../../base/slicer.ts'
+import { andThen, loop, type MaybePromise } from '../../base/maybe-promise.ts'
+import { makeSlicer, type Slicer } from '../../base/slicer.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { Plan, SubPlan } from '../planner/plan.ts'
 import { arrayOfRows } from '../types/array.ts'
@@ -60,8 +60,17 @@ export function tooManyRows(): PgError {
   return new PgError(SQLSTATE.cardinalityViolation, 'more than one row returned by a subquery used as an expression')
 }
 
-/** Pulls rows until `take` answers false or the end; leaves the operator closed. `max`: it will take no more. */
-export function forEachRow(op: Operator, take: (row: Row) => MaybePromise<boolean>, max?: number): MaybePromise<void> {
+/**
+ * Pulls rows until `take` answers false or the end, others having their turn between batches; leaves the operator closed. `max`: it will take
+ * no more.
+ */
+export function forEachRow(
+  op: Operator,
+  state: { readonly cancel: CancelToken },
+  take: (row: Row) => MaybePromise<boolean>,
+  max?: number,
+): MaybePromise<void> {
+  let slicer: Slicer | null = null
   const rowsFrom = (rows: readonly Row[], count: number, from: number): MaybePromise<boolean> => {
     for (let i = from; i < count; i++) {
       const more = take(rows[i]!)
@@ -73,18 +82,21 @@ export function forEachRow(op: Operator, take: (row: Row) => MaybePromise<boolea
     }
     return true
   }
-  const pull = (): MaybePromise<void> => {
-    for (;;) {
+  /** Whether there may be more. */
+  const takeFrom = (batch: Batch | null): MaybePromise<boolean> => (batch === null ? false : rowsFrom(batch.rows, batch.count, 0))
+  const pull = (): MaybePromise<void> =>
+    loop(() => {
       const batch = op.next(max)
-      if (batch instanceof Promise) {
-        return batch.then((b) => (b === null ? undefined : andThen(rowsFrom(b.rows, b.count, 0), (go) => (go ? pull() : undefined))))
+      const more = batch instanceof Promise ? batch.then(takeFrom) : takeFrom(batch)
+      if (more !== true) return more
+      if (slicer === null) {
+        slicer = makeSlicer(state)
+        slicer.start()
+        return true
       }
-      if (batch === null) return undefined
-      const more = rowsFrom(batch.rows, batch.count, 0)
-      if (more instanceof Promise) return more.then((go) => (go ? pull() : undefined))
-      if (!more) return undefined
-    }
-  }
+      const pause = slicer.pause()
+      return pause === null ? true : pause.then(() => true)
+    })
   const run = andThen(op.open(), pull)
   if (run instanceof Promise) return run.finally(() => op.close())
   op.close()
@@ -131,6 +143,7 @@ function makeInitPlan(sub: SubPlan, cx: Compilation): InitPlan & Resettable {
     const list: Datum[] = []
     const rows = forEachRow(
       op,
+      state,
       (r) => {
         if (sub.kind === 'array') {
           list.push(r[0]!)

@@ -2,7 +2,7 @@
 // exactly; text by its first bytes), which a radix sort puts in order; rows with equal numbers are then compared in full. Stable. // hot
 
 import type { Row } from '../../base/datum.ts'
-import { runSteps } from '../../base/long-work.ts'
+import { finished, runSteps, type Steps } from '../../base/long-work.ts'
 import { mergeSort } from '../../base/merge-sort.ts'
 import type { Slicer } from '../../base/slicer.ts'
 import type { RowComparator } from './comparison.ts'
@@ -86,24 +86,55 @@ interface Keys {
 
 const NULL_HIGH = 0xffffffff
 
-/** Null when some key has no number (a bigint beyond the safe range). */
-function keysOf({ rows, leading, skip }: Task): Keys | null {
-  const n = rows.length
-  const { slot, kind, descending, nullsFirst } = leading!
-  const values = new Float64Array(n)
-  const nulls: number[] = []
-  let longest = 0
-  for (let i = 0; i < n; i++) {
+/** Rows whose keys are made between two steps. */
+const KEYS_AT_ONCE = 4096
+
+/** The leading keys of rows as doubles. */
+interface Numbers {
+  readonly values: Float64Array
+  readonly nulls: number[]
+  /** Characters in the longest text. */
+  longest: number
+}
+
+/** False when some key has no number (a bigint beyond the safe range). */
+function numberKeys({ rows, leading, skip }: Task, into: Numbers, from: number, to: number): boolean {
+  const { slot, kind } = leading!
+  const { values, nulls } = into
+  for (let i = from; i < to; i++) {
     const value = rows[i]![slot]!
     if (value === null) nulls.push(i)
     else if (kind === 'text') {
       const text = value as string
-      if (text.length > longest) longest = text.length
+      if (text.length > into.longest) into.longest = text.length
       values[i] = textPart(text, skip)
     } else if (typeof value === 'number') values[i] = value === 0 ? 0 : value
     else if (typeof value === 'boolean') values[i] = value ? 1 : 0
-    else return null
+    else return false
   }
+  return true
+}
+
+/** Null when some key has no number. */
+function* keysOf(task: Task): Steps<Keys | null> {
+  const { rows, leading, skip } = task
+  const n = rows.length
+  const { slot, kind } = leading!
+  const numbers: Numbers = { values: new Float64Array(n), nulls: [], longest: 0 }
+  for (let from = 0; from < n; from += KEYS_AT_ONCE) {
+    if (!numberKeys(task, numbers, from, Math.min(from + KEYS_AT_ONCE, n))) return null
+    yield
+  }
+  const halves = halvesOf(numbers, leading!)
+  yield
+  // A text of so few characters has no byte behind this part, whatever they are.
+  const { longest } = numbers
+  const exact = kind === 'number' || longest * 3 <= skip + TEXT_BYTES || (longest <= skip + TEXT_BYTES && allAscii(rows, slot))
+  return { ...halves, exact }
+}
+
+function halvesOf({ values, nulls }: Numbers, { kind, descending, nullsFirst }: LeadingKey): Omit<Keys, 'exact'> {
+  const n = values.length
   const words = new Uint32Array(values.buffer)
   const high = new Uint32Array(n)
   const low = new Uint32Array(n)
@@ -135,9 +166,7 @@ function keysOf({ rows, leading, skip }: Task): Keys | null {
     highBits |= high[i]! ^ high[0]!
     lowBits |= low[i]! ^ low[0]!
   }
-  // A text of so few characters has no byte behind this part, whatever they are.
-  const exact = kind === 'number' || longest * 3 <= skip + TEXT_BYTES || (longest <= skip + TEXT_BYTES && allAscii(rows, slot))
-  return { high, low, order, highBits, lowBits, exact }
+  return { high, low, order, highBits, lowBits }
 }
 
 function allAscii(rows: readonly Row[], slot: number): boolean {
@@ -226,9 +255,7 @@ function refinement(task: Task, keys: Keys, part: Row[]): Task | null {
 /** Texts that agree in this many bytes are compared as they are. */
 const MAX_SKIP = 60
 
-function keysIfUseful(task: Task): Keys | null {
-  return task.leading === null || task.rows.length <= SMALL || task.skip > MAX_SKIP ? null : keysOf(task)
-}
+const isUseful = (task: Task): boolean => task.leading !== null && task.rows.length > SMALL && task.skip <= MAX_SKIP
 
 function gather(rows: readonly Row[], order: Uint32Array): Row[] {
   const n = order.length
@@ -239,7 +266,7 @@ function gather(rows: readonly Row[], order: Uint32Array): Row[] {
 
 function sortNow(task: Task): Row[] {
   const { rows, compare } = task
-  const keys = keysIfUseful(task)
+  const keys = isUseful(task) ? finished(keysOf(task)) : null
   if (keys === null) return rows.sort(compare)
   const radix = new Radix(keys)
   for (let i = 0; i < PASSES.length; i++) radix.step(i)
@@ -262,7 +289,7 @@ function put(rows: Row[], at: number, part: readonly Row[]): void {
 
 async function sortSlowly(task: Task, slicer: Slicer): Promise<Row[]> {
   const { rows, compare } = task
-  const keys = keysIfUseful(task)
+  const keys = isUseful(task) ? await runSteps(keysOf(task), () => slicer.pause()) : null
   if (keys === null) return runSteps(mergeSort(rows, compare), () => slicer.pause())
   const rest = async (): Promise<void> => {
     const pause = slicer.pause()

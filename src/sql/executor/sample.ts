@@ -4,6 +4,8 @@
 
 import type { Row } from '../../base/datum.ts'
 import { LIMITS } from '../../base/limits.ts'
+import { runSteps } from '../../base/long-work.ts'
+import { mergeSort } from '../../base/merge-sort.ts'
 import { makeSlicer } from '../../base/slicer.ts'
 import { rowRange } from '../../storage/rows/keys.ts'
 import { compileRowReader } from '../../storage/rows/row-codec.ts'
@@ -119,9 +121,12 @@ export async function sampleTable(
   const places = knownRows !== null && knownRows > READ_WHOLE ? await placesOf(whole, Math.ceil(size / PLACE_ROWS), cx) : []
   if (places.length === 0) await readRange(whole)
   for (const [i, start] of places.entries()) await readRange({ start, end: places[i + 1] ?? whole.end }, { limit: PLACE_ROWS })
-  reservoir.rows.sort((a, b) => a.at - b.at)
+  const inOrder = await runSteps(
+    mergeSort(reservoir.rows, (a, b) => a.at - b.at),
+    () => slicer.pause(),
+  )
   const scale = places.length === 0 || read === 0 ? 1 : knownRows! / read
-  return { rows: reservoir.rows.map((taken) => taken.row), totalRows: Math.round(read * scale), totalBytes: Math.round(bytes * scale) }
+  return { rows: inOrder.map((taken) => taken.row), totalRows: Math.round(read * scale), totalBytes: Math.round(bytes * scale) }
 }
 
 /** Keys spread evenly between the first and the last one, the first among them; none where the table is empty. */

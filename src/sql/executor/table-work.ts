@@ -231,7 +231,7 @@ export async function insertPlan(plan: Plan, columns: readonly number[], into: O
   const width = cx.catalog.relation(into)!.columns.length
   let pending: Row[] = []
   let count = 0
-  await forEachRow(cx.compile(plan), (row) => {
+  await forEachRow(cx.compile(plan), cx.state, (row) => {
     const full: Datum[] = new Array(width).fill(null)
     for (let i = 0; i < columns.length; i++) full[columns[i]! - 1] = row[i]!
     pending.push(full)

@@ -3,6 +3,7 @@
 
 import type { Datum } from '../../base/datum.ts'
 import { PgError } from '../../base/errors.ts'
+import { inParts } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { ArrayDatum } from '../types/array.ts'
 import { addInterval, type Interval, mulInterval, subInterval } from '../types/interval.ts'
@@ -63,18 +64,37 @@ const INTERVAL = 1186
 function place(s: OrderedSet | null, row: readonly Datum[]): { before: number; peers: number; distinct: number; total: number } {
   const found = { before: 0, peers: 0, distinct: 0, total: s?.rows.length ?? 0 }
   if (s === null) return found
-  let last: readonly Datum[] | null = null
-  for (const other of s.rows) {
-    const order = s.compare(other, row)
-    if (order > 0) break
-    if (order === 0) found.peers++
-    else {
-      found.before++
-      if (last === null || s.compare(last, other) !== 0) found.distinct++
-      last = other
+  const { rows, compare } = s
+  return inParts(rows.length, found, (sofar, from, to) => {
+    if (sofar.before + sofar.peers < from) return sofar
+    for (let i = from; i < to; i++) {
+      const order = compare(rows[i]!, row)
+      if (order > 0) break
+      if (order === 0) sofar.peers++
+      else {
+        sofar.before++
+        if (i === 0 || compare(rows[i - 1]!, rows[i]!) !== 0) sofar.distinct++
+      }
     }
-  }
-  return found
+    return sofar
+  })
+}
+
+/** The value that comes most often, of several the first one. */
+function mode({ rows, compare }: OrderedSet): Datum {
+  const first = { best: 0, bestCount: 0, start: 0 }
+  const run = inParts(rows.length, first, (sofar, from, to) => {
+    for (let i = from + 1; i <= to; i++) {
+      if (i < rows.length && compare(rows[sofar.start]!, rows[i]!) === 0) continue
+      if (i - sofar.start > sofar.bestCount) {
+        sofar.bestCount = i - sofar.start
+        sofar.best = sofar.start
+      }
+      sofar.start = i
+    }
+    return sofar
+  })
+  return rows[run.best]![0]!
 }
 
 export const orderedSetProcs = {
@@ -86,21 +106,7 @@ export const orderedSetProcs = {
     s!.rows.push([...values!])
     return s
   },
-  mode_final(s: OrderedSet | null) {
-    if (s === null || s.rows.length === 0) return null
-    let best = s.rows[0]!
-    let bestCount = 0
-    let start = 0
-    for (let i = 1; i <= s.rows.length; i++) {
-      if (i < s.rows.length && s.compare(s.rows[start]!, s.rows[i]!) === 0) continue
-      if (i - start > bestCount) {
-        bestCount = i - start
-        best = s.rows[start]!
-      }
-      start = i
-    }
-    return best[0]!
-  },
+  mode_final: (s: OrderedSet | null) => (s === null || s.rows.length === 0 ? null : mode(s)),
   percentile_disc_final: (s: OrderedSet | null, p) => (p === null || s === null || s.rows.length === 0 ? null : discrete(s, p)),
   percentile_cont_float8_final: (s: OrderedSet | null, p) =>
     p === null || s === null || s.rows.length === 0 ? null : continuous(s, p, floatBetween),

@@ -94,7 +94,7 @@ function hashedAny(
     if (built !== null && run === cx.run && free.every((id, i) => state.exec[id] === values[i])) return built
     release()
     const table: HashedRows = { keys: new Set(), partial: [], charged: 0 }
-    const rows = forEachRow(operator(), (row) => {
+    const rows = forEachRow(operator(), state, (row) => {
       for (let i = 0; i < sub.columns.length; i++) state.exec[sub.columns[i]!] = row[i]!
       const keys = inners.map((inner, i) => keyOf(innerHash[i]!, inner(row) as Datum))
       const size = 64 + rowSize(row)
@@ -182,6 +182,7 @@ export function compileSubPlan(cx: Compilation, sub: SubPlan, compile: (e: Expr)
         return andThen(
           forEachRow(
             operator(),
+            state,
             (r) => {
               found = r
               return false
@@ -193,7 +194,7 @@ export function compileSubPlan(cx: Compilation, sub: SubPlan, compile: (e: Expr)
       case 'array': {
         const list: Datum[] = []
         return andThen(
-          forEachRow(operator(), (r) => {
+          forEachRow(operator(), state, (r) => {
             list.push(r[0]!)
             return true
           }),
@@ -205,7 +206,7 @@ export function compileSubPlan(cx: Compilation, sub: SubPlan, compile: (e: Expr)
         const stop = sub.kind === 'any'
         let answer: Datum = !stop
         return andThen(
-          forEachRow(operator(), (r) =>
+          forEachRow(operator(), state, (r) =>
             andThen(testRow(row, r), (value) => {
               if (value === null) answer = null
               if (value !== stop) return true
@@ -220,6 +221,7 @@ export function compileSubPlan(cx: Compilation, sub: SubPlan, compile: (e: Expr)
         return andThen(
           forEachRow(
             operator(),
+            state,
             (r) => {
               if (found !== null) throw tooManyRows()
               found = r

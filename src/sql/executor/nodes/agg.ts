@@ -2,8 +2,8 @@
 // a table of groups; when it has grown to work_mem, rows of further groups go to spill files by partition and are worked off afterwards. // hot
 
 import type { Datum, Row } from '../../../base/datum.ts'
-import type { MaybePromise } from '../../../base/maybe-promise.ts'
-import { andThen } from '../../../base/maybe-promise.ts'
+import { patiently } from '../../../base/long-work.ts'
+import { andThen, loop, type MaybePromise } from '../../../base/maybe-promise.ts'
 import { makeSlicer } from '../../../base/slicer.ts'
 import type { TemporaryFile } from '../../../base/temporary-file.ts'
 import type { Aggref, Expr, GroupingFunc } from '../../analyzer/expr.ts'
@@ -13,7 +13,7 @@ import { rowKey, rowsEqual, supportOf } from '../comparison.ts'
 import type { Compilation } from '../compilation.ts'
 import { compileExpr } from '../expr/compile.ts'
 import { anyAsync, type Compiled } from '../expr/compiled.ts'
-import { compileProjection, compileQuals, type Projector, projectorOf, projectRows } from '../expr/predicate.ts'
+import { compileProjection, compileQuals, type Projector, projectorOf, projectRow, projectRows, testRow } from '../expr/predicate.ts'
 import { type ExprScope, ROW_SCOPE, type RowHolder } from '../expr/scope.ts'
 import { walkPlan } from '../init-plan.ts'
 import { hashKey32, KeyTable, MAX_TABLE_ENTRIES } from '../key-table.ts'
@@ -21,9 +21,9 @@ import type { Batch, Operator } from '../operator.ts'
 import { datumSize, rowSize } from '../row-size.ts'
 import { openSpillFile, RowCodec, SpillRun } from '../spill.ts'
 import { done, makeOutput, nullRow, refill, restart } from './batches.ts'
-import { makeStep, rowEmitter } from './filter-project.ts'
 
 const PARTITIONS = 32
+const MANY_GROUPS = 4096
 
 /** The calls in target list and conditions, equal ones once. */
 function collect(plan: Agg): { aggregates: Aggref[]; groupings: GroupingFunc[]; placeOf: Map<object, number> } {
@@ -162,6 +162,7 @@ export function compileAgg(plan: Agg, cx: Compilation): Operator {
   const filter = compileQuals(plan.quals, scope, cx)
   const projector = compileProjection(plan.targetList, scope, cx, -1)
   const asyncOutput = filter?.async === true || projector.async
+  const patientOutput = filter !== null && filter.testPatiently !== null ? true : projector.projectPatiently !== null
   /** GROUPING(): bit by bit, 1 for arguments outside the set. */
   const groupingValues = sets.map((set) =>
     groupings.map((e) => {
@@ -340,7 +341,7 @@ export function compileAgg(plan: Agg, cx: Compilation): Operator {
     for (;;) {
       if (phase === 'end') return done(out)
       if (phase === 'emit') {
-        const result = asyncOutput ? emitWaiting() : emitNow()
+        const result = mayWait() ? emitWaiting() : emitNow()
         if (result instanceof Promise) return result.then((full) => (full ? out : afterEmit()))
         if (result === true) return out
         const pause = slicer.pause()
@@ -378,23 +379,6 @@ export function compileAgg(plan: Agg, cx: Compilation): Operator {
     startEmit(firsts.length)
   }
 
-  /** Puts the group's values where the output expressions look; answers the row they are evaluated over. */
-  const present = (g: number): Row => {
-    const set = setOf[g]!
-    const { nulled } = sets[set]!
-    let row = firsts[g]!
-    if (nulled.length > 0) {
-      row = row.slice()
-      for (const slot of nulled) row[slot] = null
-    }
-    const values = new Array<Datum>(width + groupings.length)
-    for (let k = 0; k < width; k++) values[k] = accumulators[k]!.result(g, row)
-    const bits = groupingValues[set]!
-    for (let k = 0; k < bits.length; k++) values[width + k] = bits[k]!
-    holder.row = values
-    return row
-  }
-
   const slow = accumulators.flatMap(({ prepare }) => (prepare === null ? [] : [prepare]))
   /** Waits for what a group's values take long to come from; null: they can be had. */
   const preparing = (group: number): Promise<void> | null => {
@@ -404,24 +388,78 @@ export function compileAgg(plan: Agg, cx: Compilation): Operator {
     }
     return null
   }
+  const suspending = accumulators.some(({ suspends }) => suspends)
+  /** Where groups are many none of them is large. */
+  const mayWait = (): boolean => asyncOutput || slow.length > 0 || ((suspending || patientOutput) && emitEnd - emitAt <= MANY_GROUPS)
+  /** The values of group `g` from the `k`-th on. */
+  const valuesFrom = (values: Datum[], g: number, row: Row, start: number): MaybePromise<Datum[]> => {
+    for (let k = start; k < width; k++) {
+      const accumulator = accumulators[k]!
+      const value = accumulator.suspends ? patiently(() => accumulator.result(g, row), undefined, slicer) : accumulator.result(g, row)
+      if (value instanceof Promise) {
+        return value.then((come) => {
+          values[k] = come
+          return valuesFrom(values, g, row, k + 1)
+        })
+      }
+      values[k] = value
+    }
+    return values
+  }
+  const groupRow = (g: number): Row => {
+    const { nulled } = sets[setOf[g]!]!
+    const row = firsts[g]!
+    if (nulled.length === 0) return row
+    const own = row.slice()
+    for (const slot of nulled) own[slot] = null
+    return own
+  }
+  /** Puts the group's values where the output expressions look. */
+  const present = (g: number, values: Datum[]): void => {
+    const bits = groupingValues[setOf[g]!]!
+    for (let k = 0; k < bits.length; k++) values[width + k] = bits[k]!
+    holder.row = values
+  }
 
   /** True when the batch is full; false when the groups are used up. */
-  const emitNow = (): MaybePromise<boolean> => {
+  const emitNow = (): boolean => {
     const test = filter === null ? null : (filter.test as (row: Row) => boolean)
     const project = projector.project as (row: Row) => Row
     while (emitAt < emitEnd) {
       if (out.count >= out.size) return true
-      if (slow.length > 0) {
-        const wait = preparing(emitAt)
-        if (wait !== null) return wait.then(emitNow)
-      }
-      const row = present(emitAt++)
+      const g = emitAt++
+      const row = groupRow(g)
+      const values = new Array<Datum>(width + groupings.length)
+      for (let k = 0; k < width; k++) values[k] = accumulators[k]!.result(g, row)
+      present(g, values)
       if (test === null || test(row)) out.rows[out.count++] = project(row)
     }
     return false
   }
 
-  const emitWaiting = rowEmitter(makeStep(filter, projector), out, () => (emitAt < emitEnd ? present(emitAt++) : null))
+  /** The same where values or output may have to wait. */
+  const emitWaiting = (): MaybePromise<boolean> =>
+    andThen(
+      loop(() => {
+        if (out.count >= out.size || emitAt >= emitEnd) return false
+        const wait = preparing(emitAt)
+        if (wait !== null) return wait.then(() => true)
+        const g = emitAt++
+        const row = groupRow(g)
+        const values = valuesFrom(new Array<Datum>(width + groupings.length), g, row, 0)
+        return andThen(values, (all) => {
+          present(g, all)
+          return andThen(filter === null || testRow(filter, row), (passes) =>
+            passes ? andThen(projectRow(projector, row), emitRow) : true,
+          )
+        })
+      }),
+      () => emitAt < emitEnd,
+    )
+  const emitRow = (row: Row): true => {
+    out.rows[out.count++] = row
+    return true
+  }
 
   const forget = (): void => {
     for (const accumulator of accumulators) accumulator.clear()

@@ -24,6 +24,8 @@ const PARTITIONS = 32
 const MAX_DEPTH = 4
 /** Pairs tried before the clock is looked at. */
 const PAIRS_AT_ONCE = 16_384
+/** Rows moved into partitions before others may have their turn. */
+const MOVED_AT_ONCE = 256
 
 function doubled(list: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
   const grown = new Int32Array(list.length * 2)
@@ -110,6 +112,8 @@ export function compileHashJoin(plan: HashJoin, cx: Compilation): Operator {
   let rightRuns: SpillRun[] | null = null
   let leftRuns: SpillRun[] | null = null
   let depth = 0
+  let moving: Row[] | null = null
+  let moved = 0
   let tasks: Task[] = []
   let leftBlocks: { run: SpillRun; at: number } | null = null
 
@@ -130,6 +134,7 @@ export function compileHashJoin(plan: HashJoin, cx: Compilation): Operator {
 
   const release = (): void => {
     table.clear()
+    moving = null
     built = []
     chain = new Int32Array(1024)
     last = new Int32Array(1024)
@@ -148,17 +153,35 @@ export function compileHashJoin(plan: HashJoin, cx: Compilation): Operator {
 
   const partitionOf = (key: unknown): number => (key === null ? 0 : hashKey32(key, depth * 0x9e3779b1) % PARTITIONS)
 
-  /** Moves what was built so far into partitions; later rows follow. */
+  /** What was built so far is to be moved into partitions; later rows follow. */
   const startSpilling = (): void => {
     rightRuns = makeRuns(rightTypes)
     leftRuns = makeRuns(leftTypes)
-    for (const r of built) rightRuns[partitionOf(rightKey(r))]!.add(r)
+    moving = built
+    moved = 0
+    built = []
+    table.clear()
+  }
+  /** Moves them, so far as there are any. */
+  const move = (): MaybePromise<void> => {
+    if (moving === null) return undefined
+    while (moved < moving.length) {
+      const r = moving[moved++]!
+      rightRuns![partitionOf(rightKey(r))]!.add(r)
+      const pause = moved % MOVED_AT_ONCE === 0 ? slicer.pause() : null
+      if (pause !== null) return pause.then(move)
+    }
+    moving = null
     release()
   }
 
   const addRight = (r: Row): void => {
     const key = rightKey(r)
     if (key === null && !keepRight) return
+    if (moving !== null) {
+      moving.push(r)
+      return
+    }
     if (rightRuns !== null) {
       rightRuns[partitionOf(key)]!.add(r)
       return
@@ -201,10 +224,10 @@ export function compileHashJoin(plan: HashJoin, cx: Compilation): Operator {
   const build = (): MaybePromise<void> => {
     for (;;) {
       const batch = right.next()
-      if (batch instanceof Promise) return batch.then((b) => (takeRight(b) ? build() : undefined))
+      if (batch instanceof Promise) return batch.then((b) => (takeRight(b) ? andThen(move(), build) : undefined))
       if (!takeRight(batch)) return undefined
-      const pause = slicer.pause()
-      if (pause !== null) return pause.then(build)
+      const wait = move() ?? slicer.pause()
+      if (wait !== null) return wait.then(build)
     }
   }
   const takeRight = (batch: Batch | null): boolean => {
@@ -317,8 +340,8 @@ export function compileHashJoin(plan: HashJoin, cx: Compilation): Operator {
     const load = (block: number): MaybePromise<boolean> => {
       for (let b = block; b < task.right.blockCount; b++) {
         for (const r of task.right.readBlock(b)) addRight(r)
-        const pause = slicer.pause()
-        if (pause !== null) return pause.then(() => load(b + 1))
+        const wait = move() ?? slicer.pause()
+        if (wait !== null) return wait.then(() => load(b + 1))
       }
       readyToProbe()
       return true

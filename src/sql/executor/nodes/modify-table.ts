@@ -148,6 +148,13 @@ export function compileModifyTable(plan: ModifyTable, cx: Compilation): Operator
   let writesMark = 0
   const out: Row[] = []
   const batch: Batch = { rows: out, count: 0 }
+  const largest = LIMITS.batchRows
+  /** Rows to work on next: where the store answers at once nobody else has a turn meanwhile, elsewhere many share its requests. */
+  let portion: number = largest
+  const adapt = (rows: number, ms: number): void => {
+    if (ms > LIMITS.sliceMs) portion = Math.max(1, rows >> 1)
+    else if (rows === portion && rows < largest) portion = Math.min(rows * 2, largest)
+  }
 
   const readAll = (store: TupleStore): MaybePromise<void> => {
     for (;;) {
@@ -167,7 +174,7 @@ export function compileModifyTable(plan: ModifyTable, cx: Compilation): Operator
   }
   /** The next input rows to work on; null at the end. */
   const take = (): MaybePromise<Row[] | null> => {
-    if (streaming) return andThen(input.next(), (b) => (b === null ? null : b.rows.slice(0, b.count)))
+    if (streaming) return andThen(input.next(portion), (b) => (b === null ? null : b.rows.slice(0, b.count)))
     if (buffered === null) {
       const store = new TupleStore(cx, types)
       buffered = store
@@ -180,7 +187,7 @@ export function compileModifyTable(plan: ModifyTable, cx: Compilation): Operator
   }
   const slice = (): Row[] | null => {
     const store = buffered!
-    const count = Math.min(LIMITS.batchRows, store.count - readAt)
+    const count = Math.min(portion, store.count - readAt)
     if (count <= 0) return null
     const rows: Row[] = new Array(count)
     for (let i = 0; i < count; i++) rows[i] = store.get(readAt + i)
@@ -231,6 +238,7 @@ export function compileModifyTable(plan: ModifyTable, cx: Compilation): Operator
   }
   const work = (rows: Row[]): MaybePromise<Batch | null> => {
     let changes: MaybePromise<Change[]>
+    const startedAt = performance.now()
     try {
       changes = apply(rows)
     } catch (error) {
@@ -243,6 +251,7 @@ export function compileModifyTable(plan: ModifyTable, cx: Compilation): Operator
         throw error
       })
     }
+    adapt(rows.length, performance.now() - startedAt)
     return done(changes)
   }
   const next = (): MaybePromise<Batch | null> => {
@@ -267,6 +276,7 @@ export function compileModifyTable(plan: ModifyTable, cx: Compilation): Operator
       context.seen?.clear()
       context.inserts?.own.clear()
       slicer.start()
+      portion = state.store.capabilities.sharedLocks ? LIMITS.firstBatchRows : largest
       writesMark = cx.writes?.mark() ?? 0
       state.txn.lockTimeoutMs = state.store.lockTimeoutMs
       if (plan.restartOnChange) savepoint = state.txn.savepoint()
