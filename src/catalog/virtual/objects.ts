@@ -77,16 +77,19 @@ export const pgType: Rows = (source, hints) => {
   })
 }
 
-export const pgEnum: Rows = fromRecords((_source, record) =>
-  record.kind === 'type' && record.value.definition.kind === 'enum'
-    ? record.value.definition.labels.map((label) => ({
-        oid: label.oid,
-        enumtypid: record.value.oid,
-        enumsortorder: label.sortOrder,
-        enumlabel: label.label,
-      }))
-    : [],
-)
+export const pgEnum: Rows = fromRecords((_source, record) => {
+  if (record.kind !== 'type' || record.value.definition.kind !== 'enum') return []
+  const { labels } = record.value.definition
+  // Where float4 no longer tells the orders apart PostgreSQL numbers the labels anew.
+  const orders = [...labels].sort((a, b) => a.sortOrder - b.sortOrder).map((label) => label.sortOrder)
+  const distinct = new Set(orders.map(Math.fround)).size === orders.length
+  return labels.map((label) => ({
+    oid: label.oid,
+    enumtypid: record.value.oid,
+    enumsortorder: distinct ? label.sortOrder : orders.indexOf(label.sortOrder) + 1,
+    enumlabel: label.label,
+  }))
+})
 
 /** timestamptz infinity is PostgreSQL's largest int8. */
 const INFINITY = 9223372036854775807n

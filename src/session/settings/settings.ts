@@ -61,7 +61,7 @@ export interface SettingHooks {
 }
 
 /** Settings that PostgreSQL has but does not list in pg_settings. */
-function unlisted(name: string, context: string, boot: string): SettingRow {
+function unlisted(name: string, context: string, boot: string, vartype: SettingRow['vartype'] = 'string'): SettingRow {
   return {
     name,
     unit: null,
@@ -69,7 +69,7 @@ function unlisted(name: string, context: string, boot: string): SettingRow {
     short_desc: '',
     extra_desc: null,
     context,
-    vartype: 'string',
+    vartype,
     min_val: null,
     max_val: null,
     enumvals: null,
@@ -82,6 +82,8 @@ const UNLISTED: ReadonlyMap<string, SettingRow> = new Map(
     unlisted('session_authorization', 'user', ''),
     unlisted('is_superuser', 'internal', 'off'),
     unlisted('tenant.name', 'internal', ''),
+    // dumps of old versions set it
+    unlisted('default_with_oids', 'user', 'off', 'bool'),
   ].map((row) => [row.name, row]),
 )
 
@@ -201,6 +203,9 @@ export class Settings {
       case 'standard_conforming_strings':
         if (value === 'off')
           throw notSupported('standard_conforming_strings = off is not supported', "Write strings with backslash escapes as E'…'.")
+        return value
+      case 'default_with_oids':
+        if (value === 'on') throw notSupported('tables declared WITH OIDS are not supported')
         return value
       case 'search_path':
         if (splitIdentifiers(value) === null) {

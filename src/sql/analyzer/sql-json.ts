@@ -13,6 +13,7 @@ import { transform, transformExpr } from './expr-entry.ts'
 import { parseFunction } from './functions.ts'
 import { exprLocation } from './location.ts'
 import { makeConst } from './make.ts'
+import { analyzeSubquery } from './subquery.ts'
 import { type ResolvedType, resolveType } from './type-name.ts'
 
 const at = (node: { location?: number }): number => node.location ?? 0
@@ -36,8 +37,11 @@ const call = (state: ParseState, name: string, args: readonly Expr[], location: 
 /** An argument; FORMAT JSON says that its text is JSON. */
 function argument(state: ParseState, value: JsonValueExpr): Expr {
   let expr = transform(state, value.raw_expr!)
+  const { format } = value
+  if (format?.format_type === 'JS_FORMAT_JSON' && format.encoding !== 'JS_ENC_DEFAULT' && expr.type !== T.bytea)
+    throw errorAt(state, SQLSTATE.datatypeMismatch, 'JSON ENCODING clause is only allowed for bytea input type', at(format))
   if (expr.type === T.unknown) expr = cast(state, expr, plain(T.text), exprLocation(expr))
-  if (value.format?.format_type !== 'JS_FORMAT_JSON' || expr.type === T.json || expr.type === T.jsonb) return expr
+  if (format?.format_type !== 'JS_FORMAT_JSON' || expr.type === T.json || expr.type === T.jsonb) return expr
   return cast(state, textOf(state, expr), plain(T.json), exprLocation(expr))
 }
 
@@ -46,8 +50,22 @@ function textOf(state: ParseState, expr: Expr): Expr {
   return call(state, 'convert_from', [expr, makeConst(T.name, -1, 0, 'UTF8', -1)], exprLocation(expr))
 }
 
-const returning = (state: ParseState, output: JsonOutput | undefined): ResolvedType | null =>
-  output?.typeName === undefined ? null : resolveType(state, output.typeName)
+function returning(state: ParseState, output: JsonOutput | undefined): ResolvedType | null {
+  if (output?.typeName === undefined) return null
+  const target = resolveType(state, output.typeName)
+  const format = output.returning?.format
+  if (format?.format_type !== 'JS_FORMAT_JSON' || format.encoding === 'JS_ENC_DEFAULT') return target
+  if (target.type !== T.bytea)
+    throw errorAt(state, SQLSTATE.featureNotSupported, 'cannot set JSON encoding for non-bytea output types', at(format))
+  if (format.encoding !== 'JS_ENC_UTF8')
+    throw errorAt(state, SQLSTATE.featureNotSupported, 'unsupported JSON encoding', at(format), {
+      hint: 'Only UTF8 JSON encoding is supported.',
+    })
+  return target
+}
+
+/** What a constructor makes of these arguments if nothing is said: one jsonb makes all of it jsonb. */
+const naturalType = (args: readonly Expr[]): number => (args.some((arg) => arg.type === T.jsonb) ? T.jsonb : T.json)
 
 /** A constructor's JSON in the type that RETURNING asks for. */
 function returned(state: ParseState, expr: Expr, target: ResolvedType | null, location: number): Expr {
@@ -65,8 +83,8 @@ function constructorOf(
   output: JsonOutput | undefined,
   location: number,
 ): Expr {
-  const target = returning(state, output)
-  const type = target?.type === T.jsonb ? T.jsonb : T.json
+  const target = returning(state, output) ?? plain(naturalType(args))
+  const type = target.type === T.jsonb ? T.jsonb : T.json
   return returned(state, { kind: 'JsonConstructorExpr', what, args, ...flags, type, typmod: -1, collation: 0, location }, target, location)
 }
 
@@ -86,6 +104,9 @@ export function transformJsonArray(state: ParseState, node: NodeOf['JsonArrayCon
 
 /** JSON_ARRAY(query): (SELECT JSON_ARRAYAGG(a) FROM (query) AS q (a)). */
 export function transformJsonArrayQuery(state: ParseState, node: NodeOf['JsonArrayQueryConstructor']): Expr {
+  const { targetList } = analyzeSubquery(state, node.query!, { kind: 'other' })
+  if (targetList.filter((entry) => !entry.resjunk).length !== 1)
+    throw errorAt(state, SQLSTATE.syntaxError, 'subquery must return only one column', at(node))
   const column: Node = { ColumnRef: { fields: [{ String: { sval: 'q' } }, { String: { sval: 'a' } }], location: at(node) } }
   const aggregate: Node = {
     JsonArrayAgg: {
@@ -108,8 +129,8 @@ export function transformJsonArrayQuery(state: ParseState, node: NodeOf['JsonArr
 
 /** JSON_OBJECTAGG and JSON_ARRAYAGG are PostgreSQL's own aggregates in other words. */
 function aggregate(state: ParseState, name: string, args: readonly Expr[], own: NonNullable<NodeOf['JsonArrayAgg']['constructor']>): Expr {
-  const target = returning(state, own.output)
-  const full = `${target?.type === T.jsonb ? 'jsonb' : 'json'}_${name}`
+  const target = returning(state, own.output) ?? plain(naturalType(args))
+  const full = `${target.type === T.jsonb ? 'jsonb' : 'json'}_${name}`
   const filter = own.agg_filter === undefined ? null : coerceToBoolean(state, transformExpr(state, own.agg_filter, 'filter'), 'FILTER')
   const raw: NodeOf['FuncCall'] = {
     funcname: [{ String: { sval: 'pg_catalog' } }, { String: { sval: full } }],

@@ -372,11 +372,10 @@ async function setOptions(c: CommandContext, relation: RelationInfo, cmd: AlterT
     return
   }
   if (relation.relkind === 'v') {
-    const set = cmd.subtype === 'AT_ResetRelOptions' ? null : viewOptions(given)
+    if (cmd.subtype !== 'AT_ResetRelOptions') viewOptions(given)
     await c.writer.alterRelation(relation.oid, (old) => {
       const options = mergedOptions(old.options, changes)
       const has = (name: string): string | undefined => options?.find((option) => option.startsWith(`${name}=`))?.slice(name.length + 1)
-      void set
       return {
         ...old,
         options,

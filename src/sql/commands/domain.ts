@@ -308,9 +308,8 @@ async function columnsOfDomain(c: CommandContext, domain: Oid): Promise<{ table:
 async function tryOnRows(c: CommandContext, table: RelationDescriptor, attnum: number, domain: Domain, change: Change): Promise<void> {
   const column = table.columns[attnum - 1]!
   if (change.notNull === true) {
-    await reworded(SQLSTATE.notNullViolation, `column "${column.name}" of table "${table.name}" contains null values`, () =>
-      c.ports.data.validateNotNull(table, [attnum]),
-    )
+    const message = `column "${column.name}" of table "${table.name}" contains null values`
+    await reworded(SQLSTATE.notNullViolation, message, column.name, () => c.ports.data.validateNotNull(table, [attnum]))
   }
   const { check } = change
   if (check === undefined) return
@@ -333,16 +332,18 @@ async function tryOnRows(c: CommandContext, table: RelationDescriptor, attnum: n
   await reworded(
     SQLSTATE.checkViolation,
     `column "${column.name}" of table "${table.name}" contains values that violate the new constraint`,
+    column.name,
     () => c.ports.data.validateCheck(table, constraint),
   )
 }
 
 /** Runs a table's own validation, whose violation says what it is called for a domain. */
-async function reworded(code: PgError['code'], message: string, validate: () => Promise<void>): Promise<void> {
+async function reworded(code: PgError['code'], message: string, column: string, validate: () => Promise<void>): Promise<void> {
   try {
     await validate()
   } catch (error) {
-    if (error instanceof PgError && error.code === code) throw new PgError(code, message, error.fields)
-    throw error
+    if (!(error instanceof PgError && error.code === code)) throw error
+    const { constraint: _, ...fields } = error.fields
+    throw new PgError(code, message, { ...fields, column })
   }
 }

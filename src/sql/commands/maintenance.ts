@@ -1,12 +1,15 @@
 // LOCK TABLE, and the statements that have nothing to do here (NO_OPS is the list the README shows).
 
 import { PgError } from '../../base/errors.ts'
+import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { ACL } from '../../catalog/acl.ts'
+import { CLASS } from '../../catalog/keys.ts'
 import { LOCK, type RelationLockMode } from '../../catalog/object-locks.ts'
 import { permissionDenied, relationMask, relkindWord } from '../../catalog/privileges.ts'
 import { FIRST_NORMAL_OID } from '../../catalog/records.ts'
 import { rolesOf } from '../../catalog/roles.ts'
+import type { RelationInfo } from '../../catalog/snapshot.ts'
 import { type ClusterStmt, type LockStmt, nodeAs, type RangeVar } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { load, lockNamed, rangeVarParts } from './names.ts'
@@ -53,18 +56,39 @@ function lockPrivileges(mode: number): number {
   return strong
 }
 
+async function checkLockable(c: CommandContext, relation: RelationInfo, mode: RelationLockMode, role: Oid): Promise<void> {
+  if ((await load(() => relationMask(c.snapshot, relation, role, lockPrivileges(mode)))) === 0)
+    throw permissionDenied(relkindWord(relation.relkind), relation.name)
+}
+
+/** Who locks a view locks the tables and views it reads: with its owner's privileges, unless it is one of its invoker's. */
+async function lockBelow(c: CommandContext, view: RelationInfo, mode: RelationLockMode, wait: boolean): Promise<void> {
+  const reader = view.descriptor?.view?.securityInvoker ? c.ctx.session.currentUser : view.owner
+  const below = new Set<Oid>()
+  for (const { to } of await c.writer.dependencies(CLASS.rewrite, view.oid)) if (to.classId === CLASS.relation) below.add(to.objId)
+  for (const oid of [...below].sort((a, b) => a - b)) {
+    const relation = await load(() => c.snapshot.relation(oid))
+    if (relation === null || oid < FIRST_NORMAL_OID || (relation.relkind !== 'r' && relation.relkind !== 'v')) continue
+    await checkLockable(c, relation, mode, reader)
+    await c.lock(oid, mode, relation.name, wait)
+    if (relation.relkind === 'v') await lockBelow(c, relation, mode, wait)
+  }
+}
+
 export async function lockTable(c: CommandContext, stmt: LockStmt): Promise<CommandResult> {
   if (!c.inTransactionBlock) throw new PgError(SQLSTATE.noActiveSqlTransaction, 'LOCK TABLE can only be used in transaction blocks')
   const mode = stmt.mode as RelationLockMode
+  const wait = !(stmt.nowait ?? false)
   for (const node of stmt.relations ?? []) {
     const parts = rangeVarParts(nodeAs(node, 'RangeVar') as RangeVar)
     // privileges before waiting
     const relation = (await lockNamed({ ...c, lock: () => undefined }, parts, mode))!
     if (relation.relkind !== 'r' && relation.relkind !== 'v')
       throw new PgError(SQLSTATE.wrongObjectType, `cannot lock relation "${relation.name}"`)
-    if ((await load(() => relationMask(c.snapshot, relation, c.ctx.session.currentUser, lockPrivileges(mode)))) === 0)
-      throw permissionDenied(relkindWord(relation.relkind), relation.name)
-    if (relation.oid >= FIRST_NORMAL_OID) await c.lock(relation.oid, mode, relation.name, !(stmt.nowait ?? false))
+    await checkLockable(c, relation, mode, c.ctx.session.currentUser)
+    if (relation.oid < FIRST_NORMAL_OID) continue
+    await c.lock(relation.oid, mode, relation.name, wait)
+    if (relation.relkind === 'v') await lockBelow(c, relation, mode, wait)
   }
   return { tag: 'LOCK TABLE' }
 }

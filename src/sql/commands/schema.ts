@@ -36,7 +36,7 @@ export async function createSchema(
   if ((stmt.schemaElts ?? []).length > 0) {
     // the elements see the new schema first
     const path = c.ctx.settings.show('search_path', false)!
-    c.ctx.settings.set('search_path', `${quoteIdentifier(name)}, ${path}`, true)
+    c.ctx.settings.set('search_path', `${quoteIdentifier(name)}${path.trim() === '' ? '' : `, ${path}`}`, true)
     try {
       for (const element of stmt.schemaElts ?? []) await execute(c, inSchema(element, name))
     } finally {

@@ -1,6 +1,6 @@
 // CREATE TYPE (enum, composite), ALTER TYPE … ADD VALUE | RENAME VALUE.
 
-import { PgError } from '../../base/errors.ts'
+import { notSupported, PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { RelationDescriptor, TypeDescriptor } from '../../catalog/descriptors.ts'
@@ -112,6 +112,11 @@ export async function alterEnum(c: CommandContext, stmt: AlterEnumStmt): Promise
     const [left, right] = stmt.newValIsAfter ? [sorted[at], sorted[at + 1]] : [sorted[at - 1], sorted[at]]
     sortOrder =
       left === undefined ? right!.sortOrder - 1 : right === undefined ? left.sortOrder + 1 : (left.sortOrder + right.sortOrder) / 2
+    if (sortOrder === left?.sortOrder || sortOrder === right?.sortOrder)
+      throw notSupported(
+        `no further label fits between "${left!.label}" and "${right!.label}"`,
+        'Make a new type with the labels in the order you want, and change the columns to it.',
+      )
   }
   const added = { oid: await c.writer.newOid(type.namespace), label: newVal, sortOrder }
   await c.writer.alterType(type.oid, (old) => ({ ...old, definition: { kind: 'enum', labels: [...labels, added] } }))

@@ -119,7 +119,10 @@ export function* planJoinTree(root: Root, extraTargets: readonly Expr[] = []): S
   }))
   const query: Query = { ...level.query, targetList: targets, limitCount, limitOffset, windowClause }
   root.query = query
-  let tree = mapTree(level.tree, (expr) => (hasSubLinks ? planSubLinks(expr, root, planSubquery, multi) : expr))
+  // One row or none, whatever the tables hold: they are not even looked at.
+  const isDegenerate = query.havingQual !== null && !query.hasAggs && query.groupClause.length === 0 && query.groupingSets.length === 0
+  const source: TreeFrom = isDegenerate ? { kind: 'from', items: [], quals: [] } : level.tree
+  let tree = mapTree(source, (expr) => (hasSubLinks ? planSubLinks(expr, root, planSubquery, multi) : expr))
   // A HAVING without aggregates filters the rows before they are grouped.
   const kept: Expr[] = []
   for (const qual of having) {
@@ -238,9 +241,10 @@ function* searchJoins(
   }
   for (const rel of rels) {
     yield* relPaths(rel, root, problem)
-    // What an outer join may fill with NULLs is known only above it.
+    // What an outer join may fill with NULLs is known only above it; a relation that stands below the same join reads it as it is there.
+    const elsewhere = parts.joins.filter(({ synLeft, synRight }) => !overlap(synLeft | synRight, rel.bit))
     for (const [i, path] of rel.paths.entries())
-      if (path.outer !== NO_RELS) rel.paths[i] = { ...path, outer: withOuterJoins(path.outer, parts.joins) }
+      if (path.outer !== NO_RELS) rel.paths[i] = { ...path, outer: withOuterJoins(path.outer, elsewhere) }
   }
   const solved = yield* new JoinSearch(problem, search).solve()
   const paths = oneTime.length === 0 ? solved.paths : solved.paths.map((path) => oneTimeFilter(path, oneTime))

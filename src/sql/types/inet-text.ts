@@ -120,11 +120,18 @@ export function abbreviateCidr(v6: boolean, bits: number, address: bigint): stri
   const list = wordsOf(address)
   const count = Math.max(2, Math.ceil(bits / 16))
   const run = zeroRun(list, count)
+  const isMapped = run.length === 5 && list[5] === 0xffff
+  const isLow = run.length === 7 && list[7]! >> 8 !== 0 && (list[7]! & 0xff) !== 1
+  const endsAsV4 = run.length !== count && run.start === 0 && (run.length === 6 || isMapped || isLow)
   let text = ''
   for (let i = 0; i < count; i++) {
     if (run.length !== 0 && i >= run.start && i < run.start + run.length) {
       if (i === run.start) text += ':'
       if (i === count - 1) text += ':'
+    } else if (endsAsV4 && i > 5) {
+      text += `${i === 6 ? ':' : '.'}${list[i]! >> 8}`
+      // the last octet only if the prefix reaches into it
+      if (i !== 7 || bits > 120) text += `.${list[i]! & 0xff}`
     } else text += `${text === '' ? '' : ':'}${list[i]!.toString(16)}`
   }
   return `${text}/${bits}`

@@ -17,7 +17,7 @@ import {
   makeObject,
   STEP,
 } from './jsonb.ts'
-import type { ArithmeticOp, CompareOp, JsonPath, PathExpr, PathStep } from './jsonpath.ts'
+import { type ArithmeticOp, type CompareOp, type JsonPath, type PathExpr, type PathStep, pathRegex } from './jsonpath.ts'
 import { compareDatetimes, datetimeItem, datetimeMethod, isDatetime, plainItem } from './jsonpath-datetime.ts'
 import { compareNumeric, isSpecial, Numeric, numericFromFloat, parseNumeric, roundNumeric, truncNumeric } from './numeric.ts'
 import {
@@ -31,7 +31,7 @@ import {
   negateNumeric,
   subNumeric,
 } from './numeric-math.ts'
-import { compileRegex, test as testRegex } from './regex/match.ts'
+import { test as testRegex } from './regex/match.ts'
 
 interface Scope {
   readonly root: JsonbValue
@@ -433,23 +433,8 @@ function test(e: PathExpr, s: Scope): boolean | null {
   }
 }
 
-/** XQuery's flags: i ignores case, s lets the dot match line ends, m anchors at lines, q quotes. */
 function likeRegex(arg: PathExpr, s: Scope, pattern: string, flags: string): boolean | null {
-  const unsupported = /[^ismq]/.exec(flags)
-  if (unsupported !== null && unsupported[0] !== 'x')
-    throw new PgError(SQLSTATE.syntaxError, 'invalid input syntax for type jsonpath', {
-      detail: `Unrecognized flag character "${unsupported[0]}" in LIKE_REGEX predicate.`,
-    })
-  const quoted = flags.includes('q')
-  if (flags.includes('x') && !quoted) throw notSupported('XQuery "x" flag (expanded regular expressions) is not implemented')
-  const regex = compileRegex(pattern, {
-    ignoreCase: flags.includes('i'),
-    newlineStops: !quoted && !flags.includes('s'),
-    newlineAnchors: !quoted && flags.includes('m'),
-    expanded: false,
-    quoted,
-    flavor: 'advanced',
-  })
+  const regex = pathRegex(pattern, flags)
   const poll = (): void => s.ctx.cancel.poll()
   return pairs(arg, NULL_LITERAL, s, (item) => (typeof item === 'string' ? testRegex(regex, item, poll) : null))
 }

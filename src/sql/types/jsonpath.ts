@@ -1,10 +1,12 @@
 // jsonpath's value: the parsed path. Parsing and PostgreSQL's normalised printing; evaluation is in jsonpath-exec.
 
-import { PgError } from '../../base/errors.ts'
+import { notSupported, PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { invalidInput } from './define.ts'
 import { quoteJson } from './json-quote.ts'
 import { formatNumeric, Numeric, parseNumeric } from './numeric.ts'
+import { negateNumeric } from './numeric-math.ts'
+import { compileRegex, type Regex } from './regex/match.ts'
 
 export type CompareOp = '==' | '!=' | '<' | '<=' | '>' | '>='
 export type ArithmeticOp = '+' | '-' | '*' | '/' | '%'
@@ -208,6 +210,35 @@ function tokenize(text: string): Token[] {
   return tokens
 }
 
+/** XQuery's flags: i ignores case, s lets the dot match line ends, m anchors at lines, x passes over blanks, q quotes. */
+const FLAGS = 'ismxq'
+
+/** Each flag once, in the order in which they are shown. */
+function regexFlags(flags: string): string {
+  const unknown = Array.from(flags).find((flag) => !FLAGS.includes(flag))
+  if (unknown !== undefined)
+    throw new PgError(SQLSTATE.syntaxError, 'invalid input syntax for type jsonpath', {
+      detail: `Unrecognized flag character "${unknown}" in LIKE_REGEX predicate.`,
+    })
+  return Array.from(FLAGS)
+    .filter((flag) => flags.includes(flag))
+    .join('')
+}
+
+/** A like_regex's regular expression; throws for one that is none. */
+export function pathRegex(pattern: string, flags: string): Regex {
+  const quoted = flags.includes('q')
+  if (flags.includes('x') && !quoted) throw notSupported('XQuery "x" flag (expanded regular expressions) is not implemented')
+  return compileRegex(pattern, {
+    ignoreCase: flags.includes('i'),
+    newlineStops: !quoted && !flags.includes('s'),
+    newlineAnchors: !quoted && flags.includes('m'),
+    expanded: false,
+    quoted,
+    flavor: 'advanced',
+  })
+}
+
 const METHODS = new Set([
   'abs',
   'size',
@@ -333,8 +364,9 @@ class Parser {
         const token2 = this.peek()
         if (token2.kind !== 'string') throw this.error()
         this.at++
-        flags = token2.value
+        flags = regexFlags(token2.value)
       }
+      pathRegex(pattern.value, flags)
       return { kind: 'likeRegex', arg: left, pattern: pattern.value, flags }
     }
     return left
@@ -370,7 +402,8 @@ class Parser {
     if (this.is('+') || this.is('-')) {
       const op = this.tokens[this.at++]!.text as '+' | '-'
       const arg = this.unary()
-      return { kind: 'unary', op, arg }
+      if (arg.kind !== 'literal' || !(arg.value instanceof Numeric)) return { kind: 'unary', op, arg }
+      return op === '+' ? arg : { kind: 'literal', value: negateNumeric(arg.value) }
     }
     return this.primary()
   }

@@ -95,12 +95,16 @@ function construct(info: RangeInfo, lower: Present | null, upper: Present | null
 interface RangeState {
   readonly info: RangeInfo
   readonly ranges: RangeDatum[]
+  /** Every input was NULL. */
+  isNull: boolean
 }
 
 function state(current: RangeState | null, value: RangeDatum | Multi | null, call: CallInfo): RangeState {
-  const held = current ?? (value === null ? { info: infoOfEither(argType(call, 1)), ranges: [] } : { info: value.info, ranges: [] })
-  if (value instanceof MultirangeDatum) held.ranges.push(...value.ranges)
-  else if (value !== null) held.ranges.push(value)
+  const held = current ?? { info: value === null ? infoOfEither(argType(call, 1)) : value.info, ranges: [], isNull: true }
+  if (value === null) return held
+  held.isNull = false
+  if (value instanceof MultirangeDatum) for (const range of value.ranges) held.ranges.push(range)
+  else held.ranges.push(value)
   return held
 }
 
@@ -161,7 +165,7 @@ export const rangeProcs = {
   range_intersect_agg_transfn: intersect,
   range_agg_transfn: (current: RangeState | null, r, _ctx, call) => state(current, r, call),
   range_agg_finalfn: (current: RangeState | null) =>
-    current === null || current.ranges.length === 0 ? null : makeMultirange(current.info, current.ranges),
+    current === null || current.isNull ? null : makeMultirange(current.info, current.ranges),
   int4range_canonical: (r) => r,
   int8range_canonical: (r) => r,
   daterange_canonical: (r) => r,

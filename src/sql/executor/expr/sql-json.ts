@@ -43,10 +43,10 @@ export function compileJsonConstructor(e: JsonConstructorExpr, args: readonly Co
     for (let i = 0; i < values.length; i += 2) {
       if (values[i] === null) throw new PgError(SQLSTATE.nullValueNotAllowed, 'null value not allowed for object key')
       const key = toJsonKey(values[i]!, types[i]!, ctx)
-      if (!kept(values[i + 1]!)) continue
       if (e.unique && seen.has(key))
         throw new PgError(SQLSTATE.duplicateJsonObjectKeyValue, `duplicate JSON object key value${binary ? '' : `: ${quoteJson(key)}`}`)
       seen.add(key)
+      if (!kept(values[i + 1]!)) continue
       keys.push(key)
       members.push(i + 1)
     }
