@@ -87,7 +87,9 @@ export class SessionSequences implements SequenceAccess {
 
   lastval(): number | bigint {
     const value = this.#lastUsed === null ? undefined : this.#last.get(this.#lastUsed)
-    if (value === undefined) throw new PgError(SQLSTATE.objectNotInPrerequisiteState, 'lastval is not yet defined in this session')
+    // one that is gone has no last value
+    if (value === undefined || this.#session.planning.snapshot().relation(this.#lastUsed!) === null)
+      throw new PgError(SQLSTATE.objectNotInPrerequisiteState, 'lastval is not yet defined in this session')
     this.#find(this.#lastUsed!, ACL.usage | ACL.select)
     return value
   }

@@ -99,10 +99,13 @@ class RowParser {
       throw fail(`wrong number of fields in header line: got ${count}, expected ${this.#columns.length}`)
     }
     for (let i = 0; i < count; i++) {
-      const name = this.#fields.text(i)
-      if (name !== this.#columns[i]!.name) {
-        throw fail(`column name mismatch in header line field ${i + 1}: got "${name}", expected "${this.#columns[i]!.name}"`)
-      }
+      const { name } = this.#columns[i]!
+      const isNull = this.#fields.form[i] === FORM_NULL
+      const got = isNull ? this.#options.null : this.#fields.text(i)
+      if (isNull || got !== name)
+        throw fail(
+          `column name mismatch in header line field ${i + 1}: got ${isNull ? `null value ("${got}")` : `"${got}"`}, expected "${name}"`,
+        )
     }
     return true
   }

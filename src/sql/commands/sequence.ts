@@ -69,10 +69,13 @@ export async function sequenceOptions(
   if (increment === 0n) throw invalid('INCREMENT must not be zero')
   const ascending = increment > 0n
   const cycle = by.has('cycle') ? defBoolean(by.get('cycle')!) : (old?.cycle ?? false)
-  const keepMax = old !== null && !by.has('maxvalue') && !(typeChanged && BigInt(old.max) === oldBounds!.max)
-  const keepMin = old !== null && !by.has('minvalue') && !(typeChanged && BigInt(old.min) === oldBounds!.min)
-  const max = given('maxvalue') ?? (keepMax ? BigInt(old!.max) : ascending ? bounds.max : -1n)
-  const min = given('minvalue') ?? (keepMin ? BigInt(old!.min) : ascending ? 1n : bounds.min)
+  // A bound that was the old type's becomes the new one's.
+  const newMax = typeChanged && BigInt(old.max) === oldBounds!.max
+  const newMin = typeChanged && BigInt(old.min) === oldBounds!.min
+  const keepMax = old !== null && !by.has('maxvalue') && !newMax
+  const keepMin = old !== null && !by.has('minvalue') && !newMin
+  const max = given('maxvalue') ?? (keepMax ? BigInt(old!.max) : ascending || newMax ? bounds.max : -1n)
+  const min = given('minvalue') ?? (keepMin ? BigInt(old!.min) : ascending && !newMin ? 1n : bounds.min)
   if (max < bounds.min || max > bounds.max) throw invalid(`MAXVALUE (${max}) is out of range for sequence data type ${bounds.name}`)
   if (min < bounds.min || min > bounds.max) throw invalid(`MINVALUE (${min}) is out of range for sequence data type ${bounds.name}`)
   if (min >= max) throw invalid(`MINVALUE (${min}) must be less than MAXVALUE (${max})`)

@@ -38,6 +38,9 @@ function* parseArraySteps(text: string, elementType: Oid, delimiter: string, ele
 /** Elements read or told between two moments at which others may have their turn. */
 const ELEMENTS_AT_ONCE = 1024
 
+const MAX_INT4 = 2147483647
+const isInt4 = (bound: number): boolean => bound >= -MAX_INT4 - 1 && bound <= MAX_INT4
+
 interface ArrayParser {
   /** Goes on by up to so many elements; true at the end. */
   read(elements: number): boolean
@@ -63,9 +66,8 @@ function arrayParser(text: string, elementType: Oid, delimiter: string, element:
     }
     const low = match[2] === undefined ? 1 : Number(match[1])
     const high = Number(match[2] ?? match[1])
-    if (Math.abs(low) > 2147483648 || Math.abs(high) >= 2147483647) {
-      throw new PgError(SQLSTATE.programLimitExceeded, 'array bound is out of integer range')
-    }
+    if (!isInt4(low) || !isInt4(high)) throw new PgError(SQLSTATE.programLimitExceeded, 'array bound is out of integer range')
+    if (high === MAX_INT4) throw new PgError(SQLSTATE.programLimitExceeded, `array upper bound is too large: ${high}`)
     if (high < low) throw new PgError(SQLSTATE.arraySubscriptError, 'upper bound cannot be less than lower bound')
     dims.push(high - low + 1)
     lowerBounds.push(low)
