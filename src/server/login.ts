@@ -94,6 +94,7 @@ export class Logins implements RoleStore<SessionIdentity> {
         try {
           await this.#lifecycle.create(name, { region: null, retentionMs: null })
         } catch (error) {
+          this.#autoCreated--
           // Another login was faster.
           if (!(error instanceof PgError && error.code === SQLSTATE.duplicateObject)) throw error
         }
