@@ -162,7 +162,7 @@ export function compileAgg(plan: Agg, cx: Compilation): Operator {
   const filter = compileQuals(plan.quals, scope, cx)
   const projector = compileProjection(plan.targetList, scope, cx, -1)
   const asyncOutput = filter?.async === true || projector.async
-  const patientOutput = filter !== null && filter.testPatiently !== null ? true : projector.projectPatiently !== null
+  const patientOutput = (filter?.testPatiently ?? null) !== null || projector.projectPatiently !== null
   /** GROUPING(): bit by bit, 1 for arguments outside the set. */
   const groupingValues = sets.map((set) =>
     groupings.map((e) => {
