@@ -601,7 +601,8 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
         const key = held[i]!
         if (!(gone.has(key) || locksToo.has(key)) || !locks.releaseUnwaited(key, this)) kept.push(key)
       }
-      if (i === held.length) {
+      // fewer than were looked at: the writer has given some back meanwhile
+      if (i >= held.length) {
         this.heldKeys = kept
         return
       }
@@ -626,7 +627,7 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
     const state = this.#savepoints![savepoint]!
     this.#savepoints!.length = savepoint + 1
     return andThen(this.#undo(state), () => {
-      if (this.id === 0) return undefined
+      if (this.id === 0 || this.#ended) return undefined
       return new Promise((resolve, reject) => this.engine.pipeline.submit(new RestoreItem(this, state.position, resolve, reject)))
     })
   }
@@ -684,7 +685,7 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
       } finally {
         finished = this.finish()
       }
-      return finished instanceof Promise ? finished.then(() => null) : null
+      return andThen(finished, () => null)
     }
     this.#ended = true
     return new Promise((resolve, reject) => {
@@ -693,17 +694,8 @@ export class LmdbTransaction implements Transaction, BulkWriter, SnapshotHolder,
         new CommitItem(
           this,
           limit === undefined ? ANY : Number(limit),
-          (stamp) => {
-            const finished = this.finish()
-            const committed = timestamp(BigInt(stamp))
-            if (finished instanceof Promise) void finished.then(() => resolve(committed))
-            else resolve(committed)
-          },
-          (error) => {
-            const finished = this.abandon()
-            if (finished instanceof Promise) void finished.then(() => reject(error))
-            else reject(error)
-          },
+          (stamp) => void andThen(this.finish(), () => resolve(timestamp(BigInt(stamp)))),
+          (error) => void andThen(this.abandon(), () => reject(error)),
         ),
       )
     })
