@@ -83,10 +83,11 @@ export const pgEnum: Rows = fromRecords((_source, record) => {
   // Where float4 no longer tells the orders apart PostgreSQL numbers the labels anew.
   const orders = [...labels].sort((a, b) => a.sortOrder - b.sortOrder).map((label) => label.sortOrder)
   const distinct = new Set(orders.map(Math.fround)).size === orders.length
+  const places = new Map(orders.map((order, i) => [order, i + 1]))
   return labels.map((label) => ({
     oid: label.oid,
     enumtypid: record.value.oid,
-    enumsortorder: distinct ? label.sortOrder : orders.indexOf(label.sortOrder) + 1,
+    enumsortorder: distinct ? label.sortOrder : places.get(label.sortOrder)!,
     enumlabel: label.label,
   }))
 })

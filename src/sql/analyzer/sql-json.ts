@@ -8,12 +8,11 @@ import { baseType, COERCION } from '../functions/coercion-path.ts'
 import { type JsonOutput, type JsonValueExpr, type Node, type NodeOf, nodeAs, type JsonBehavior as RawBehavior } from '../parser/nodes.ts'
 import { coerceToBoolean, coerceToDomain, coerceToTarget, typeName } from './coerce.ts'
 import { errorAt, type ParseState } from './context.ts'
-import type { Expr, JsonBehavior, JsonExpr } from './expr.ts'
+import type { Expr, JsonBehavior, JsonExpr, SubLink } from './expr.ts'
 import { transform, transformExpr } from './expr-entry.ts'
 import { parseFunction } from './functions.ts'
 import { exprLocation } from './location.ts'
 import { makeConst } from './make.ts'
-import { analyzeSubquery } from './subquery.ts'
 import { type ResolvedType, resolveType } from './type-name.ts'
 
 const at = (node: { location?: number }): number => node.location ?? 0
@@ -104,9 +103,9 @@ export function transformJsonArray(state: ParseState, node: NodeOf['JsonArrayCon
 
 /** JSON_ARRAY(query): (SELECT JSON_ARRAYAGG(a) FROM (query) AS q (a)). */
 export function transformJsonArrayQuery(state: ParseState, node: NodeOf['JsonArrayQueryConstructor']): Expr {
-  const { targetList } = analyzeSubquery(state, node.query!, { kind: 'other' })
-  if (targetList.filter((entry) => !entry.resjunk).length !== 1)
-    throw errorAt(state, SQLSTATE.syntaxError, 'subquery must return only one column', at(node))
+  const notOne = () => errorAt(state, SQLSTATE.syntaxError, 'subquery must return only one column', at(node))
+  const query = nodeAs(node.query!, 'SelectStmt')!
+  if (query.op === 'SETOP_NONE' && query.targetList === undefined && query.valuesLists === undefined) throw notOne()
   const column: Node = { ColumnRef: { fields: [{ String: { sval: 'q' } }, { String: { sval: 'a' } }], location: at(node) } }
   const aggregate: Node = {
     JsonArrayAgg: {
@@ -124,7 +123,11 @@ export function transformJsonArrayQuery(state: ParseState, node: NodeOf['JsonArr
       limitOption: 'LIMIT_OPTION_DEFAULT',
     },
   }
-  return transform(state, { SubLink: { subLinkType: 'EXPR_SUBLINK', subselect: select, location: at(node) } })
+  const link = transform(state, { SubLink: { subLinkType: 'EXPR_SUBLINK', subselect: select, location: at(node) } }) as SubLink
+  // looked at afterwards: nested ones are analyzed once each
+  const source = link.subselect.rtable[0]!
+  if (source.kind === 'subquery' && source.subquery.targetList.filter((entry) => !entry.resjunk).length !== 1) throw notOne()
+  return link
 }
 
 /** JSON_OBJECTAGG and JSON_ARRAYAGG are PostgreSQL's own aggregates in other words. */

@@ -131,7 +131,8 @@ export interface Projector {
   readonly identity: boolean
 }
 
-function projectFrom(evals: readonly AsyncEvaluator[], row: Row, out: Datum[], from: number): MaybePromise<Row> {
+/** Values over one row, those from `from` on, into `out`. */
+export function projectFrom(evals: readonly AsyncEvaluator[], row: Row, out: Datum[], from: number): MaybePromise<Row> {
   for (let i = from; i < evals.length; i++) {
     const value = evals[i]!(row)
     if (value instanceof Promise) {

@@ -2,7 +2,6 @@
 // a table of groups; when it has grown to work_mem, rows of further groups go to spill files by partition and are worked off afterwards. // hot
 
 import type { Datum, Row } from '../../../base/datum.ts'
-import { patiently } from '../../../base/long-work.ts'
 import { andThen, loop, type MaybePromise } from '../../../base/maybe-promise.ts'
 import { makeSlicer } from '../../../base/slicer.ts'
 import type { TemporaryFile } from '../../../base/temporary-file.ts'
@@ -13,7 +12,17 @@ import { rowKey, rowsEqual, supportOf } from '../comparison.ts'
 import type { Compilation } from '../compilation.ts'
 import { compileExpr } from '../expr/compile.ts'
 import { anyAsync, type Compiled } from '../expr/compiled.ts'
-import { compileProjection, compileQuals, type Projector, projectorOf, projectRow, projectRows, testRow } from '../expr/predicate.ts'
+import { rowsPatiently } from '../expr/patient.ts'
+import {
+  compileProjection,
+  compileQuals,
+  type Projector,
+  projectFrom,
+  projectorOf,
+  projectRow,
+  projectRows,
+  testRow,
+} from '../expr/predicate.ts'
 import { type ExprScope, ROW_SCOPE, type RowHolder } from '../expr/scope.ts'
 import { walkPlan } from '../init-plan.ts'
 import { hashKey32, KeyTable, MAX_TABLE_ENTRIES } from '../key-table.ts'
@@ -391,21 +400,12 @@ export function compileAgg(plan: Agg, cx: Compilation): Operator {
   const suspending = accumulators.some(({ suspends }) => suspends)
   /** Where groups are many none of them is large. */
   const mayWait = (): boolean => asyncOutput || slow.length > 0 || ((suspending || patientOutput) && emitEnd - emitAt <= MANY_GROUPS)
-  /** The values of group `g` from the `k`-th on. */
-  const valuesFrom = (values: Datum[], g: number, row: Row, start: number): MaybePromise<Datum[]> => {
-    for (let k = start; k < width; k++) {
-      const accumulator = accumulators[k]!
-      const value = accumulator.suspends ? patiently(() => accumulator.result(g, row), undefined, slicer) : accumulator.result(g, row)
-      if (value instanceof Promise) {
-        return value.then((come) => {
-          values[k] = come
-          return valuesFrom(values, g, row, k + 1)
-        })
-      }
-      values[k] = value
-    }
-    return values
-  }
+  /** The group whose values are computed. */
+  let current = 0
+  const results = accumulators.map((accumulator) => {
+    const result = (row: Row): Datum => accumulator.result(current, row)
+    return accumulator.suspends ? rowsPatiently(result, cx) : result
+  })
   const groupRow = (g: number): Row => {
     const { nulled } = sets[setOf[g]!]!
     const row = firsts[g]!
@@ -437,29 +437,23 @@ export function compileAgg(plan: Agg, cx: Compilation): Operator {
     return false
   }
 
-  /** The same where values or output may have to wait. */
-  const emitWaiting = (): MaybePromise<boolean> =>
-    andThen(
-      loop(() => {
-        if (out.count >= out.size || emitAt >= emitEnd) return false
-        const wait = preparing(emitAt)
-        if (wait !== null) return wait.then(() => true)
-        const g = emitAt++
-        const row = groupRow(g)
-        const values = valuesFrom(new Array<Datum>(width + groupings.length), g, row, 0)
-        return andThen(values, (all) => {
-          present(g, all)
-          return andThen(filter === null || testRow(filter, row), (passes) =>
-            passes ? andThen(projectRow(projector, row), emitRow) : true,
-          )
-        })
-      }),
-      () => emitAt < emitEnd,
-    )
   const emitRow = (row: Row): true => {
     out.rows[out.count++] = row
     return true
   }
+  /** One group, whose values or output may have to wait; false when the batch is full or there is none. */
+  const emitGroup = (): MaybePromise<boolean> => {
+    if (out.count >= out.size || emitAt >= emitEnd) return false
+    const wait = preparing(emitAt)
+    if (wait !== null) return wait.then(() => true)
+    current = emitAt++
+    const row = groupRow(current)
+    return andThen(projectFrom(results, row, new Array<Datum>(width + groupings.length), 0), (values) => {
+      present(current, values)
+      return andThen(filter === null || testRow(filter, row), (passes) => (passes ? andThen(projectRow(projector, row), emitRow) : true))
+    })
+  }
+  const emitWaiting = (): MaybePromise<boolean> => andThen(loop(emitGroup), () => emitAt < emitEnd)
 
   const forget = (): void => {
     for (const accumulator of accumulators) accumulator.clear()

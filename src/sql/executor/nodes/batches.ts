@@ -24,16 +24,19 @@ export function restart(out: Output): void {
   out.at = 0
 }
 
+/** How many rows the next batch should have, whose last one took so long: nobody gives way within one. */
+export function nextSize(size: number, ms: number): number {
+  return ms > LIMITS.sliceMs ? Math.max(1, size >> 1) : Math.min(LIMITS.batchRows, size * 2)
+}
+
 /**
- * Empties the batch for the next call and grows its target size, or makes it smaller where a batch takes long to make and use: nobody gives
- * way within one. No more than `max` rows.
+ * Empties the batch for the next call and grows its target size, or makes it smaller where a batch takes long to make and use. No more than
+ * `max` rows.
  */
 export function refill(out: Output, max?: number): void {
   if (out.count > 0) {
     const now = performance.now()
-    const took = now - out.at
-    if (out.at > 0 && took > LIMITS.sliceMs) out.size = Math.max(1, out.size >> 1)
-    else if (out.size < LIMITS.batchRows) out.size = Math.min(LIMITS.batchRows, out.size * 2)
+    out.size = nextSize(out.size, out.at > 0 ? now - out.at : 0)
     out.at = now
   }
   out.count = 0

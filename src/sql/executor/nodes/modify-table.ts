@@ -21,6 +21,7 @@ import { checkRows, failingRow } from '../row-checks.ts'
 import { forReturning, returningSlot } from '../system-columns.ts'
 import { makeModifierSet } from '../table-modifier.ts'
 import { TupleStore } from '../tuple-store.ts'
+import { nextSize } from './batches.ts'
 import { compileMerge } from './merge.ts'
 import {
   type Change,
@@ -148,13 +149,8 @@ export function compileModifyTable(plan: ModifyTable, cx: Compilation): Operator
   let writesMark = 0
   const out: Row[] = []
   const batch: Batch = { rows: out, count: 0 }
-  const largest = LIMITS.batchRows
   /** Rows to work on next: where the store answers at once nobody else has a turn meanwhile, elsewhere many share its requests. */
-  let portion: number = largest
-  const adapt = (rows: number, ms: number): void => {
-    if (ms > LIMITS.sliceMs) portion = Math.max(1, rows >> 1)
-    else if (rows === portion && rows < largest) portion = Math.min(rows * 2, largest)
-  }
+  let portion: number = LIMITS.batchRows
 
   const readAll = (store: TupleStore): MaybePromise<void> => {
     for (;;) {
@@ -238,7 +234,8 @@ export function compileModifyTable(plan: ModifyTable, cx: Compilation): Operator
   }
   const work = (rows: Row[]): MaybePromise<Batch | null> => {
     let changes: MaybePromise<Change[]>
-    const startedAt = performance.now()
+    // a point statement's one row is not timed
+    const startedAt = rows.length > 1 ? performance.now() : 0
     try {
       changes = apply(rows)
     } catch (error) {
@@ -251,7 +248,7 @@ export function compileModifyTable(plan: ModifyTable, cx: Compilation): Operator
         throw error
       })
     }
-    adapt(rows.length, performance.now() - startedAt)
+    if (startedAt > 0) portion = nextSize(portion, performance.now() - startedAt)
     return done(changes)
   }
   const next = (): MaybePromise<Batch | null> => {
@@ -276,7 +273,7 @@ export function compileModifyTable(plan: ModifyTable, cx: Compilation): Operator
       context.seen?.clear()
       context.inserts?.own.clear()
       slicer.start()
-      portion = state.store.capabilities.sharedLocks ? LIMITS.firstBatchRows : largest
+      portion = state.store.capabilities.sharedLocks ? LIMITS.firstBatchRows : LIMITS.batchRows
       writesMark = cx.writes?.mark() ?? 0
       state.txn.lockTimeoutMs = state.store.lockTimeoutMs
       if (plan.restartOnChange) savepoint = state.txn.savepoint()
