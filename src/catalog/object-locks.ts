@@ -72,11 +72,23 @@ interface Request {
   readonly refused: (error: Error) => void
 }
 
+/** Arrays, not maps: most have a holder or two, who come and go with every statement. */
 interface ObjectLock {
-  /** Modes each holder has, as bits. */
-  readonly holders: Map<LockHolder, number>
-  queue: Request[]
+  readonly holders: LockHolder[]
+  /** What each of them has, as bits, at the same place. */
+  readonly modes: number[]
+  readonly queue: Request[]
 }
+
+function modesOf(lock: ObjectLock, holder: LockHolder): number {
+  const at = lock.holders.indexOf(holder)
+  return at < 0 ? 0 : lock.modes[at]!
+}
+
+const isUnused = (lock: ObjectLock): boolean => lock.holders.length === 0 && lock.queue.length === 0
+
+/** Locks of relations that nobody has at present, kept for those who come next. */
+const KEPT = 1024
 
 /** A transaction as the lock table sees it. `owner` is whatever the session wants to find again (pg_locks). */
 export interface LockHolder {
@@ -107,6 +119,8 @@ export interface LockWaitOptions {
 
 export class ObjectLocks {
   readonly #locks = new Map<LockKey, ObjectLock>()
+  /** How many of them nobody has. */
+  #unused = 0
 
   /** Takes the lock now, or later, or throws (55P03, 40P01, 57014). */
   acquire(holder: LockHolder, oid: LockKey, mode: RelationLockMode, options: LockWaitOptions): MaybePromise<void> {
@@ -117,9 +131,8 @@ export class ObjectLocks {
 
   /** Takes the lock if that needs no waiting. */
   tryAcquire(holder: LockHolder, oid: LockKey, mode: RelationLockMode): boolean {
-    let lock = this.#locks.get(oid)
-    if (lock === undefined) this.#locks.set(oid, (lock = { holders: new Map(), queue: [] }))
-    const held = lock.holders.get(holder) ?? 0
+    const lock = this.#lock(oid)
+    const held = modesOf(lock, holder)
     if ((held & (1 << mode)) !== 0) return true
     // who holds something already goes before the queue: those in it may wait for this holder
     if ((held === 0 && lock.queue.length > 0 && queueConflicts(lock, mode)) || this.#conflicts(lock, holder, mode)) return false
@@ -127,24 +140,39 @@ export class ObjectLocks {
     return true
   }
 
+  /** The lock, for somebody who takes it or waits for it. */
+  #lock(oid: LockKey): ObjectLock {
+    let lock = this.#locks.get(oid)
+    if (lock === undefined) this.#locks.set(oid, (lock = { holders: [], modes: [], queue: [] }))
+    else if (isUnused(lock)) this.#unused--
+    return lock
+  }
+
   /** Gives up one mode of one lock. */
   release(holder: LockHolder, oid: LockKey, mode: RelationLockMode): void {
     const lock = this.#locks.get(oid)
-    if (lock === undefined) return
-    const left = (lock.holders.get(holder) ?? 0) & ~(1 << mode)
-    if (left === 0) lock.holders.delete(holder)
-    else lock.holders.set(holder, left)
+    if (lock === undefined || isUnused(lock)) return
+    const at = lock.holders.indexOf(holder)
+    if (at >= 0 && (lock.modes[at]! &= ~(1 << mode)) === 0) {
+      lock.holders.splice(at, 1)
+      lock.modes.splice(at, 1)
+    }
     this.#serve(oid, lock)
   }
 
   #conflicts(lock: ObjectLock, holder: LockHolder, mode: number): boolean {
     const against = CONFLICTS[mode]!
-    for (const [other, modes] of lock.holders) if (other !== holder && (modes & against) !== 0) return true
+    for (let i = 0; i < lock.modes.length; i++) if ((lock.modes[i]! & against) !== 0 && lock.holders[i] !== holder) return true
     return false
   }
 
   #grant(lock: ObjectLock, holder: LockHolder, oid: LockKey, mode: number): void {
-    lock.holders.set(holder, (lock.holders.get(holder) ?? 0) | (1 << mode))
+    const at = lock.holders.indexOf(holder)
+    if (at >= 0) lock.modes[at]! |= 1 << mode
+    else {
+      lock.holders.push(holder)
+      lock.modes.push(1 << mode)
+    }
     if (typeof oid === 'number') holder.taken.push(oid, mode)
   }
 
@@ -170,12 +198,14 @@ export class ObjectLocks {
         refused: (error) => {
           finish()
           const at = lock.queue.indexOf(request)
-          if (at >= 0) lock.queue.splice(at, 1)
-          this.#serve(oid, lock)
+          if (at >= 0) {
+            lock.queue.splice(at, 1)
+            this.#serve(oid, lock)
+          }
           reject(error)
         },
       }
-      const holds = lock.holders.has(holder)
+      const holds = lock.holders.includes(holder)
       if (holds) lock.queue.unshift(request)
       else lock.queue.push(request)
       holder.waiting = request
@@ -228,7 +258,7 @@ export class ObjectLocks {
     const lock = this.#locks.get(request.oid)
     if (lock === undefined) return
     const against = CONFLICTS[request.mode]!
-    for (const [other, modes] of lock.holders) if (other !== holder && (modes & against) !== 0) yield other
+    for (const [i, other] of lock.holders.entries()) if (other !== holder && (lock.modes[i]! & against) !== 0) yield other
     for (const ahead of lock.queue) {
       if (ahead === request) break
       if ((against & (1 << ahead.mode)) !== 0) yield ahead.holder
@@ -259,7 +289,9 @@ export class ObjectLocks {
       this.#grant(lock, request.holder, oid, request.mode)
       request.granted()
     }
-    if (lock.holders.size === 0 && lock.queue.length === 0) this.#locks.delete(oid)
+    if (!isUnused(lock)) return
+    if (typeof oid === 'number' && this.#unused < KEPT) this.#unused++
+    else this.#locks.delete(oid)
   }
 
   /** Releases what was taken since the mark (`holder.taken.length` then); 0 = everything. */
@@ -274,14 +306,14 @@ export class ObjectLocks {
 
   /** Objects that are locked or waited for. */
   get size(): number {
-    return this.#locks.size
+    return this.#locks.size - this.#unused
   }
 
   /** For pg_locks. */
   *list(): Iterable<{ holder: LockHolder; oid: LockKey; mode: number; granted: boolean }> {
     for (const [oid, lock] of this.#locks) {
-      for (const [holder, modes] of lock.holders)
-        for (let mode = 1; mode <= 8; mode++) if ((modes & (1 << mode)) !== 0) yield { holder, oid, mode, granted: true }
+      for (const [i, holder] of lock.holders.entries())
+        for (let mode = 1; mode <= 8; mode++) if ((lock.modes[i]! & (1 << mode)) !== 0) yield { holder, oid, mode, granted: true }
       for (const request of lock.queue) yield { holder: request.holder, oid, mode: request.mode, granted: false }
     }
   }

@@ -12,6 +12,7 @@ import { Link } from './link.ts'
 import { DEFAULT_WIRE_LIMITS, type WireLimits } from './protocol.ts'
 import { MessageReader, ParameterSlots } from './read.ts'
 import { SharedBuffers } from './shared-buffers.ts'
+import { withSharedInput } from './shared-input.ts'
 import { Startup, type StartupHost } from './startup.ts'
 import type { TlsSettings } from './tls.ts'
 
@@ -121,7 +122,9 @@ export function createWireServer<Identity>(options: WireServerOptions<Identity>)
     link.phase = new Startup(link, host)
   }
 
-  const server: Server = createServer({ allowHalfOpen: true, noDelay: true }, serve)
+  const server: Server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) =>
+    serve(withSharedInput(socket)),
+  )
 
   return {
     get sessionCount() {

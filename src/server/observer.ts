@@ -7,7 +7,6 @@ import type { SessionObserver } from '../session/services.ts'
 import type { Session } from '../session/session.ts'
 
 const CLASS: Readonly<Record<string, StatementClass>> = {
-  SELECT: 'select',
   INSERT: 'insert',
   UPDATE: 'update',
   DELETE: 'delete',
@@ -31,6 +30,7 @@ const CLASS: Readonly<Record<string, StatementClass>> = {
 
 /** By the tag's first word. // hot */
 function classOf(tag: string): StatementClass {
+  if (tag.startsWith('SELECT')) return 'select'
   const space = tag.indexOf(' ')
   const word = space < 0 ? tag : tag.slice(0, space)
   return CLASS[word] ?? 'utility'

@@ -80,6 +80,7 @@ export class ClientSession implements WireSession {
   // --- messages -------------------------------------------------------------------------------------------------------------------------
 
   query(text: string, client: ResultSink): MaybePromise<void> {
+    this.#statementStart = performance.now()
     const sink = this.#held(client)
     let large: Promise<ParsedText> | null = null
     const done = this.#guard(text, () => {
@@ -202,6 +203,7 @@ export class ClientSession implements WireSession {
   }
 
   execute(name: string, maxRows: number, client: ResultSink, isLast: boolean): MaybePromise<void> {
+    this.#statementStart = performance.now()
     const session = this.#session
     const sink = this.#held(client)
     return this.#guard(null, () => {
@@ -495,7 +497,6 @@ export class ClientSession implements WireSession {
     const session = this.#session
     session.running = true
     session.mustConfirm = false
-    this.#statementStart = performance.now()
     const starts = session.block.state === 'idle'
     if (text !== null || starts) session.context.statementBegins(starts)
     const { entry } = session

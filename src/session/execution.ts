@@ -22,6 +22,7 @@ export class Execution {
   #ended = false
   #batch: Batch | null = null
   #at = 0
+  #isFirst = true
   #slicer: Slicer | null = null
 
   constructor(entry: PlanEntry, compiled: Compiled) {
@@ -84,9 +85,13 @@ export class Execution {
     }
   }
 
-  /** After a batch that was not the last: a promise when other sessions should have a turn. */
+  /** After a batch: a promise when other sessions should have a turn. The first batch is the only one of most statements, and not timed. */
   #pause(): Promise<void> | null {
     if (this.#slicer !== null) return this.#slicer.pause()
+    if (this.#isFirst) {
+      this.#isFirst = false
+      return null
+    }
     this.#slicer = makeSlicer(this.compiled.state)
     this.#slicer.start()
     return null

@@ -127,6 +127,9 @@ export class Settings {
   }
 
   #find(name: string): Variable | null {
+    // most who ask write it as it is kept
+    const asWritten = this.#variables.get(name)
+    if (asWritten !== undefined) return asWritten
     const key = keyOf(name)
     const known = this.#variables.get(key)
     if (known !== undefined) return known

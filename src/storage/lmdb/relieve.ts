@@ -27,88 +27,91 @@ import type { LmdbTransaction } from './transaction.ts'
 import type { WriteBatch } from './write-batch.ts'
 import { type WriteEntry, WriteSet } from './write-set.ts'
 
-export class RelieveItem implements WorkItem {
+/** Steps between two looks at the clock. */
+const STEPS_AT_ONCE = 64
+
+/** An item whose batch takes shape step by step, as long as each slice lasts. */
+abstract class SteppedItem implements WorkItem {
   readonly alone = false
-  readonly #transaction: LmdbTransaction
-  readonly #resolve: () => void
+  protected readonly transaction: LmdbTransaction
+  protected readonly resolve: () => void
   readonly #reject: (error: Error) => void
-  #entries: readonly WriteEntry[] | null = null
+  #steps: Iterator<void> | null = null
+
+  constructor(transaction: LmdbTransaction, resolve: () => void, reject: (error: Error) => void) {
+    this.transaction = transaction
+    this.resolve = resolve
+    this.#reject = reject
+  }
+
+  /** Everything the item adds, with a `yield` wherever it may be left for a while. The writer goes on meanwhile. */
+  protected abstract steps(batch: WriteBatch): Iterator<void>
+
+  build(batch: WriteBatch, deadline: number): boolean {
+    const { clock } = this.transaction.engine.options
+    this.#steps ??= this.steps(batch)
+    for (let n = 1; this.#steps.next().done !== true; n++) if (n % STEPS_AT_ONCE === 0 && clock.monotonic() > deadline) return false
+    return true
+  }
+
+  abstract done(): void
+
+  failed(error: Error): void {
+    this.#reject(error)
+  }
+}
+
+export class RelieveItem extends SteppedItem {
   #frozen: WriteSet | null = null
   /** Exclusive locks that no write stands for. */
   readonly #locks = new Set<string>()
-  #nextLock: Iterator<string> | null = null
-  #at = 0
-  /** How many records of the log it takes along, and how many it has looked at. */
+  /** How many records of the log it takes along. */
   #logged = 0
-  #logAt = 0
-  /** How many locks were held, and how many it has looked at. */
-  #held = 0
-  #heldAt = 0
-  #older = new Map<string, WriteEntry[]>()
+  readonly #older = new Map<string, WriteEntry[]>()
   #position = 0
-  #list = Buffer.allocUnsafe(INTENT_LIST_BYTES + 4096)
+  readonly #list = Buffer.allocUnsafe(INTENT_LIST_BYTES + 4096)
   #listed = 0
   /** Holds while the batch is built: nothing is written meanwhile. */
   readonly #gap = new Gap()
 
-  constructor(transaction: LmdbTransaction, resolve: () => void, reject: (error: Error) => void) {
-    this.#transaction = transaction
-    this.#resolve = resolve
-    this.#reject = reject
-  }
-
-  build(batch: WriteBatch, deadline: number): boolean {
-    const transaction = this.#transaction
-    const { engine } = transaction
-    if (this.#entries === null) {
-      if (engine.closed) throw new KvError('closed', 'the keyspace is closed')
-      this.#begin(batch)
-    }
-    for (let n = 1; this.#step(batch); n++) if ((n & 63) === 0 && engine.options.clock.monotonic() > deadline) return false
-    this.#flushList(batch)
-    return true
-  }
-
-  #begin(batch: WriteBatch): void {
-    const transaction = this.#transaction
-    const { engine } = transaction
+  protected *steps(batch: WriteBatch): Generator<void> {
+    const { transaction } = this
+    const { engine, log, heldKeys } = transaction
+    if (engine.closed) throw new KvError('closed', 'the keyspace is closed')
     if (transaction.id === 0) {
       transaction.id = engine.nextIntentId()
       engine.reader.owners.set(transaction.id, transaction)
       batch.putStatus(transaction.id, statusRecord(STATUS_PENDING, 0))
     }
     this.#frozen = transaction.writes?.freeze() ?? null
-    this.#entries = this.#frozen?.list() ?? []
+    const entries = this.#frozen?.list() ?? []
+    const held = transaction.locksStay || heldKeys.length <= entries.length ? 0 : heldKeys.length
     this.#position = transaction.position
-    this.#logged = transaction.log.length
-    if (!transaction.locksStay && transaction.heldKeys.length > this.#entries.length) this.#held = transaction.heldKeys.length
-  }
-
-  /** A record of the log, a lock or a write at a time; false when there is no more. */
-  #step(batch: WriteBatch): boolean {
-    const transaction = this.#transaction
-    if (this.#logAt < this.#logged) {
-      const { key, before } = transaction.log[this.#logAt++]!
-      if (before === undefined) return true
-      const older = this.#older.get(key)
-      if (older === undefined) this.#older.set(key, [before])
-      else older.push(before)
-      return true
+    this.#logged = log.length
+    for (let i = 0; i < this.#logged; i++) {
+      const { key, before } = log[i]!
+      if (before !== undefined) {
+        const older = this.#older.get(key)
+        if (older === undefined) this.#older.set(key, [before])
+        else older.push(before)
+      }
+      yield
     }
-    // the writer goes on meanwhile: what it gives back lies at the end
-    if (this.#heldAt < this.#held && this.#heldAt < transaction.heldKeys.length) {
-      const key = transaction.heldKeys[this.#heldAt++]!
-      if (this.#frozen?.has(key) !== true && transaction.engine.locks.held(key, transaction) === 'exclusive') this.#locks.add(key)
-      return true
+    // the locks that the writer gives back meanwhile lie at the end
+    for (let i = 0; i < held && i < heldKeys.length; i++) {
+      const key = heldKeys[i]!
+      if (this.#frozen?.has(key) !== true && engine.locks.held(key, transaction) === 'exclusive') this.#locks.add(key)
+      yield
     }
-    if (this.#at < this.#entries!.length) {
-      this.#relieve(this.#entries![this.#at++]!, batch)
-      return true
+    for (const entry of entries) {
+      this.#relieve(entry, batch)
+      yield
     }
-    this.#nextLock ??= this.#locks.values()
-    const { done, value: key } = this.#nextLock.next()
-    if (done !== true) this.#relieveLock(key, batch)
-    return done !== true
+    for (const key of this.#locks) {
+      this.#relieveLock(key, batch)
+      yield
+    }
+    this.#flushList(batch)
   }
 
   #note(key: string, batch: WriteBatch): void {
@@ -119,7 +122,7 @@ export class RelieveItem implements WorkItem {
 
   #flushList(batch: WriteBatch): void {
     if (this.#listed === 0) return
-    const { id, intentParts } = this.#transaction
+    const { id, intentParts } = this.transaction
     batch.putIntentKeys(id, intentParts.length, this.#list.subarray(0, this.#listed))
     intentParts.push(this.#position)
     this.#listed = 0
@@ -127,7 +130,7 @@ export class RelieveItem implements WorkItem {
 
   /** Copies what lies at the key, as the new intent will cover it, behind an intent header of room; answers its size. */
   #cover(key: string, position: number, bytes: number, batch: WriteBatch): number {
-    const transaction = this.#transaction
+    const { transaction } = this
     const { layers } = transaction.engine
     layers.read(key)
     let start = 0
@@ -163,7 +166,7 @@ export class RelieveItem implements WorkItem {
 
   /** Fills the header of an intent laid out by #cover and the bytes behind what it covers. */
   #finish(into: Slab, at: number, kind: number, position: number, covered: number, entry: WriteEntry | null): number {
-    const { id } = this.#transaction
+    const { id } = this.transaction
     const word = at >> 2
     into.words[word] = headerWord0(kind, id)
     into.words[word + 1] = headerWord1(id)
@@ -176,7 +179,7 @@ export class RelieveItem implements WorkItem {
   }
 
   #relieve(entry: WriteEntry, batch: WriteBatch): void {
-    const transaction = this.#transaction
+    const { transaction } = this
     const { key } = entry
     const { layers, reads } = transaction.engine
     if (this.#older.size === 0 && entry.slab !== null) {
@@ -231,7 +234,7 @@ export class RelieveItem implements WorkItem {
   }
 
   #relieveLock(key: string, batch: WriteBatch): void {
-    const transaction = this.#transaction
+    const { transaction } = this
     const { layers } = transaction.engine
     layers.read(key)
     if (layers.intents === transaction.id) return
@@ -243,68 +246,46 @@ export class RelieveItem implements WorkItem {
   }
 
   done(): void {
-    const transaction = this.#transaction
+    const { transaction } = this
     transaction.forgetLog(this.#logged)
     transaction.writes?.drop()
-    void transaction.dropLocks(this.#frozen ?? new WriteSet(), this.#locks).then(this.#resolve)
-  }
-
-  failed(error: Error): void {
-    this.#reject(error)
+    void transaction.dropLocks(this.#frozen ?? new WriteSet(), this.#locks).then(this.resolve)
   }
 }
 
 /** Rolls the intents of a live transaction back to a savepoint. */
-export class RestoreItem implements WorkItem {
-  readonly alone = false
-  readonly #transaction: LmdbTransaction
-  readonly #position: number
-  readonly #resolve: () => void
-  readonly #reject: (error: Error) => void
-  #part = -1
-  #list: Buffer | null = null
-  #at = 0
+export class RestoreItem extends SteppedItem {
+  readonly #to: number
 
   constructor(transaction: LmdbTransaction, position: number, resolve: () => void, reject: (error: Error) => void) {
-    this.#transaction = transaction
-    this.#position = position
-    this.#resolve = resolve
-    this.#reject = reject
+    super(transaction, resolve, reject)
+    this.#to = position
   }
 
-  build(batch: WriteBatch, deadline: number): boolean {
-    const { engine, intentParts, id } = this.#transaction
-    for (let n = 0; ; n++) {
-      if (this.#list === null) {
-        do this.#part++
-        while (this.#part < intentParts.length && intentParts[this.#part]! <= this.#position)
-        if (this.#part >= intentParts.length) return true
-        keyBytes[0] = INTENT_KEYS
-        writeU64(keyBytes, 1, id)
-        keyBytes.writeUInt32BE(this.#part, 9)
-        const size = engine.reads.load(13)
-        if (size < 0) continue
-        this.#list = Buffer.from(value().subarray(0, size))
-        this.#at = 0
+  protected *steps(batch: WriteBatch): Generator<void> {
+    const { engine, intentParts, id } = this.transaction
+    for (let part = 0; part < intentParts.length; part++) {
+      if (intentParts[part]! <= this.#to) continue
+      keyBytes[0] = INTENT_KEYS
+      writeU64(keyBytes, 1, id)
+      keyBytes.writeUInt32BE(part, 9)
+      const size = engine.reads.load(13)
+      if (size < 0) continue
+      const list = Buffer.from(value().subarray(0, size))
+      for (let at = 0; at < size; ) {
+        const keyAt = at + 2
+        at = keyAt + list.readUInt16BE(at)
+        this.#restore(list.latin1Slice(keyAt, at), batch)
+        yield
       }
-      const list = this.#list
-      if (this.#at >= list.length) {
-        this.#list = null
-        continue
-      }
-      if ((n & 63) === 63 && engine.options.clock.monotonic() > deadline) return false
-      const length = list.readUInt16BE(this.#at)
-      const key = list.latin1Slice(this.#at + 2, this.#at + 2 + length)
-      this.#at += 2 + length
-      this.#restore(key, batch)
     }
   }
 
   #restore(key: string, batch: WriteBatch): void {
-    const { layers } = this.#transaction.engine
+    const { layers } = this.transaction.engine
     layers.read(key)
-    if (layers.intents !== this.#transaction.id || layers.position <= this.#position) return
-    const [start, end] = layers.uncover(this.#position)
+    if (layers.intents !== this.transaction.id || layers.position <= this.#to) return
+    const [start, end] = layers.uncover(this.#to)
     if (end === start) batch.delete(key)
     else {
       layers.copyStored(start, end)
@@ -313,10 +294,6 @@ export class RestoreItem implements WorkItem {
   }
 
   done(): void {
-    this.#resolve()
-  }
-
-  failed(error: Error): void {
-    this.#reject(error)
+    this.resolve()
   }
 }

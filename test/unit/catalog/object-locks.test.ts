@@ -26,6 +26,25 @@ describe('object locks', () => {
       }
   })
 
+  it('that are given up count no more, kept or not', () => {
+    const locks = new ObjectLocks()
+    const [a, b] = [lockHolder('a'), lockHolder('b')]
+    for (let round = 0; round < 3; round++) {
+      for (let oid = 1; oid <= 3000; oid++) expect(granted(locks, a, oid, LOCK.rowExclusive)).toBe(true)
+      expect(granted(locks, b, 3000, LOCK.accessShare)).toBe(true)
+      expect(locks.tryAcquire(a, 'advisory', LOCK.exclusive)).toBe(true)
+      expect(locks.size).toBe(3001)
+      expect([...locks.list()]).toHaveLength(3002)
+      locks.releaseTo(a)
+      locks.release(a, 'advisory', LOCK.exclusive)
+      locks.release(a, 'advisory', LOCK.exclusive)
+      expect([...locks.list()]).toEqual([{ holder: b, oid: 3000, mode: LOCK.accessShare, granted: true }])
+      expect(locks.size).toBe(1)
+      locks.releaseTo(b)
+      expect(locks.size).toBe(0)
+    }
+  })
+
   it('are served in the order asked for, a conflicting waiter first', async () => {
     const locks = new ObjectLocks()
     const [reader, ddl, late] = [lockHolder('reader'), lockHolder('ddl'), lockHolder('late')]
