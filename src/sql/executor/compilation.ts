@@ -10,7 +10,6 @@ import type { Expr } from '../analyzer/expr.ts'
 import type { PgProcRow } from '../builtin/data/rows.ts'
 import type { Plan } from '../planner/plan.ts'
 import type { CallInfo } from '../types/procs.ts'
-import type { InitPlan } from './init-plan.ts'
 import type { ExecState, Operator } from './operator.ts'
 import type { StatementWrites } from './statement-writes.ts'
 import type { TupleSource } from './tuple-source.ts'
@@ -35,6 +34,14 @@ export interface CompileOptions {
   readonly sqlFunctions?: SqlFunctionRunner | null
   /** Reads a stored expression (a domain's checks). */
   readonly readStored?: ((node: StoredNode) => Expr) | null
+}
+
+/** A subquery that is run at most once for all who read its result. */
+export interface InitPlan {
+  /** Exec params its result depends on. */
+  readonly free: readonly number[]
+  /** Runs the subquery if its result is not known, then answers the param's value. */
+  value(param: number): MaybePromise<Datum>
 }
 
 export interface Compilation {

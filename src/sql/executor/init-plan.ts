@@ -11,18 +11,11 @@ import { makeSlicer, type Slicer } from '../../base/slicer.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { Plan, SubPlan } from '../planner/plan.ts'
 import { arrayOfRows } from '../types/array.ts'
-import type { Compilation } from './compilation.ts'
+import type { Compilation, InitPlan } from './compilation.ts'
 import type { Batch, Operator } from './operator.ts'
 import { StatementWrites } from './statement-writes.ts'
 import type { TupleReader, TupleSource } from './tuple-source.ts'
 import { TupleStore } from './tuple-store.ts'
-
-export interface InitPlan {
-  /** Exec params its result depends on. */
-  readonly free: readonly number[]
-  /** Runs the subquery if its result is not known, then answers the param's value. */
-  value(param: number): MaybePromise<Datum>
-}
 
 /** Visits every node of a plan tree and its expressions (plain data), but for constants, of which there may be very many. */
 export function walkPlan(node: unknown, visit: (node: { readonly kind: string }) => void): void {

@@ -1,6 +1,6 @@
 // Hashes of jsonb as PostgreSQL computes them: containers leave a mark where they begin, keys and scalars are mixed in as they come.
 
-import type { Int8 } from '../types/forms.ts'
+import type { Int8 } from '../types/codecs.ts'
 import { hashBytes, hashBytesExtended, hashUint32Extended, utf8Bytes } from '../types/hash.ts'
 import { isArrayValue, type Jsonb, JsonbObject, type JsonbValue } from '../types/jsonb.ts'
 import { hashNumeric, hashNumericExtended } from '../types/numeric-hash.ts'

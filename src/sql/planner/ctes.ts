@@ -7,9 +7,8 @@ import { makeRoot, type PlannedCte, type Root } from './context.ts'
 import { clampRows, DEFAULTS } from './cost.ts'
 import { common, passThrough } from './paths/path.ts'
 import type { Plan, SubPlan } from './plan.ts'
-import type { PlannedLevel } from './plan-level.ts'
+import type { PlannedLevel, PlanQuery } from './planned-level.ts'
 
-type PlanQuery = (query: Query, parent: Root, fetch: number | null) => Steps<PlannedLevel>
 export type PlanModify = (query: Query, parent: Root) => Steps<Plan>
 
 /** Plans INSERT, UPDATE, DELETE and MERGE in WITH; set by planner.ts, which knows both sides. */

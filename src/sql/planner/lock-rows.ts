@@ -5,7 +5,7 @@ import { type Expr, ROW_KEY_ATTNO } from '../analyzer/expr.ts'
 import { makeVar } from './expr-tree.ts'
 import { collectAtoms, common, overInput, type Path, passThrough, project, Slots } from './paths/path.ts'
 import { type LockRows, XMIN_ATTNO } from './plan.ts'
-import type { JoinedLevel } from './plan-level.ts'
+import type { JoinedLevel } from './planned-level.ts'
 import { NO_RELS, overlap, type Relids } from './relids.ts'
 
 const BYTEA = 17

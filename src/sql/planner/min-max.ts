@@ -8,7 +8,7 @@ import { COST } from './cost.ts'
 import { exprKey, replace, some } from './expr-tree.ts'
 import { common, type Path, targetList } from './paths/path.ts'
 import type { Plan, SubPlan } from './plan.ts'
-import type { JoinedLevel } from './plan-level.ts'
+import type { JoinedLevel } from './planned-level.ts'
 import { NO_RELS } from './relids.ts'
 import type { PlanSubquery } from './sublinks.ts'
 

@@ -12,10 +12,10 @@ import { makeRoot, type Root } from './context.ts'
 import { COST, DEFAULTS } from './cost.ts'
 import { planCtes } from './ctes.ts'
 import { type EcMember, type EquivalenceClass, Equivalences, equalityFamily } from './equivalence.ts'
-import { exprKey, makeAnd, mapExprDeep, mapList, mapTargets, type QueryMapper, some, splitAnd } from './expr-tree.ts'
+import { exprKey, makeAnd, mapExprDeep, mapList, mapTargets, some, splitAnd } from './expr-tree.ts'
 import { groupRows } from './group-rows.ts'
 import { mapTree, type TreeFrom, treeQuals, treeRels } from './join-tree.ts'
-import { type Deconstructed, deconstruct, type Qual, type SpecialJoin, withOuterJoins } from './joins/deconstruct.ts'
+import { type Deconstructed, deconstruct, type Qual, withOuterJoins } from './joins/deconstruct.ts'
 import { JoinSearch } from './joins/join-order.ts'
 import { lockRowsPath } from './lock-rows.ts'
 import { eachArm, eachPart } from './long-conditions.ts'
@@ -24,6 +24,7 @@ import { ctePaths, findCte, functionPaths, functionRows, restrict, subqueryPaths
 import { cheapest, common, fractionalCost, type Path, passThrough, targetList } from './paths/path.ts'
 import { armOverScan, tablePaths } from './paths/scan.ts'
 import type { Plan } from './plan.ts'
+import type { JoinedLevel, PlannedLevel } from './planned-level.ts'
 import { isSeveral, NO_RELS, overlap, type Relids } from './relids.ts'
 import { correlateQuery, outerParams } from './rewrite/correlate.ts'
 import { derivedQuals } from './rewrite/derive-quals.ts'
@@ -50,15 +51,6 @@ import {
 import { multiAssignments, type PlanSubquery, planSubLinks } from './sublinks.ts'
 import { isVolatile, returnsSet } from './volatility.ts'
 
-export interface PlannedLevel {
-  readonly path: Path
-  /** The output columns (junk left out), in terms of `path`. */
-  readonly columns: readonly Expr[]
-  readonly root: Root
-  readonly query: Query
-  readonly ecs: Equivalences
-}
-
 /** Puts the level's InitPlans on its top node. */
 export function finishLevel(plan: Plan, root: Root): Plan {
   return root.initPlans.length === 0 ? plan : { ...plan, initPlans: [...plan.initPlans, ...root.initPlans] }
@@ -82,20 +74,6 @@ export function* planQuery(
   const joined = yield* planJoinTree(root)
   const columns = joined.query.targetList.filter((entry) => !entry.resjunk).map((entry) => entry.expr)
   return { path: stagesAbove(joined, fetch), columns, root, query: joined.query, ecs: joined.problem.ecs }
-}
-
-export interface JoinedLevel {
-  readonly root: Root
-  readonly query: Query
-  readonly problem: JoinProblem
-  /** Alternatives for FROM and WHERE, not yet compared. */
-  readonly paths: readonly Path[]
-  /** Conditions on inner-joined rows, as written, over base Vars: what a row must meet to be in the result. */
-  readonly quals: readonly Expr[]
-  readonly having: readonly Expr[]
-  /** Outer, semi- and anti-joins. */
-  readonly special: readonly SpecialJoin[]
-  readonly substitute: QueryMapper | null
 }
 
 /** Everything up to the join: shared by SELECT and by the data-modifying statements. */

@@ -2,7 +2,7 @@
 
 import type { Steps } from '../../base/long-work.ts'
 import type { Expr } from '../analyzer/expr.ts'
-import type { Query, SetOperation } from '../analyzer/query.ts'
+import type { SetOperation } from '../analyzer/query.ts'
 import { leftmostLeaf, type SetOperand } from '../analyzer/setop-tree.ts'
 import type { Root } from './context.ts'
 import { COST, clampRows } from './cost.ts'
@@ -10,12 +10,10 @@ import { Equivalences } from './equivalence.ts'
 import { makeVar, mapTargets } from './expr-tree.ts'
 import { common, type Path, passThrough, project, Slots } from './paths/path.ts'
 import type { Plan, SortKey } from './plan.ts'
-import type { PlannedLevel } from './plan-level.ts'
+import type { PlannedLevel, PlanQuery } from './planned-level.ts'
 import { NO_RELS } from './relids.ts'
 import { foldConstants } from './rewrite/fold-constants.ts'
 import { limitPath, orderItems, type StageContext, significant, sortPath } from './stages.ts'
-
-type PlanQuery = (query: Query, parent: Root, fetch: number | null) => Steps<PlannedLevel>
 
 export function* setOperationPath(root: Root, fetch: number | null, planQuery: PlanQuery): Steps<PlannedLevel> {
   const { query } = root

@@ -7,19 +7,22 @@ import { textOf } from '../../base/utf8.ts'
 
 const TWO32 = 2 ** 32
 
+/** int8, timestamp, timestamptz: a number while it is a safe integer, else a bigint; never both for one value. */
+export type Int8 = number | bigint
+
 /** Int8 from its two 32-bit halves: a number while it is safe. */
-export function int8FromHalves(high: number, low: number): number | bigint {
+export function int8FromHalves(high: number, low: number): Int8 {
   const value = high * TWO32 + low
   return Number.isSafeInteger(value) ? value : (BigInt(high) << 32n) | BigInt(low)
 }
 
 /** The canonical form of an int8: a number while it is safe. */
-export function normalInt8(value: bigint): number | bigint {
+export function normalInt8(value: bigint): Int8 {
   return value >= -9007199254740991n && value <= 9007199254740991n ? Number(value) : value
 }
 
 /** Eight bytes, big-endian two's complement, the high half XORed with `flip`. */
-export function writeInt64(value: number | bigint, out: ByteWriter, flip: number): void {
+export function writeInt64(value: Int8, out: ByteWriter, flip: number): void {
   let high: number
   let low: number
   if (typeof value === 'number') {
@@ -52,7 +55,7 @@ export const intValueCodec = {
 }
 
 export const int8ValueCodec = {
-  write(value: number | bigint, out: ByteWriter): void {
+  write(value: Int8, out: ByteWriter): void {
     if (typeof value === 'number' && value >= -0x80000000 && value < 0x80000000) intValueCodec.write(value, out)
     else writeInt64(value, out, 0)
   },
@@ -94,7 +97,7 @@ export const int4KeyCodec = {
 }
 
 export const int8KeyCodec = {
-  write(value: number | bigint, out: ByteWriter): void {
+  write(value: Int8, out: ByteWriter): void {
     writeInt64(value, out, 0x80000000)
   },
   skip: (_buffer: Buffer, start: number): number => start + 8,

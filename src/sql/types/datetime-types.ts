@@ -33,8 +33,8 @@ import {
   makeInterval,
 } from './interval.ts'
 import { formatInterval, parseInterval } from './interval-text.ts'
-import type { TypeFamily } from './registry.ts'
 import { offsetAtLocal, sessionZone } from './timezone.ts'
+import type { TypeFamily } from './type.ts'
 
 const compareNumbers = (a: Micros, b: Micros): number => (a < b ? -1 : a > b ? 1 : 0)
 

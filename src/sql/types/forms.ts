@@ -2,17 +2,15 @@
 
 import type { Datum } from '../../base/datum.ts'
 import type { ArrayDatum } from './array.ts'
+import type { Int8 } from './codecs.ts'
 import type { TimeTz } from './datetime.ts'
-import type { Inet } from './inet.ts'
+import type { Inet } from './inet-text.ts'
 import type { Interval } from './interval.ts'
 import type { Jsonb } from './jsonb.ts'
 import type { JsonPath } from './jsonpath.ts'
 import type { Numeric } from './numeric.ts'
 import type { MultirangeDatum, RangeDatum } from './range.ts'
 import type { RecordDatum } from './record.ts'
-
-/** int8, timestamp, timestamptz: a number while it is a safe integer, else a bigint; never both for one value. */
-export type Int8 = number | bigint
 
 /** Whatever a polymorphic or pseudo-type argument holds. */
 export type Any = NonNullable<Datum>

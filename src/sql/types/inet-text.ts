@@ -1,9 +1,16 @@
-// Text forms of network addresses: full and abbreviated IPv4, IPv6 with its longest run of zeros elided.
+// Network addresses and their text forms: full and abbreviated IPv4, IPv6 with its longest run of zeros elided.
 
-export interface ParsedAddress {
+export class Inet {
   readonly v6: boolean
+  /** Of the network's prefix. */
   readonly bits: number
   readonly address: bigint
+
+  constructor(v6: boolean, bits: number, address: bigint) {
+    this.v6 = v6
+    this.bits = bits
+    this.address = address
+  }
 }
 
 const OCTET = /^(?:0|[1-9][0-9]{0,2}|0[0-9]{1,2})$/
@@ -27,7 +34,7 @@ function classBits(values: readonly number[]): number {
   return bits === 8 && first === 224 ? 4 : bits
 }
 
-function parseV4(address: string, prefix: string | null, cidr: boolean): ParsedAddress | null {
+function parseV4(address: string, prefix: string | null, cidr: boolean): Inet | null {
   const values = octets(address)
   if (values === null) return null
   let bits = prefix === null ? -1 : Number(prefix)
@@ -38,7 +45,7 @@ function parseV4(address: string, prefix: string | null, cidr: boolean): ParsedA
   if (bits > 32 || (!cidr && bits >> 3 > values.length)) return null
   let number = 0n
   for (let i = 0; i < 4; i++) number = (number << 8n) | BigInt(values[i] ?? 0)
-  return { v6: false, bits, address: number }
+  return new Inet(false, bits, number)
 }
 
 function words(text: string): number[] | null {
@@ -56,7 +63,7 @@ function words(text: string): number[] | null {
   return list
 }
 
-function parseV6(address: string, prefix: string | null): ParsedAddress | null {
+function parseV6(address: string, prefix: string | null): Inet | null {
   const halves = address.split('::')
   if (halves.length > 2) return null
   const before = words(halves[0]!)
@@ -67,10 +74,14 @@ function parseV6(address: string, prefix: string | null): ParsedAddress | null {
   const bits = prefix === null ? 128 : Number(prefix)
   if (bits > 128) return null
   const all = [...before, ...new Array<number>(8 - written).fill(0), ...after]
-  return { v6: true, bits, address: all.reduce((number, word) => (number << 16n) | BigInt(word), 0n) }
+  return new Inet(
+    true,
+    bits,
+    all.reduce((number, word) => (number << 16n) | BigInt(word), 0n),
+  )
 }
 
-export function parseAddress(text: string, cidr: boolean): ParsedAddress | null {
+export function parseAddress(text: string, cidr: boolean): Inet | null {
   const slash = text.indexOf('/')
   const address = slash < 0 ? text : text.slice(0, slash)
   const prefix = slash < 0 ? null : text.slice(slash + 1)

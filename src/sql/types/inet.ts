@@ -3,25 +3,12 @@
 import type { ByteWriter } from '../../base/bytes.ts'
 import { PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
-import { normalInt8 } from './codecs.ts'
+import { type Int8, normalInt8 } from './codecs.ts'
 import { defineType, invalidInput } from './define.ts'
-import type { Int8 } from './forms.ts'
 import { hashBytes, hashBytesExtended } from './hash.ts'
-import { abbreviateCidr, formatAddress, parseAddress } from './inet-text.ts'
+import { abbreviateCidr, formatAddress, Inet, parseAddress } from './inet-text.ts'
 import type { Procs } from './procs.ts'
 import type { TypeSupport } from './type.ts'
-
-export class Inet {
-  readonly v6: boolean
-  readonly bits: number
-  readonly address: bigint
-
-  constructor(v6: boolean, bits: number, address: bigint) {
-    this.v6 = v6
-    this.bits = bits
-    this.address = address
-  }
-}
 
 export const maxBits = (a: Inet): number => (a.v6 ? 128 : 32)
 const ones = (count: number): bigint => (1n << BigInt(count)) - 1n
@@ -47,9 +34,8 @@ const outputCidr = (a: Inet): string => `${host(a)}/${a.bits}`
 
 export function parseInet(text: string, cidr: boolean): Inet {
   const type = cidr ? 'cidr' : 'inet'
-  const parsed = parseAddress(text, cidr)
-  if (parsed === null) throw invalidInput(type, text)
-  const value = new Inet(parsed.v6, parsed.bits, parsed.address)
+  const value = parseAddress(text, cidr)
+  if (value === null) throw invalidInput(type, text)
   if (cidr && networkOf(value) !== value.address)
     throw new PgError(SQLSTATE.invalidTextRepresentation, `invalid cidr value: "${text}"`, {
       detail: 'Value has bits set to right of mask.',

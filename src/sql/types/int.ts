@@ -3,6 +3,7 @@
 import { PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import {
+  type Int8,
   int2KeyCodec,
   int4KeyCodec,
   int8KeyCodec,
@@ -15,29 +16,11 @@ import {
   writeInteger,
 } from './codecs.ts'
 import { binaryLength, defineType } from './define.ts'
-import type { Int8 } from './forms.ts'
 import { hashUint32, hashUint32Extended, int8HashWord } from './hash.ts'
-import { INT8_MAX, INT8_MIN, parseInt8, parseInteger } from './integer.ts'
+import { checkInt2, checkInt4, checkInt8, INT8_MAX, INT8_MIN, integerOutOfRange, parseInt8, parseInteger } from './integer.ts'
 import type { Procs } from './procs.ts'
 
-const outOfRange = (type: string): PgError => new PgError(SQLSTATE.numericValueOutOfRange, `${type} out of range`)
 const divisionByZero = (): PgError => new PgError(SQLSTATE.divisionByZero, 'division by zero')
-
-export function checkInt2(value: number): number {
-  if (value < -32768 || value > 32767) throw outOfRange('smallint')
-  return value
-}
-
-export function checkInt4(value: number): number {
-  const int = value | 0
-  if (int !== value) throw outOfRange('integer')
-  return int
-}
-
-export function checkInt8(value: bigint): Int8 {
-  if (value < INT8_MIN || value > INT8_MAX) throw outOfRange('bigint')
-  return normalInt8(value)
-}
 
 const compareNumbers = (a: number, b: number): number => a - b
 const compareInt8 = (a: Int8, b: Int8): number => (a < b ? -1 : a > b ? 1 : 0)
@@ -406,11 +389,11 @@ export const intProcs = {
   int48: (a) => a,
   int28: (a) => a,
   int84(a) {
-    if (a < -2147483648 || a > INT4_MAX) throw outOfRange('integer')
+    if (a < -2147483648 || a > INT4_MAX) throw integerOutOfRange('integer')
     return Number(a)
   },
   int82(a) {
-    if (a < -32768 || a > 32767) throw outOfRange('smallint')
+    if (a < -32768 || a > 32767) throw integerOutOfRange('smallint')
     return Number(a)
   },
   int4_bool: (a) => a !== 0,

@@ -1,6 +1,8 @@
-// Integers as text: PostgreSQL's literal syntax (sign, 0x 0o 0b, underscores, surrounding blanks) and errors. // hot
+// Integers: what fits their types, and their text in PostgreSQL's literal syntax (sign, 0x 0o 0b, underscores, surrounding blanks). // hot
 
-import { normalInt8 } from './codecs.ts'
+import { PgError } from '../../base/errors.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
+import { type Int8, normalInt8 } from './codecs.ts'
 import { invalidInput, outOfRangeInput } from './define.ts'
 
 const SLOW = /^[ \t\n\v\f\r]*([+-]?)(?:0[xX]((?:_?[0-9a-fA-F])+)|0[oO]((?:_?[0-7])+)|0[bB]((?:_?[01])+)|([0-9](?:_?[0-9])*))[ \t\n\v\f\r]*$/
@@ -48,7 +50,25 @@ export function parseInteger(text: string, type: string, min: number, max: numbe
 export const INT8_MIN = -(2n ** 63n)
 export const INT8_MAX = 2n ** 63n - 1n
 
-export function parseInt8(text: string): number | bigint {
+export function parseInt8(text: string): Int8 {
   const value = parseFast(text)
   return Number.isNaN(value) ? normalInt8(parseSlow(text, 'bigint', INT8_MIN, INT8_MAX)) : value
+}
+
+export const integerOutOfRange = (type: string): PgError => new PgError(SQLSTATE.numericValueOutOfRange, `${type} out of range`)
+
+export function checkInt2(value: number): number {
+  if (value < -32768 || value > 32767) throw integerOutOfRange('smallint')
+  return value
+}
+
+export function checkInt4(value: number): number {
+  const int = value | 0
+  if (int !== value) throw integerOutOfRange('integer')
+  return int
+}
+
+export function checkInt8(value: bigint): Int8 {
+  if (value < INT8_MIN || value > INT8_MAX) throw integerOutOfRange('bigint')
+  return normalInt8(value)
 }

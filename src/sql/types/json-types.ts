@@ -20,7 +20,7 @@ import {
 } from './jsonb.ts'
 import { Numeric } from './numeric.ts'
 import { numericTypes } from './numeric-type.ts'
-import type { TypeFamily } from './registry.ts'
+import type { TypeFamily } from './type.ts'
 import { readVarint, readVarintSize, writeVarint } from './varint.ts'
 
 const numeric = numericTypes['numeric']!

@@ -8,7 +8,7 @@ import { Jsonb, type JsonbValue } from './jsonb.ts'
 import { formatPath, type JsonPath, parseJsonPath } from './jsonpath.ts'
 import { queryPath } from './jsonpath-exec.ts'
 import { eachOf, type Procs } from './procs.ts'
-import type { TypeFamily } from './registry.ts'
+import type { TypeFamily } from './type.ts'
 
 const jsonpath = defineType<JsonPath>({
   input: parseJsonPath,

@@ -2,8 +2,7 @@
 
 import { notSupported, PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
-import { normalInt8 } from './codecs.ts'
-import type { Int8 } from './forms.ts'
+import { type Int8, normalInt8 } from './codecs.ts'
 import { isNaNumeric, isSpecial, type Numeric, numericFromBig, rescaleUnscaled } from './numeric.ts'
 import type { Procs } from './procs.ts'
 

@@ -2,10 +2,9 @@
 
 import { PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
-import { int8KeyCodec, int8ValueCodec, normalInt8 } from './codecs.ts'
+import { type Int8, int8KeyCodec, int8ValueCodec, normalInt8 } from './codecs.ts'
 import { binaryLength, defineType, invalidInput } from './define.ts'
-import type { Int8 } from './forms.ts'
-import { checkInt8 } from './int.ts'
+import { checkInt8 } from './integer.ts'
 import { isNaNumeric, isSpecial, makeNumeric, type Numeric, rescaleUnscaled } from './numeric.ts'
 import type { Procs } from './procs.ts'
 

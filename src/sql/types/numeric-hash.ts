@@ -1,8 +1,7 @@
 // Hashes of numeric as PostgreSQL computes them: over its digits to the base 10,000 without zeros at either end, so that equal numbers of
 // different scales agree.
 
-import { normalInt8 } from './codecs.ts'
-import type { Int8 } from './forms.ts'
+import { type Int8, normalInt8 } from './codecs.ts'
 import { hashBytes, hashBytesExtended } from './hash.ts'
 import { isSpecial, type Numeric, pow10, toBig } from './numeric.ts'
 

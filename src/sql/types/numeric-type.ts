@@ -22,7 +22,7 @@ import {
   stripZeros,
   toBig,
 } from './numeric.ts'
-import type { TypeFamily } from './registry.ts'
+import type { TypeFamily } from './type.ts'
 
 const SIGN_POSITIVE = 0x0000
 const SIGN_NEGATIVE = 0x4000

@@ -4,9 +4,9 @@ import { PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { TYPE_OID } from '../builtin/data/type-oids.ts'
+import type { Int8 } from './codecs.ts'
 import { addMicros, dateOutOfRange, END_DATE_DAYS } from './datetime.ts'
-import type { Int8 } from './forms.ts'
-import { checkInt4, checkInt8 } from './int.ts'
+import { checkInt4, checkInt8 } from './integer.ts'
 import type { Present, TypeSupport } from './type.ts'
 
 /** What a range type is over: one object per range type, shared by its values' functions. */

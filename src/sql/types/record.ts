@@ -7,8 +7,7 @@ import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { defineType } from './define.ts'
 import type { EvalContext, IoSettings } from './eval-context.ts'
-import type { TypeFamily } from './registry.ts'
-import type { Present, TypeSupport } from './type.ts'
+import type { Present, TypeFamily, TypeSupport } from './type.ts'
 import { readVarint, readVarintSize, writeVarint } from './varint.ts'
 
 export interface RowField {

@@ -28,11 +28,8 @@ import { recordTypes } from './record.ts'
 import { regTypes } from './reg.ts'
 import { snapshotTypes } from './snapshot-type.ts'
 import { textTypes } from './text.ts'
-import type { TypeSupport } from './type.ts'
+import type { TypeFamily, TypeSupport } from './type.ts'
 import { uuidTypes } from './uuid.ts'
-
-/** By typname. Each family exports one such table. */
-export type TypeFamily = Readonly<Record<string, TypeSupport>>
 
 const FAMILIES: readonly TypeFamily[] = [
   boolTypes,

@@ -4,9 +4,8 @@
 import type { ByteWriter } from '../../base/bytes.ts'
 import { PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
-import { normalInt8, textValueCodec } from './codecs.ts'
+import { type Int8, normalInt8, textValueCodec } from './codecs.ts'
 import { defineType, invalidInput } from './define.ts'
-import type { Int8 } from './forms.ts'
 import type { Procs } from './procs.ts'
 
 interface Snapshot {

@@ -27,3 +27,6 @@ export interface TypeSupport extends ColumnCodec {
   /** Estimated bytes held by one value, for memory accounts. */
   size(value: Present): number
 }
+
+/** By typname. Each family exports one such table. */
+export type TypeFamily = Readonly<Record<string, TypeSupport>>

@@ -14,9 +14,14 @@ import { Pipeline } from './pipeline.ts'
 import { IntentResolver } from './resolve.ts'
 import { SerializableTracker } from './serializable.ts'
 import { Snapshots } from './snapshots.ts'
-import type { StoreLog } from './store.ts'
 import { VersionReader } from './versions.ts'
 import { WriteBatch } from './write-batch.ts'
+
+/** The little the store has to say; observability implements it. */
+export interface StoreLog {
+  info(message: string, fields: Readonly<Record<string, unknown>>): void
+  warn(message: string, fields: Readonly<Record<string, unknown>>): void
+}
 
 export interface EngineOptions {
   readonly clock: Clock

@@ -8,17 +8,11 @@ import { LIMITS } from '../../base/limits.ts'
 import { KvError } from '../kv-error.ts'
 import type { BeginOptions, Keyspace, KeyspaceDirectory, KeyspaceMeta, Store, StoreCapabilities, Transaction } from '../store.ts'
 import { DirectoryFile } from './directory.ts'
-import { dataFile, Engine, type EngineOptions, prepareEnvironment } from './engine.ts'
+import { dataFile, Engine, type EngineOptions, prepareEnvironment, type StoreLog } from './engine.ts'
 import { lockDataDirectory, syncDirectory } from './files.ts'
 import { logFiles, makeLogFiles } from './log-file.ts'
 import { Environment, openFailure } from './native.ts'
 import { LmdbTransaction } from './transaction.ts'
-
-/** The little the store has to say; observability implements it. */
-export interface StoreLog {
-  info(message: string, fields: Readonly<Record<string, unknown>>): void
-  warn(message: string, fields: Readonly<Record<string, unknown>>): void
-}
 
 export interface LmdbStoreOptions {
   readonly dataDir: string
