@@ -61,17 +61,23 @@ async function checkLockable(c: CommandContext, relation: RelationInfo, mode: Re
     throw permissionDenied(relkindWord(relation.relkind), relation.name)
 }
 
-/** Who locks a view locks the tables and views it reads: with its owner's privileges, unless it is one of its invoker's. */
-async function lockBelow(c: CommandContext, view: RelationInfo, mode: RelationLockMode, wait: boolean): Promise<void> {
+/**
+ * Who locks a view locks the tables and views it reads: with its owner's privileges, unless it is one of its invoker's. `locked`: what was locked
+ * on behalf of whom already; views may read each other in a circle.
+ */
+async function lockBelow(c: CommandContext, view: RelationInfo, mode: RelationLockMode, wait: boolean, locked: Set<string>): Promise<void> {
   const reader = view.descriptor?.view?.securityInvoker ? c.ctx.session.currentUser : view.owner
   const below = new Set<Oid>()
   for (const { to } of await c.writer.dependencies(CLASS.rewrite, view.oid)) if (to.classId === CLASS.relation) below.add(to.objId)
   for (const oid of [...below].sort((a, b) => a - b)) {
     const relation = await load(() => c.snapshot.relation(oid))
     if (relation === null || oid < FIRST_NORMAL_OID || (relation.relkind !== 'r' && relation.relkind !== 'v')) continue
+    const once = `${oid}/${reader}`
+    if (locked.has(once)) continue
+    locked.add(once)
     await checkLockable(c, relation, mode, reader)
     await c.lock(oid, mode, relation.name, wait)
-    if (relation.relkind === 'v') await lockBelow(c, relation, mode, wait)
+    if (relation.relkind === 'v') await lockBelow(c, relation, mode, wait, locked)
   }
 }
 
@@ -88,7 +94,7 @@ export async function lockTable(c: CommandContext, stmt: LockStmt): Promise<Comm
     await checkLockable(c, relation, mode, c.ctx.session.currentUser)
     if (relation.oid < FIRST_NORMAL_OID) continue
     await c.lock(relation.oid, mode, relation.name, wait)
-    if (relation.relkind === 'v') await lockBelow(c, relation, mode, wait)
+    if (relation.relkind === 'v') await lockBelow(c, relation, mode, wait, new Set())
   }
   return { tag: 'LOCK TABLE' }
 }

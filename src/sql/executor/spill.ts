@@ -71,7 +71,9 @@ export class RowCodec {
         out.u8(TAG.text)
         const at = out.length
         out.u32(0)
-        out.buffer.writeUInt32BE(out.utf8(value), at)
+        // not within the call: writing may put another buffer in this one's place
+        const size = out.utf8(value)
+        out.buffer.writeUInt32BE(size, at)
         return
       }
       case 'boolean':
