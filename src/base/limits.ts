@@ -1,18 +1,25 @@
 // Every bound of the product in one place. A queue, cache, buffer or input without an entry here is a defect.
 
+import { getHeapStatistics } from 'node:v8'
+
 const KiB = 1024
 const MiB = 1024 * KiB
+
+/** So many bytes, but no more than this part of V8's heap: two copies of a value and its text must find room beside everything else. */
+const withinHeap = (bytes: number, part: number): number => Math.min(bytes, Math.floor(getHeapStatistics().heap_size_limit * part))
 
 export const LIMITS = {
   /** Rows in an operator's largest batch; the first has `firstBatchRows` and each next one twice as many. */
   batchRows: 1024,
   firstBatchRows: 16,
+  /** Bytes a batch should not have more of; the first tells how large rows are. */
+  batchBytes: 2 * MiB,
   /** Longest the event loop may be held by one statement before it must yield, ms. */
   sliceMs: 5,
   /** Bytes in a key of the embedded store (LMDB's own bound with 4 KiB pages) and of an index entry. */
   maxKeyBytes: 1900,
   /** Bytes in one field, as PostgreSQL's 1 GB bound is out of reach of one JavaScript string. */
-  maxFieldBytes: 256 * MiB,
+  maxFieldBytes: withinHeap(256 * MiB, 1 / 16),
   /** Nesting of expressions and sub-selects before 54001. */
   maxExpressionDepth: 2000,
   /** Columns in a table and in a target list, as PostgreSQL's. */
@@ -51,9 +58,9 @@ export const LIMITS = {
   /** Writes of one transaction on TiKV: what does not fit into memory waits for the commit in temporary files. */
   tikvTransactionBytes: 16 * 1024 * MiB,
   /** Memory held by sorts, hashes, cursors and buffers: per session, per keyspace, in all. */
-  maxSessionMemory: 256 * MiB,
-  maxKeyspaceMemory: 512 * MiB,
-  maxProcessMemory: 1024 * MiB,
+  maxSessionMemory: withinHeap(256 * MiB, 1 / 12),
+  maxKeyspaceMemory: withinHeap(512 * MiB, 1 / 6),
+  maxProcessMemory: withinHeap(1024 * MiB, 1 / 4),
   /** Rows of ANALYZE's sample and their bytes. */
   sampleRows: 1_000_000,
   sampleBytes: 64 * MiB,

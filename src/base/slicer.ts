@@ -2,6 +2,7 @@
 // output) asks after each whether it must give way. // hot
 
 import { CancelToken } from './cancel.ts'
+import { checkHeap } from './heap-pressure.ts'
 import { LIMITS } from './limits.ts'
 
 /** When the loop last turned on behalf of any statement here: several operators of one pipeline share the slice. */
@@ -35,6 +36,7 @@ export function makeSlicer(state: { readonly cancel: CancelToken } = NEVER): Sli
     },
     pause() {
       state.cancel.check()
+      checkHeap()
       const now = performance.now()
       if (now - started < LIMITS.sliceMs || now - lastTurn < LIMITS.sliceMs) return null
       return turn().then(() => {

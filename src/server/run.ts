@@ -1,6 +1,7 @@
 // One server from its configuration to its end: operations door first (so that /readyz can say why not), then the engine, then the port; the
 // other way round when it stops. How the engine is made is the caller's (composition in server.ts).
 
+import { watchHeap } from '../base/heap-pressure.ts'
 import { startOperationsServer } from '../observability/http.ts'
 import { createLogger, type Logger } from '../observability/log.ts'
 import { createMetrics, type Metrics } from '../observability/metrics.ts'
@@ -36,6 +37,7 @@ export async function startServer<Identity>(
   const metrics = createMetrics()
   let notReady: () => string | null = () => 'starting'
   const operations = await openOperations(config, metrics, () => notReady(), log)
+  const unwatchHeap = watchHeap()
   let engine: Engine<Identity> | null = null
   try {
     engine = await openEngine(config, log, metrics)
@@ -48,6 +50,7 @@ export async function startServer<Identity>(
       await listener.shutdown(config.shutdownGraceMs)
       await opened.close()
       await operations.close()
+      unwatchHeap()
     }
     return {
       pgPort: listener.port,
@@ -57,6 +60,7 @@ export async function startServer<Identity>(
   } catch (error) {
     await engine?.close()
     await operations.close()
+    unwatchHeap()
     throw error
   }
 }

@@ -10,17 +10,105 @@ import type { Compilation } from './compilation.ts'
 import { rowSize } from './row-size.ts'
 import { openSpillFile, RowCodec } from './spill.ts'
 
+/** A block ends with so many rows, or bytes. */
 const BLOCK_ROWS = 256
-const CACHED_BLOCKS = 8
+const BLOCK_BYTES = 256 * 1024
+const CACHED_BLOCKS = 32
+const CACHED_BYTES = 4 * 1024 * 1024
+
+interface Block {
+  /** The index of its first row, and how many it has. */
+  readonly first: number
+  readonly count: number
+  /** In the file. */
+  readonly at: number
+  readonly length: number
+}
+
+class SpilledRows {
+  readonly file: TemporaryFile
+  readonly #codec: RowCodec
+  readonly #out = new ByteWriter(64 * 1024)
+  readonly #blocks: Block[] = []
+  /** Rows of the blocks used last, by the blocks' positions. */
+  readonly #cache = new Map<number, Row[]>()
+  #cachedBytes = 0
+  /** The block used last. */
+  #recent = 0
+  /** The rows of the unfinished last block. */
+  #rows: Row[] = []
+  #bytes = 0
+  #first = 0
+
+  constructor(file: TemporaryFile, codec: RowCodec) {
+    this.file = file
+    this.#codec = codec
+  }
+
+  add(row: Row, size: number): void {
+    this.#rows.push(row)
+    this.#bytes += size
+    if (this.#rows.length < BLOCK_ROWS && this.#bytes < BLOCK_BYTES) return
+    const out = this.#out.reset()
+    for (const one of this.#rows) this.#codec.write(one, out)
+    const count = this.#rows.length
+    this.#blocks.push({ first: this.#first, count, at: this.file.append(out.view()), length: out.length })
+    this.#first += count
+    this.#rows = []
+    this.#bytes = 0
+  }
+
+  get(index: number): Row {
+    if (index >= this.#first) return this.#rows[index - this.#first]!
+    const at = this.#blockOf(index)
+    return this.#rowsOf(at)[index - this.#blocks[at]!.first]!
+  }
+
+  /** Mostly the one used last or its neighbour. */
+  #blockOf(index: number): number {
+    const blocks = this.#blocks
+    for (let at = this.#recent; at < blocks.length && at < this.#recent + 2; at++) {
+      const { first, count } = blocks[at]!
+      if (index >= first && index < first + count) {
+        this.#recent = at
+        return at
+      }
+    }
+    let low = 0
+    let high = blocks.length - 1
+    while (low < high) {
+      const middle = (low + high + 1) >> 1
+      if (blocks[middle]!.first <= index) low = middle
+      else high = middle - 1
+    }
+    this.#recent = low
+    return low
+  }
+
+  #rowsOf(at: number): Row[] {
+    let rows = this.#cache.get(at)
+    if (rows !== undefined) return rows
+    const block = this.#blocks[at]!
+    for (const oldest of this.#cache.keys()) {
+      if (this.#cache.size < CACHED_BLOCKS && this.#cachedBytes + block.length <= CACHED_BYTES) break
+      this.#cache.delete(oldest)
+      this.#cachedBytes -= this.#blocks[oldest]!.length
+    }
+    rows = []
+    this.#codec.readBlock(this.file.read(block.at, block.length), rows)
+    this.#cache.set(at, rows)
+    this.#cachedBytes += block.length
+    return rows
+  }
+}
 
 export class TupleStore {
   readonly #cx: Compilation
   readonly #types: readonly Oid[]
-  /** All rows; once spilled, those of the unfinished last block. */
+  /** All rows, until they are spilled. */
   #rows: Row[] = []
   #charged = 0
-  #spilled: { file: TemporaryFile; codec: RowCodec; blocks: number[]; cache: Map<number, Row[]> } | null = null
-  #out: ByteWriter | null = null
+  #spilled: SpilledRows | null = null
   count = 0
 
   constructor(cx: Compilation, types: readonly Oid[]) {
@@ -29,13 +117,13 @@ export class TupleStore {
   }
 
   add(row: Row): void {
-    this.#rows.push(row)
     this.count++
+    const size = rowSize(row)
     if (this.#spilled !== null) {
-      if (this.#rows.length === BLOCK_ROWS) this.#writeBlock()
+      this.#spilled.add(row, size)
       return
     }
-    const size = rowSize(row)
+    this.#rows.push(row)
     const { memory, workMem } = this.#cx.state
     if (this.#charged + size <= workMem && memory.tryCharge(size)) this.#charged += size
     else this.#spill()
@@ -48,45 +136,21 @@ export class TupleStore {
   #spill(): void {
     const cx = this.#cx
     const codec = new RowCodec(this.#types, (type) => supportOf(cx, type))
-    this.#spilled = { file: openSpillFile(cx.state.spillDir()), codec, blocks: [], cache: new Map() }
-    this.#out = new ByteWriter(64 * 1024)
-    const rows = this.#rows
-    for (let i = 0; i < rows.length; i += BLOCK_ROWS) {
-      this.#rows = rows.slice(i, i + BLOCK_ROWS)
-      if (this.#rows.length === BLOCK_ROWS) this.#writeBlock()
-    }
-    if (rows.length % BLOCK_ROWS === 0) this.#rows = []
+    const spilled = new SpilledRows(openSpillFile(cx.state.spillDir()), codec)
+    this.#spilled = spilled
+    for (const row of this.#rows) spilled.add(row, rowSize(row))
+    this.#rows = []
     cx.state.memory.release(this.#charged)
     this.#charged = 0
   }
 
-  #writeBlock(): void {
-    const { file, codec, blocks } = this.#spilled!
-    const out = this.#out!.reset()
-    for (const row of this.#rows) codec.write(row, out)
-    blocks.push(file.append(out.view()), out.length)
-    this.#rows = []
-  }
-
   get(index: number): Row {
-    const spilled = this.#spilled
-    if (spilled === null) return this.#rows[index]!
-    const block = Math.floor(index / BLOCK_ROWS)
-    if (block * 2 >= spilled.blocks.length) return this.#rows[index - block * BLOCK_ROWS]!
-    let rows = spilled.cache.get(block)
-    if (rows === undefined) {
-      rows = []
-      spilled.codec.readBlock(spilled.file.read(spilled.blocks[block * 2]!, spilled.blocks[block * 2 + 1]!), rows)
-      if (spilled.cache.size >= CACHED_BLOCKS) spilled.cache.delete(spilled.cache.keys().next().value!)
-      spilled.cache.set(block, rows)
-    }
-    return rows[index - block * BLOCK_ROWS]!
+    return this.#spilled === null ? this.#rows[index]! : this.#spilled.get(index)
   }
 
   clear(): void {
     this.#spilled?.file.close()
     this.#spilled = null
-    this.#out = null
     this.#rows = []
     this.count = 0
     this.#cx.state.memory.release(this.#charged)

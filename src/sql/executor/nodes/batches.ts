@@ -5,6 +5,7 @@ import { LIMITS } from '../../../base/limits.ts'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
 import type { Slicer } from '../../../base/slicer.ts'
 import type { Batch, Operator } from '../operator.ts'
+import { rowSize } from '../row-size.ts'
 
 /** An output batch and how many rows the next one should have. */
 export interface Output extends Batch {
@@ -29,6 +30,12 @@ export function nextSize(size: number, ms: number): number {
   return ms > LIMITS.sliceMs ? Math.max(1, size >> 1) : Math.min(LIMITS.batchRows, size * 2)
 }
 
+/** No more rows than may take `batchBytes`, by one from the middle and the last one. */
+export function withinBytes(size: number, { rows, count }: Batch): number {
+  const bytes = Math.max(rowSize(rows[count >> 1]!), rowSize(rows[count - 1]!))
+  return bytes * size > LIMITS.batchBytes ? Math.max(1, Math.floor(LIMITS.batchBytes / bytes)) : size
+}
+
 /**
  * Empties the batch for the next call and grows its target size, or makes it smaller where a batch takes long to make and use. No more than
  * `max` rows.
@@ -36,7 +43,7 @@ export function nextSize(size: number, ms: number): number {
 export function refill(out: Output, max?: number): void {
   if (out.count > 0) {
     const now = performance.now()
-    out.size = nextSize(out.size, out.at > 0 ? now - out.at : 0)
+    out.size = withinBytes(nextSize(out.size, out.at > 0 ? now - out.at : 0), out)
     out.at = now
   }
   out.count = 0
