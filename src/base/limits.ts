@@ -20,6 +20,8 @@ export const LIMITS = {
   maxKeyBytes: 1900,
   /** Bytes in one field, as PostgreSQL's 1 GB bound is out of reach of one JavaScript string. */
   maxFieldBytes: withinHeap(256 * MiB, 1 / 16),
+  /** Bytes of one array's list of elements. */
+  maxArrayBytes: withinHeap(1024 * MiB, 1 / 8),
   /** Nesting of expressions and sub-selects before 54001. */
   maxExpressionDepth: 2000,
   /** Columns in a table and in a target list, as PostgreSQL's. */

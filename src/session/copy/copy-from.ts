@@ -297,6 +297,8 @@ export async function copyFrom(
   let headerPending = options.header !== 'off'
   let batch: Row[] = []
   let marks: (Uint8Array | null)[] = []
+  /** Bytes that came since the last batch was handed on. */
+  let bytes = 0
   let total = 0
   try {
     for (let ended = false; !ended; ) {
@@ -306,7 +308,10 @@ export async function copyFrom(
       if (chunk === null) {
         parser.reader.finish()
         ended = true
-      } else if (!parser.reader.ended) parser.reader.feed(chunk)
+      } else if (!parser.reader.ended) {
+        parser.reader.feed(chunk)
+        bytes += chunk.length
+      }
       if (headerPending) {
         if (!parser.header()) continue
         headerPending = false
@@ -314,11 +319,12 @@ export async function copyFrom(
       for (let row = parser.next(); row !== null; row = parser.next()) {
         batch.push(row)
         marks.push(parser.defaulted)
-        if (batch.length < LIMITS.batchRows) continue
+        if (batch.length < LIMITS.batchRows && bytes < LIMITS.batchBytes) continue
         const written = insert.rows(batch, marks)
         total += written instanceof Promise ? await written : written
         batch = []
         marks = []
+        bytes = 0
         const pause = slicer.pause()
         if (pause !== null) await pause
       }

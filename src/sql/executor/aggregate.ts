@@ -526,6 +526,9 @@ function sortedAccumulator(
 
 const ORDER_FREE = /^(?:int8inc_any|int[248]_sum|int[248]_avg_accum|numeric_avg_accum|bool(?:and|or)_.*|\w+(?:smaller|larger))$/
 
+/** An entry of a set, besides a text's characters. */
+const SET_ENTRY_BYTES = 48
+
 /** DISTINCT whose order does not show (count, sum, min …): a set per group instead of a sort. */
 function distinctAccumulator(
   cx: Compilation,
@@ -550,6 +553,7 @@ function distinctAccumulator(
       if (chosen.length < count) chosen = new Int32Array(count)
       const keys = new Array<unknown>(n)
       let fresh = 0
+      let bytes = 0
       for (let i = 0; i < count; i++) {
         const g = groups[i]!
         chosen[i] = -1
@@ -566,9 +570,10 @@ function distinctAccumulator(
         if (set.size === before) continue
         chosen[i] = g
         fresh++
+        bytes += SET_ENTRY_BYTES + (typeof key === 'string' ? key.length : 0)
       }
       if (fresh > 0) {
-        charge(fresh * 48)
+        charge(bytes)
         inner.add(rows, count, chosen)
       }
     },

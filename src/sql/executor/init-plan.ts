@@ -247,10 +247,8 @@ class CteSource implements TupleSource, Resettable {
         const pulled = this.#pull(max)
         return pulled instanceof Promise ? pulled.then(() => next(max)) : next(max)
       }
-      const count = Math.min(size, store.count - at, max ?? size)
-      for (let i = 0; i < count; i++) batch.rows[i] = store.get(at + i)
-      batch.count = count
-      at += count
+      store.read(batch, at, Math.min(size, max ?? size))
+      at += batch.count
       if (size < LIMITS.batchRows) size *= 2
       return batch
     }

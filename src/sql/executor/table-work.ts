@@ -23,6 +23,7 @@ import { compileExpr } from './expr/compile.ts'
 import { makeForeignKeys } from './foreign-keys.ts'
 import { forEachRow } from './init-plan.ts'
 import { compileRowChecks, relationFields } from './row-checks.ts'
+import { rowSize } from './row-size.ts'
 import { accessOf, FULL_ROW_SCOPE, indexLayout, readStored, type TableAccess, typeSupport } from './table-layout.ts'
 import { makeModifierSet } from './table-modifier.ts'
 
@@ -230,15 +231,18 @@ export async function insertPlan(plan: Plan, columns: readonly number[], into: O
   const bulk = bulkInsert(into, cx)
   const width = cx.catalog.relation(into)!.columns.length
   let pending: Row[] = []
+  let bytes = 0
   let count = 0
   await forEachRow(cx.compile(plan), cx.state, (row) => {
     const full: Datum[] = new Array(width).fill(null)
     for (let i = 0; i < columns.length; i++) full[columns[i]! - 1] = row[i]!
     pending.push(full)
+    bytes += rowSize(full)
     count++
-    if (pending.length < LIMITS.batchRows) return true
+    if (pending.length < LIMITS.batchRows && bytes < LIMITS.batchBytes) return true
     const rows = pending
     pending = []
+    bytes = 0
     const added = bulk.add(rows)
     return added instanceof Promise ? added.then(() => true) : true
   })

@@ -4,9 +4,11 @@
 import { ByteWriter } from '../../base/bytes.ts'
 import type { Row } from '../../base/datum.ts'
 import type { Oid } from '../../base/ids.ts'
+import { LIMITS } from '../../base/limits.ts'
 import type { TemporaryFile } from '../../base/temporary-file.ts'
 import { supportOf } from './comparison.ts'
 import type { Compilation } from './compilation.ts'
+import type { Batch } from './operator.ts'
 import { rowSize } from './row-size.ts'
 import { openSpillFile, RowCodec } from './spill.ts'
 
@@ -146,6 +148,19 @@ export class TupleStore {
 
   get(index: number): Row {
     return this.#spilled === null ? this.#rows[index]! : this.#spilled.get(index)
+  }
+
+  /** Fills `out` with rows from `from` on: `most` of them, or fewer where they are long; at least one. */
+  read(out: Batch, from: number, most: number): void {
+    const end = Math.min(this.count, from + most)
+    let at = from
+    // in memory all of them together are within work_mem
+    for (let bytes = 0; at < end && bytes < LIMITS.batchBytes; at++) {
+      const row = this.get(at)
+      out.rows[at - from] = row
+      if (this.#spilled !== null) bytes += rowSize(row)
+    }
+    out.count = at - from
   }
 
   clear(): void {

@@ -4,11 +4,14 @@
 import type { Datum } from '../../base/datum.ts'
 import { PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
+import { LIMITS } from '../../base/limits.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { Present } from './type.ts'
 
 export const MAX_DIMENSIONS = 6
 export const MAX_ARRAY_SIZE = 134217727
+/** Of V8, for an element's place in the list. */
+const ELEMENT_BYTES = 8
 
 export class ArrayDatum {
   readonly elementType: Oid
@@ -48,6 +51,7 @@ export function countItems(dims: readonly number[]): number {
   let n = dims.length === 0 ? 0 : 1
   for (const d of dims) n *= d
   if (n > MAX_ARRAY_SIZE) throw arrayTooLarge()
+  if (n * ELEMENT_BYTES > LIMITS.maxArrayBytes) throw new PgError(SQLSTATE.programLimitExceeded, 'requested length too large')
   return n
 }
 

@@ -128,11 +128,10 @@ export function compileLockRows(plan: LockRows, cx: Compilation): Operator {
     })
   }
   const fromKept = (store: TupleStore): Batch | null => {
-    const count = Math.min(LIMITS.batchRows, store.count - keptAt)
-    if (count <= 0) return null
-    batch.rows = Array.from({ length: count }, (_, i) => store.get(keptAt + i))
-    batch.count = count
-    keptAt += count
+    if (keptAt >= store.count) return null
+    batch.rows = []
+    store.read(batch, keptAt, LIMITS.batchRows)
+    keptAt += batch.count
     return batch
   }
   return {

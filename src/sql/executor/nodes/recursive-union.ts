@@ -30,11 +30,9 @@ export function compileRecursiveUnion(plan: RecursiveUnion, cx: Compilation): Op
       let at = 0
       return {
         next() {
-          const count = Math.min(LIMITS.batchRows, store.count - at)
-          if (count <= 0) return null
-          for (let i = 0; i < count; i++) batch.rows[i] = store.get(at + i)
-          batch.count = count
-          at += count
+          if (at >= store.count) return null
+          store.read(batch, at, LIMITS.batchRows)
+          at += batch.count
           return batch
         },
         rewind() {
