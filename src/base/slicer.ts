@@ -36,9 +36,10 @@ export function makeSlicer(state: { readonly cancel: CancelToken } = NEVER): Sli
     },
     pause() {
       state.cancel.check()
-      checkHeap()
       const now = performance.now()
       if (now - started < LIMITS.sliceMs || now - lastTurn < LIMITS.sliceMs) return null
+      // only now: who has worked for a while has more to do with it than who begins
+      checkHeap()
       return turn().then(() => {
         turned()
         started = lastTurn

@@ -20,7 +20,7 @@ beforeAll(async () => {
   fake = await startFake({ stores: 1, keyspaces: [], pdPort: 0, seed: 1 })
   one = await startTestServer({ PD_ENDPOINTS: fake.pdAddress })
   two = await startTestServer({ PD_ENDPOINTS: fake.pdAddress })
-  third = await startServerProcess(fake.pdAddress)
+  third = await startServerProcess({ PD_ENDPOINTS: fake.pdAddress })
 }, 180_000)
 afterEach(async () => {
   for (const client of open.splice(0)) await client.end().catch(() => {})

@@ -13,7 +13,7 @@ let stalling: ServerProcess
 beforeAll(async () => {
   fake = await startFake({ stores: 1, keyspaces: [], pdPort: 0, seed: 1 })
   one = await startTestServer({ PD_ENDPOINTS: fake.pdAddress })
-  stalling = await startServerProcess(fake.pdAddress)
+  stalling = await startServerProcess({ PD_ENDPOINTS: fake.pdAddress })
 }, 180_000)
 afterAll(async () => {
   stalling.stop()

@@ -1,4 +1,4 @@
-// A server as a process of its own on a given (fake) cluster, for tests that stall or kill one: SIGSTOP is a node that does not answer.
+// A server as a process of its own, for tests that stall or kill one (SIGSTOP is a node that does not answer) or give it little memory.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
@@ -14,22 +14,26 @@ export interface ServerProcess {
   stop(): void
 }
 
-export async function startServerProcess(pdAddress: string): Promise<ServerProcess> {
+/** `environment`: settings of its own, such as PD_ENDPOINTS. `flags`: Node's. */
+export async function startServerProcess(
+  environment: Readonly<Record<string, string>>,
+  flags: readonly string[] = [],
+): Promise<ServerProcess> {
   const program = compileProgram('src/main.ts')
   const built = path.dirname(path.dirname(program.file))
   const config = path.join(built, 'config')
   if (!existsSync(config)) symlinkSync(path.join(import.meta.dirname, '../../config'), config)
   const dataDir = mkdtempSync(path.join(tmpdir(), 'pgk-process-'))
-  const child: ChildProcess = spawn(process.execPath, [program.file], {
+  const child: ChildProcess = spawn(process.execPath, [...flags, program.file], {
     env: {
       ...process.env,
-      PD_ENDPOINTS: pdAddress,
       PG_PORT: '0',
       METRICS_PORT: '0',
       DATA_DIR: dataDir,
       OPERATOR_PASSWORD: 'operator',
       AUTO_CREATE_KEYSPACES: 'true',
       LOG_LEVEL: 'warn',
+      ...environment,
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
