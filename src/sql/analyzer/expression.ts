@@ -23,6 +23,8 @@ export interface ExpressionScope {
   readonly target?: { readonly name: string; readonly type: Oid; readonly typmod: number }
   /** VALUE of a domain's CHECK. */
   readonly domain?: { readonly type: Oid; readonly typmod: number; readonly collation: Oid }
+  /** Sees the expression before it is coerced to the target: what that brings along is not looked at. */
+  readonly inspect?: (expr: Expr) => void
 }
 
 const CONDITIONS: Partial<Record<ExprKind, string>> = {
@@ -47,6 +49,7 @@ export function analyzeExpression(raw: Node, ctx: AnalyzeContext, kind: ExprKind
   let expr = transformExpr(state, raw, kind)
   const construct = CONDITIONS[kind]
   if (construct !== undefined) expr = coerceToBoolean(state, expr, construct)
+  scope.inspect?.(expr)
   if (scope.target !== undefined) expr = toColumn(state, expr, kind, scope.target)
   else if (construct === undefined) expr = resolveUnknown(state, expr)
   assignCollations(state, expr)

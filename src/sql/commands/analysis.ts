@@ -14,7 +14,7 @@ import type { Query } from '../analyzer/query.ts'
 import { storedExpressionText } from '../analyzer/ruleutils/definitions.ts'
 import { readStoredExpr, writeStoredExpr, writeStoredQuery } from '../analyzer/stored.ts'
 import { resolveTypeName } from '../analyzer/type-name.ts'
-import { volatility } from '../planner/volatility.ts'
+import { isMutable } from '../planner/mutability.ts'
 import type { Analysis, ExpressionScope } from './context.ts'
 
 const KIND: Readonly<Record<ExpressionScope['purpose'], ExprKind>> = {
@@ -60,7 +60,8 @@ export function makeAnalysis(contextOf: () => AnalyzeContext): Analysis {
       withCatalog(() => {
         const context = contextOf()
         try {
-          const expr = analyzeExpression(node, context, KIND[scope.purpose], {
+          const mutable = MUTABLE[scope.purpose]
+          return analyzeExpression(node, context, KIND[scope.purpose], {
             relation: scope.relation,
             ...(scope.target === null
               ? {}
@@ -68,11 +69,14 @@ export function makeAnalysis(contextOf: () => AnalyzeContext): Analysis {
             ...(scope.domain === undefined
               ? {}
               : { domain: { ...scope.domain, collation: context.catalog.type(scope.domain.type)?.typcollation ?? 0 } }),
+            ...(mutable === undefined
+              ? {}
+              : {
+                  inspect: (expr) => {
+                    if (isMutable(expr, context.catalog)) throw new PgError(SQLSTATE.invalidObjectDefinition, mutable)
+                  },
+                }),
           })
-          const mutable = MUTABLE[scope.purpose]
-          if (mutable !== undefined && volatility(expr, context.catalog) !== 'i')
-            throw new PgError(SQLSTATE.invalidObjectDefinition, mutable)
-          return expr
         } catch (error) {
           if (scope.automatic !== undefined && error instanceof PgError && error.code === SQLSTATE.datatypeMismatch)
             throw scope.automatic(error)

@@ -181,7 +181,8 @@ function violation(index: IndexDescriptor, descriptor: RelationDescriptor, cx: C
   const computed = index.columns.map((column) => (column.attnum > 0 ? null : storedEvaluator(readStored(column.expr!, cx), cx)))
   const attnums = index.columns.map((column) => column.attnum)
   return (row) => {
-    const context = { catalog: cx.catalog, searchPath: [], typeSupport: (type: Oid) => typeSupport(type, cx) }
+    const searchPath = cx.state.ctx.session.searchPath(true).flatMap((name) => cx.catalog.namespaceByName(name)?.oid ?? [])
+    const context = { catalog: cx.catalog, searchPath, typeSupport: (type: Oid) => typeSupport(type, cx) }
     const columns = index.columns.map((column, i) => ({
       name: indexDefinition(relationInfo(descriptor), index, context, true, i + 1),
       value: computed[i] == null ? row[column.attnum - 1]! : computed[i](row),

@@ -8,6 +8,7 @@ import type { Oid } from '../../../base/ids.ts'
 import { atOnce, keptValue } from '../../../base/long-work.ts'
 import type { CaseExpr, Expr, FuncExpr, MinMaxExpr, OpExpr, Var } from '../../analyzer/expr.ts'
 import type { PlannedExpr } from '../../planner/plan.ts'
+import { inlineConcatenation } from '../../planner/rewrite/inline-concatenation.ts'
 import { RecordDatum } from '../../types/record.ts'
 import { presentCompare } from '../comparison.ts'
 import type { Compilation } from '../compilation.ts'
@@ -146,9 +147,12 @@ function compileNode(e: Expr, scope: ExprScope, cx: Compilation, cells: Cells): 
     case 'Param':
       return compileParam(e.paramKind, e.id, cx)
     case 'FuncExpr':
-    case 'OpExpr':
+    case 'OpExpr': {
+      const inlined = inlineConcatenation('funcId' in e ? e.funcId : e.opFuncId, e, cx.catalog)
+      if (inlined !== null) return compile(inlined)
       if (e.retset) throw notSupported('set-valued function called in context that cannot accept a set')
       return compileCall(cx, callOf(e), all(e.args))
+    }
     case 'DistinctExpr': {
       const equal = directCall(cx, callOf(e))
       return eager(all(e.args), ([a, b]) => (a === null || b === null ? a !== b : equal([a!, b!]) !== true))
