@@ -6,6 +6,7 @@ import { PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { type Int8, normalInt8, writeAscii } from './codecs.ts'
 import { binaryLength, defineType, invalidInput } from './define.ts'
+import { compareSize, nearestFloat4 } from './float4-rounding.ts'
 import { float8Bytes, hashBytes, hashBytesExtended } from './hash.ts'
 import type { Procs } from './procs.ts'
 
@@ -61,12 +62,12 @@ export function formatFloat8(value: number, extraFloatDigits: number): string {
 }
 
 /** Whether a decimal lies exactly between two floats: it reads back only by the tie rule, and PostgreSQL then prints one more digit. */
-function isMidpoint(decimal: number, value: number): boolean {
+function isMidpoint(text: string, decimal: number, value: number): boolean {
   if (decimal === value) return false
   float4[0] = value
   const bits = words4[0]!
   words4[0] = bits + (Math.abs(decimal) > Math.abs(value) ? 1 : -1)
-  return (value + float4[0]!) / 2 === decimal
+  return (value + float4[0]!) / 2 === decimal && compareSize(text, Math.abs(decimal)) === 0
 }
 const float4 = new Float32Array(1)
 const words4 = new Uint32Array(float4.buffer)
@@ -81,7 +82,7 @@ export function formatFloat4(value: number, extraFloatDigits: number): string {
   for (let digits = 0; digits < 8; digits++) {
     const text = value.toExponential(digits)
     const read = Number(text)
-    if (Math.fround(read) === value && !isMidpoint(read, value)) return fromExponential(text, 6)
+    if (nearestFloat4(text, read) === value && !isMidpoint(text, read, value)) return fromExponential(text, 6)
   }
   return fromExponential(value.toExponential(8), 6)
 }
@@ -115,7 +116,7 @@ function inputFloat8(text: string): number {
 
 function inputFloat4(text: string): number {
   const { value, trimmed } = parse(text, 'real')
-  const rounded = Math.fround(value)
+  const rounded = nearestFloat4(trimmed, value)
   if ((rounded === Number.POSITIVE_INFINITY || rounded === Number.NEGATIVE_INFINITY) && !saysInfinity(trimmed))
     throw tooBig(trimmed, 'real')
   if (rounded === 0 && !saysZero(trimmed)) throw tooBig(trimmed, 'real')
@@ -352,7 +353,7 @@ export const floatProcs = {
   i8tod: (a) => Number(a),
   i2tof: (a) => a,
   i4tof: (a) => Math.fround(a),
-  i8tof: (a) => Math.fround(Number(a)),
+  i8tof: (a) => (typeof a === 'number' ? Math.fround(a) : nearestFloat4(String(a), Number(a))),
   dtoi2: (a) => toInteger(a, -32768, 32768, 'smallint'),
   dtoi4: (a) => toInteger(a, -2147483648, 2147483648, 'integer'),
   dtoi8: toInt8,

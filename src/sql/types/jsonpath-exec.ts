@@ -19,7 +19,17 @@ import {
 } from './jsonb.ts'
 import { type ArithmeticOp, type CompareOp, type JsonPath, type PathExpr, type PathStep, pathRegex } from './jsonpath.ts'
 import { compareDatetimes, datetimeItem, datetimeMethod, isDatetime, plainItem } from './jsonpath-datetime.ts'
-import { compareNumeric, isSpecial, Numeric, numericFromFloat, parseNumeric, roundNumeric, truncNumeric } from './numeric.ts'
+import {
+  applyNumericTypmod,
+  checkedNumericTypmod,
+  compareNumeric,
+  isSpecial,
+  Numeric,
+  numericFromFloat,
+  parseNumeric,
+  roundNumeric,
+  truncNumeric,
+} from './numeric.ts'
 import {
   absNumeric,
   addNumeric,
@@ -309,7 +319,9 @@ function applyMethod(step: PathStep & { kind: 'method' }, item: JsonbValue, s: S
       if (typeof item !== 'string') throw only('a string', SQLSTATE.invalidArgumentForSqlJsonDatetimeFunction)
       if (name === 'datetime' && step.args.length > 0)
         throw notSupported('a template for jsonpath item method .datetime() is not supported')
-      out(datetimeItem(datetimeMethod(name, item, literalInt(step.args[0]), s.useTz, s.ctx)))
+      const what = `time precision of jsonpath item method .${name}()`
+      const precision = literalInt(step.args[0], what, SQLSTATE.invalidArgumentForSqlJsonDatetimeFunction)
+      out(datetimeItem(datetimeMethod(name, item, precision, s.useTz, s.ctx)))
       return
     }
     case 'keyvalue': {
@@ -324,11 +336,21 @@ function applyMethod(step: PathStep & { kind: 'method' }, item: JsonbValue, s: S
   }
 }
 
-/** A number among a method's arguments; null when it is not given. */
-function literalInt(e: PathExpr | undefined): number | null {
-  if (e === undefined) return null
-  if (e.kind === 'unary') return (e.op === '-' ? -1 : 1) * (literalInt(e.arg) ?? 0)
-  return e.kind === 'literal' && e.value instanceof Numeric ? Number(e.value.unscaled) : 0
+/** A number among a method's arguments; null when it is not given. `what`: what it is called if it is none of int4's. */
+function literalInt(e: PathExpr | undefined, what: string, code: Sqlstate): number | null {
+  if (e?.kind !== 'literal' || !(e.value instanceof Numeric)) return null
+  const value = Number(e.value.unscaled)
+  if (value > 2147483647 || value < -2147483648) throw fail(code, `${what} is out of range for type integer`)
+  return value
+}
+
+/** The modifier of .decimal(precision, scale); null where there is none. */
+function decimalTypmod([first, second]: readonly PathExpr[]): number | null {
+  const argument = (e: PathExpr | undefined, what: string): number | null =>
+    literalInt(e, `${what} of jsonpath item method .decimal()`, SQLSTATE.nonNumericSqlJsonItem)
+  const precision = argument(first, 'precision')
+  if (precision === null) return null
+  return checkedNumericTypmod(precision, argument(second, 'scale') ?? 0)
 }
 
 type Only = (what: string, code?: Sqlstate) => PgError
@@ -364,12 +386,13 @@ function toNumber(name: string, args: readonly PathExpr[], item: JsonbValue, onl
       return whole
     }
     case 'decimal': {
-      const precision = literalInt(args[0])
-      if (precision === null) return value
-      const scale = literalInt(args[1]) ?? 0
-      const rounded = roundNumeric(value, scale)
-      if (compareNumeric(absNumeric(rounded), new Numeric(10n ** BigInt(Math.max(precision - scale, 0)), 0)) >= 0) throw invalid(text, type)
-      return rounded
+      const typmod = decimalTypmod(args)
+      if (typmod === null) return value
+      try {
+        return applyNumericTypmod(value, typmod)
+      } catch {
+        throw invalid(text, type)
+      }
     }
     default:
       return value

@@ -52,6 +52,7 @@ export class JsonPath {
 
 interface Token {
   readonly kind: 'word' | 'string' | 'number' | 'variable' | 'symbol' | 'end'
+  /** What an error quotes: of a name only what ends it has been read last. */
   readonly text: string
   readonly value: string
 }
@@ -95,6 +96,36 @@ function syntaxError(near: string): PgError {
   )
 }
 
+const surrogateError = (detail: string): PgError =>
+  new PgError(SQLSTATE.invalidTextRepresentation, 'invalid input syntax for type jsonpath', { detail })
+
+/** What stands behind a `\\u`: two of them may make one character. */
+function decodeUnicode(text: string, from: number): { value: string; end: number } {
+  let at = from
+  let high: number | null = null
+  for (;;) {
+    const match = /^(?:\{([0-9a-fA-F]{1,6})\}|([0-9a-fA-F]{4}))/.exec(text.slice(at, at + 8))
+    if (match === null) throw new PgError(SQLSTATE.syntaxError, `invalid Unicode escape sequence at or near "\\u" of jsonpath input`)
+    const code = Number.parseInt((match[1] ?? match[2])!, 16)
+    if (code === 0)
+      throw new PgError(SQLSTATE.untranslatableCharacter, 'unsupported Unicode escape sequence', {
+        detail: '\\u0000 cannot be converted to text.',
+      })
+    if (code > 0x10ffff) throw new PgError(SQLSTATE.syntaxError, 'invalid Unicode code point')
+    at += match[0].length
+    const isLow = code >= 0xdc00 && code <= 0xdfff
+    if (code >= 0xd800 && code <= 0xdbff) {
+      if (high !== null) throw surrogateError('Unicode high surrogate must not follow a high surrogate.')
+      if (text[at] !== '\\' || text[at + 1] !== 'u') throw surrogateError('Unicode low surrogate must follow a high surrogate.')
+      high = code
+      at += 2
+      continue
+    }
+    if (isLow !== (high !== null)) throw surrogateError('Unicode low surrogate must follow a high surrogate.')
+    return { value: high === null ? String.fromCodePoint(code) : String.fromCharCode(high, code), end: at }
+  }
+}
+
 function decodeUntil(text: string, from: number, stop: (c: string) => boolean): { value: string; end: number } {
   let value = ''
   let at = from
@@ -126,15 +157,9 @@ function decodeUntil(text: string, from: number, stop: (c: string) => boolean): 
         value += '\v'
         break
       case 'u': {
-        const match = /^(?:\{([0-9a-fA-F]{1,6})\}|([0-9a-fA-F]{4}))/.exec(text.slice(at))
-        if (match === null) throw new PgError(SQLSTATE.syntaxError, `invalid Unicode escape sequence at or near "\\u" of jsonpath input`)
-        const code = Number.parseInt((match[1] ?? match[2])!, 16)
-        if (code === 0)
-          throw new PgError(SQLSTATE.untranslatableCharacter, 'unsupported Unicode escape sequence', {
-            detail: '\\u0000 cannot be converted to text.',
-          })
-        value += match[1] === undefined ? String.fromCharCode(code) : String.fromCodePoint(code)
-        at += match[0].length
+        const decoded = decodeUnicode(text, at)
+        value += decoded.value
+        at = decoded.end
         break
       }
       case 'x': {
@@ -154,6 +179,11 @@ function decodeUntil(text: string, from: number, stop: (c: string) => boolean): 
 
 const isSpecial = (c: string): boolean => '?%$.[]{}()|&!=<>@#,*:-+/"\\ \t\n\r\f'.includes(c)
 
+function isLongerName(text: string, from: number, length: number): boolean {
+  for (let at = from; at <= from + length; at++) if (text[at] === undefined || text[at] === '\\' || isSpecial(text[at]!)) return false
+  return true
+}
+
 function tokenize(text: string): Token[] {
   const tokens: Token[] = []
   let at = 0
@@ -172,26 +202,30 @@ function tokenize(text: string): Token[] {
     if (c === '"') {
       const { value, end } = decodeUntil(text, at + 1, (d) => d === '"')
       if (text[end] !== '"') throw new PgError(SQLSTATE.syntaxError, 'unterminated quoted string at end of jsonpath input')
-      tokens.push({ kind: 'string', text: text.slice(at, end + 1), value })
+      tokens.push({ kind: 'string', text: '"', value })
       at = end + 1
       continue
     }
     if (c === '$' && text[at + 1] !== undefined && (text[at + 1] === '"' || !isSpecial(text[at + 1]!))) {
       const quoted = text[at + 1] === '"'
       const { value, end } = decodeUntil(text, at + (quoted ? 2 : 1), quoted ? (d) => d === '"' : (d) => d !== '\\' && isSpecial(d))
-      tokens.push({ kind: 'variable', text: text.slice(at, end), value })
+      tokens.push({ kind: 'variable', text: quoted ? '"' : text.slice(at, end), value })
       at = quoted ? end + 1 : end
       continue
     }
     const number =
-      /^(?:0[xX](?:_?[0-9a-fA-F])+|0[oO](?:_?[0-7])+|0[bB](?:_?[01])+|(?:(?:0|[1-9](?:_?\d)*)(?:\.(?:\d(?:_?\d)*)?)?|\.\d(?:_?\d)*)(?:[eE][+-]?\d(?:_?\d)*)?)/.exec(
+      /^(?:0[xX][0-9a-fA-F](?:_?[0-9a-fA-F])*|0[oO][0-7](?:_?[0-7])*|0[bB][01](?:_?[01])*|(?:(?:0|[1-9](?:_?\d)*)(?:\.(?:\d(?:_?\d)*)?)?|\.\d(?:_?\d)*)(?:[eE][+-]?\d(?:_?\d)*)?)/.exec(
         text.slice(at),
       )
-    if (number !== null && !(c === '.' && tokens.length > 0 && /^[$@)\]]$|^\w/.test(tokens[tokens.length - 1]!.text))) {
-      const next = text[at + number[0].length]
-      if (next !== undefined && /[A-Za-z0-9_$]/.test(next)) {
-        throw new PgError(SQLSTATE.syntaxError, `trailing junk after numeric literal at or near "${number[0]}${next}" of jsonpath input`)
-      }
+    // A name may begin with digits; one character behind a decimal number makes none.
+    const junk = /^0\D/.test(number?.[0] ?? '') ? 0 : 1
+    if (number !== null && !isLongerName(text, at, number[0].length + junk)) {
+      const rest = text.slice(at + number[0].length)
+      const exponent = /^[eE][+-]/.exec(rest)
+      if (exponent !== null)
+        throw new PgError(SQLSTATE.syntaxError, `invalid numeric literal at or near "${number[0]}${exponent[0]}" of jsonpath input`)
+      if (rest !== '' && !isSpecial(rest[0]!))
+        throw new PgError(SQLSTATE.syntaxError, `trailing junk after numeric literal at or near "${number[0]}${rest[0]}" of jsonpath input`)
       tokens.push({ kind: 'number', text: number[0], value: number[0] })
       at += number[0].length
       continue
@@ -204,7 +238,7 @@ function tokenize(text: string): Token[] {
     }
     if (isSpecial(c) && c !== '\\') throw syntaxError(c)
     const { value, end } = decodeUntil(text, at, (d) => d !== '\\' && isSpecial(d))
-    tokens.push({ kind: 'word', text: text.slice(at, end), value })
+    tokens.push({ kind: 'word', text: /^(?:[ \t\n\r\f]+|\/\*)?/.exec(text.slice(end))![0], value })
     at = end
   }
   return tokens
@@ -260,6 +294,9 @@ const METHODS = new Set([
   'timestamp',
   'timestamp_tz',
 ])
+const WITH_PRECISION: ReadonlySet<string> = new Set(['time', 'time_tz', 'timestamp', 'timestamp_tz'])
+/** A number without point and exponent. */
+const INTEGER = /^(?:0[xX]\w+|[0-9_]+|0[oObB]\w+)$/
 const PREDICATES: ReadonlySet<PathExpr['kind']> = new Set(['and', 'or', 'not', 'isUnknown', 'exists', 'compare', 'startsWith', 'likeRegex'])
 const isPredicate = (e: PathExpr): boolean => PREDICATES.has(e.kind)
 
@@ -523,15 +560,41 @@ class Parser {
     const name = token.value.toLowerCase()
     if (METHODS.has(name) && this.is('(')) {
       this.at++
-      const args: PathExpr[] = []
-      if (!this.is(')')) {
-        do args.push(this.unary())
-        while (this.take(','))
-      }
+      const args = this.is(')') ? [] : this.methodArgs(name)
       this.expect(')')
       return { kind: 'method', name, args }
     }
     return { kind: 'key', name: token.value }
+  }
+
+  /** What stands between a method's parentheses: decimal's precision and scale, datetime's template, the times' precision. */
+  methodArgs(name: string): PathExpr[] {
+    if (name === 'decimal') {
+      const args = [this.signedInteger()]
+      while (this.take(',')) args.push(this.signedInteger())
+      if (args.length > 2)
+        throw new PgError(SQLSTATE.syntaxError, 'invalid input syntax for type jsonpath', {
+          detail: '.decimal() can only have an optional precision[,scale].',
+        })
+      return args
+    }
+    if (name === 'datetime' && this.peek().kind === 'string') return [{ kind: 'literal', value: this.tokens[this.at++]!.value }]
+    if (WITH_PRECISION.has(name)) return [this.integer()]
+    throw this.error()
+  }
+
+  integer(): PathExpr & { kind: 'literal'; value: Numeric } {
+    const token = this.peek()
+    if (token.kind !== 'number' || !INTEGER.test(token.value)) throw this.error()
+    this.at++
+    return { kind: 'literal', value: parseNumeric(token.value)! }
+  }
+
+  signedInteger(): PathExpr {
+    const negative = this.is('-')
+    if (negative || this.is('+')) this.at++
+    const literal = this.integer()
+    return negative ? { ...literal, value: negateNumeric(literal.value) } : literal
   }
 
   level(): number {
@@ -540,9 +603,9 @@ class Parser {
       return Number.POSITIVE_INFINITY
     }
     const token = this.peek()
-    if (token.kind !== 'number' || !/^\d+$/.test(token.value)) throw this.error()
-    this.at++
-    return Number(token.value)
+    const level = Number(this.integer().value.unscaled)
+    if (level > 2147483647) throw new PgError(SQLSTATE.numericValueOutOfRange, `value "${token.value}" is out of range for type integer`)
+    return level
   }
 }
 

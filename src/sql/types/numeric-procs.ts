@@ -3,13 +3,14 @@
 import { PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { EvalContext } from './eval-context.ts'
+import { nearestFloat4 } from './float4-rounding.ts'
 import {
   applyNumericTypmod,
+  checkedNumericTypmod,
   compareNumeric,
   isNaNumeric,
   isSpecial,
   makeNumeric,
-  makeNumericTypmod,
   NUMERIC_NAN,
   NUMERIC_ONE,
   NUMERIC_TEN,
@@ -59,7 +60,7 @@ function toInteger(a: Numeric, name: string, low: Unscaled, high: Unscaled): Uns
 
 function toFloat(a: Numeric, type: 'real' | 'double precision'): number {
   const exact = numericToNumber(a)
-  const value = type === 'real' ? Math.fround(exact) : exact
+  const value = type === 'real' ? nearestFloat4(String(a), exact) : exact
   if (!isSpecial(a) && ((value === 0 && a.unscaled !== 0) || !Number.isFinite(value))) {
     throw new PgError(SQLSTATE.numericValueOutOfRange, `"${a}" is out of range for type ${type}`)
   }
@@ -151,13 +152,7 @@ export const numericProcs = {
     if (numbers.length < 1 || numbers.length > 2 || precision === undefined) {
       throw new PgError(SQLSTATE.invalidParameterValue, 'invalid NUMERIC type modifier')
     }
-    if (precision < 1 || precision > 1000) {
-      throw new PgError(SQLSTATE.invalidParameterValue, `NUMERIC precision ${precision} must be between 1 and 1000`)
-    }
-    if (scale < -1000 || scale > 1000) {
-      throw new PgError(SQLSTATE.invalidParameterValue, `NUMERIC scale ${scale} must be between -1000 and 1000`)
-    }
-    return makeNumericTypmod(precision, scale)
+    return checkedNumericTypmod(precision, scale)
   },
   numerictypmodout(typmod) {
     if (typmod < 4) return ''

@@ -321,6 +321,15 @@ export function makeNumericTypmod(precision: number, scale: number): number {
   return ((precision << 16) | (scale & 0x7ff)) + 4
 }
 
+/** numeric(precision, scale)'s typmod; 22023 for one that there is not. */
+export function checkedNumericTypmod(precision: number, scale: number): number {
+  if (precision < 1 || precision > 1000)
+    throw new PgError(SQLSTATE.invalidParameterValue, `NUMERIC precision ${precision} must be between 1 and 1000`)
+  if (scale < -1000 || scale > 1000)
+    throw new PgError(SQLSTATE.invalidParameterValue, `NUMERIC scale ${scale} must be between -1000 and 1000`)
+  return makeNumericTypmod(precision, scale)
+}
+
 /** apply_typmod: rounds to the declared scale, 22003 when the precision does not hold it. */
 export function applyNumericTypmod(a: Numeric, typmod: number): Numeric {
   if (typmod < 4) return a
