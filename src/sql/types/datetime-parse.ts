@@ -293,6 +293,8 @@ export function decodeTime(text: string): { hour: number; minute: number; second
 }
 
 function decodeNumberField(text: string, mask: number, s: State): number {
+  // Parts of dates come here too, and those may hold anything.
+  if (!/^[0-9.]*$/.test(text)) throw new Fault('format')
   let digits = text
   const point = text.indexOf('.')
   if (point >= 0) {
@@ -511,7 +513,7 @@ function decode(text: string, ctx: EvalContext, timeOnly: boolean): Decoded {
         const haveDay = (mask & (MONTH | DAY)) === (MONTH | DAY)
         const dateFirst = timeOnly && i === 0 && count >= 2 && (types[count - 1] === 'date' || types[1] === 'time')
         if (timeOnly ? !dateFirst : pending !== null || haveDay) {
-          if (isDigit(field[0]) || pending !== null) {
+          if (isDigit(field[0]) || (pending !== null && !timeOnly)) {
             if (pending !== null) {
               if (pending !== 't') throw new Fault('format')
               pending = null

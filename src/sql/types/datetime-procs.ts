@@ -49,6 +49,7 @@ import {
 import { offsetOrNull } from './datetime-parse.ts'
 import { compareTimeTz } from './datetime-types.ts'
 import type { EvalContext, Micros } from './eval-context.ts'
+import { overflow } from './float.ts'
 import {
   addInterval as addIntervals,
   applyIntervalTypmod,
@@ -518,6 +519,7 @@ export const datetimeProcs = {
   make_interval(years, months, weeks, days, hours, minutes, seconds) {
     if (!Number.isFinite(seconds)) throw new PgError(SQLSTATE.datetimeValueOutOfRange, 'interval out of range')
     const micros = rint(seconds * USECS_PER_SEC)
+    if (!Number.isFinite(micros)) throw overflow()
     const total = BigInt(hours) * 3_600_000_000n + BigInt(minutes) * 60_000_000n + BigInt(micros)
     return makeInterval(years * 12 + months, weeks * 7 + days, total)
   },
