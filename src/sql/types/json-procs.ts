@@ -10,7 +10,7 @@ import type { EvalContext } from './eval-context.ts'
 import { toJsonbValue, toJsonKey, toJsonText } from './json-convert.ts'
 import { type JsonSource, jsonbSource, jsonSource, ofDomain, populateRecord } from './json-populate.ts'
 import { quoteJson } from './json-quote.ts'
-import { decodeJsonString, jsonAsText, jsonKind, skipJsonSpace, walkJson } from './json-text.ts'
+import { checkJsonEscapes, decodeJsonString, jsonAsText, jsonKind, skipJsonSpace, walkJson } from './json-text.ts'
 import {
   compareJsonb,
   formatJsonbSteps,
@@ -63,6 +63,7 @@ function pair(key: string, value: Datum, valueType: number): RecordDatum {
 
 /** The raw text of a member; null when there is none. The last of equal keys counts. */
 function jsonField(json: string, key: string): string | null {
+  checkJsonEscapes(json)
   if (jsonKind(json) !== 'object') return null
   let found: string | null = null
   walkJson(json, (name, start, end) => {
@@ -73,6 +74,7 @@ function jsonField(json: string, key: string): string | null {
 }
 
 function jsonElement(json: string, index: number): string | null {
+  checkJsonEscapes(json)
   if (jsonKind(json) !== 'array') return null
   let at = index
   if (at < 0) {
@@ -98,6 +100,7 @@ function jsonLength(json: string): number {
 }
 
 function jsonPath(json: string, path: ArrayDatum): string | null {
+  checkJsonEscapes(json)
   let at: string | null = json.slice(skipJsonSpace(json, 0)).trimEnd()
   for (const step of path.elements as readonly (string | null)[]) {
     if (step === null || at === null) return null
@@ -119,6 +122,7 @@ function members(json: string): { key: string | null; raw: string }[] {
 }
 
 function jsonEach(json: string): { key: string | null; raw: string }[] {
+  checkJsonEscapes(json)
   const kind = jsonKind(json)
   if (kind === 'array') throw bad('cannot deconstruct an array as an object')
   if (kind !== 'object') throw bad('cannot deconstruct a scalar')

@@ -424,6 +424,19 @@ export function decodeJsonString(literal: string): string {
   return parseJsonText(literal, true) as string
 }
 
+/**
+ * Type json keeps escapes that text cannot hold (\\u0000, half a surrogate pair). What looks for something inside a value refuses them
+ * wherever they stand.
+ */
+export function checkJsonEscapes(text: string): void {
+  if (!text.includes('\\u')) return
+  for (let at = text.indexOf('"'); at >= 0; ) {
+    const end = jsonStringEnd(text, at)
+    decodeJsonString(text.slice(at, end))
+    at = text.indexOf('"', end)
+  }
+}
+
 export type JsonKind = 'object' | 'array' | 'string' | 'number' | 'boolean' | 'null'
 
 export function jsonKind(text: string, at = skipJsonSpace(text, 0)): JsonKind {
