@@ -32,10 +32,13 @@ const ASYNC_PROCS = new Set([
   'pg_terminate_backend',
 ])
 
+/** The catalogue gives their bodies, which look at its snapshot alone: they answer at once, so that an index may hold what they compute. */
+const ENUM_COMPARISON = /^enum_(?:eq|ne|lt|le|gt|ge|cmp|smaller|larger)$/
+
 /** Bodies that may answer a promise; those of higher rooms (no body here) may too. */
 export function mayWait(proc: PgProcRow): boolean {
   if (ASYNC_PROCS.has(proc.prosrc)) return true
-  return proc.prolang === LANGUAGE.internal ? findBody(proc) === undefined : true
+  return proc.prolang === LANGUAGE.internal ? findBody(proc) === undefined && !ENUM_COMPARISON.test(proc.prosrc) : true
 }
 
 export interface Call {
