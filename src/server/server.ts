@@ -120,7 +120,6 @@ export async function openEngine(config: Config, log: Logger, metrics: Metrics):
                 if (leave !== null) services.background(leave())
                 others?.left()
               }
-              if (identity.notice !== null) client.notice(identity.notice)
               return session
             }),
           )

@@ -30,6 +30,7 @@ import type { PreparedStatement } from './prepared.ts'
 import type { Services } from './services.ts'
 import { applyStartupSettings, makeSessionContext } from './session-context.ts'
 import type { SessionSequences } from './session-sequences.ts'
+import { isSent } from './settings/client-messages.ts'
 import type { Settings } from './settings/settings.ts'
 import { SessionStoreServices } from './store-services.ts'
 import { Timers } from './timers.ts'
@@ -128,6 +129,7 @@ export class Session {
     this.notifications = new SessionNotifications(this)
     this.timers = new Timers(this)
     applyStartupSettings(this, identity)
+    if (identity.notice !== null) this.notice(identity.notice)
     this.#started = true
   }
 
@@ -141,7 +143,7 @@ export class Session {
   }
 
   notice(notice: Notice): void {
-    this.client.notice(notice)
+    if (isSent(notice.severity, this.settings.get('client_min_messages')!)) this.client.notice(notice)
   }
 
   // --- statements -----------------------------------------------------------------------------------------------------------------------

@@ -81,6 +81,19 @@ function parseNumber(row: SettingRow, text: string): number {
   return (value * found[1]) / unit.size
 }
 
+/** Levels of messages that are accepted and that neither pg_settings nor a hint tells. */
+const HIDDEN_LEVELS: ReadonlyMap<string, ReadonlyMap<string, string>> = new Map([
+  [
+    'client_min_messages',
+    new Map([
+      ['debug', 'debug2'],
+      ['info', 'info'],
+    ]),
+  ],
+  ['log_min_messages', new Map([['debug', 'debug2']])],
+  ['log_min_error_statement', new Map([['debug', 'debug2']])],
+])
+
 /** Text as a client wrote it → the normal form kept and compared. Errors 22023 with PostgreSQL's words. */
 export function normalize(row: SettingRow, text: string): string {
   switch (row.vartype) {
@@ -93,6 +106,8 @@ export function normalize(row: SettingRow, text: string): string {
       const value = text.toLowerCase()
       const found = row.enumvals?.find((name) => name.toLowerCase() === value)
       if (found !== undefined) return found
+      const hidden = HIDDEN_LEVELS.get(row.name)?.get(value)
+      if (hidden !== undefined) return hidden
       // Enumerations with on and off also take the other spellings of booleans.
       const bool = parseBool(text)
       const alias = bool === null ? undefined : row.enumvals?.find((name) => name === (bool ? 'on' : 'off'))
