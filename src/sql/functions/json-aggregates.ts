@@ -31,7 +31,7 @@ function jsonItem(state: JsonText | null, value: Datum, skipNull: boolean, ctx: 
   if (value === null && skipNull) return s
   const type = argType(call, 1)
   if (s.any) {
-    const category = jsonCategory(type, value)
+    const category = jsonCategory(type, value, ctx)
     s.text += category === 'array' || category === 'composite' ? ', \n ' : ', '
   }
   s.text += toJsonText(value, type, ctx)

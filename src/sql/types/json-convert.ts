@@ -30,8 +30,8 @@ const NUMBERS: ReadonlySet<Oid> = new Set([20, 21, 23, 700, 701, 1700])
 
 export type JsonCategory = 'bool' | 'number' | 'date' | 'timestamp' | 'timestamptz' | 'json' | 'jsonb' | 'array' | 'composite' | 'other'
 
-/** How a type turns into JSON. The value helps where the catalogue is the tenant's. */
-export function jsonCategory(type: Oid, value: Datum): JsonCategory {
+/** How a type turns into JSON, a domain as its base type does. The value tells arrays and rows. */
+export function jsonCategory(type: Oid, value: Datum, ctx: EvalContext): JsonCategory {
   if (value instanceof ArrayDatum) return 'array'
   if (value instanceof RecordDatum) return 'composite'
   if (type === BOOL) return 'bool'
@@ -48,9 +48,8 @@ export function jsonCategory(type: Oid, value: Datum): JsonCategory {
     case JSONB:
       return 'jsonb'
     default: {
-      const row = typeByOid(type)
-      if (row !== undefined && row.typtype === 'd' && row.typbasetype !== 0) return jsonCategory(row.typbasetype, value)
-      return 'other'
+      const row = typeByOid(type) ?? ctx.catalog.typeShape(type)
+      return row?.typtype === 'd' ? jsonCategory(row.typbasetype, value, ctx) : 'other'
     }
   }
 }
@@ -74,7 +73,7 @@ const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
 /** datum_to_json: the value as JSON text. `lineFeed` puts members of this level on lines of their own. */
 export function toJsonText(value: Datum, type: Oid, ctx: EvalContext, lineFeed = false): string {
   if (value === null) return 'null'
-  const category = jsonCategory(type, value)
+  const category = jsonCategory(type, value, ctx)
   switch (category) {
     case 'bool':
       return value ? 'true' : 'false'
@@ -120,7 +119,7 @@ function compositeText(record: RecordDatum, ctx: EvalContext, lineFeed: boolean)
 /** datum_to_jsonb */
 export function toJsonbValue(value: Datum, type: Oid, ctx: EvalContext): JsonbValue {
   if (value === null) return null
-  const category = jsonCategory(type, value)
+  const category = jsonCategory(type, value, ctx)
   switch (category) {
     case 'bool':
       return value as boolean
@@ -176,7 +175,7 @@ function* toJsonbSteps(a: ArrayDatum, ctx: EvalContext): Steps<JsonbValue> {
 /** An object's key from any scalar. */
 export function toJsonKey(value: Datum, type: Oid, ctx: EvalContext): string {
   if (value === null) throw new PgError(SQLSTATE.nullValueNotAllowed, 'null value not allowed for object key')
-  const category = jsonCategory(type, value)
+  const category = jsonCategory(type, value, ctx)
   switch (category) {
     case 'array':
     case 'composite':
