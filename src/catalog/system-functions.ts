@@ -28,6 +28,7 @@ import { splitName } from './lookup.ts'
 import { pathOids } from './object-identity.ts'
 import { privilegeFunctions } from './privilege-functions.ts'
 import { PG_CATALOG_NAMESPACE } from './records.ts'
+import { serialSequence } from './serial-sequence.ts'
 import { statisticsFunctions } from './statistics-functions.ts'
 import { outRow, type SystemFunction } from './system-function.ts'
 import type { TableActivity } from './table-activity.ts'
@@ -188,18 +189,9 @@ export function catalogFunctions(
       ` RETURNS ${functionResult(source(), proc)}\n LANGUAGE ${language}\n${volatility}${parallel}${proc.proisstrict ? ' STRICT' : ''}${proc.proleakproof ? ' LEAKPROOF' : ''}\n${body}\n`
     )
   })
-  add('pg_get_serial_sequence', (table, column, ctx) => {
-    const relation = relationOf(snapshotOf(), table as string, ctx as EvalContext)
-    const found = relation.columns.find((other) => !other.dropped && other.name === column)
-    if (found === undefined)
-      throw new PgError(SQLSTATE.undefinedColumn, `column "${String(column)}" of relation "${relation.name}" does not exist`)
-    const descriptor = relation.descriptor?.columns[found.attnum - 1]
-    const oid = descriptor?.identitySequence || sequenceOfDefault(descriptor?.default?.expr ?? '')
-    const sequence = oid === 0 ? null : snapshotOf().relation(oid)
-    const owner = sequence?.descriptor?.sequence?.ownedBy
-    if (sequence == null || owner?.table !== relation.oid || owner.attnum !== found.attnum) return null
-    return `${quoteIdentifier(snapshotOf().namespace(sequence.namespace)!.name)}.${quoteIdentifier(sequence.name)}`
-  })
+  add('pg_get_serial_sequence', (table, column, ctx) =>
+    serialSequence(snapshotOf(), relationOf(snapshotOf(), table as string, ctx as EvalContext), column as string),
+  )
   add('pg_get_replica_identity_index', (oid) => {
     const table = snapshotOf().relation(oid as Oid)?.descriptor?.table
     if (table?.replicaIdentity === 'i') return table.indexes.find((index) => index.oid === table.replicaIdentityIndex)?.oid ?? null
@@ -298,10 +290,4 @@ export function catalogFunctions(
     })
   })
   return map
-}
-
-/** The sequence named by a stored nextval('…'::regclass): its OID is a constant of type regclass. */
-function sequenceOfDefault(stored: string): Oid {
-  const match = /"type":2205[^{}]*"t":\{"s":"(\d+)"\}/.exec(stored)
-  return match === null ? 0 : Number(match[1])
 }
