@@ -3,6 +3,8 @@
 
 import { notSupported } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
+import { TYPE_OID } from '../builtin/data/type-oids.ts'
 import { LANGUAGE, pgProcs } from '../builtin/pg-proc.ts'
 import { pgTypes } from '../builtin/pg-type.ts'
 import { arrayProcs } from '../types/array-procs.ts'
@@ -131,8 +133,17 @@ export function bodyOf(prosrc: string): ProcBody | undefined {
   return bodies.get(prosrc)
 }
 
-/** Always callable: a body, or the higher room's found when it is called, or 0A000. */
-export function procBody(proc: ProcKey): ProcBody {
+/** void's only value, which is not NULL. */
+const VOID_VALUE = ''
+
+/** Always callable: a body, or the higher room's found when it is called, or 0A000. What one of type void answers does not matter. */
+export function procBody(proc: ProcKey & { readonly prorettype: Oid }): ProcBody {
+  const body = anyBody(proc)
+  if (proc.prorettype !== TYPE_OID.void) return body
+  return (...args: unknown[]) => andThen(body(...args) as MaybePromise<unknown>, () => VOID_VALUE)
+}
+
+function anyBody(proc: ProcKey): ProcBody {
   const body = findBody(proc)
   if (body !== undefined) return body
   const { proname, pronargs } = proc
