@@ -57,6 +57,8 @@ export interface ColumnDescriptor {
   readonly name: string
   readonly type: Oid
   readonly typmod: number
+  /** Of an array: how many dimensions it was declared with, which binds nobody. Absent in older records: 1. */
+  readonly dims?: number
   readonly collation: Oid
   readonly notNull: boolean
   /** The not-null constraint's name and OID (PostgreSQL 18 names them); null where there is none. */
@@ -228,6 +230,8 @@ export interface TypeDescriptor {
         readonly kind: 'domain'
         readonly baseType: Oid
         readonly typmod: number
+        /** As a column's. */
+        readonly dims?: number
         readonly collation: Oid
         readonly notNullConstraint: { readonly oid: Oid; readonly name: string } | null
         readonly default: StoredNode | null

@@ -91,6 +91,7 @@ export function userTypeRow(type: TypeDescriptor, baseOf: (oid: Oid) => PgTypeRo
     typmodout: 0,
     typbasetype: definition.baseType,
     typtypmod: definition.typmod,
+    typndims: base.typcategory === 'A' && base.typelem !== 0 ? (definition.dims ?? 1) : 0,
     typnotnull: definition.notNullConstraint !== null,
     typcollation: definition.collation,
     typacl: null,

@@ -182,7 +182,7 @@ function columnRow(source: VirtualSource, relation: RelationDescriptor, column: 
     atttypid: column.dropped ? 0 : column.type,
     attnum: column.attnum,
     atttypmod: column.typmod,
-    attndims: type?.typcategory === 'A' && type.typelem !== 0 ? 1 : 0,
+    attndims: type?.typcategory === 'A' && type.typelem !== 0 ? (column.dims ?? 1) : 0,
     attnotnull: column.notNull,
     atthasdef: column.default !== null,
     atthasmissing: column.missingValue !== null,

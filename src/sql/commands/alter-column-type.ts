@@ -117,7 +117,15 @@ export async function alterColumnType(
       : null
   await refuseDependents(c, before, column)
   const storage = (await load(() => c.snapshot.type(named.type)))!.typstorage
-  let next: ColumnDescriptor = { ...column, type: named.type, typmod: named.typmod, collation, storage, missingValue: null }
+  let next: ColumnDescriptor = {
+    ...column,
+    type: named.type,
+    typmod: named.typmod,
+    dims: named.dims,
+    collation,
+    storage,
+    missingValue: null,
+  }
   let after = replaceColumn(before, next)
   if (column.default !== null) {
     const text = await load(() => c.analysis.deparse(column.default!.expr, table))

@@ -53,7 +53,7 @@ export function makeAnalysis(contextOf: () => AnalyzeContext): Analysis {
       withCatalog(() => {
         const context = contextOf()
         const { type, typmod } = resolveTypeName(node, context)
-        return { type, typmod, collation: context.catalog.type(type)?.typcollation ?? 0 }
+        return { type, typmod, collation: context.catalog.type(type)?.typcollation ?? 0, dims: node.arrayBounds?.length ?? 0 }
       }),
     collation: async (names) => withCatalog(() => resolveCollation(names, -1, contextOf())),
     expression: async (node, scope) =>

@@ -62,7 +62,7 @@ async function depend(c: CommandContext, relation: Oid, column: ColumnDescriptor
   for (const to of dependency?.to ?? []) await c.writer.addDependency(dependency!.from, to.to, to.type)
 }
 
-const typeOf = async (c: CommandContext, def: ColumnDef): Promise<{ type: Oid; typmod: number; collation: Oid }> => {
+const typeOf = async (c: CommandContext, def: ColumnDef): Promise<{ type: Oid; typmod: number; collation: Oid; dims: number }> => {
   if (serialType(def.typeName!) !== null)
     throw new PgError(SQLSTATE.undefinedObject, `type "${partsOf(def.typeName!.names).join('.')}" does not exist`)
   const named = await c.analysis.typeName(def.typeName!)

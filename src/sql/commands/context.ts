@@ -34,7 +34,8 @@ export interface ExpressionScope {
 
 /** The analyzer as DDL uses it. Implemented over sql/analyzer in analysis.ts; synchronous ones may throw CatalogMiss inside. */
 export interface Analysis {
-  typeName(node: TypeName): Promise<{ type: Oid; typmod: number; collation: Oid }>
+  /** `dims`: how many dimensions of an array are written. */
+  typeName(node: TypeName): Promise<{ type: Oid; typmod: number; collation: Oid; dims: number }>
   collation(names: readonly string[]): Promise<Oid>
   expression(node: Node, scope: ExpressionScope): Promise<Expr>
   query(node: Node): Promise<Query>

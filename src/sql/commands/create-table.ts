@@ -488,7 +488,7 @@ async function likeColumns(
     const plan: ColumnPlan = {
       def,
       column: {
-        ...(await plainColumn(c, attnum, column.name, column)),
+        ...(await plainColumn(c, attnum, column.name, { type: column.type, typmod: column.typmod, collation: column.collation })),
         storage: (options & LIKE.storage) !== 0 ? column.storage : (await load(() => c.snapshot.type(column.type)))!.typstorage,
       },
       serial: false,

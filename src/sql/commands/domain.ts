@@ -144,6 +144,7 @@ export async function createDomain(c: CommandContext, stmt: CreateDomainStmt): P
     kind: 'domain',
     baseType: base.type,
     typmod: base.typmod,
+    dims: base.dims,
     collation,
     notNullConstraint,
     default: defaultExpr,

@@ -80,12 +80,12 @@ export const checkTypeUsage = (c: CommandContext, type: Oid): Promise<void> =>
       throw permissionDenied('type', typeText(c, elementOrSelf(c.snapshot, type)))
   })
 
-/** attstorage by typstorage. */
+/** attstorage by typstorage; an array has the dimensions that were declared (a query's column: none). */
 export async function plainColumn(
   c: CommandContext,
   attnum: number,
   name: string,
-  type: { type: Oid; typmod: number; collation: Oid },
+  type: { type: Oid; typmod: number; collation: Oid; dims?: number },
 ): Promise<ColumnDescriptor> {
   const row = await load(() => c.snapshot.type(type.type))
   if (row?.typtype === 'p' && row.oid !== 2249 && row.oid !== 2287)
@@ -96,7 +96,8 @@ export async function plainColumn(
       `column "${name}" has pseudo-type ${row.typname === 'record' ? 'record' : 'record[]'}`,
     )
   await checkTypeUsage(c, type.type)
-  return { ...newColumn(attnum, name, type), storage: row?.typstorage ?? 'p' }
+  const dims = row !== null && elementOrSelf(c.snapshot, row.oid) !== row.oid ? { dims: type.dims ?? 0 } : {}
+  return { ...newColumn(attnum, name, type), ...dims, storage: row?.typstorage ?? 'p' }
 }
 
 export function replaceColumn(relation: RelationDescriptor, column: ColumnDescriptor): RelationDescriptor {
