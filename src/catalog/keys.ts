@@ -87,6 +87,11 @@ export const reverseDependencyPrefix = (classId: Oid, objId: Oid): string => `${
 export const commentKey = (a: ObjectAddress): string => `${META.comment}${addressText(a)}`
 export const commentPrefix = (classId: Oid, objId: Oid): string => `${META.comment}${hex8(classId)}${hex8(objId)}`
 export const defaultAclKey = (role: Oid, namespace: Oid, type: string): string => `${META.defaultAcl}${hex8(role)}${hex8(namespace)}${type}`
+export const parseDefaultAclKey = (key: string): { role: Oid; namespace: Oid; type: string } => ({
+  role: Number.parseInt(key.slice(2, 10), 16),
+  namespace: Number.parseInt(key.slice(10, 18), 16),
+  type: key.slice(18),
+})
 export const settingsKey = (role: Oid): string => `${META.settings}${hex8(role)}`
 export const statisticsKey = (table: Oid): string => `${META.statistics}${hex8(table)}`
 export const connectionPlaceKey = (role: Oid, place: number): string => `${META.connectionPlace}${hex8(role)}/${place}`

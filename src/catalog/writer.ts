@@ -22,6 +22,7 @@ import {
   CLASS,
   commentKey,
   commentPrefix,
+  DEFAULT_ACL_PREFIX,
   defaultAclKey,
   dependencyKey,
   dependencyPrefix,
@@ -32,6 +33,7 @@ import {
   type ObjectAddress,
   objectKey,
   parseAddress,
+  parseDefaultAclKey,
   reverseDependencyKey,
   reverseDependencyPrefix,
   settingsKey,
@@ -320,6 +322,8 @@ export class CatalogWriter {
     if (record?.kind !== 'namespace') return
     await this.catalog.delete(nameKey('n', 0, record.value.name))
     await this.forget(CLASS.namespace, oid)
+    for (const { key } of await this.catalog.scan(DEFAULT_ACL_PREFIX))
+      if (parseDefaultAclKey(key).namespace === oid) await this.catalog.delete(key)
     await this.catalog.delete(objectKey(oid))
   }
 

@@ -16,6 +16,7 @@ import {
   DEPENDENCY_PREFIX,
   dependencyPrefix,
   parseAddress,
+  parseDefaultAclKey,
   reverseDependencyPrefix,
   SETTINGS_PREFIX,
 } from '../keys.ts'
@@ -225,13 +226,16 @@ function structural(record: ObjectRecord): RowObject[] {
 export const pgDefaultAcl: Rows = (source) =>
   andThen(source.snapshot.reader.scan(DEFAULT_ACL_PREFIX), (entries) =>
     withCatalog(() =>
-      entries.map(({ key, value }, i) => ({
-        oid: 1 + i,
-        defaclrole: Number.parseInt(key.slice(2, 10), 16),
-        defaclnamespace: Number.parseInt(key.slice(10, 18), 16),
-        defaclobjtype: key.slice(18),
-        defaclacl: aclTexts(source, value as readonly AclItem[]),
-      })),
+      entries.map(({ key, value }, i) => {
+        const { role, namespace, type } = parseDefaultAclKey(key)
+        return {
+          oid: 1 + i,
+          defaclrole: role,
+          defaclnamespace: namespace,
+          defaclobjtype: type,
+          defaclacl: aclTexts(source, value as readonly AclItem[]),
+        }
+      }),
     ),
   )
 

@@ -5,7 +5,7 @@ import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { type AclKind, ALL_PRIVILEGES, aclGrant, aclRevoke, defaultAcl, PRIVILEGE_NAMES, PUBLIC_ROLE } from '../../catalog/acl.ts'
 import type { Acl, AclItem } from '../../catalog/descriptors.ts'
-import { defaultAclKey } from '../../catalog/keys.ts'
+import { DEFAULT_ACL_PREFIX, defaultAclKey, parseDefaultAclKey } from '../../catalog/keys.ts'
 import { hasPrivilegesOf } from '../../catalog/roles.ts'
 import { type AlterDefaultPrivilegesStmt, nodeAs, stringOf } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
@@ -53,7 +53,50 @@ const TYPES: Readonly<Record<string, DefaultAclType>> = {
   OBJECT_TYPE: 'T',
   OBJECT_SCHEMA: 'n',
 }
+const DESCRIBED: Readonly<Record<DefaultAclType, string>> = { r: 'relations', S: 'sequences', f: 'functions', T: 'types', n: 'schemas' }
 const WORDS: Readonly<Record<DefaultAclType, string>> = { r: 'relation', S: 'sequence', f: 'function', T: 'type', n: 'schema' }
+
+/** What the owner's new objects have where nothing is stored: everywhere their kind's default, and nothing more in one schema. */
+const unchanged = (role: Oid, namespace: Oid, type: DefaultAclType): readonly AclItem[] =>
+  namespace === 0 ? defaultAcl(KIND[type], role) : []
+
+/** One that says nothing is not kept. */
+async function store(c: CommandContext, { role, namespace, type }: Omit<DefaultAcl, 'acl'>, acl: readonly AclItem[]): Promise<void> {
+  await c.writer.setDefaultAcl(role, namespace, type, sameAcl(acl, unchanged(role, namespace, type)) ? null : acl)
+}
+
+/** A row of pg_default_acl. */
+export interface DefaultAcl {
+  readonly role: Oid
+  readonly namespace: Oid
+  readonly type: DefaultAclType
+  readonly acl: readonly AclItem[]
+}
+
+export async function allDefaultAcls(c: CommandContext): Promise<DefaultAcl[]> {
+  const entries = await c.catalog.scan(DEFAULT_ACL_PREFIX)
+  return entries.map(({ key, value }) => {
+    const { role, namespace, type } = parseDefaultAclKey(key)
+    return { role, namespace, type: type as DefaultAclType, acl: value as readonly AclItem[] }
+  })
+}
+
+/** As getObjectDescription words it. */
+export function describeDefaultAcl(c: CommandContext, { role, namespace, type }: DefaultAcl): Promise<string> {
+  return load(() => {
+    const where = namespace === 0 ? '' : ` in schema ${c.snapshot.namespace(namespace)!.name}`
+    return `default privileges on new ${DESCRIBED[type]} belonging to role ${c.snapshot.role(role)!.name}${where}`
+  })
+}
+
+/** DROP OWNED: those of the roles go, and what others' give to them. */
+export async function dropDefaultAclsOf(c: CommandContext, roles: ReadonlySet<Oid>): Promise<void> {
+  for (const entry of await allDefaultAcls(c)) {
+    const left = entry.acl.filter((item) => !roles.has(item.grantee))
+    if (roles.has(entry.role)) await c.writer.setDefaultAcl(entry.role, entry.namespace, entry.type, null)
+    else if (left.length < entry.acl.length) await store(c, entry, left)
+  }
+}
 
 export async function alterDefaultPrivileges(c: CommandContext, stmt: AlterDefaultPrivilegesStmt): Promise<CommandResult> {
   const action = stmt.action!
@@ -87,13 +130,12 @@ export async function alterDefaultPrivileges(c: CommandContext, stmt: AlterDefau
     const allowed = await load(() => hasPrivilegesOf(c.snapshot, user, role))
     if (!allowed) throw new PgError(SQLSTATE.insufficientPrivilege, 'permission denied to change default privileges')
     for (const namespace of namespaces) {
-      const base = namespace === 0 ? defaultAcl(KIND[type], role) : []
-      let acl = (await stored(c, role, namespace, type)) ?? base
+      let acl = (await stored(c, role, namespace, type)) ?? unchanged(role, namespace, type)
       for (const grantee of grantees)
         acl = action.is_grant
           ? aclGrant(acl, grantee, role, mask, action.grant_option ?? false)
           : aclRevoke(acl, grantee, role, mask, action.grant_option ?? false, role, action.behavior === 'DROP_CASCADE').acl
-      await c.writer.setDefaultAcl(role, namespace, type, sameAcl(acl, base) ? null : acl)
+      await store(c, { role, namespace, type }, acl)
     }
   }
   return { tag: 'ALTER DEFAULT PRIVILEGES' }

@@ -5,7 +5,7 @@ import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { ACL, aclMentions, aclNewOwner } from '../../catalog/acl.ts'
 import type { Acl, AclItem, RelationDescriptor } from '../../catalog/descriptors.ts'
-import { addressText, CLASS, DEFAULT_ACL_PREFIX, OBJECT_PREFIX, type ObjectAddress } from '../../catalog/keys.ts'
+import { addressText, CLASS, OBJECT_PREFIX, type ObjectAddress } from '../../catalog/keys.ts'
 import { LOCK } from '../../catalog/object-locks.ts'
 import { checkNamespace, databaseMask, mustBeOwner, ownsObject, permissionDenied, relkindWord } from '../../catalog/privileges.ts'
 import type { ObjectRecord } from '../../catalog/records.ts'
@@ -13,7 +13,7 @@ import { checkCanSetRole, hasPrivilegesOf, isSuperuser } from '../../catalog/rol
 import type { AlterObjectSchemaStmt, AlterOwnerStmt, DropOwnedStmt, ReassignOwnedStmt, RoleSpec, TypeName } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { roleSpecs } from './def-elem.ts'
-import type { DefaultAclType } from './default-privileges.ts'
+import { dropDefaultAclsOf } from './default-privileges.ts'
 import { performDeletion } from './drop.ts'
 import { creationNamespace, load, lockNamed, namespaceNamed, objectParts, rangeVarParts, roleOfSpec } from './names.ts'
 import { checkOwner } from './table-builder.ts'
@@ -260,13 +260,7 @@ export async function dropOwned(c: CommandContext, stmt: DropOwnedStmt): Promise
       else await c.writer.alterType(oid, (old) => ({ ...old, acl: without(old.acl) }))
     }
   }
-  for (const { key, value } of await c.catalog.scan(DEFAULT_ACL_PREFIX)) {
-    const role = Number.parseInt(key.slice(2, 10), 16)
-    const namespace = Number.parseInt(key.slice(10, 18), 16)
-    const type = key.slice(18) as DefaultAclType
-    if (roles.has(role)) await c.writer.setDefaultAcl(role, namespace, type, null)
-    else if (touched(value as readonly AclItem[])) await c.writer.setDefaultAcl(role, namespace, type, without(value as readonly AclItem[]))
-  }
+  await dropDefaultAclsOf(c, roles)
   if (targets.size > 0) await performDeletion(c, [...targets.values()], stmt.behavior === 'DROP_CASCADE')
   return { tag: 'DROP OWNED' }
 }

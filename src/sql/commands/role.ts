@@ -7,12 +7,13 @@ import { SQLSTATE } from '../../base/sqlstate.ts'
 import { aclMentions } from '../../catalog/acl.ts'
 import { builtinRole } from '../../catalog/builtin-roles.ts'
 import type { RoleDescriptor } from '../../catalog/descriptors.ts'
-import { DEFAULT_ACL_PREFIX, OBJECT_PREFIX } from '../../catalog/keys.ts'
+import { OBJECT_PREFIX } from '../../catalog/keys.ts'
 import { BOOTSTRAP_ROLE, FIRST_NORMAL_OID, type ObjectRecord } from '../../catalog/records.ts'
 import { isAdminOf } from '../../catalog/roles.ts'
 import { type AlterRoleStmt, type CreateRoleStmt, type DropRoleStmt, nodeAs, type RoleSpec } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { conflicting, defBoolean, defElems, defInteger, defString, roleSpecs } from './def-elem.ts'
+import { allDefaultAcls, describeDefaultAcl } from './default-privileges.ts'
 import { describeObject } from './describe.ts'
 import { load, roleOfSpec } from './names.ts'
 import { addMembers, allRoles, denied, grantMembership, revokeMembership, roleName } from './role-membership.ts'
@@ -276,9 +277,10 @@ async function whatRoleHolds(c: CommandContext, role: Oid): Promise<string[]> {
   for (const member of await allRoles(c))
     for (const grant of member.memberOf)
       if (grant.grantor === role) lines.push(`privileges for membership of role ${member.name} in role ${roleName(c, grant.role)}`)
-  for (const { key } of await c.catalog.scan(DEFAULT_ACL_PREFIX))
-    if (Number.parseInt(key.slice(2, 10), 16) === role)
-      lines.push(`owner of default privileges on new objects belonging to role ${roleName(c, role)}`)
+  for (const entry of await allDefaultAcls(c)) {
+    if (entry.role === role) lines.push(`owner of ${await describeDefaultAcl(c, entry)}`)
+    else if (aclMentions(entry.acl, role)) lines.push(`privileges for ${await describeDefaultAcl(c, entry)}`)
+  }
   return lines
 }
 
