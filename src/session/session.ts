@@ -34,7 +34,7 @@ import { isSent } from './settings/client-messages.ts'
 import type { Settings } from './settings/settings.ts'
 import { SessionStoreServices } from './store-services.ts'
 import { Timers } from './timers.ts'
-import { TransactionBlock, type TransactionModes } from './transaction-block.ts'
+import { isolationOf, TransactionBlock, type TransactionModes } from './transaction-block.ts'
 
 /** Who the login proved to be. */
 export interface SessionIdentity {
@@ -134,9 +134,8 @@ export class Session {
   }
 
   defaultModes(): TransactionModes {
-    const isolation = this.settings.get('default_transaction_isolation')!
     return {
-      isolation: isolation === 'read uncommitted' ? 'read committed' : (isolation as TransactionModes['isolation']),
+      isolation: this.settings.get('default_transaction_isolation') as TransactionModes['isolation'],
       readOnly: this.settings.bool('default_transaction_read_only'),
       deferrable: this.settings.bool('default_transaction_deferrable'),
     }
@@ -186,7 +185,7 @@ export class Session {
   transaction(autocommit: boolean, latest: boolean): MaybePromise<Transaction> {
     const { catalog } = this.keyspace
     if (catalog.versions.leased) return this.#transaction(autocommit, latest)
-    if (latest && this.block.modes.isolation === 'read committed') {
+    if (latest && isolationOf(this.block.modes) === 'read committed') {
       this.mustConfirm = true
       return this.#transaction(autocommit, latest)
     }

@@ -13,8 +13,16 @@ import type { LockParty } from '../storage/lock-party.ts'
 import type { BeginOptions, IsolationLevel, Keyspace, Savepoint, Transaction } from '../storage/store.ts'
 import type { DeferredMark } from './deferred.ts'
 
+/** As a client asks for it and SHOW tells it. */
+export type ClientIsolation = IsolationLevel | 'read uncommitted'
+
+/** READ UNCOMMITTED behaves as READ COMMITTED, as in PostgreSQL. */
+export function isolationOf({ isolation }: TransactionModes): IsolationLevel {
+  return isolation === 'read uncommitted' ? 'read committed' : isolation
+}
+
 export interface TransactionModes {
-  isolation: IsolationLevel
+  isolation: ClientIsolation
   readOnly: boolean
   deferrable: boolean
 }
@@ -104,10 +112,11 @@ export class TransactionBlock {
       this.#latest = false
       if (ended instanceof Promise) return ended.then(() => this.forStatement(options))
     }
+    const isolation = isolationOf(this.modes)
     if (this.txn === null) {
-      const latest = options.latest && this.modes.isolation === 'read committed'
+      const latest = options.latest && isolation === 'read committed'
       const begin: BeginOptions = {
-        isolation: this.modes.isolation,
+        isolation,
         // temporary tables may be written in a read-only transaction
         readOnly: this.modes.readOnly && this.#temporary.isEmpty,
         autocommit: options.autocommit,
@@ -122,7 +131,7 @@ export class TransactionBlock {
       return this.txn
     }
     const { txn } = this
-    if (this.modes.isolation !== 'read committed') return txn
+    if (isolation !== 'read committed') return txn
     const refreshed = txn.refreshReadTs()
     return refreshed instanceof Promise ? refreshed.then(() => txn) : txn
   }

@@ -8,10 +8,10 @@ import { CatalogMiss } from '../../catalog/snapshot.ts'
 import { type NodeOf, nodeAs } from '../../sql/parser/nodes.ts'
 import type { ParsedStatement } from '../../sql/parser/parse.ts'
 import { KvError } from '../../storage/kv-error.ts'
-import type { IsolationLevel, Transaction } from '../../storage/store.ts'
+import type { Transaction } from '../../storage/store.ts'
 import type { Session } from '../session.ts'
 import { hasOnCommit, onCommitTemporary } from '../temporary.ts'
-import { type Marks, noActiveTransaction, type TransactionModes } from '../transaction-block.ts'
+import { type ClientIsolation, type Marks, noActiveTransaction, type TransactionModes } from '../transaction-block.ts'
 
 /** Ends the transaction by committing it; on failure it is rolled back and the error thrown. */
 export function commitTransaction(session: Session): MaybePromise<void> {
@@ -167,16 +167,15 @@ export function applyMode(session: Session, modes: TransactionModes, option: Nod
   }
 }
 
-/** READ UNCOMMITTED is READ COMMITTED, as in PostgreSQL. A store without true serializability refuses it rather than being weaker. */
-export function isolationLevel(session: Session, text: string): IsolationLevel {
-  if (text === 'read uncommitted') return 'read committed'
+/** A store without true serializability refuses it rather than being weaker. */
+export function isolationLevel(session: Session, text: string): ClientIsolation {
   if (text === 'serializable' && !session.keyspace.capabilities.serializable) {
     throw notSupported(
       'SERIALIZABLE is not supported on this store',
       'Use REPEATABLE READ and lock the rows you decide on with SELECT … FOR UPDATE.',
     )
   }
-  return text as IsolationLevel
+  return text as ClientIsolation
 }
 
 const warn = (session: Session, code: 'activeSqlTransaction' | 'noActiveSqlTransaction', message: string) =>
