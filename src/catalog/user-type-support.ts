@@ -89,12 +89,13 @@ function enumSupport(type: TypeDescriptor, uncommitted: ReadonlySet<Oid>): TypeS
   const byLabel = new Map(labels.map((label) => [label.label, label]))
   const byOid = new Map(labels.map((label) => [label.oid, label.label]))
   const byOrder = new Map(labels.map((label) => [label.sortOrder, label.label]))
-  const found = (text: string) => {
+  const found = (text: string, name = type.name): EnumLabel => {
     const label = byLabel.get(text)
     if (label !== undefined) return label
-    throw new PgError(SQLSTATE.invalidTextRepresentation, `invalid input value for enum ${type.name}: "${text}"`)
+    throw new PgError(SQLSTATE.invalidTextRepresentation, `invalid input value for enum ${name}: "${text}"`)
   }
-  const usable = (label: EnumLabel, ctx: EvalContext): EnumLabel => {
+  const usable = (text: string, ctx: EvalContext): EnumLabel => {
+    const label = byLabel.get(text) ?? found(text, ctx.catalog.typeName(type.oid) ?? type.name)
     if (uncommitted.has(label.oid)) throw unsafeLabel(label.label, type, ctx)
     return label
   }
@@ -103,9 +104,9 @@ function enumSupport(type: TypeDescriptor, uncommitted: ReadonlySet<Oid>): TypeS
     return label
   }
   return defineType<string>({
-    input: (text, _typmod, ctx) => usable(found(text), ctx).label,
+    input: (text, _typmod, ctx) => usable(text, ctx).label,
     output: (value) => value,
-    receive: (buffer, start, end, _typmod, ctx) => usable(found(buffer.utf8Slice(start, end)), ctx).label,
+    receive: (buffer, start, end, _typmod, ctx) => usable(buffer.utf8Slice(start, end), ctx).label,
     send: (value, out) => {
       out.utf8(value)
     },

@@ -30,6 +30,7 @@ import {
   checkConstraintName,
   checkOwner,
   columnTypeDependency,
+  constraintElements,
   type Draft,
   noteInbound,
   replaceColumn,
@@ -589,6 +590,12 @@ async function addConstraint(c: CommandContext, relation: RelationInfo, constrai
 /** A primary key orders the rows: those that are there move to keys made of its columns. */
 async function addKey(c: CommandContext, draft: Draft, constraint: Constraint): Promise<void> {
   const before = draft.relation
+  for (const { name } of constraintElements(constraint).keys) {
+    if (columnNamed(before, name!) !== null) continue
+    // A primary key makes its columns NOT NULL first; of a table that exists neither error tells a position.
+    if (constraint.contype === 'CONSTR_PRIMARY') throw undefinedColumn(name!, before.name)
+    throw new PgError(SQLSTATE.undefinedColumn, `column "${name}" named in key does not exist`)
+  }
   const made = await addKeyConstraint(c, draft, constraint)
   await settleKey(c, draft, before, made)
 }

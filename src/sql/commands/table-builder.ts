@@ -385,11 +385,7 @@ export async function addKeyConstraint(c: CommandContext, draft: Draft, constrai
   const primary = constraint.contype === 'CONSTR_PRIMARY'
   if (constraint.without_overlaps) throw notSupported('temporal keys (WITHOUT OVERLAPS) are not supported')
   if (primary && draft.relation.table!.indexes.some((index) => index.primary))
-    throw new PgError(
-      SQLSTATE.invalidTableDefinition,
-      `multiple primary keys for table "${draft.relation.name}" are not allowed`,
-      positionOf(c, constraint.location),
-    )
+    throw new PgError(SQLSTATE.invalidTableDefinition, `multiple primary keys for table "${draft.relation.name}" are not allowed`)
   if (constraint.conname !== undefined) checkConstraintName(draft.relation, constraint.conname)
   const { keys, including } = constraintElements(constraint)
   const seen = new Set<string>()
@@ -459,12 +455,12 @@ export async function attachKeyConstraint(
   return made
 }
 
-/** Columns an expression over the table reads, ascending. */
+/** Columns an expression over the table reads, in the order in which it names them. */
 export function columnsOf(c: CommandContext, expr: Expr, table: Oid): number[] {
   const attnums = new Set<number>()
   for (const to of c.analysis.dependencies(expr, table))
     if (to.classId === CLASS.relation && to.objId === table && to.subId > 0) attnums.add(to.subId)
-  return [...attnums].sort((a, b) => a - b)
+  return [...attnums]
 }
 
 export async function addCheck(c: CommandContext, draft: Draft, constraint: Constraint): Promise<ConstraintDescriptor> {

@@ -23,24 +23,27 @@ export function compileCoerceViaIO(cx: Compilation, source: Oid, target: Oid, ar
 
 /** A domain's rules as the catalogue keeps them; checks see the value through `cell`. */
 export interface DomainRules {
+  readonly type: Oid
   readonly name: string
   readonly schema: string
   readonly notNull: boolean
   readonly checks: readonly { readonly name: string; readonly test: Compiled }[]
 }
 
-export function compileCoerceToDomain(rules: DomainRules, arg: Compiled, cell: TestCell): Compiled {
+export function compileCoerceToDomain(cx: Compilation, rules: DomainRules, arg: Compiled, cell: TestCell): Compiled {
   if (!rules.notNull && rules.checks.length === 0) return arg
   const { name: dataType, schema } = rules
   if (rules.checks.some((check) => check.test.async)) throw notSupported('CHECK constraints of domains that wait are not implemented')
+  /** As errors print it. */
+  const typeName = (): string => cx.state.ctx.catalog.typeName(rules.type) ?? dataType
   return eager([arg], ([value]) => {
     if (value === null && rules.notNull) {
-      throw new PgError(SQLSTATE.notNullViolation, `domain ${dataType} does not allow null values`, { schema, dataType })
+      throw new PgError(SQLSTATE.notNullViolation, `domain ${typeName()} does not allow null values`, { schema, dataType })
     }
     for (const { name, test } of rules.checks) {
       cell.value = value!
       if (test.eval([]) === false) {
-        throw new PgError(SQLSTATE.checkViolation, `value for domain ${dataType} violates check constraint "${name}"`, {
+        throw new PgError(SQLSTATE.checkViolation, `value for domain ${typeName()} violates check constraint "${name}"`, {
           schema,
           dataType,
           constraint: name,

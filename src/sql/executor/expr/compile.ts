@@ -120,7 +120,7 @@ function domainRules(type: Oid, cx: Compilation, compile: (e: Expr, cells?: Part
   const name = row?.typname ?? String(type)
   const schema = row === null ? '' : (cx.catalog.namespace(row.typnamespace)?.name ?? '')
   const definition = cx.catalog.userType(type)?.definition
-  if (definition === undefined || definition.kind !== 'domain') return { name, schema, notNull: false, checks: [] }
+  if (definition === undefined || definition.kind !== 'domain') return { type, name, schema, notNull: false, checks: [] }
   const read = cx.readStored
   if (read === null && definition.checks.length > 0) throw notSupported('CHECK constraints of domains are not implemented')
   // A domain over a domain has that one's rules first.
@@ -128,7 +128,7 @@ function domainRules(type: Oid, cx: Compilation, compile: (e: Expr, cells?: Part
   const checks = [...definition.checks]
     .sort((a, b) => (a.name < b.name ? -1 : 1))
     .map((check) => ({ name: check.name, test: compile(read!(check.expr), { domain: cell }) }))
-  return { name, schema, notNull: definition.notNullConstraint !== null || base.notNull, checks: [...base.checks, ...checks] }
+  return { type, name, schema, notNull: definition.notNullConstraint !== null || base.notNull, checks: [...base.checks, ...checks] }
 }
 
 function compileNode(e: Expr, scope: ExprScope, cx: Compilation, cells: Cells): Compiled {
@@ -218,7 +218,7 @@ function compileNode(e: Expr, scope: ExprScope, cx: Compilation, cells: Cells): 
       return compileConvertRowtype(cx, e.type, compile(e.arg))
     case 'CoerceToDomain': {
       const cell: TestCell = { value: null }
-      return compileCoerceToDomain(domainRules(e.type, cx, compile, cell), compile(e.arg), cell)
+      return compileCoerceToDomain(cx, domainRules(e.type, cx, compile, cell), compile(e.arg), cell)
     }
     case 'CoerceToDomainValue': {
       const cell = cells.domain
