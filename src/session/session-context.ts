@@ -10,7 +10,7 @@ import { SessionEvalContext } from './eval-context.ts'
 import { microsNow } from './micros.ts'
 import type { Session, SessionIdentity } from './session.ts'
 import { SessionSequences } from './session-sequences.ts'
-import { Settings } from './settings/settings.ts'
+import { NO_ROLE, Settings } from './settings/settings.ts'
 import { permittedRole, permittedUser, setOne } from './utility/variables.ts'
 
 /** Settings whose value the session reads on hot paths: kept as fields, refreshed when they change. */
@@ -121,14 +121,17 @@ export function makeSessionContext(
 }
 
 /** Who the session is to be may be asked for at start, too, and is granted or refused as by SET. */
-function permitted(session: Session, name: string, value: string): string {
+function setDefault(session: Session, name: string, value: string): void {
   switch (name.toLowerCase()) {
     case 'role':
-      return permittedRole(session, value)
+      session.settings.setDefaultRole('role', permittedRole(session, value))
+      return
     case 'session_authorization':
-      return permittedUser(session, value)
+      session.settings.setDefaultRole('session_authorization', permittedUser(session, value))
+      session.settings.setDefaultRole('role', NO_ROLE)
+      return
     default:
-      return value
+      session.settings.setDefault(name, value, true)
   }
 }
 
@@ -138,12 +141,9 @@ const NOT_SETTINGS = new Set(['user', 'database', 'options', 'replication', 'ten
 /** Settings a client sends at start, and those of its role. Unknown ones never kill a connection (tenancy L8): they are passed over. */
 export function applyStartupSettings(session: Session, identity: SessionIdentity): void {
   const { settings } = session
-  const internal: [string, string][] = [
-    ['session_authorization', identity.roleName],
-    ['is_superuser', identity.superuser ? 'on' : 'off'],
-    ['tenant.name', identity.keyspace.name],
-  ]
-  for (const [name, value] of internal) settings.preset(name, value)
+  const { roleOid: oid, roleName, superuser } = identity
+  settings.setDefaultRole('session_authorization', { text: roleName, role: { oid, name: roleName, superuser } })
+  settings.preset('tenant.name', identity.keyspace.name)
   const given: (readonly [string, string])[] = [...identity.roleSettings]
   for (const [name, value] of session.client.request.parameters) {
     if (name === 'options') given.push(...parseStartupOptions(value).filter(([option]) => option !== 'tenant'))
@@ -151,6 +151,6 @@ export function applyStartupSettings(session: Session, identity: SessionIdentity
   }
   for (const [name, value] of given) {
     if (settings.get(name) === null && !name.includes('.')) continue
-    settings.setDefault(name, permitted(session, name, value), true)
+    setDefault(session, name, value)
   }
 }

@@ -31,7 +31,7 @@ import type { Services } from './services.ts'
 import { applyStartupSettings, makeSessionContext } from './session-context.ts'
 import type { SessionSequences } from './session-sequences.ts'
 import { isSent } from './settings/client-messages.ts'
-import type { Settings } from './settings/settings.ts'
+import { NO_ROLE, type RoleValue, type Settings } from './settings/settings.ts'
 import { SessionStoreServices } from './store-services.ts'
 import { Timers } from './timers.ts'
 import { isolationOf, TransactionBlock, type TransactionModes } from './transaction-block.ts'
@@ -273,10 +273,8 @@ export class Session {
         this.entry.applicationName = value
         break
       case 'role':
-        this.#roleSettingChanged(value)
-        break
       case 'session_authorization':
-        this.#sessionAuthorizationChanged(value)
+        this.#rolesChanged()
         break
       default:
         this.timers.changed(name, value)
@@ -284,36 +282,24 @@ export class Session {
     if (this.#started && this.settings.isReported(name)) this.client.parameterStatus(name, this.settings.show(name) ?? '')
   }
 
-  /** SET ROLE. */
-  becomeRole(setting: string, local: boolean): void {
-    this.settings.assign('role', setting, local)
+  /** SET SESSION AUTHORIZATION, which undoes SET ROLE; null: RESET, of both. */
+  becomeSessionUser(value: RoleValue | null, local: boolean): void {
+    this.settings.assignRole('session_authorization', value, local)
+    this.settings.assignRole('role', value === null ? null : NO_ROLE, local)
   }
 
-  becomeSessionUser(name: string, local: boolean): void {
-    this.settings.assign('session_authorization', name, local)
-    this.settings.assign('role', 'none', local)
-  }
-
-  #roleSettingChanged(name: string): void {
-    const role = name === 'none' ? null : this.planning.snapshot().roleByName(name)
-    this.roles.current = role?.oid ?? this.roles.session
-    this.roles.currentName = role?.name ?? this.roles.sessionName
-    this.#rolesChanged()
-  }
-
-  #sessionAuthorizationChanged(name: string): void {
-    const role = this.planning.snapshot().roleByName(name)
-    if (role === null) return
-    this.roles.session = role.oid
-    this.roles.sessionName = role.name
-    this.roles.current = role.oid
-    this.roles.currentName = role.name
-    this.#rolesChanged()
-  }
-
+  /** Who the session is follows from the two settings alone, whichever of them has changed, and how. */
   #rolesChanged(): void {
-    this.roles.superuser = this.planning.snapshot().role(this.roles.current)?.superuser === true
-    this.settings.assign('is_superuser', this.roles.superuser ? 'on' : 'off', false)
+    const { roles, settings } = this
+    const user = settings.namedRole('session_authorization')!
+    const role = settings.namedRole('role') ?? user
+    roles.session = user.oid
+    roles.sessionName = user.name
+    roles.current = role.oid
+    roles.currentName = role.name
+    roles.superuser = role.superuser
+    const isSuperuser = role.superuser ? 'on' : 'off'
+    if (settings.get('is_superuser') !== isSuperuser) settings.preset('is_superuser', isSuperuser)
   }
 
   systemFunction(prosrc: string): SystemFunction | undefined {

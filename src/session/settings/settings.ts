@@ -3,6 +3,7 @@
 // Invariant: every change is written to `#undo` while a transaction is open; a roll-back to a mark restores exactly what stood there.
 
 import { notSupported, PgError } from '../../base/errors.ts'
+import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { pgSettings, type SettingRow, settingByName } from '../../sql/builtin/pg-settings.ts'
 import type { CatalogLookup, IoSettings } from '../../sql/types/eval-context.ts'
@@ -87,6 +88,27 @@ const UNLISTED: ReadonlyMap<string, SettingRow> = new Map(
   ].map((row) => [row.name, row]),
 )
 
+/**
+ * The role that a value of `role` or `session_authorization` names, as it was when it was set: whoever goes back to the value becomes that
+ * role again, whatever it is called now, and needs no catalogue for it.
+ */
+export interface NamedRole {
+  readonly oid: Oid
+  readonly name: string
+  readonly superuser: boolean
+}
+
+/** A value for one of these two settings; no role: `none`. */
+export interface RoleValue {
+  readonly text: string
+  readonly role: NamedRole | null
+}
+
+const isSameRole = (a: NamedRole | null, b: NamedRole | null): boolean =>
+  a === b || (a !== null && b !== null && a.oid === b.oid && a.name === b.name && a.superuser === b.superuser)
+
+export const NO_ROLE: RoleValue = { text: 'none', role: null }
+
 interface Variable {
   readonly row: SettingRow | null
   readonly name: string
@@ -94,6 +116,10 @@ interface Variable {
   reset: string
   session: string
   local: string | null
+  /** The roles these three name. */
+  resetRole: NamedRole | null
+  sessionRole: NamedRole | null
+  localRole: NamedRole | null
   source: 'default' | 'client' | 'session'
 }
 
@@ -101,8 +127,22 @@ interface UndoEntry {
   readonly variable: Variable
   readonly session: string
   readonly local: string | null
+  readonly sessionRole: NamedRole | null
+  readonly localRole: NamedRole | null
   readonly source: Variable['source']
 }
+
+const newVariable = (row: SettingRow | null, name: string, boot: string, source: Variable['source']): Variable => ({
+  row,
+  name,
+  reset: boot,
+  session: boot,
+  local: null,
+  resetRole: null,
+  sessionRole: null,
+  localRole: null,
+  source,
+})
 
 /** Names of session settings are folded; custom ones (with a dot) keep the spelling of their first use. */
 const keyOf = (name: string) => name.toLowerCase()
@@ -136,7 +176,7 @@ export class Settings {
     const row = settingByName(name) ?? UNLISTED.get(key)
     if (row === undefined) return null
     const boot = this.#defaults.get(key) ?? SERVER_DEFAULTS[row.name] ?? row.boot_val ?? ''
-    const variable: Variable = { row, name: row.name, reset: boot, session: boot, local: null, source: 'default' }
+    const variable = newVariable(row, row.name, boot, 'default')
     this.#variables.set(key, variable)
     return variable
   }
@@ -145,10 +185,19 @@ export class Settings {
     return variable.local ?? variable.session
   }
 
+  #role(variable: Variable): NamedRole | null {
+    return variable.local === null ? variable.sessionRole : variable.localRole
+  }
+
   /** The normal form (numbers in the setting's own unit); null when there is no such setting. */
   get(name: string): string | null {
     const variable = this.#find(name)
     return variable === null ? null : this.#value(variable)
+  }
+
+  /** The role that the value of `role` or `session_authorization` names; null: `none`. */
+  namedRole(name: 'role' | 'session_authorization'): NamedRole | null {
+    return this.#role(this.#find(name)!)
   }
 
   number(name: string): number {
@@ -254,7 +303,7 @@ export class Settings {
         detail: 'Custom parameter names must be two or more simple identifiers separated by dots.',
       })
     }
-    const variable: Variable = { row: null, name, reset: '', session: '', local: null, source: 'session' }
+    const variable = newVariable(null, name, '', 'session')
     this.#variables.set(keyOf(name), variable)
     return variable
   }
@@ -273,27 +322,41 @@ export class Settings {
 
   /** The same without asking who wants it: for values the session itself knows (role, transaction_isolation). */
   assign(name: string, value: string, local: boolean, source: Variable['source'] = 'session'): void {
-    const variable = this.#find(name) ?? this.#custom(name)
+    this.#assign(this.#find(name) ?? this.#custom(name), value, null, local, source)
+  }
+
+  /** The same for `role` and `session_authorization`; null: what RESET goes back to. */
+  assignRole(name: 'role' | 'session_authorization', value: RoleValue | null, local: boolean): void {
+    const variable = this.#find(name)!
+    if (value === null) this.#assign(variable, variable.reset, variable.resetRole, local, 'default')
+    else this.#assign(variable, value.text, value.role, local, 'session')
+  }
+
+  #assign(variable: Variable, value: string, role: NamedRole | null, local: boolean, source: Variable['source']): void {
     const before = this.#value(variable)
+    const roleBefore = this.#role(variable)
     if (this.#inTransaction) {
-      this.#undo.push({ variable, session: variable.session, local: variable.local, source: variable.source })
+      const { session, local: present, sessionRole, localRole } = variable
+      this.#undo.push({ variable, session, local: present, sessionRole, localRole, source: variable.source })
     } else if (local) {
       return
     }
     if (local) {
       variable.local = value
+      variable.localRole = role
       this.#locals.add(variable)
     } else {
       variable.session = value
+      variable.sessionRole = role
       variable.local = null
       variable.source = source
     }
-    this.#after(variable, before)
+    this.#after(variable, before, roleBefore)
   }
 
-  #after(variable: Variable, before: string): void {
+  #after(variable: Variable, before: string, roleBefore: NamedRole | null): void {
     const value = this.#value(variable)
-    if (value === before) return
+    if (value === before && isSameRole(this.#role(variable), roleBefore)) return
     this.#io = null
     this.#hooks.changed(variable.name, value)
   }
@@ -306,7 +369,15 @@ export class Settings {
     variable.reset = this.#normalize(variable, value)
     variable.session = variable.reset
     variable.source = 'client'
-    this.#after(variable, before)
+    this.#after(variable, before, null)
+  }
+
+  /** The same for `role` and `session_authorization`. */
+  setDefaultRole(name: 'role' | 'session_authorization', value: RoleValue): void {
+    const variable = this.#find(name)!
+    variable.reset = value.text
+    variable.resetRole = value.role
+    this.#assign(variable, value.text, value.role, false, 'client')
   }
 
   /** A value the server knows and no client may set: reset value and session value alike. */
@@ -347,11 +418,15 @@ export class Settings {
   rollbackTo(mark: number): void {
     while (this.#undo.length > mark) {
       const entry = this.#undo.pop()!
-      const before = this.#value(entry.variable)
-      entry.variable.session = entry.session
-      entry.variable.local = entry.local
-      entry.variable.source = entry.source
-      this.#after(entry.variable, before)
+      const { variable } = entry
+      const before = this.#value(variable)
+      const roleBefore = this.#role(variable)
+      variable.session = entry.session
+      variable.local = entry.local
+      variable.sessionRole = entry.sessionRole
+      variable.localRole = entry.localRole
+      variable.source = entry.source
+      this.#after(variable, before, roleBefore)
     }
   }
 
@@ -366,8 +441,9 @@ export class Settings {
     if (this.#locals.size === 0) return
     for (const variable of this.#locals) {
       const before = this.#value(variable)
+      const roleBefore = this.#role(variable)
       variable.local = null
-      this.#after(variable, before)
+      this.#after(variable, before, roleBefore)
     }
     this.#locals.clear()
   }

@@ -3,11 +3,14 @@
 import { notSupported, PgError } from '../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
-import { canSetRole, roleNamed } from '../../catalog/roles.ts'
+import type { ReaderSnapshot } from '../../catalog/catalog-snapshot.ts'
+import type { RoleDescriptor } from '../../catalog/descriptors.ts'
+import { canSetRole, isSuperuser } from '../../catalog/roles.ts'
 import type { ResultSink, RowShape } from '../../pgwire/backend.ts'
 import { type Node, type NodeOf, nodeAs } from '../../sql/parser/nodes.ts'
 import type { Session } from '../session.ts'
 import { display } from '../settings/guc.ts'
+import { NO_ROLE, type RoleValue } from '../settings/settings.ts'
 import { fixedOffsetZone, quoteListItem } from '../settings/special.ts'
 import { discardTemporary } from '../temporary.ts'
 import type { TransactionModes } from '../transaction-block.ts'
@@ -84,7 +87,7 @@ export function runSet(session: Session, node: NodeOf['VariableSetStmt']): Maybe
 export function setOne(session: Session, name: string, text: string, local: boolean): void {
   switch (name.toLowerCase()) {
     case 'role':
-      setRole(session, text, local)
+      session.settings.assignRole('role', permittedRole(session, text), local)
       return
     case 'session_authorization':
       session.becomeSessionUser(permittedUser(session, text), local)
@@ -106,10 +109,10 @@ export function setOne(session: Session, name: string, text: string, local: bool
 function reset(session: Session, name: string, local: boolean): void {
   switch (name.toLowerCase()) {
     case 'role':
-      setRole(session, 'none', local)
+      session.settings.assignRole('role', null, local)
       return
     case 'session_authorization':
-      session.becomeSessionUser(permittedUser(session, null), local)
+      session.becomeSessionUser(null, local)
       return
     case 'transaction_isolation':
     case 'transaction_read_only':
@@ -158,31 +161,35 @@ function setMulti(session: Session, name: string, args: readonly Node[]): void {
   setModes(session, modes)
 }
 
-export function setRole(session: Session, name: string, local: boolean): void {
-  session.becomeRole(permittedRole(session, name), local)
-}
-
 /** A value for `role`, if the session's user may have it. */
-export function permittedRole(session: Session, name: string): string {
-  if (name === 'none') return name
+export function permittedRole(session: Session, name: string): RoleValue {
+  if (name === NO_ROLE.text) return NO_ROLE
   const snapshot = session.planning.snapshot()
-  const role = snapshot.roleByName(name)
-  if (role === null) throw new PgError(SQLSTATE.invalidParameterValue, `role "${name}" does not exist`)
+  const role = existingRole(snapshot, name)
   if (!canSetRole(snapshot, session.roles.session, role.oid)) {
     throw new PgError(SQLSTATE.insufficientPrivilege, `permission denied to set role "${name}"`)
   }
-  return role.name
+  return roleValue(role)
 }
 
-/** A value for `session_authorization` (null: who logged in), if who logged in may have it. */
-export function permittedUser(session: Session, name: string | null): string {
+/** A value for `session_authorization`, if who logged in may have it. */
+export function permittedUser(session: Session, name: string): RoleValue {
   const snapshot = session.planning.snapshot()
-  const role = name === null ? snapshot.role(session.roles.authenticated)! : roleNamed(snapshot, name)
-  if (role.oid !== session.roles.authenticated && snapshot.role(session.roles.authenticated)?.superuser !== true) {
+  const role = existingRole(snapshot, name)
+  if (role.oid !== session.roles.authenticated && !isSuperuser(snapshot, session.roles.authenticated)) {
     throw new PgError(SQLSTATE.insufficientPrivilege, `permission denied to set session authorization "${role.name}"`)
   }
-  return role.name
+  return roleValue(role)
 }
+
+/** A setting that names no role has a wrong value. */
+function existingRole(snapshot: ReaderSnapshot, name: string): RoleDescriptor {
+  const role = snapshot.roleByName(name)
+  if (role === null) throw new PgError(SQLSTATE.invalidParameterValue, `role "${name}" does not exist`)
+  return role
+}
+
+const roleValue = ({ oid, name, superuser }: RoleDescriptor): RoleValue => ({ text: name, role: { oid, name, superuser } })
 
 export function showColumns(session: Session, node: NodeOf['VariableShowStmt']): RowShape['columns'] {
   if (node.name?.toLowerCase() === 'all') return session.textColumns(['name', 'setting', 'description'])
@@ -213,7 +220,7 @@ export function runDiscard(session: Session, node: NodeOf['DiscardStmt']): Maybe
     case 'DISCARD_ALL':
       if (session.block.inBlock) throw new PgError(SQLSTATE.activeSqlTransaction, 'DISCARD ALL cannot run inside a transaction block')
       session.portals.closeAll(true)
-      session.becomeSessionUser(permittedUser(session, null), false)
+      session.becomeSessionUser(null, false)
       session.settings.resetAll()
       session.statements.clear()
       session.releaseSessionState()
