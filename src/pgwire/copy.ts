@@ -25,6 +25,11 @@ export class CopyIn implements CopySource {
     this.#link = link
   }
 
+  /** The client has said that this was all. */
+  get over(): boolean {
+    return this.#over
+  }
+
   get waiting(): boolean {
     return this.#waiter !== null
   }

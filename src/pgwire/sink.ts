@@ -18,7 +18,7 @@ const NONE: readonly Row[] = []
 export class Sink implements ResultSink {
   /** Query is answered with RowDescription, Execute without. */
   describeRows = false
-  /** A COPY FROM STDIN that the statement reads. */
+  /** The latest COPY FROM STDIN of the message. */
   copy: CopyIn | null = null
   readonly #link: Link
   #shape: RowShape | null = null
@@ -90,7 +90,8 @@ export class Sink implements ResultSink {
   }
 
   copyIn(format: 0 | 1, columnCount: number): CopySource {
-    assert(this.copy === null, 'COPY inside COPY')
+    // One message may hold several COPY statements, each with data of its own.
+    assert(this.copy === null || this.copy.over, 'COPY inside COPY')
     copyResponse(this.#link.out(), BACKEND.copyInResponse, format, columnCount)
     this.copy = new CopyIn(this.#link)
     return this.copy
