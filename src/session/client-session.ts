@@ -246,7 +246,9 @@ export class ClientSession implements WireSession {
   }
 
   #completed(tag: string | null, sink: ResultSink): MaybePromise<void> {
-    return tag === null ? sink.suspended() : this.#complete(tag, sink)
+    if (tag === null) return sink.suspended()
+    this.#session.block.othersFollow()
+    return this.#complete(tag, sink)
   }
 
   /** An end of a statement or of a portion of it: what was read without a lease on the catalogue is told if that still stands, else read again. */
@@ -365,7 +367,7 @@ export class ClientSession implements WireSession {
     const statementClass = classify(statement)
     if (session.block.state === 'failed' && !statementClass.transactionControl) throw aborted()
     const alone = only && session.block.state === 'idle'
-    session.startImplicit()
+    session.startImplicit(!only)
     session.cancelToken.check()
     let tag: MaybePromise<string>
     if (statementClass.optimizable) {

@@ -172,11 +172,11 @@ export class Session {
 
   // --- transactions ---------------------------------------------------------------------------------------------------------------------
 
-  /** The implicit transaction around a statement outside a block. */
-  startImplicit(): void {
+  /** The implicit transaction around a statement outside a block; `several`: its message has more. */
+  startImplicit(several = false): void {
     if (this.block.state !== 'idle') return
     const modes = this.defaultModes()
-    this.block.startImplicit(modes)
+    this.block.startImplicit(modes, several)
     this.settings.beginTransaction()
     if (modes.isolation !== 'read committed' || modes.readOnly || modes.deferrable) this.showModes()
   }

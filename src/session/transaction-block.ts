@@ -72,6 +72,8 @@ export class TransactionBlock {
   /** A statement has run in this transaction: its isolation level stands. */
   used = false
   #savepoints: SavepointEntry[] = []
+  /** The implicit transaction is not of one statement alone: its message has several, or one was executed before in the pipeline. */
+  #several = false
 
   constructor(catalog: CatalogSpace, temporary: TemporaryCatalog, modes: TransactionModes) {
     this.#keyspace = catalog.keyspace
@@ -84,11 +86,27 @@ export class TransactionBlock {
     return this.state === 'block' || this.state === 'failed'
   }
 
+  /** What counts as a transaction block for a statement that must be in none, or in one: BEGIN's, or an implicit one of several statements. */
+  get inBlockOfAnyKind(): boolean {
+    return this.inBlock || (this.state === 'implicit' && this.#several)
+  }
+
   /** The implicit transaction of a statement outside a block. */
-  startImplicit(modes: TransactionModes): void {
+  startImplicit(modes: TransactionModes, several: boolean): void {
     this.state = 'implicit'
     this.modes = modes
     this.used = false
+    this.#several = several
+  }
+
+  /** A statement of a pipeline is done: what comes before the Sync is in one implicit transaction with it. */
+  othersFollow(): void {
+    this.#several = true
+  }
+
+  /** For a statement that must be the only one of its transaction (PostgreSQL's PreventInTransactionBlock). */
+  prevent(command: string): void {
+    if (this.inBlockOfAnyKind) throw new PgError(SQLSTATE.activeSqlTransaction, `${command} cannot run inside a transaction block`)
   }
 
   /** BEGIN; of an implicit transaction it makes a block, with what was done in it. */

@@ -40,7 +40,7 @@ export function runDeclare(
   const options = node.options ?? 0
   const holdable = (options & CURSOR_OPT_HOLD) !== 0
   const name = node.portalname ?? ''
-  if (!holdable && !session.block.inBlock) throw noActiveTransaction('DECLARE CURSOR')
+  if (!holdable && !session.block.inBlockOfAnyKind) throw noActiveTransaction('DECLARE CURSOR')
   if (session.portals.has(name)) throw new PgError(SQLSTATE.duplicateCursor, `cursor "${name}" already exists`)
   const plan = session.planning.plan(innerStatement(statement, node.query!), parameterTypes, true)
   return andThen(plan, (entry) => {

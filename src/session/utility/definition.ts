@@ -41,7 +41,8 @@ export async function commandContext(
       executedQuery,
       makeVerifier: (password) => session.services.makeVerifier(password),
     },
-    inTransactionBlock: session.block.inBlock,
+    inTransactionBlock: session.block.inBlockOfAnyKind,
+    preventInTransactionBlock: (command) => session.block.prevent(command),
     source: statement.source.text,
     lock: (oid, mode, name, wait = true) => {
       noteTableLock(txn, oid)

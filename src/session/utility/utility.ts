@@ -31,9 +31,7 @@ export function runUtility(
 ): MaybePromise<string> {
   if (session.block.modes.readOnly && !statementClass.readOnly) throw cannotExecuteReadOnly(statementClass.tag)
   if (statement.node === null) {
-    if (session.block.inBlock) {
-      throw new PgError(SQLSTATE.activeSqlTransaction, `${statementClass.tag} cannot run inside a transaction block`)
-    }
+    session.block.prevent(statementClass.tag)
     return session.services.tenantStatement(session, statement, sink)
   }
   const node = statement.node as NodeOf
@@ -70,6 +68,7 @@ export function runUtility(
     case 'CreatedbStmt':
     case 'DropdbStmt':
     case 'AlterDatabaseStmt':
+      if (tag !== 'AlterDatabaseStmt') session.block.prevent(statementClass.tag)
       throw notSupported('a keyspace is one database', 'Use CREATE TENANT to make another; connect as keyspace.user.')
     case 'DoStmt':
       throw notSupported('DO is not supported', 'Procedural languages are not available.')
@@ -80,7 +79,7 @@ export function runUtility(
 
 /** SET CONSTRAINTS … IMMEDIATE checks at once what was put off. */
 async function setConstraints(session: Session, node: NodeOf['ConstraintsSetStmt']): Promise<string> {
-  if (!session.block.inBlock)
+  if (!session.block.inBlockOfAnyKind)
     session.notice({
       severity: 'WARNING',
       code: SQLSTATE.noActiveSqlTransaction,

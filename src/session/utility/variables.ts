@@ -57,7 +57,7 @@ export function setText(name: string, args: readonly Node[]): string {
 export function runSet(session: Session, node: NodeOf['VariableSetStmt']): MaybePromise<string> {
   const name = node.name ?? ''
   const local = node.is_local === true
-  if (local && !session.block.inBlock) {
+  if (local && !session.block.inBlockOfAnyKind) {
     session.notice({
       severity: 'WARNING',
       code: SQLSTATE.noActiveSqlTransaction,
@@ -149,7 +149,7 @@ function setMulti(session: Session, name: string, args: readonly Node[]): void {
     return
   }
   if (name !== 'TRANSACTION') throw new PgError(SQLSTATE.featureNotSupported, `SET ${name} is not supported`)
-  if (!session.block.inBlock) {
+  if (!session.block.inBlockOfAnyKind) {
     session.notice({
       severity: 'WARNING',
       code: SQLSTATE.noActiveSqlTransaction,
@@ -218,7 +218,7 @@ export function runShow(session: Session, node: NodeOf['VariableShowStmt'], sink
 export function runDiscard(session: Session, node: NodeOf['DiscardStmt']): MaybePromise<string> {
   switch (node.target) {
     case 'DISCARD_ALL':
-      if (session.block.inBlock) throw new PgError(SQLSTATE.activeSqlTransaction, 'DISCARD ALL cannot run inside a transaction block')
+      session.block.prevent('DISCARD ALL')
       session.portals.closeAll(true)
       session.becomeSessionUser(null, false)
       session.settings.resetAll()

@@ -95,8 +95,8 @@ async function namedTarget(c: CommandContext, node: Node, options: Options): Pro
   const target = nodeAs(node, 'VacuumRelation')!
   const parts = rangeVarParts(target.relation!)
   if (options.skipLocked) {
-    const found = (await load(() => findRelation(c, parts, false)))!
-    if (found.oid >= FIRST_NORMAL_OID && !(await lockUnlessSkipped(c, found, options))) return null
+    const found = await load(() => findRelation(c, parts, false))
+    if (found !== null && found.oid >= FIRST_NORMAL_OID && !(await lockUnlessSkipped(c, found, options))) return null
   }
   const relation = (await lockNamed(c, parts, LOCK.shareUpdateExclusive))!
   const names = partsOf(target.va_cols)
@@ -178,8 +178,7 @@ export async function analyzeOne(
 
 export async function vacuum(c: CommandContext, stmt: VacuumStmt): Promise<CommandResult> {
   const options = optionsOf(stmt)
-  if (options.isVacuum && c.inTransactionBlock)
-    throw new PgError(SQLSTATE.activeSqlTransaction, 'VACUUM cannot run inside a transaction block')
+  if (options.isVacuum) c.preventInTransactionBlock('VACUUM')
   const targets: Target[] = []
   for (const node of stmt.rels ?? []) {
     const target = await namedTarget(c, node, options)

@@ -92,8 +92,10 @@ export interface CommandContext {
   readonly ctx: EvalContext
   readonly analysis: Analysis
   readonly ports: CommandPorts
-  /** Inside BEGIN … COMMIT (25001 for what may not be there). */
+  /** Inside BEGIN … COMMIT, or one of several statements of an implicit transaction. */
   readonly inTransactionBlock: boolean
+  /** 25001 there. */
+  preventInTransactionBlock(command: string): void
   /** The statement's source: deparsed types and defaults never come from it, positions do. */
   readonly source: string
   /** Takes the relation's lock for this transaction: now or later; then the catalogue is read anew. */

@@ -396,8 +396,7 @@ async function dropRelations(
   relkind: { kind: string; word: string; tag: string },
   cascade: boolean,
 ): Promise<CommandResult> {
-  if (stmt.concurrent && c.inTransactionBlock)
-    throw new PgError(SQLSTATE.activeSqlTransaction, 'DROP INDEX CONCURRENTLY cannot run inside a transaction block')
+  if (stmt.concurrent) c.preventInTransactionBlock('DROP INDEX CONCURRENTLY')
   if (stmt.concurrent && (stmt.objects?.length ?? 0) > 1)
     throw new PgError(SQLSTATE.featureNotSupported, 'DROP INDEX CONCURRENTLY does not support dropping multiple objects')
   if (stmt.concurrent && cascade) throw new PgError(SQLSTATE.featureNotSupported, 'DROP INDEX CONCURRENTLY does not support CASCADE')

@@ -21,8 +21,7 @@ function indexOptions(options: ReturnType<typeof defElems>): string[] | null {
 }
 
 export async function createIndex(c: CommandContext, stmt: IndexStmt): Promise<CommandResult> {
-  if (stmt.concurrent && c.inTransactionBlock)
-    throw new PgError(SQLSTATE.activeSqlTransaction, 'CREATE INDEX CONCURRENTLY cannot run inside a transaction block')
+  if (stmt.concurrent) c.preventInTransactionBlock('CREATE INDEX CONCURRENTLY')
   if (stmt.excludeOpNames !== undefined) throw notSupported('exclusion constraints are not supported')
   const relation = (await lockNamed(c, rangeVarParts(stmt.relation!), LOCK.share))!
   await checkOwner(c, relation)
@@ -94,11 +93,11 @@ async function checkReindexAll(c: CommandContext, stmt: ReindexStmt): Promise<vo
 export async function reindex(c: CommandContext, stmt: ReindexStmt): Promise<CommandResult> {
   const words = REINDEX_WORDS[stmt.kind ?? '']
   if (words !== undefined) {
-    if (c.inTransactionBlock) throw new PgError(SQLSTATE.activeSqlTransaction, `REINDEX ${words} cannot run inside a transaction block`)
+    c.preventInTransactionBlock(`REINDEX ${words}`)
     await checkReindexAll(c, stmt)
   }
   if (defElems(stmt.params).some((option) => option.defname === 'concurrently' && defBoolean(option))) {
-    if (c.inTransactionBlock) throw new PgError(SQLSTATE.activeSqlTransaction, 'REINDEX CONCURRENTLY cannot run inside a transaction block')
+    c.preventInTransactionBlock('REINDEX CONCURRENTLY')
     if (stmt.kind === 'REINDEX_OBJECT_SYSTEM')
       throw new PgError(SQLSTATE.featureNotSupported, 'cannot reindex system catalogs concurrently')
   }

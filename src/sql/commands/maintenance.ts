@@ -26,7 +26,8 @@ export const NO_OPS: Readonly<Record<string, string>> = {
 }
 
 export async function cluster(c: CommandContext, stmt: ClusterStmt): Promise<CommandResult> {
-  if (stmt.relation !== undefined) {
+  if (stmt.relation === undefined) c.preventInTransactionBlock('CLUSTER')
+  else {
     const relation = (await lockNamed(c, rangeVarParts(stmt.relation), LOCK.accessExclusive))!
     await checkOwner(c, relation)
     const name = stmt.indexname ?? ''
