@@ -1,13 +1,12 @@
-// merge_action(): what a MERGE did with the row that its RETURNING looks at. A row that has no OLD was inserted, one that has no NEW deleted;
-// which of the two is there, their tableoid tells, whatever the table's columns hold.
+// merge_action(): what a MERGE did with the row that its RETURNING looks at. A row that has no OLD was inserted, one that has no NEW deleted.
 
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
 import type { MergeSupportFunc } from '../parser/nodes.ts'
 import { errorAt, type ParseState } from './context.ts'
 import type { CaseExpr, Expr } from './expr.ts'
-import { DEFAULT_COLLATION, makeConst, makeVar } from './make.ts'
-import { SYSTEM_COLUMNS } from './relation.ts'
+import { DEFAULT_COLLATION, makeConst } from './make.ts'
+import { isMissing } from './row-presence.ts'
 
 /** The RETURNING of a MERGE around the expression, and how many levels above it stands. */
 function mergeAround(state: ParseState): { readonly merge: ParseState; readonly levelsUp: number } | null {
@@ -25,25 +24,14 @@ export function transformMergeAction(state: ParseState, node: MergeSupportFunc):
     throw errorAt(state, SQLSTATE.syntaxError, message, location)
   }
   const { merge, levelsUp } = around
-  const { attno, type } = SYSTEM_COLUMNS['tableoid']!
   const text = { type: T.text, typmod: -1, collation: DEFAULT_COLLATION, location }
-  const hasNo = (rtindex: number): Expr => ({
-    kind: 'NullTest',
-    arg: makeVar(rtindex, attno, { type, typmod: -1, collation: 0 }, levelsUp, location),
-    isNull: true,
-    argIsRow: false,
-    type: T.bool,
-    typmod: -1,
-    collation: 0,
-    location,
-  })
   const name = (value: string): Expr => makeConst(T.text, -1, DEFAULT_COLLATION, value, location)
   return {
     kind: 'CaseExpr',
     arg: null,
     whens: [
-      { condition: hasNo(merge.returningOld), result: name('INSERT') },
-      { condition: hasNo(merge.returningNew), result: name('DELETE') },
+      { condition: isMissing(merge.returningOld, levelsUp, location), result: name('INSERT') },
+      { condition: isMissing(merge.returningNew, levelsUp, location), result: name('DELETE') },
     ],
     defaultResult: name('UPDATE'),
     ...text,

@@ -9,7 +9,9 @@ import type { AnalyzeContext } from './context.ts'
 import { fillDefaults, fillViewDefaults } from './defaults.ts'
 import type { Expr } from './expr.ts'
 import { lockInside } from './locking.ts'
+import { makeVar } from './make.ts'
 import type { Query, RangeTblEntry, RowMark, RteRelation } from './query.ts'
+import { unlessMissing } from './row-presence.ts'
 import { alignSetOperation } from './setop-align.ts'
 import { readStoredExpr } from './stored.ts'
 import { rewriteViewTarget } from './updatable-view.ts'
@@ -85,6 +87,25 @@ function checkedAs(query: Query, owner: Oid): Query {
 
 // --- virtual generated columns
 
+/** A row of a table with virtual columns. */
+function wholeRow(row: Expr & { kind: 'Var' }, virtual: ReadonlyMap<number, Expr>, query: Query, ctx: AnalyzeContext): Expr {
+  const { varno, levelsUp, type } = row
+  const columns = ctx.catalog.relation((query.rtable[varno - 1] as RteRelation).relation)!.columns.filter((column) => !column.dropped)
+  return {
+    kind: 'RowExpr',
+    args: columns.map((column) => {
+      const found = virtual.get(column.attnum)
+      return found === undefined ? makeVar(varno, column.attnum, column, levelsUp, -1) : rebase(found, varno, levelsUp)
+    }),
+    colNames: null,
+    format: 'implicit',
+    type,
+    typmod: -1,
+    collation: 0,
+    location: -1,
+  }
+}
+
 function expandVirtualColumns(query: Query, ctx: AnalyzeContext): Query {
   const tables = new Map<number, Map<number, Expr>>()
   for (const [i, rte] of query.rtable.entries()) {
@@ -103,8 +124,14 @@ function expandVirtualColumns(query: Query, ctx: AnalyzeContext): Query {
   if (tables.size === 0) return query
   const replaceAt = (expr: Expr, depth: number): Expr | null => {
     if (expr.kind !== 'Var' || expr.levelsUp !== depth) return null
-    const found = tables.get(expr.varno)?.get(expr.attno)
-    return found === undefined ? null : rebase(found, expr.varno, depth)
+    const { varno, attno } = expr
+    const virtual = tables.get(varno)
+    if (virtual === undefined) return null
+    if (attno === 0) return unlessMissing(varno, depth, wholeRow(expr, virtual, query, ctx))
+    const found = virtual.get(attno)
+    if (found === undefined) return null
+    const value = rebase(found, varno, depth)
+    return varno === query.returningOld || varno === query.returningNew ? unlessMissing(varno, depth, value) : value
   }
   return mapQueryVars(query, replaceAt, 0)
 }

@@ -9,6 +9,7 @@ import type { AnalyzeContext } from './context.ts'
 import type { Expr, TargetEntry, Var } from './expr.ts'
 import { andOf } from './make.ts'
 import type { Query, RteRelation, WithCheckOption } from './query.ts'
+import { unlessMissing } from './row-presence.ts'
 import { rebase, viewQuery } from './view-query.ts'
 import { mapQueryVars } from './walker.ts'
 
@@ -107,10 +108,14 @@ export function rewriteViewTarget(query: Query, ctx: AnalyzeContext): Query {
   own.delete(0)
   const replaceVar = (expr: Expr, depth: number): Expr | null => {
     if (expr.kind !== 'Var' || expr.levelsUp !== depth || !own.has(expr.varno)) return null
-    // A view has no system columns: merge_action() asks whether there is a row.
+    // A view has no system columns: it is asked whether there is a row.
     if (expr.attno < 0) return null
-    if (expr.attno > 0) return move(columns[expr.attno - 1]!.expr, expr.varno, depth)
-    return {
+    const mayMiss = expr.varno === query.returningOld || expr.varno === query.returningNew
+    if (expr.attno > 0) {
+      const column = move(columns[expr.attno - 1]!.expr, expr.varno, depth)
+      return mayMiss && column.kind !== 'Var' ? unlessMissing(expr.varno, depth, column) : column
+    }
+    const row: Expr = {
       kind: 'RowExpr',
       args: columns.map((column) => move(column.expr, expr.varno, depth)),
       colNames: null,
@@ -120,6 +125,7 @@ export function rewriteViewTarget(query: Query, ctx: AnalyzeContext): Query {
       collation: 0,
       location: -1,
     }
+    return mayMiss ? unlessMissing(expr.varno, depth, row) : row
   }
   const mapped = mapQueryVars(query, replaceVar, 0)
   const permission = basePermission(query.permissions[target.permission]!, columns, baseRti, view, info, baseInfo.oid)

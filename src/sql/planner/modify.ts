@@ -5,6 +5,7 @@ import type { Steps } from '../../base/long-work.ts'
 import type { RelationInfo } from '../../catalog/snapshot.ts'
 import type { Expr, TargetEntry } from '../analyzer/expr.ts'
 import type { FromExpr, JoinExpr, MergeAction, Query } from '../analyzer/query.ts'
+import { unlessMissing } from '../analyzer/row-presence.ts'
 import { arbiterIndexes } from './arbiters.ts'
 import { makeRoot, type Root } from './context.ts'
 import { COST } from './cost.ts'
@@ -63,7 +64,7 @@ function overTarget(expr: Expr, query: Query, root: Root, slots: Slots | null): 
     const varno = varnoOf(e.varno)
     if (varno === 0) return slots === null ? e : overInput(e, slots)
     if (e.attno !== 0) return makeVar(varno, e.attno, e)
-    return {
+    const row: Expr = {
       kind: 'RowExpr',
       args: columnVars({ root, query }, resultRelation).map((column) => ({ ...column, varno })),
       colNames: null,
@@ -73,6 +74,7 @@ function overTarget(expr: Expr, query: Query, root: Root, slots: Slots | null): 
       collation: e.collation,
       location: -1,
     }
+    return e.varno === returningOld || e.varno === returningNew ? unlessMissing(varno, 0, row) : row
   })
 }
 
