@@ -13,8 +13,11 @@ export class BinaryReader implements RecordReader {
   readonly #queue = new ByteQueue()
   readonly #columns: number
   #header = false
+  #trailer = false
   line = 0
-  ended = false
+  field = -1
+  /** Only with the stream: what follows the trailer is an error. */
+  readonly ended = false
 
   constructor(columns: number) {
     this.#columns = columns
@@ -54,42 +57,52 @@ export class BinaryReader implements RecordReader {
   }
 
   next(fields: Fields): boolean {
-    if (this.ended || (!this.#header && !this.#readHeader())) return false
-    const { data } = this.#queue
+    if (!this.#header && !this.#readHeader()) return false
+    const { data, finished } = this.#queue
     let at = this.#queue.at
-    if (at === data.length && this.#queue.finished) return this.#short('unexpected EOF in COPY data')
-    if (data.length - at < 2) return this.#short('unexpected EOF in COPY data')
-    const count = data.readInt16BE(at)
-    at += 2
-    if (count === -1) {
-      this.ended = true
+    if (this.#trailer) {
       if (at < data.length) throw bad('received copy data after EOF marker')
       return false
     }
-    this.line++
-    if (count !== this.#columns) throw bad(`row field count is ${count}, expected ${this.#columns}`)
+    // without a trailer the end of the stream is that of the data, even behind half a count
+    if (data.length - at < 2) return false
+    const count = data.readInt16BE(at)
+    at += 2
+    if (count === -1) {
+      this.line++
+      this.#trailer = true
+      this.#queue.at = at
+      return this.next(fields)
+    }
+    if (count !== this.#columns) {
+      this.line++
+      throw bad(`row field count is ${count}, expected ${this.#columns}`)
+    }
     fields.data = data
     fields.count = 0
     for (let i = 0; i < count; i++) {
-      if (data.length - at < 4) {
-        this.line--
-        return this.#short('unexpected EOF in COPY data')
-      }
-      const size = data.readInt32BE(at)
+      const size = data.length - at < 4 ? null : data.readInt32BE(at)
       at += 4
       if (size === -1) {
         fields.push(at, at, FORM_NULL, '')
-        continue
+      } else if (size === null || (size >= 0 && data.length - at < size)) {
+        if (finished) throw this.#failed(i, 'unexpected EOF in COPY data')
+        return false
+      } else if (size < 0) {
+        throw this.#failed(i, 'invalid field size')
+      } else {
+        fields.push(at, at + size, FORM_PLAIN, '')
+        at += size
       }
-      if (size < 0) throw bad('invalid field size')
-      if (data.length - at < size) {
-        this.line--
-        return this.#short('unexpected EOF in COPY data')
-      }
-      fields.push(at, at + size, FORM_PLAIN, '')
-      at += size
     }
+    this.line++
     this.#queue.at = at
     return true
+  }
+
+  #failed(field: number, what: string): PgError {
+    this.line++
+    this.field = field
+    return bad(what)
   }
 }

@@ -119,6 +119,7 @@ class RowParser {
       try {
         more = this.reader.next(fields)
       } catch (error) {
+        this.#column = this.#columns[this.reader.field]?.name ?? ''
         throw this.#located(error)
       }
       if (!more) return null
@@ -219,6 +220,8 @@ class RowParser {
   }
 
   #located(error: unknown): unknown {
+    // what the binary format has before its first row belongs to no line
+    if (this.#options.format === 'binary' && this.reader.line === 0) return error
     return error instanceof PgError ? error.with({ where: this.where() }) : error
   }
 }

@@ -30,6 +30,7 @@ export class CsvReader implements RecordReader {
   #inQuote = false
   #seenNewlines = 0
   line = 0
+  readonly field = -1
   ended = false
 
   constructor(options: CopyOptions, forceNotNull: (column: number) => boolean, forceNull: (column: number) => boolean) {

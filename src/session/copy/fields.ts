@@ -53,6 +53,8 @@ export interface RecordReader {
   next(fields: Fields): boolean
   /** Line of the record last read, from 1. */
   readonly line: number
+  /** The field at which the last next() failed; -1: the record as a whole is to blame. */
+  readonly field: number
   /** The record last read as text, for error contexts. */
   lineText(): string
   /** A record of the format: \. was read; what follows is ignored. */

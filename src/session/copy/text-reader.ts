@@ -25,6 +25,7 @@ export class TextReader implements RecordReader {
   #searched = 0
   #seen = 0
   line = 0
+  readonly field = -1
   ended = false
 
   constructor(options: CopyOptions) {
