@@ -125,7 +125,6 @@ export interface MutablePermission {
 export interface CteEntry extends Mutable<CommonTableExpr> {
   /** Being analysed: the recursive term's references have the non-recursive term's columns. */
   open: boolean
-  selfReferences: number
   /** How many of its columns, the last ones, the recursion only carries along. */
   readonly carried: number
   raw: Node

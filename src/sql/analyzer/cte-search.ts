@@ -63,15 +63,13 @@ export function expandSearchAndCycle(state: ParseState, item: RawCte, recursive:
   const location = (search ?? cycle)!.location
   const cteName = item.ctename!
   const query = nodeAs(item.ctequery, 'SelectStmt')
-  const refuse = (message: string): never => {
-    throw errorAt(state, SQLSTATE.featureNotSupported, message, location)
-  }
   if (!recursive || query === undefined || findSelfReference(item.ctequery, cteName) === null)
     throw errorAt(state, SQLSTATE.syntaxError, 'WITH query is not recursive', item.location ?? 0)
   if (query.op !== 'SETOP_UNION') return item
-  if (query.larg!.op !== 'SETOP_NONE') refuse('with a SEARCH or CYCLE clause, the left side of the UNION must be a SELECT')
+  if (query.larg!.op !== 'SETOP_NONE')
+    throw new PgError(SQLSTATE.featureNotSupported, 'with a SEARCH or CYCLE clause, the left side of the UNION must be a SELECT')
   if (query.rarg!.op !== 'SETOP_NONE' || query.rarg!.valuesLists !== undefined)
-    refuse('with a SEARCH or CYCLE clause, the right side of the UNION must be a SELECT')
+    throw new PgError(SQLSTATE.syntaxError, 'with a SEARCH or CYCLE clause, the right side of the UNION must be a SELECT')
   const columns = columnNames(state, item, query.larg!)
   const check = (list: readonly string[], what: string): void => {
     for (const [i, one] of list.entries()) {

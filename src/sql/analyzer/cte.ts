@@ -1,10 +1,9 @@
 // WITH: plain, recursive and data-modifying items.
 
-import { notSupported } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { nameList, nodeAs, nodeTag, type CommonTableExpr as RawCte, type WithClause } from '../parser/nodes.ts'
 import { type CteEntry, errorAt, type ParseState, querySubselect } from './context.ts'
-import { findSelfReference, misplacedReference } from './cte-scan.ts'
+import { type ForbiddenPlace, findSelfReference, misplacedReference } from './cte-scan.ts'
 import { type ExpandedCte, expandSearchAndCycle } from './cte-search.ts'
 import type { NamedRteColumn, Query } from './query.ts'
 import { analyzeSubquery } from './subquery.ts'
@@ -64,7 +63,6 @@ function makeEntry(item: RawCte, recursive: boolean): CteEntry {
     refcount: 0,
     columns: nameList(item.aliascolnames).map((name): NamedRteColumn => ({ name, type: 0, typmod: -1, collation: 0 })),
     open: false,
-    selfReferences: 0,
     carried: (item as ExpandedCte).carried ?? 0,
     raw: item.ctequery!,
   }
@@ -99,20 +97,13 @@ function checkRecursive(state: ParseState, item: RawCte): void {
     )
   }
   if (select.op !== 'SETOP_UNION') throw errorAt(state, SQLSTATE.invalidRecursion, shape, item.location ?? 0)
-  const within = findSelfReference(select.withClause, name)
-  if (within !== null) {
-    throw errorAt(state, SQLSTATE.invalidRecursion, `recursive reference to query "${name}" must not appear within a subquery`, within)
+  const refuse = (part: unknown, place: ForbiddenPlace | null): void => {
+    const bad = misplacedReference(part, name, place)
+    if (bad === null) return
+    const where = bad.place === 'twice' ? 'more than once' : `within ${bad.place}`
+    throw errorAt(state, SQLSTATE.invalidRecursion, `recursive reference to query "${name}" must not appear ${where}`, bad.location)
   }
-  const early = findSelfReference(select.larg, name)
-  if (early !== null) {
-    throw errorAt(
-      state,
-      SQLSTATE.invalidRecursion,
-      `recursive reference to query "${name}" must not appear within its non-recursive term`,
-      early,
-    )
-  }
-  if (findSelfReference(select.sortClause, name) !== null) throw notSupported('ORDER BY in a recursive query is not implemented')
+  refuse(select.withClause?.ctes, 'a subquery')
   for (const [clause, what] of [
     [select.sortClause, 'ORDER BY'],
     [select.limitOffset, 'OFFSET'],
@@ -124,14 +115,8 @@ function checkRecursive(state: ParseState, item: RawCte): void {
       throw errorAt(state, SQLSTATE.featureNotSupported, `${what} in a recursive query is not implemented`, firstLocation(node))
     }
   }
-  const bad = misplacedReference(select.rarg, name)
-  if (bad !== null) {
-    const where =
-      bad.place === 'twice'
-        ? 'more than once'
-        : `within ${bad.place === 'subquery' ? 'a subquery' : bad.place === 'outer join' ? 'an outer join' : bad.place}`
-    throw errorAt(state, SQLSTATE.invalidRecursion, `recursive reference to query "${name}" must not appear ${where}`, bad.location)
-  }
+  refuse(select.larg, 'its non-recursive term')
+  refuse(select.rarg, null)
 }
 
 function firstLocation(node: unknown): number | undefined {

@@ -117,8 +117,7 @@ function rangeVar(state: ParseState, range: NodeOf['RangeVar']): NsItem {
     if (found !== null) {
       const { cte } = found
       cte.refcount++
-      if (cte.open) cte.selfReferences++
-      else if (cte.query.commandType !== 'select' && cte.query.returningList.length === 0) {
+      if (!cte.open && cte.query.commandType !== 'select' && cte.query.returningList.length === 0) {
         throw errorAt(state, SQLSTATE.featureNotSupported, `WITH query "${cte.name}" does not have a RETURNING clause`, range.location ?? 0)
       }
       return addCte(state, cte, found.levelsUp, range.alias)

@@ -93,7 +93,7 @@ function transformSelect(state: ParseState, select: SelectStmt): Query {
   }
   const locked = transformLocking(state, query, select)
   if (state.hasAggs || groupClause.length > 0 || groupingSets.length > 0 || having !== null) {
-    if (state.hasAggs && state.parentCte?.open && state.parentCte.selfReferences > 0) {
+    if (state.hasAggs && state.rtable.some((rte) => rte.kind === 'cte' && rte.selfReference)) {
       refuseRecursiveAggregates(state, { ...baseQuery(state, fromExpr(state, null)), targetList: entries, havingQual: having })
     }
     const constraintDeps = checkGrouping(state, {

@@ -9,7 +9,7 @@ import { makeVar, targetEntry } from './make.ts'
 import type { Query, RangeTblEntry, RangeTblRef, RteColumn, RteSubquery, SetOperation } from './query.ts'
 import { baseQuery } from './query-parts.ts'
 import { foldLeft, leftmostLeaf, type SetOperand } from './setop-tree.ts'
-import { mapQueryVars } from './walker.ts'
+import { oneDeeper } from './walker.ts'
 
 export function alignSetOperation(query: Query, ctx: AnalyzeContext): Query {
   const state = makeState(ctx, null)
@@ -29,15 +29,7 @@ export function alignSetOperation(query: Query, ctx: AnalyzeContext): Query {
     const right = align(node.right, node.columns)
     if (node.columns.every((column, i) => column.type === wanted[i]!.type)) return { ...node, left, right }
     // A branch that is itself a set operation of other types: a leaf of its own, cast outside.
-    const inner: Query = {
-      ...baseQuery(makeState(ctx, null), { kind: 'FromExpr', fromlist: [], quals: null }),
-      rtable: [...rtable],
-      targetList: node.columns.map((column, i) =>
-        targetEntry(makeVar(leftmostLeaf(node).rtindex, i + 1, column, 0, -1), i + 1, outputName(rtable, node, i)),
-      ),
-      setOperations: { ...node, left, right },
-    }
-    rtable.push({ ...subqueryEntry(castOutputs(state, inner, wanted)) })
+    rtable.push(subqueryEntry(castOutputs(state, detached({ ...node, left, right }, rtable, ctx), wanted)))
     return { kind: 'RangeTblRef', rtindex: rtable.length }
   }
   const top = query.setOperations!
@@ -45,8 +37,28 @@ export function alignSetOperation(query: Query, ctx: AnalyzeContext): Query {
   return { ...query, rtable, setOperations }
 }
 
-function outputName(rtable: readonly RangeTblEntry[], node: SetOperation, column: number): string | null {
-  return (rtable[leftmostLeaf(node).rtindex - 1] as RteSubquery).colNames[column] ?? null
+/** The operation as a query with its own leaves alone, which stand one level deeper there. */
+function detached(operation: SetOperation, rtable: readonly RangeTblEntry[], ctx: AnalyzeContext): Query {
+  const leaves: RteSubquery[] = []
+  const move = (operand: SetOperand): SetOperand =>
+    foldLeft<SetOperand>(
+      operand,
+      ({ rtindex }) => {
+        const rte = rtable[rtindex - 1] as RteSubquery
+        leaves.push({ ...rte, subquery: oneDeeper(rte.subquery) })
+        return { kind: 'RangeTblRef', rtindex: leaves.length }
+      },
+      (left, above) => ({ ...above, left, right: move(above.right) }),
+    )
+  const setOperations = move(operation) as SetOperation
+  const { rtindex } = leftmostLeaf(setOperations)
+  const names = leaves[rtindex - 1]!.colNames
+  return {
+    ...baseQuery(makeState(ctx, null), { kind: 'FromExpr', fromlist: [], quals: null }),
+    rtable: leaves,
+    targetList: operation.columns.map((column, i) => targetEntry(makeVar(rtindex, i + 1, column, 0, -1), i + 1, names[i] ?? null)),
+    setOperations,
+  }
 }
 
 function subqueryEntry(subquery: Query): RteSubquery {
@@ -91,16 +103,7 @@ function castOutputs(state: ParseState, query: Query, wanted: readonly RteColumn
   )
   return {
     ...baseQuery(makeState(state.ctx, null), { kind: 'FromExpr', fromlist: [{ kind: 'RangeTblRef', rtindex: 1 }], quals: null }),
-    rtable: [subqueryEntry(pushDown(query))],
+    rtable: [subqueryEntry(oneDeeper(query))],
     targetList,
   }
-}
-
-/** One level deeper now: its references to outer queries reach one further. */
-function pushDown(query: Query): Query {
-  return mapQueryVars(
-    query,
-    (expr, depth) => (expr.kind === 'Var' && expr.levelsUp > depth ? { ...expr, levelsUp: expr.levelsUp + 1 } : null),
-    0,
-  )
 }

@@ -355,6 +355,19 @@ export function mapQueryVars(query: Query, map: (expr: Expr, depth: number) => E
   )
 }
 
+/** The query as it reads one level further down: its references to outer queries and their WITH items reach one further. */
+export function oneDeeper(query: Query, depth = 0): Query {
+  const shift = (expr: Expr): Expr => {
+    const rebuilt = mapChildren(expr, shift, (sub) => oneDeeper(sub, depth + 1))
+    const { kind } = rebuilt
+    const leveled = kind === 'Var' || kind === 'Aggref' || kind === 'GroupingFunc'
+    return leveled && rebuilt.levelsUp > depth ? { ...rebuilt, levelsUp: rebuilt.levelsUp + 1 } : rebuilt
+  }
+  const result = mapQuery(query, shift, (sub) => oneDeeper(sub, depth + 1))
+  const rtable = result.rtable.map((rte) => (rte.kind === 'cte' && rte.levelsUp > depth ? { ...rte, levelsUp: rte.levelsUp + 1 } : rte))
+  return { ...result, rtable }
+}
+
 /** Structural equality of two expressions, locations and coercion forms aside (PostgreSQL's equal()). */
 export function equalExpr(a: unknown, b: unknown): boolean {
   if (a === b) return true

@@ -1,6 +1,5 @@
 // WITH: each query that was not inlined is planned once, as a shared result; a recursive one as a RecursiveUnion over its working table.
 
-import { notSupported } from '../../base/errors.ts'
 import type { Steps } from '../../base/long-work.ts'
 import type { CommonTableExpr, Query } from '../analyzer/query.ts'
 import { makeRoot, type PlannedCte, type Root } from './context.ts'
@@ -8,6 +7,7 @@ import { clampRows, DEFAULTS } from './cost.ts'
 import { common, passThrough } from './paths/path.ts'
 import type { Plan, SubPlan } from './plan.ts'
 import type { PlannedLevel, PlanQuery } from './planned-level.ts'
+import { planSide } from './set-operations.ts'
 
 export type PlanModify = (query: Query, parent: Root) => Steps<Plan>
 
@@ -46,19 +46,13 @@ function* selectPlan(cte: CommonTableExpr, entry: PlannedCte, root: Root, planQu
   if (!cte.recursive) return finish(yield* planQuery(cte.query, root, null))
   const operation = cte.query.setOperations
   if (operation === null || operation.op !== 'union') return finish(yield* planQuery(cte.query, root, null))
-  const side = (node: typeof operation.left): Query => {
-    if (node.kind !== 'RangeTblRef') throw notSupported('nested set operations in a recursive term are not implemented')
-    const rte = cte.query.rtable[node.rtindex - 1]!
-    if (rte.kind !== 'subquery') throw new Error('a side of a set operation is no subquery')
-    return rte.subquery
-  }
   // The CTE's own query is a level of its own between its terms and its WITH.
   const middle = makeRoot(root.glob, cte.query, root)
   yield* planCtes(middle, planQuery)
-  const left = finish(yield* planQuery(side(operation.left), middle, null))
+  const left = yield* planSide(operation.left, middle, null, planQuery)
   entry.workTable = root.glob.execParams++
   entry.rows = Math.max(1, left.rows)
-  const right = finish(yield* planQuery(side(operation.right), middle, null))
+  const right = yield* planSide(operation.right, middle, null, planQuery)
   const rows = clampRows(left.rows + right.rows * DEFAULTS.cteRecursionFactor)
   const total = left.totalCost + right.totalCost * DEFAULTS.cteRecursionFactor
   const columns = left.targetList.slice(0, operation.columns.length).map((target) => target.expr)

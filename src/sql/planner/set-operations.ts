@@ -63,7 +63,8 @@ function keysOf(operation: SetOperation): SortKey[] {
   }))
 }
 
-function* planSide(node: SetOperand, root: Root, fetch: number | null, planQuery: PlanQuery): Steps<Plan> {
+/** One side of an operation of `root`'s query. */
+export function* planSide(node: SetOperand, root: Root, fetch: number | null, planQuery: PlanQuery): Steps<Plan> {
   if (node.kind === 'RangeTblRef') {
     const rte = root.query.rtable[node.rtindex - 1]!
     if (rte.kind !== 'subquery') throw new Error('a leaf of a set operation is no subquery')
