@@ -1,12 +1,13 @@
-// pg_stat_get_*: the counters of PostgreSQL's statistics collector. What ANALYZE leaves behind is known for good; changes of rows are counted
-// by this process since its start (activity); of everything else counts are 0 and times are unknown, as in a server whose statistics have
+// pg_stat_get_*: the counters of PostgreSQL's statistics collector. What ANALYZE leaves behind is known for good; scans, rows written and
+// transactions are counted by this process since its start (activity); of everything else counts are 0 and times are unknown, as in a server whose statistics have
 // just been reset.
 
 import type { Oid } from '../base/ids.ts'
 import { pgProcs } from '../sql/builtin/pg-proc.ts'
 import type { ReaderSnapshot } from './catalog-snapshot.ts'
+import { DATABASE_OID } from './records.ts'
 import type { SystemFunction } from './system-function.ts'
-import { liveRows, modified, type TableActivity, type TableCounts } from './table-activity.ts'
+import { type DatabaseCounts, liveRows, modified, type RelationCounts, type RowCounts, type TableActivity } from './table-activity.ts'
 
 const COUNTS = new Set([20, 23, 701])
 const FAMILY =
@@ -21,22 +22,41 @@ export function statisticsFunctions(snapshotOf: () => ReaderSnapshot, activity: 
   }
   const statistics = (oid: unknown) => snapshotOf().statistics(oid as Oid)
   const table = (oid: unknown) => snapshotOf().relation(oid as Oid)?.descriptor?.table ?? null
-  const counted = (prosrc: string, count: (counts: TableCounts) => number): void => {
+  const since = (oid: unknown): RowCounts | null => {
+    const found = table(oid)
+    return found === null ? null : activity.sinceAnalyze(found.id)
+  }
+  const counted = (prosrc: string, count: (counts: RelationCounts) => number): void => {
     map.set(prosrc, (oid) => {
-      const found = table(oid)
-      const counts = found === null ? null : activity.of(found.id)
+      const counts = activity.of(oid as Oid)
       return counts === null ? 0 : count(counts)
     })
   }
+  counted('pg_stat_get_numscans', (counts) => counts.scans)
+  counted('pg_stat_get_tuples_returned', (counts) => counts.returned)
+  counted('pg_stat_get_tuples_fetched', (counts) => counts.fetched)
   counted('pg_stat_get_tuples_inserted', (counts) => counts.inserted)
   counted('pg_stat_get_tuples_updated', (counts) => counts.updated)
   counted('pg_stat_get_tuples_deleted', (counts) => counts.deleted)
-  counted('pg_stat_get_mod_since_analyze', (counts) => modified(counts.sinceAnalyze))
   counted('pg_stat_get_ins_since_vacuum', (counts) => counts.inserted)
-  map.set('pg_stat_get_live_tuples', (oid) => {
-    const found = table(oid)
-    return found === null ? 0 : liveRows(found.relTuples, activity.of(found.id))
+  map.set('pg_stat_get_mod_since_analyze', (oid) => {
+    const rows = since(oid)
+    return rows === null ? 0 : modified(rows)
   })
+  map.set('pg_stat_get_live_tuples', (oid) => liveRows(table(oid)?.relTuples ?? 0, since(oid)))
+  const ofDatabase = (prosrc: string, count: (counts: DatabaseCounts) => number): void => {
+    map.set(prosrc, (oid) => (oid === DATABASE_OID ? count(activity.database()) : 0))
+  }
+  ofDatabase('pg_stat_get_db_xact_commit', (counts) => counts.commits)
+  ofDatabase('pg_stat_get_db_xact_rollback', (counts) => counts.rollbacks)
+  ofDatabase('pg_stat_get_db_tuples_returned', (counts) => counts.returned)
+  ofDatabase('pg_stat_get_db_tuples_fetched', (counts) => counts.fetched)
+  ofDatabase('pg_stat_get_db_tuples_inserted', (counts) => counts.inserted)
+  ofDatabase('pg_stat_get_db_tuples_updated', (counts) => counts.updated)
+  ofDatabase('pg_stat_get_db_tuples_deleted', (counts) => counts.deleted)
+  // what is counted is seen at once
+  map.set('pg_stat_force_next_flush', () => '')
+  map.set('pg_stat_clear_snapshot', () => '')
   map.set('pg_stat_get_last_analyze_time', (oid) => statistics(oid)?.analyzed?.last ?? null)
   map.set('pg_stat_get_last_autoanalyze_time', (oid) => statistics(oid)?.autoanalyzed?.last ?? null)
   map.set('pg_stat_get_analyze_count', (oid) => statistics(oid)?.analyzed?.count ?? 0)

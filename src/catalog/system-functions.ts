@@ -28,6 +28,7 @@ import { splitName } from './lookup.ts'
 import { pathOids } from './object-identity.ts'
 import { privilegeFunctions } from './privilege-functions.ts'
 import { PG_CATALOG_NAMESPACE } from './records.ts'
+import { relationBytes } from './relation-size.ts'
 import { serialSequence } from './serial-sequence.ts'
 import { statisticsFunctions } from './statistics-functions.ts'
 import { outRow, type SystemFunction } from './system-function.ts'
@@ -35,28 +36,11 @@ import type { TableActivity } from './table-activity.ts'
 import { typeText } from './type-names.ts'
 import { isRelationVisible, procVisible } from './visibility.ts'
 
-const PAGE = 8192
-
 function relationOf(snapshot: ReaderSnapshot, text: string, ctx: EvalContext): NonNullable<ReturnType<ReaderSnapshot['relation']>> {
   const oid = ctx.catalog.toRelation(text)
   const relation = oid === null ? null : snapshot.relation(oid)
   if (relation === null) throw new PgError(SQLSTATE.undefinedTable, `relation "${splitName(text).join('.')}" does not exist`)
   return relation
-}
-
-/** Bytes by ANALYZE's estimate: main table, or with its indexes. */
-function relationBytes(snapshot: ReaderSnapshot, oid: Oid, indexes: 'without' | 'with' | 'only'): number | null {
-  const relation = snapshot.relation(oid)
-  if (relation === null) return null
-  const table = relation.descriptor?.table
-  if (table == null) {
-    const parent = relation.relkind === 'i' ? snapshot.indexTable(oid)?.descriptor?.table : null
-    return parent == null ? 0 : parent.relPages * PAGE
-  }
-  // the primary key's index is the table itself
-  const secondary = table.indexes.filter((index) => index.oid !== table.primaryKey).length
-  const own = table.relPages * PAGE
-  return indexes === 'without' ? own : indexes === 'only' ? own * secondary : own * (1 + secondary)
 }
 
 export function catalogFunctions(
@@ -232,18 +216,18 @@ export function catalogFunctions(
     oid === null || name === null ? null : snapshotOf().comment(classNamed(name as string), oid as Oid, 0),
   )
 
-  // sizes, as ANALYZE last saw them
+  // sizes, estimated
   add('pg_relation_size', (oid, fork) => {
     if (oid === null) return null
     if (typeof fork === 'string' && !['main', 'fsm', 'vm', 'init'].includes(fork))
       throw new PgError(SQLSTATE.invalidParameterValue, 'invalid fork name', {
         hint: 'Valid fork names are "main", "fsm", "vm", and "init".',
       })
-    return typeof fork === 'string' && fork !== 'main' ? 0 : relationBytes(snapshotOf(), oid as Oid, 'without')
+    return typeof fork === 'string' && fork !== 'main' ? 0 : relationBytes(snapshotOf(), activity, oid as Oid, 'without')
   })
-  add('pg_table_size', (oid) => relationBytes(snapshotOf(), oid as Oid, 'without'))
-  add('pg_indexes_size', (oid) => relationBytes(snapshotOf(), oid as Oid, 'only'))
-  add('pg_total_relation_size', (oid) => relationBytes(snapshotOf(), oid as Oid, 'with'))
+  add('pg_table_size', (oid) => relationBytes(snapshotOf(), activity, oid as Oid, 'without'))
+  add('pg_indexes_size', (oid) => relationBytes(snapshotOf(), activity, oid as Oid, 'only'))
+  add('pg_total_relation_size', (oid) => relationBytes(snapshotOf(), activity, oid as Oid, 'with'))
   add('pg_relation_filenode', (oid) => snapshotOf().relation(oid as Oid)?.descriptor?.table?.id ?? null)
   add('pg_relation_filepath', () => null)
   add('pg_tablespace_location', () => '')

@@ -42,7 +42,7 @@ const NO_CLIENT: Client = {
 
 /** The tables whose changes have passed their threshold. */
 async function aged(context: KeyspaceContext): Promise<number[]> {
-  const changed = new Map([...context.activity.entries()].map(([id, counts]) => [id, modified(counts.sinceAnalyze)]))
+  const changed = new Map([...context.activity.changedTables()].map(([id, rows]) => [id, modified(rows)]))
   if (![...changed.values()].some((count) => count > THRESHOLD)) return []
   const oids: number[] = []
   for (const { value } of await context.catalog.scan(OBJECT_PREFIX)) {

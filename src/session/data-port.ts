@@ -92,7 +92,7 @@ export function makeDataPort(session: Session, statement: ParsedStatement, txn: 
     isEmpty: (table) => isEmpty(table, compilation()),
     async analyze(table, request) {
       const { id, relTuples } = table.table!
-      const known = relTuples < 0 ? null : liveRows(relTuples, session.keyspace.activity.of(id))
+      const known = relTuples < 0 ? null : liveRows(relTuples, session.keyspace.activity.sinceAnalyze(id))
       const found = await analyzeTable(table, { ...request, knownRows: known }, compilation())
       session.pendingActivity.noteAnalyzed(id)
       return found

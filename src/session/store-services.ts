@@ -5,6 +5,7 @@ import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { ACL } from '../catalog/acl.ts'
 import { columnMask, relationMask } from '../catalog/privileges.ts'
 import { FIRST_NORMAL_OID } from '../catalog/records.ts'
+import type { ScanCounts } from '../catalog/table-activity.ts'
 import type { DeferredChecks, StoreServices, VirtualRelation } from '../sql/executor/store-services.ts'
 import type { StoreCapabilities, Transaction } from '../storage/store.ts'
 import { currentRowKey } from './current-row.ts'
@@ -27,8 +28,12 @@ export class SessionStoreServices implements StoreServices {
   }
 
   // hot
-  rowsChanged(table: TableId, inserted: number, updated: number, deleted: number): void {
-    this.#session.pendingActivity.note(table, inserted, updated, deleted)
+  rowsChanged(table: TableId, relation: Oid, inserted: number, updated: number, deleted: number): void {
+    this.#session.pendingActivity.note(table, relation, inserted, updated, deleted)
+  }
+
+  scanCounts(relation: Oid): ScanCounts {
+    return this.#session.keyspace.activity.counts(relation)
   }
 
   rowIds(table: TableId, count: number): MaybePromise<readonly number[]> {

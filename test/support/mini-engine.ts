@@ -339,6 +339,7 @@ export class MiniEngine {
         autocommit: false,
         lockTimeoutMs: 5000,
         rowsChanged: () => undefined,
+        scanCounts: () => ({ scans: 0, returned: 0, fetched: 0 }),
         rowIds: (table, count) => this.#sequences.rowIds(table, count),
         readNow: () => this.begin(),
         virtualRelation: () => null,

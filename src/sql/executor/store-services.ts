@@ -4,6 +4,7 @@
 import type { Datum, Row } from '../../base/datum.ts'
 import type { Oid, TableId } from '../../base/ids.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
+import type { ScanCounts } from '../../catalog/table-activity.ts'
 import type { StoreCapabilities, Transaction } from '../../storage/store.ts'
 import type { EvalContext } from '../types/eval-context.ts'
 
@@ -36,7 +37,9 @@ export interface StoreServices {
   /** lock_timeout; 0 = none. */
   lockTimeoutMs: number
   /** Rows written, for the statistics of the table's activity. // hot */
-  rowsChanged(table: TableId, inserted: number, updated: number, deleted: number): void
+  rowsChanged(table: TableId, relation: Oid, inserted: number, updated: number, deleted: number): void
+  /** Where scans of a table or an index are counted; the same object for as long as it is used. */
+  scanCounts(relation: Oid): ScanCounts
   rowIds(table: TableId, count: number): MaybePromise<readonly number[]>
   /** A transaction that reads what is committed now; the caller rolls it back. */
   readNow(): Transaction

@@ -69,7 +69,7 @@ function makeTableModifier(relation: Oid, cx: Compilation, set: ModifierSet): Ta
   const uniqueChecks = makeUniqueChecks(access, cx)
   const uniqueColumns = keyColumns(table.indexes, cx)
   const insertChecked = (rows: readonly Row[]): MaybePromise<Buffer[]> => {
-    state.store.rowsChanged(layout.id, rows.length, 0, 0)
+    state.store.rowsChanged(layout.id, relation, rows.length, 0, 0)
     const ids = layout.primaryKey === null ? state.store.rowIds(layout.id, rows.length) : null
     const written = andThen(ids, (rowIds) => writer.insert(state.txn, rows, rowIds))
     const keys = uniqueChecks === null ? written : andThen(written, (made) => andThen(uniqueChecks.inserted(rows), () => made))
@@ -108,7 +108,7 @@ function makeTableModifier(relation: Oid, cx: Compilation, set: ModifierSet): Ta
       return checked instanceof Promise ? checked.then(() => insertChecked(rows)) : insertChecked(rows)
     },
     update(keys, oldRows, newRows, columns) {
-      state.store.rowsChanged(layout.id, 0, keys.length, 0)
+      state.store.rowsChanged(layout.id, relation, 0, keys.length, 0)
       return andThen(checkRows(checks, newRows), () =>
         andThen(changesKey(columns) ? holdKeys(keys.filter((_, i) => keysDiffer(oldRows[i]!, newRows[i]!))) : undefined, () =>
           andThen(writer.update(state.txn, keys, oldRows, newRows), (made) =>
@@ -120,7 +120,7 @@ function makeTableModifier(relation: Oid, cx: Compilation, set: ModifierSet): Ta
       )
     },
     delete(keys, oldRows) {
-      state.store.rowsChanged(layout.id, 0, 0, keys.length)
+      state.store.rowsChanged(layout.id, relation, 0, 0, keys.length)
       return andThen(holdKeys(keys), () =>
         andThen(writer.delete(state.txn, keys, oldRows), () => {
           uniqueChecks?.deleted(oldRows)

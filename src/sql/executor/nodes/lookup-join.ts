@@ -44,6 +44,7 @@ export function compileLookupJoin(plan: LookupJoin, cx: Compilation): Operator {
   const output = compileProjection(plan.targetList, scope, cx)
   const nullRow: Row = new Array<Datum>(plan.scanTargetList.length).fill(null)
   const slicer = makeSlicer(state)
+  const counts = state.store.scanCounts(plan.index)
   const batch: Batch = { rows: [], count: 0 }
   const uniqueLayout = index.layout === null || index.layout.predicate === null ? index.layout : { ...index.layout, predicate: null }
 
@@ -80,6 +81,8 @@ export function compileLookupJoin(plan: LookupJoin, cx: Compilation): Operator {
 
   const finish = (rows: Row[]): MaybePromise<readonly Row[]> => {
     state.rowsExamined += rows.length
+    counts.returned += rows.length
+    counts.fetched += rows.length
     const kept = scanFilter === null ? rows.length : filterRows(scanFilter, rows, rows.length)
     return andThen(kept, (count) => {
       rows.length = count
@@ -162,6 +165,7 @@ export function compileLookupJoin(plan: LookupJoin, cx: Compilation): Operator {
   }
 
   const fetchAll = (wanted: readonly Buffer[]): MaybePromise<Map<string, readonly Row[]>> => {
+    counts.scans += wanted.length
     const found = new Map<string, readonly Row[]>()
     if (whole) return andThen(fetchUnique(wanted, found), () => found)
     let i = 0

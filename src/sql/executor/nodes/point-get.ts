@@ -36,6 +36,7 @@ export function compilePointGet(plan: PointGet, cx: Compilation, locksNext: bool
   const keyRow: Row = new Array<Datum>(layout.columns.length).fill(null)
   const batch: Batch = { rows: [NO_ROW], count: 1 }
   const slicer = makeSlicer(state)
+  const counts = state.store.scanCounts(plan.index)
   let done = true
 
   const locate = (): Buffer | null => {
@@ -55,6 +56,8 @@ export function compilePointGet(plan: PointGet, cx: Compilation, locksNext: bool
   const decode = (key: Buffer, value: Buffer | null): MaybePromise<Batch | null> => {
     if (value === null) return null
     state.rowsExamined++
+    counts.returned++
+    counts.fetched++
     const row = reader.readPair(key, value)
     if (raw.withKey) row.push(key)
     if (raw.withTableOid) row.push(plan.relation)
@@ -104,6 +107,7 @@ export function compilePointGet(plan: PointGet, cx: Compilation, locksNext: bool
     next() {
       if (done) return null
       done = true
+      counts.scans++
       return bind(0)
     },
     close() {

@@ -2,6 +2,7 @@
 
 import type { Datum, Row } from '../../../base/datum.ts'
 import { andThen, type MaybePromise } from '../../../base/maybe-promise.ts'
+import type { ScanCounts } from '../../../catalog/table-activity.ts'
 import { indexPrefix, rowKey, rowPrefix, rowRange } from '../../../storage/rows/keys.ts'
 import { compileEntryReader, type RowReader } from '../../../storage/rows/row-codec.ts'
 import { getRows, type RowBatch, type RowScanner, scanIndex, scanIndexOnly, scanTable } from '../../../storage/rows/table-reader.ts'
@@ -84,6 +85,27 @@ function rangesSource(open: () => MaybePromise<(() => RowScanner)[]>, raw: RawCo
   }
 }
 
+/** The source, with what it is opened for and returns counted. */
+function countedSource(source: RowSource, counts: ScanCounts, fetches: boolean): RowSource {
+  const count = (rows: Row[] | null): Row[] | null => {
+    if (rows === null) return rows
+    counts.returned += rows.length
+    if (fetches) counts.fetched += rows.length
+    return rows
+  }
+  return {
+    open() {
+      counts.scans++
+      return source.open()
+    },
+    next() {
+      const rows = source.next()
+      return rows instanceof Promise ? rows.then(count) : count(rows)
+    },
+    close: () => source.close(),
+  }
+}
+
 export function compileSeqScan(plan: SeqScan, cx: Compilation): Operator {
   const access = tableAccess(plan.relation, cx)
   const raw = rawColumns([...plan.quals, ...plan.targetList.map((entry) => entry.expr)])
@@ -91,7 +113,8 @@ export function compileSeqScan(plan: SeqScan, cx: Compilation): Operator {
   const range = rowRange(access.layout.id)
   const options = { range, reverse: plan.backward, withKeys: raw.withKey }
   const source = rangesSource(() => [() => scanTable(cx.state.txn, reader, options)], raw, plan.relation)
-  return scanOperator(source, plan.quals, plan.targetList, raw, cx)
+  const counted = countedSource(source, cx.state.store.scanCounts(plan.relation), false)
+  return scanOperator(counted, plan.quals, plan.targetList, raw, cx)
 }
 
 /** Computes the conditions' values; constant during the scan. */
@@ -195,7 +218,8 @@ export function compileIndexScan(plan: IndexScan, cx: Compilation): Operator {
       scans.close()
     },
   }
-  return scanOperator(source, plan.quals, plan.targetList, raw, cx)
+  const counted = countedSource(source, state.store.scanCounts(plan.index), !plan.indexOnly)
+  return scanOperator(counted, plan.quals, plan.targetList, raw, cx)
 }
 
 /** A row that holds only its key columns. */

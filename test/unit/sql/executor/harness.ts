@@ -279,6 +279,7 @@ const NO_STORE: StoreServices = {
   autocommit: false,
   lockTimeoutMs: 0,
   rowsChanged: () => undefined,
+  scanCounts: () => ({ scans: 0, returned: 0, fetched: 0 }),
   rowIds: () => {
     throw new Error('no row ids here')
   },
