@@ -73,17 +73,17 @@ function arrayWithoutDomain(state: ParseState, type: Oid): Oid {
 function coerceParam(state: ParseState, node: Param, target: Oid, typmod: number, context: CoercionContext): Expr {
   const { params } = state.ctx
   const known = params.types[node.id - 1] ?? 0
-  // A value that comes from outside is of the base type: the domain is checked here.
+  // A domain is what the parameter is described as; its value, of the base type, is checked here, for a parameter may also be a lifted literal.
   const own = arrayWithoutDomain(state, baseType(state.source, target))
   const typed = (): Expr => {
     const param: Expr = { ...node, type: own, typmod: -1, collation: typeCollation(state, own) }
     return own === target ? param : coerceType(state, param, target, typmod, context, 'implicit', -1)
   }
   if (known === T.unknown) {
-    params.types[node.id - 1] = own
+    params.types[node.id - 1] = target
     return typed()
   }
-  if (known === own) return typed()
+  if (known === target) return typed()
   throw errorAt(state, SQLSTATE.ambiguousParameter, `inconsistent types deduced for parameter $${node.id}`, node.location, {
     detail: `${typeName(state, known)} versus ${typeName(state, target)}`,
   })
