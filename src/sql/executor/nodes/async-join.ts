@@ -1,12 +1,13 @@
-// A join whose ON conditions may wait (a subquery inside ON of an outer join): every pair is tried, the right side kept. Rare, so simple.
+// A join whose ON conditions may wait (a subquery inside ON of an outer join): every pair is tried, the right side kept, or with params from the
+// left row (a nested loop's) read again for each. Rare, so simple.
 
 import type { Row } from '../../../base/datum.ts'
 import { makeSlicer } from '../../../base/slicer.ts'
 import type { Expr } from '../../analyzer/expr.ts'
-import { INNER_VAR, type Plan } from '../../planner/plan.ts'
+import { INNER_VAR, type NestLoop, type Plan } from '../../planner/plan.ts'
 import type { Compilation } from '../compilation.ts'
-import { compileQuals } from '../expr/predicate.ts'
-import type { ExprScope } from '../expr/scope.ts'
+import { compileList, compileQuals } from '../expr/predicate.ts'
+import { type ExprScope, ROW_SCOPE } from '../expr/scope.ts'
 import type { Batch, Operator } from '../operator.ts'
 import { TupleStore } from '../tuple-store.ts'
 import { done, makeOutput, nullRow, refill, restart } from './batches.ts'
@@ -18,7 +19,9 @@ export function compileAsyncJoin(
   plan: JoinPlan & { readonly left: Plan; readonly right: Plan },
   on: readonly Expr[],
   cx: Compilation,
+  params: NestLoop['params'] = [],
 ): Operator {
+  const { state } = cx
   const left = cx.compile(plan.left)
   const right = cx.compile(plan.right)
   const leftWidth = plan.left.targetList.length
@@ -29,17 +32,27 @@ export function compileAsyncJoin(
     cx,
     plan.right.targetList.map((entry) => entry.expr.type),
   )
-  const slicer = makeSlicer(cx.state)
+  const bound = compileList(
+    params.map((param) => param.expr),
+    ROW_SCOPE,
+    cx,
+  )
+  const slicer = makeSlicer(state)
   const out = makeOutput()
   const { joinType } = plan
   const keepLeft = joinType === 'left' || joinType === 'full' || joinType === 'anti'
   const keepRight = joinType === 'right' || joinType === 'full'
   let pairs: AsyncGenerator<Row> | null = null
 
-  async function* run(): AsyncGenerator<Row> {
+  const readRight = async (): Promise<void> => {
+    store.clear()
     await right.open()
     for (let batch = await right.next(); batch !== null; batch = await right.next()) store.addAll(batch.rows, batch.count)
     right.close()
+  }
+
+  async function* run(): AsyncGenerator<Row> {
+    if (params.length === 0) await readRight()
     const matched = new Uint8Array(keepRight ? store.count : 0)
     const noRight = nullRow(rightWidth)
     await left.open()
@@ -48,6 +61,10 @@ export function compileAsyncJoin(
       for (const row of rows) {
         const pause = slicer.pause()
         if (pause !== null) await pause
+        if (params.length > 0) {
+          for (const [i, param] of params.entries()) state.exec[param.id] = await bound[i]!.eval(row)
+          await readRight()
+        }
         let found = false
         for (let i = 0; i < store.count; i++) {
           const pair = [...row, ...store.get(i)]

@@ -64,7 +64,7 @@ export function compileNestLoop(plan: NestLoop, cx: Compilation): Operator {
   const leftWidth = plan.left.targetList.length
   const rightWidth = plan.right.targetList.length
   const pair = compilePair(plan, leftWidth, rightWidth, cx)
-  if (pair === null) return compileAsyncJoin(plan, plan.joinQuals, cx)
+  if (pair === null) return compileAsyncJoin(plan, plan.joinQuals, cx, plan.params)
   const { joinType } = plan
   const { state } = cx
   const left = cx.compile(plan.left)
