@@ -103,6 +103,8 @@ export class JoinSearch {
   /** What conditions and outer joins refer to. */
   readonly #links: readonly Relids[]
   readonly #parameterized: { readonly bit: Relids; readonly outer: Relids }[] = []
+  /** Relations that can be read only with values of others: LATERAL. */
+  readonly #lateral: { readonly bit: Relids; readonly outer: Relids }[] = []
   /** By set: what else it takes to have the whole of a link that it has a part of. */
   readonly #missing = new Map<Relids, ReadonlySet<Relids>>()
   /** By set: the relations that an equivalence or a parameter connects with one of it. */
@@ -125,7 +127,11 @@ export class JoinSearch {
 
   #findNeighbours(): void {
     const { rels, ecs } = this.#problem
-    for (const { bit, paths } of rels) for (const { outer } of paths) if (outer !== NO_RELS) this.#parameterized.push({ bit, outer })
+    for (const { bit, paths } of rels) {
+      for (const { outer } of paths) if (outer !== NO_RELS) this.#parameterized.push({ bit, outer })
+      const always = paths.reduce((set, { outer }) => set & outer, paths[0]?.outer ?? NO_RELS)
+      if (always !== NO_RELS) this.#lateral.push({ bit, outer: always })
+    }
     const groups = new Set([
       ...ecs.classes.map((ec) => ec.members.reduce((set, member) => set | member.relids, NO_RELS)),
       ...this.#parameterized.map(({ bit, outer }) => bit | outer),
@@ -294,10 +300,27 @@ export class JoinSearch {
     return false
   }
 
+  /** Whether a relation of the set needs values of one that an outer, semi- or anti-join has to put to the right of the set. */
+  #leadsNowhere(set: Relids): boolean {
+    let wanted = NO_RELS
+    for (const { bit, outer } of this.#lateral) if (overlap(bit, set)) wanted |= outer & ~set
+    if (wanted === NO_RELS) return false
+    let withRight = set
+    for (let grown = true; grown; ) {
+      grown = false
+      for (const { type, minLeft, minRight } of this.#parts.joins) {
+        if (type === 'full' || !overlap(minLeft, withRight) || contains(withRight, minRight)) continue
+        withRight |= minRight
+        grown = true
+      }
+    }
+    return overlap(withRight, wanted)
+  }
+
   /** The one way these two sets may be joined, or null. */
   #pairing(a: Relids, b: Relids): Pairing | null {
     const match = legality(a, b, this.#parts.joins)
-    if (match === null) return null
+    if (match === null || this.#leadsNowhere(a | b)) return null
     const left = this.#memo.get(match.reversed ? b : a)
     const right = this.#memo.get(match.reversed ? a : b)
     if (left === undefined || right === undefined) return null
