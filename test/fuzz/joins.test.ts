@@ -104,9 +104,44 @@ function condition(names: readonly string[], depth = 0): string {
   return chance(10) ? `not (${comparison(names)})` : comparison(names)
 }
 
+/** A subquery that looks at relations to its left. */
+function lateral(outer: readonly string[]): From {
+  const name = `x${aliases++}`
+  const inner = `y${aliases++}`
+  const output = () =>
+    pick([
+      `${inner}.${pick(COLUMNS)}`,
+      `${column(outer)}`,
+      `${inner}.${pick(COLUMNS)} + ${column(outer)}`,
+      `coalesce(${inner}.${pick(COLUMNS)}, ${column(outer)})`,
+      `coalesce(${inner}.${pick(COLUMNS)}, 9)`,
+      String(below(5)),
+    ])
+  const match = `${inner}.${pick(COLUMNS)} = ${column(outer)}`
+  const source = chance(25)
+    ? `${pick(TABLES)} ${inner} ${pick(['left join', 'join'])} ${pick(TABLES)} ${inner}b on ${inner}b.${pick(COLUMNS)} = ${inner}.${pick(COLUMNS)}`
+    : `${pick(TABLES)} ${inner}`
+  const where = chance(80) ? ` where ${match}${chance(40) ? ` and ${condition([inner, ...outer], 1)}` : ''}` : ''
+  return { sql: `lateral (select ${output()} as id, ${output()} as k, ${output()} as v from ${source}${where}) ${name}`, names: [name] }
+}
+
 function joinTree(depth: number): From {
   if (depth === 0 || chance(25)) return relation()
   const left = joinTree(depth - 1)
+  if (chance(30)) {
+    const right = lateral(left.names)
+    const names = [...left.names, ...right.names]
+    const on = chance(40) ? 'true' : condition(names, 1)
+    if (chance(25)) {
+      const beside = joinTree(depth - 1)
+      const both = [...right.names, ...beside.names]
+      const pair = chance(50)
+        ? `${right.sql} join ${beside.sql}`
+        : `${beside.sql} cross join ${lateral([...left.names, ...beside.names]).sql} join ${right.sql}`
+      return { sql: `(${left.sql} left join (${pair} on ${condition(both, 1)}) on ${on})`, names: [...left.names, ...both] }
+    }
+    return { sql: `(${left.sql} ${pick(['left join', 'left join', 'join'])} ${right.sql} on ${on})`, names }
+  }
   const right = joinTree(depth - 1)
   const names = [...left.names, ...right.names]
   const type = pick(['join', 'join', 'left join', 'left join', 'right join', 'full join'])
@@ -143,7 +178,12 @@ test('random joins give the same rows as PostgreSQL', async () => {
     const seed = random.state()
     const sql = query()
     const label = `seed ${SEED}, round ${round} (state ${seed}): ${sql}`
-    const wanted = await oracle.query<unknown[]>(sql, [], { rowMode: 'array' })
+    const wanted = await oracle.query<unknown[]>(sql, [], { rowMode: 'array' }).catch((error: { code?: string }) => {
+      // PostgreSQL's planner fails on some nested LATERAL ("no relation entry for relid …").
+      if (error.code === 'XX000') return null
+      throw error
+    })
+    if (wanted === null) continue
     let found: unknown[][]
     try {
       found = (await db.rows(sql)).map((row) => row.map(plain))

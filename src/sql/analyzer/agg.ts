@@ -8,7 +8,7 @@ import type { Aggref, Expr, GroupingFunc, SortGroupClause, TargetEntry, WindowFu
 import { kindName, placeName } from './expr-kind.ts'
 import { exprListLocation, exprLocation } from './location.ts'
 import type { GroupingSet, Query, RangeTblEntry } from './query.ts'
-import { levelState } from './relation.ts'
+import { levelState, systemColumnName } from './relation.ts'
 import { equalExpr, forEachChild, forEachQueryExpr } from './walker.ts'
 
 // --- which level
@@ -285,7 +285,7 @@ export function checkGrouping(state: ParseState, check: GroupCheck): readonly Oi
       if (expr.levelsUp !== depth) return
       if (functionallyDependent(expr.varno)) return
       const rte = state.rtable[expr.varno - 1]!
-      const name = expr.attno === 0 ? '*' : expr.attno < 0 ? systemName(expr.attno) : columnName(rte, expr.attno)
+      const name = expr.attno === 0 ? '*' : expr.attno < 0 ? (systemColumnName(expr.attno) ?? '?column?') : columnName(rte, expr.attno)
       if (depth === 0) {
         throw errorAt(
           state,
@@ -313,10 +313,6 @@ export function checkGrouping(state: ParseState, check: GroupCheck): readonly Oi
   if (check.havingQual !== null) walk(check.havingQual, 0)
   for (const offset of check.windowOffsets) walk(offset, 0)
   return [...primaryKeys]
-}
-
-function systemName(attno: number): string {
-  return ['ctid', 'xmin', 'cmin', 'xmax', 'cmax', 'tableoid'][-attno - 1] ?? '?column?'
 }
 
 /** A grouping expression met `depth` queries deeper: its Vars are then that many levels up. */

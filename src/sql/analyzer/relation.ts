@@ -23,6 +23,12 @@ export const SYSTEM_COLUMNS: Readonly<Record<string, { readonly attno: number; r
   tableoid: { attno: -6, type: T.oid },
 }
 
+const SYSTEM_NAMES = new Map(Object.entries(SYSTEM_COLUMNS).map(([name, { attno }]) => [attno, name]))
+
+export function systemColumnName(attno: number): string | undefined {
+  return SYSTEM_NAMES.get(attno)
+}
+
 // --- relations by name
 
 const KIND_NAMES: Readonly<Record<string, string>> = { r: 'table', v: 'view', S: 'sequence', i: 'index', c: 'composite type' }

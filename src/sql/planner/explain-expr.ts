@@ -2,6 +2,7 @@
 
 import type { CatalogSnapshot } from '../../catalog/snapshot.ts'
 import type { Expr } from '../analyzer/expr.ts'
+import { systemColumnName } from '../analyzer/relation.ts'
 import { TEXT_IO } from '../types/define.ts'
 import { quoteIdentifier } from '../types/quote.ts'
 import { findBuiltinType } from '../types/registry.ts'
@@ -40,7 +41,7 @@ function columnText(node: Plan, varno: number, attno: number, cx: ExprContext): 
       return entry === undefined ? '?' : exprText(entry.expr, node, cx)
     }
     if ('relation' in node) {
-      const column = cx.catalog.relation(node.relation)?.columns[attno - 1]?.name ?? 'rowkey'
+      const column = cx.catalog.relation(node.relation)?.columns[attno - 1]?.name ?? systemColumnName(attno) ?? 'rowkey'
       const name = relationName(node, cx.catalog)
       return cx.qualify && name !== '' ? `${quoteIdentifier(name)}.${quoteIdentifier(column)}` : quoteIdentifier(column)
     }

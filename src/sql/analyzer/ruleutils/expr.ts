@@ -5,6 +5,7 @@ import type { Oid } from '../../../base/ids.ts'
 import { TYPE_OID as T } from '../../builtin/data/type-oids.ts'
 import { quoteIdentifier, quoteLiteral } from '../../types/quote.ts'
 import type { Aggref, Expr, FuncExpr, SubLink, SubscriptingRef, Var, WindowFunc } from '../expr.ts'
+import { systemColumnName } from '../relation.ts'
 import { writeConst } from './const.ts'
 import { bindWriteExpr, writeQuery } from './entry.ts'
 import { collationText, functionName, operatorText, relationName, typeText } from './names.ts'
@@ -246,7 +247,7 @@ function simpleCondition(condition: Expr): Expr {
 
 /** The column's name, for comparison with an output name. */
 export function varName(w: Writer, expr: Var): string | null {
-  if (expr.attno <= 0) return expr.attno === 0 ? null : (['ctid', 'xmin', 'cmin', 'xmax', 'cmax', 'tableoid'][-expr.attno - 1] ?? null)
+  if (expr.attno <= 0) return expr.attno === 0 ? null : (systemColumnName(expr.attno) ?? null)
   return w.names[expr.levelsUp]?.columns[expr.varno - 1]?.[expr.attno - 1] ?? null
 }
 

@@ -133,6 +133,18 @@ function looksOutside(expr: Expr): boolean {
   return outside
 }
 
+/** Range table indexes, of the level so many outside the expression's, that it takes columns from. */
+export function relsOfLevel(expr: Expr, levelsUp: number): ReadonlySet<number> {
+  const rels = new Set<number>()
+  mapExprDeep(expr, 0, {
+    expr(e, depth) {
+      if (e.kind === 'Var' && e.levelsUp === depth + levelsUp) rels.add(e.varno)
+      return undefined
+    },
+  })
+  return rels
+}
+
 function hasOuterSubLink(expr: Expr): boolean {
   return some(expr, (e) => e.kind === 'SubLink' && looksOutside(e))
 }
