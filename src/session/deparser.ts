@@ -17,6 +17,7 @@ export function sessionDeparser(session: Session): Deparser {
     catalog: session.planning.snapshot(),
     searchPath: session.planning.searchPath().oids,
     typeSupport: (type) => session.planning.supportOf(type),
+    io: session.context.io,
   })
   return {
     expression: (stored, relation, pretty) => storedExpressionText(stored, relation, context(), pretty),

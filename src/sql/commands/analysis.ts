@@ -15,6 +15,7 @@ import { storedExpressionText } from '../analyzer/ruleutils/definitions.ts'
 import { readStoredExpr, writeStoredExpr, writeStoredQuery } from '../analyzer/stored.ts'
 import { resolveTypeName } from '../analyzer/type-name.ts'
 import { isMutable } from '../planner/mutability.ts'
+import { TEXT_IO } from '../types/define.ts'
 import type { Analysis, ExpressionScope } from './context.ts'
 
 const KIND: Readonly<Record<ExpressionScope['purpose'], ExprKind>> = {
@@ -90,7 +91,7 @@ export function makeAnalysis(contextOf: () => AnalyzeContext): Analysis {
       dependenciesOf(tree, relation).map(({ kind, oid, subId }) => ({ classId: CLASS_OF[kind], objId: oid, subId })),
     deparse(stored, relation) {
       const { catalog, searchPath } = contextOf()
-      return storedExpressionText(stored, catalog.relation(relation), { catalog, searchPath, typeSupport: support })
+      return storedExpressionText(stored, catalog.relation(relation), { catalog, searchPath, typeSupport: support, io: TEXT_IO })
     },
   }
 }

@@ -182,7 +182,7 @@ function violation(index: IndexDescriptor, descriptor: RelationDescriptor, cx: C
   const attnums = index.columns.map((column) => column.attnum)
   return (row) => {
     const searchPath = cx.state.ctx.session.searchPath(true).flatMap((name) => cx.catalog.namespaceByName(name)?.oid ?? [])
-    const context = { catalog: cx.catalog, searchPath, typeSupport: (type: Oid) => typeSupport(type, cx) }
+    const context = { catalog: cx.catalog, searchPath, typeSupport: (type: Oid) => typeSupport(type, cx), io: TEXT_IO }
     const columns = index.columns.map((column, i) => ({
       name: indexDefinition(relationInfo(descriptor), index, context, true, i + 1),
       value: computed[i] == null ? row[column.attnum - 1]! : computed[i](row),

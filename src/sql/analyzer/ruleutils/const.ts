@@ -1,7 +1,6 @@
 // Constants as SQL literals, with their type where the text alone would not say it.
 
 import { TYPE_OID as T } from '../../builtin/data/type-oids.ts'
-import { TEXT_IO } from '../../types/define.ts'
 import { quoteIdentifier } from '../../types/quote.ts'
 import type { Const } from '../expr.ts'
 import { collationText, functionName, relationName, typeText } from './names.ts'
@@ -18,7 +17,7 @@ function constText(w: Writer, expr: Const): string {
     if (expr.type === T.regnamespace) return quoteIdentifier(w.ctx.catalog.namespace(value)?.name ?? String(value))
     if (expr.type === T.regrole) return quoteIdentifier(w.ctx.catalog.role(value)?.name ?? String(value))
   }
-  return w.ctx.typeSupport(expr.type).output(value!, TEXT_IO)
+  return w.ctx.typeSupport(expr.type).output(value!, w.ctx.io)
 }
 
 /** showType: -1 never, 0 where needed, 1 always a type label. */

@@ -22,6 +22,12 @@ export function writeParen(w: Writer, expr: Expr, showImplicit: boolean, parent:
   if (paren) w.add(')')
 }
 
+/** An expression in a list where a bare `t.*` would become its columns: a whole row says its type. */
+export function writeField(w: Writer, expr: Expr, showImplicit: boolean): void {
+  if (expr.kind === 'Var') writeVar(w, expr, true)
+  else writeExpr(w, expr, showImplicit)
+}
+
 /** Brackets that are always there unless the pretty form can do without. */
 function bracketed(w: Writer, body: () => void): void {
   if (!w.prettyParen) w.add('(')
@@ -155,7 +161,10 @@ export function writeExpr(w: Writer, expr: Expr, showImplicit: boolean): void {
       return
     case 'RowExpr':
       w.add('ROW(')
-      writeList(w, expr.args)
+      for (const [i, arg] of expr.args.entries()) {
+        if (i > 0) w.add(', ')
+        writeField(w, arg, true)
+      }
       w.add(')')
       if (expr.format === 'explicit') w.add(`::${typeText(w.ctx, expr.type, -1)}`)
       return

@@ -1,8 +1,10 @@
 // FROM back to SQL: items, joins, aliases.
 
 import { quoteIdentifier } from '../../types/quote.ts'
+import type { Expr } from '../expr.ts'
 import type { JoinTreeNode, Query, RangeTblEntry, RteJoin, RteValues } from '../query.ts'
 import { writeExpr, writeQuery } from './entry.ts'
+import { writeField } from './expr.ts'
 import { collationText, relationName, typeText } from './names.ts'
 import { INDENT_JOIN, INDENT_STD, type Writer } from './writer.ts'
 
@@ -110,12 +112,12 @@ function writeEntry(w: Writer, rte: RangeTblEntry, rtindex: number): void {
       break
     case 'function': {
       const [only] = rte.functions
-      if (rte.functions.length === 1) writeExpr(w, only!.expr, true)
+      if (rte.functions.length === 1) writeCall(w, only!.expr)
       else {
         w.add('ROWS FROM(')
         for (const [i, fn] of rte.functions.entries()) {
           if (i > 0) w.add(', ')
-          writeExpr(w, fn.expr, true)
+          writeCall(w, fn.expr)
         }
         w.add(')')
       }
@@ -163,6 +165,21 @@ function writeEntry(w: Writer, rte: RangeTblEntry, rtindex: number): void {
   writeColumnAliases(w, columnAliases)
 }
 
+/** Kinds of expressions that look like a call, as FROM wants it. */
+const CALLS: ReadonlySet<Expr['kind']> = new Set(['CoalesceExpr', 'MinMaxExpr', 'NullIfExpr', 'SqlValueFunction', 'JsonExpr'])
+
+/** A function in FROM; what has become of a cast or was put in a function's place is written as a cast. */
+function writeCall(w: Writer, expr: Expr): void {
+  const isCall = expr.kind === 'FuncExpr' ? expr.format === 'call' || expr.format === 'sql-syntax' : CALLS.has(expr.kind)
+  if (isCall) {
+    writeExpr(w, expr, true)
+    return
+  }
+  w.add('CAST(')
+  writeExpr(w, expr, false)
+  w.add(` AS ${typeText(w.ctx, expr.type, expr.typmod)})`)
+}
+
 function renamed(names: readonly (string | null)[], natural: readonly (string | null)[]): readonly (string | null)[] {
   return names.every((name, i) => name === natural[i]) ? [] : names
 }
@@ -178,7 +195,7 @@ export function writeValues(w: Writer, values: RteValues): void {
     w.add('(')
     for (const [j, expr] of list.entries()) {
       if (j > 0) w.add(',')
-      writeExpr(w, expr, false)
+      writeField(w, expr, false)
     }
     w.add(')')
   }

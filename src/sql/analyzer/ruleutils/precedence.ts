@@ -8,7 +8,7 @@ import type { Writer } from './writer.ts'
 function enclosing(parent: Expr): boolean {
   switch (parent.kind) {
     case 'FuncExpr':
-      return parent.format !== 'explicit' && parent.format !== 'implicit'
+      return parent.format !== 'explicit' && parent.format !== 'implicit' && parent.format !== 'sql-syntax'
     case 'ArrayExpr':
     case 'RowExpr':
     case 'CoalesceExpr':

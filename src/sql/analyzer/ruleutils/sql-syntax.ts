@@ -2,6 +2,7 @@
 
 import type { Expr, FuncExpr } from '../expr.ts'
 import { writeExpr } from './entry.ts'
+import { isSimple } from './precedence.ts'
 import type { Writer } from './writer.ts'
 
 function writeParts(w: Writer, parts: readonly (string | Expr)[]): true {
@@ -12,24 +13,34 @@ function writeParts(w: Writer, parts: readonly (string | Expr)[]): true {
   return true
 }
 
+/** An operand beside a keyword: in brackets where it is not simple. */
+function writeOperands(w: Writer, parent: FuncExpr, parts: readonly (string | Expr)[]): true {
+  for (const part of parts) {
+    const bare = typeof part === 'string' || !w.prettyParen || isSimple(w, part, parent)
+    writeParts(w, bare ? [part] : ['(', part, ')'])
+  }
+  return true
+}
+
 /** False when this function has no such form. */
 export function writeSqlSyntax(w: Writer, expr: FuncExpr): boolean {
   const name = w.ctx.catalog.proc(expr.funcId)?.proname ?? ''
   const [a, b, c, d] = expr.args
   switch (name) {
     case 'timezone':
-      if (b === undefined) return writeParts(w, ['(', a!, ' AT LOCAL)'])
-      return writeParts(w, ['(', b, ' AT TIME ZONE ', a!, ')'])
+      if (b === undefined) return writeOperands(w, expr, ['(', a!, ' AT LOCAL)'])
+      return writeOperands(w, expr, ['(', b, ' AT TIME ZONE ', a!, ')'])
     case 'extract':
       if (a!.kind !== 'Const') return false
       return writeParts(w, [`EXTRACT(${String(a!.value)} FROM `, b!, ')'])
     case 'overlaps':
       return writeParts(w, ['((', a!, ', ', b!, ') OVERLAPS (', c!, ', ', d!, '))'])
     case 'is_normalized':
-      return writeParts(
-        w,
-        b === undefined ? ['((', a!, ') IS NORMALIZED)'] : ['((', a!, `) IS ${String((b as { value?: unknown }).value)} NORMALIZED)`],
-      )
+      return writeOperands(w, expr, [
+        '(',
+        a!,
+        b === undefined ? ' IS NORMALIZED)' : ` IS ${String((b as { value?: unknown }).value)} NORMALIZED)`,
+      ])
     case 'normalize':
       return writeParts(w, b === undefined ? ['NORMALIZE(', a!, ')'] : ['NORMALIZE(', a!, `, ${String((b as { value?: unknown }).value)})`])
     case 'pg_collation_for':

@@ -2,6 +2,7 @@
 
 import type { Oid } from '../../../base/ids.ts'
 import type { CatalogSnapshot } from '../../../catalog/snapshot.ts'
+import type { IoSettings } from '../../types/eval-context.ts'
 import type { TypeSupport } from '../../types/type.ts'
 import type { Query } from '../query.ts'
 
@@ -11,6 +12,8 @@ export interface DeparseContext {
   /** Names found through it are printed unqualified. */
   readonly searchPath: readonly Oid[]
   readonly typeSupport: (type: Oid) => TypeSupport
+  /** Constants print as the session's settings would have it (DateStyle, IntervalStyle …). */
+  readonly io: IoSettings
 }
 
 export const INDENT_STD = 8

@@ -16,6 +16,7 @@ import { readStoredQuery, writeStoredQuery } from '../../../../src/sql/analyzer/
 import { systemViewRows } from '../../../../src/sql/builtin/pg-class.ts'
 import type { NodeOf } from '../../../../src/sql/parser/nodes.ts'
 import { loadParser, parse } from '../../../../src/sql/parser/parse.ts'
+import { TEXT_IO } from '../../../../src/sql/types/define.ts'
 import { builtinTypeSupport } from '../../../../src/sql/types/registry.ts'
 import { type FakeCatalog, fakeCatalog, SCHEMA } from '../../../support/fake-catalog.ts'
 import { CHECK_CORPUS, VIEW_CORPUS } from './deparse-corpus.ts'
@@ -27,7 +28,7 @@ let names: DeparseContext
 beforeAll(async () => {
   await loadParser()
   fake = fakeCatalog()
-  names = { catalog: fake.catalog, searchPath: [11, 2200], typeSupport: builtinTypeSupport }
+  names = { catalog: fake.catalog, searchPath: [11, 2200], typeSupport: builtinTypeSupport, io: TEXT_IO }
   oracle = new PGlite()
   for (const statement of SCHEMA) await oracle.exec(statement)
 }, 300_000)
