@@ -11,8 +11,10 @@ const INSERT = 8
 const DELETE = 16
 const ALL = INSERT | UPDATE | DELETE
 
-/** What may be done to a relation; with `column` (from 1), as far as it concerns that column. */
-export function updatableEvents(session: Session, relation: Oid, column: number | null): number {
+/** What may be done to a relation; with `column` (from 1), as far as it concerns that column. `above`: the views that stand for it. */
+export function updatableEvents(session: Session, relation: Oid, column: number | null, above: readonly Oid[] = []): number {
+  // a view that stands for itself
+  if (above.includes(relation)) return 0
   const found = session.planning.snapshot().relation(relation)
   if (found === null) return 0
   if (found.relkind === 'r' || found.relkind === 'p') return ALL
@@ -22,7 +24,7 @@ export function updatableEvents(session: Session, relation: Oid, column: number 
   if (below === null) return 0
   const own = column === null ? (below.columns.find((attnum) => attnum > 0) ?? 0) : (below.columns[column - 1] ?? 0)
   const events = own === 0 ? DELETE : ALL
-  return events & updatableEvents(session, below.base, column === null || own === 0 ? null : own)
+  return events & updatableEvents(session, below.base, column === null || own === 0 ? null : own, [...above, relation])
 }
 
 export function columnIsUpdatable(session: Session, relation: Oid, column: number): boolean {

@@ -2,7 +2,7 @@
 // permissions are their owner's, virtual generated columns become their expressions, INSERT and UPDATE get defaults (defaults.ts), and
 // changes of simple views become changes of their tables (updatable-view.ts).
 
-import { notSupported, PgError } from '../../base/errors.ts'
+import { PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { AnalyzeContext } from './context.ts'
@@ -18,28 +18,29 @@ import { rewriteViewTarget } from './updatable-view.ts'
 import { rebase, viewQuery } from './view-query.ts'
 import { mapChildren, mapQuery, mapQueryVars } from './walker.ts'
 
-const MAX_VIEW_DEPTH = 100
 const _PG_CATALOG: Oid = 11
 
-export function rewriteQuery(query: Query, ctx: AnalyzeContext, depth = 0): Query {
-  if (depth > MAX_VIEW_DEPTH) throw new PgError(SQLSTATE.invalidObjectDefinition, 'infinite recursion detected in rules for relation')
+/** `inside`: the views that the query stands in. */
+export function rewriteQuery(query: Query, ctx: AnalyzeContext, inside: readonly Oid[] = []): Query {
   let result = query
   if (query.commandType !== 'select') {
-    for (let views = 0; ; views++) {
+    const targets: Oid[] = []
+    for (;;) {
       const target = result.rtable[result.resultRelation - 1] as RteRelation
       if (target.relkind !== 'v') break
-      if (views > MAX_VIEW_DEPTH) throw notSupported('views nested too deeply')
+      if (targets.includes(target.relation)) throw recursive(target.relation, ctx)
+      targets.push(target.relation)
       result = rewriteViewTarget(fillViewDefaults(result, ctx), ctx)
     }
     result = fillDefaults(result, ctx)
   }
   if (isPlain(result, ctx)) return result
   result = expandVirtualColumns(result, ctx)
-  const enter = (expr: Expr): Expr => mapChildren(expr, enter, (sub) => rewriteQuery(sub, ctx, depth))
-  result = mapQuery(result, enter, (sub) => rewriteQuery(sub, ctx, depth))
+  const enter = (expr: Expr): Expr => mapChildren(expr, enter, (sub) => rewriteQuery(sub, ctx, inside))
+  result = mapQuery(result, enter, (sub) => rewriteQuery(sub, ctx, inside))
   const rtable = result.rtable.map((rte, i): RangeTblEntry => {
     if (rte.kind !== 'relation' || rte.relkind !== 'v' || i + 1 === result.resultRelation) return rte
-    return expandView(rte, result.rowMarks.find(({ rti }) => rti === i + 1) ?? null, ctx, depth)
+    return expandView(rte, result.rowMarks.find(({ rti }) => rti === i + 1) ?? null, ctx, inside)
   })
   result = { ...result, rtable }
   return result.setOperations === null ? result : alignSetOperation(result, ctx)
@@ -58,13 +59,20 @@ function isPlain(query: Query, ctx: AnalyzeContext): boolean {
   return true
 }
 
-function expandView(rte: RteRelation, mark: RowMark | null, ctx: AnalyzeContext, depth: number): RangeTblEntry {
+/** CREATE OR REPLACE VIEW can make a view read itself. */
+function recursive(view: Oid, ctx: AnalyzeContext): PgError {
+  const name = ctx.catalog.relation(view)?.name
+  return new PgError(SQLSTATE.invalidObjectDefinition, `infinite recursion detected in rules for relation "${name}"`)
+}
+
+function expandView(rte: RteRelation, mark: RowMark | null, ctx: AnalyzeContext, inside: readonly Oid[]): RangeTblEntry {
+  if (inside.includes(rte.relation)) throw recursive(rte.relation, ctx)
   const info = ctx.catalog.relation(rte.relation)
   if (info === null) throw new PgError(SQLSTATE.undefinedTable, `relation with OID ${rte.relation} does not exist`)
   const stored = viewQuery(info, ctx)
   const view = mark === null ? stored : lockInside(stored, mark.strength, mark.wait, true)
   const securityInvoker = info.descriptor?.view?.securityInvoker ?? false
-  const subquery = rewriteQuery(securityInvoker ? view : checkedAs(view, info.owner), ctx, depth + 1)
+  const subquery = rewriteQuery(securityInvoker ? view : checkedAs(view, info.owner), ctx, [...inside, info.oid])
   return {
     kind: 'subquery',
     subquery,
