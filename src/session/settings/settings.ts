@@ -8,7 +8,7 @@ import { SQLSTATE } from '../../base/sqlstate.ts'
 import { pgSettings, type SettingRow, settingByName } from '../../sql/builtin/pg-settings.ts'
 import type { CatalogLookup, IoSettings } from '../../sql/types/eval-context.ts'
 import { display, normalize } from './guc.ts'
-import { checkClientEncoding, offsetZone, parseDateStyle, printDateStyle, splitIdentifiers } from './special.ts'
+import { checkClientEncoding, checkSelfGrant, offsetZone, parseDateStyle, printDateStyle, splitIdentifiers } from './special.ts'
 
 /** What a server gives every session instead of PostgreSQL's boot values. */
 export const SERVER_DEFAULTS: Readonly<Record<string, string>> = {
@@ -266,8 +266,8 @@ export class Settings {
           })
         }
         return value
-      case 'transaction_isolation':
-      case 'default_transaction_isolation':
+      case 'createrole_self_grant':
+        checkSelfGrant(value)
         return value
       default:
         return value

@@ -88,6 +88,16 @@ export function splitIdentifiers(text: string): string[] | null {
   }
 }
 
+/** createrole_self_grant: `set` and `inherit`, in any case. */
+export function checkSelfGrant(text: string): void {
+  const words = splitIdentifiers(text)
+  const wrong = words?.find((word) => !['set', 'inherit'].includes(word.toLowerCase()))
+  if (words !== null && wrong === undefined) return
+  throw new PgError(SQLSTATE.invalidParameterValue, `invalid value for parameter "createrole_self_grant": "${text}"`, {
+    detail: words === null ? 'List syntax is invalid.' : `Unrecognized key word: "${wrong}".`,
+  })
+}
+
 /** A time zone of a fixed offset in hours east (`-3`, `5.5`), as the POSIX form PostgreSQL gives it; null when it is no number. */
 export function offsetZone(text: string): string | null {
   if (!/^\s*[-+]?(\d+\.?\d*|\.\d+)\s*$/.test(text)) return null

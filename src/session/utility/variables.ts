@@ -17,14 +17,8 @@ import type { TransactionModes } from '../transaction-block.ts'
 import { applyMode, isolationLevel } from './transaction.ts'
 
 /** Lists of names: each item is quoted, so that the value reads back as it was. */
-const QUOTED_LISTS = new Set([
-  'search_path',
-  'temp_tablespaces',
-  'session_preload_libraries',
-  'local_preload_libraries',
-  'createrole_self_grant',
-])
-const PLAIN_LISTS = new Set(['datestyle', 'wal_consistency_checking'])
+const QUOTED_LISTS = new Set(['search_path', 'temp_tablespaces', 'session_preload_libraries', 'local_preload_libraries'])
+const PLAIN_LISTS = new Set(['datestyle', 'wal_consistency_checking', 'createrole_self_grant'])
 
 function argumentText(arg: Node, quoted: boolean): string {
   const constant = nodeAs(arg, 'A_Const')

@@ -41,6 +41,8 @@ export function analyzeMerge(state: ParseState, stmt: MergeStmt): Query {
     if (clause.commandType === 'CMD_DELETE') privileges.add('delete')
   }
   const { item, relation } = setTarget(state, stmt.relation!, true, [...privileges])
+  // who changes nothing reads nevertheless which rows there are
+  if (privileges.size === 0) permissionOf(state, item.rtindex)!.requiredSelect = true
   state.namespace = []
   transformFrom(state, [stmt.sourceRelation!])
   const source = state.namespace

@@ -4,21 +4,19 @@
 import { PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
-import { ACL } from '../../catalog/acl.ts'
 import { relationInfo } from '../../catalog/catalog-snapshot.ts'
 import { OBJECT_PREFIX } from '../../catalog/keys.ts'
 import { LOCK } from '../../catalog/object-locks.ts'
-import { ownsObject, relationMask } from '../../catalog/privileges.ts'
+import { ownsObject } from '../../catalog/privileges.ts'
 import { FIRST_NORMAL_OID, type ObjectRecord } from '../../catalog/records.ts'
-import { rolesOf } from '../../catalog/roles.ts'
 import type { RelationInfo } from '../../catalog/snapshot.ts'
 import { type Node, nodeAs, type VacuumStmt } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { defBoolean, defElems } from './def-elem.ts'
+import { mayMaintain } from './maintenance.ts'
 import { columnNamed, findRelation, load, lockNamed, partsOf, rangeVarParts, undefinedColumn } from './names.ts'
 import { alterTable } from './table-builder.ts'
 
-const PG_MAINTAIN = 6337
 const PAGE = 8192
 
 const ANALYZE_OPTIONS = ['verbose', 'skip_locked', 'buffer_usage_limit']
@@ -55,16 +53,12 @@ function optionsOf(stmt: VacuumStmt): Options {
   return { isVacuum, analyze: !isVacuum || isSet('analyze'), verbose: isSet('verbose'), skipLocked: isSet('skip_locked') }
 }
 
-async function mayMaintain(c: CommandContext, relation: RelationInfo, verb: string): Promise<boolean> {
+/** The database's owner may, too. */
+async function mayAnalyze(c: CommandContext, relation: RelationInfo, verb: string): Promise<boolean> {
   const user = c.ctx.session.currentUser
-  const allowed = await load(
-    () =>
-      relation.oid >= FIRST_NORMAL_OID &&
-      (ownsObject(c.snapshot, relation.owner, user) ||
-        relationMask(c.snapshot, relation, user, ACL.maintain) !== 0 ||
-        ownsObject(c.snapshot, c.snapshot.database().owner, user) ||
-        rolesOf(c.snapshot, user, 'inherit').has(PG_MAINTAIN)),
-  )
+  const allowed =
+    relation.oid >= FIRST_NORMAL_OID &&
+    ((await mayMaintain(c, relation)) || (await load(() => ownsObject(c.snapshot, c.snapshot.database().owner, user))))
   if (!allowed && relation.oid >= FIRST_NORMAL_OID)
     c.ctx.notice({
       severity: 'WARNING',
@@ -118,7 +112,7 @@ async function namedTarget(c: CommandContext, node: Node, options: Options): Pro
     })
     return null
   }
-  if (!(await mayMaintain(c, relation, verb))) return null
+  if (!(await mayAnalyze(c, relation, verb))) return null
   return { relation, columns: columns.length === 0 ? null : columns }
 }
 

@@ -7,10 +7,12 @@ import { SQLSTATE } from '../../base/sqlstate.ts'
 import { ACL } from '../../catalog/acl.ts'
 import { LOCK } from '../../catalog/object-locks.ts'
 import { checkNamespace, mustBeOwner, ownsObject } from '../../catalog/privileges.ts'
+import { FIRST_NORMAL_OID } from '../../catalog/records.ts'
 import { type IndexStmt, nodeAs, type ReindexStmt } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { checkFillfactor } from './create-table.ts'
 import { defBoolean, defElems, relationOptions } from './def-elem.ts'
+import { checkMaintain } from './maintenance.ts'
 import { checkNotInUse, load, lockNamed, namespaceNamed, rangeVarParts } from './names.ts'
 import { accessMethod } from './operator-classes.ts'
 import { addIndex, checkOwner, type Draft, writeDependencies } from './table-builder.ts'
@@ -107,9 +109,10 @@ export async function reindex(c: CommandContext, stmt: ReindexStmt): Promise<Com
       throw new PgError(SQLSTATE.wrongObjectType, `"${relation.name}" is not an index`)
     if (stmt.kind === 'REINDEX_OBJECT_TABLE' && relation.relkind !== 'r')
       throw new PgError(SQLSTATE.wrongObjectType, `"${relation.name}" is not a table or materialized view`)
-    await checkOwner(c, relation)
-    const table = relation.relkind === 'i' ? await load(() => c.snapshot.indexTable(relation.oid)) : relation
-    await rebuild(c, table!.oid, relation.relkind === 'i' ? relation.oid : null)
+    const table = relation.relkind === 'i' ? (await load(() => c.snapshot.indexTable(relation.oid)))! : relation
+    await checkMaintain(c, table, relation)
+    // PostgreSQL's own are data, not stored
+    if (table.oid >= FIRST_NORMAL_OID) await rebuild(c, table.oid, relation.relkind === 'i' ? relation.oid : null)
   }
   return { tag: 'REINDEX' }
 }

@@ -13,7 +13,6 @@ import type { RelationInfo } from '../../catalog/snapshot.ts'
 import { type ClusterStmt, type LockStmt, nodeAs, type RangeVar } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { load, lockNamed, rangeVarParts } from './names.ts'
-import { checkOwner } from './table-builder.ts'
 
 /** Accepted without effect, and why nothing is missing. */
 export const NO_OPS: Readonly<Record<string, string>> = {
@@ -25,11 +24,20 @@ export const NO_OPS: Readonly<Record<string, string>> = {
   'ALTER TABLE … SET STORAGE, SET COMPRESSION, REPLICA IDENTITY': 'kept and shown, without meaning for the storage',
 }
 
+/** Whether the statement's user has the MAINTAIN privilege. */
+export const mayMaintain = (c: CommandContext, relation: RelationInfo): Promise<boolean> =>
+  load(() => relationMask(c.snapshot, relation, c.ctx.session.currentUser, ACL.maintain) !== 0)
+
+/** 42501 if not; `named`: the index that stands for its table. */
+export async function checkMaintain(c: CommandContext, relation: RelationInfo, named: RelationInfo = relation): Promise<void> {
+  if (!(await mayMaintain(c, relation))) throw permissionDenied(relkindWord(named.relkind), named.name)
+}
+
 export async function cluster(c: CommandContext, stmt: ClusterStmt): Promise<CommandResult> {
   if (stmt.relation === undefined) c.preventInTransactionBlock('CLUSTER')
   else {
     const relation = (await lockNamed(c, rangeVarParts(stmt.relation), LOCK.accessExclusive))!
-    await checkOwner(c, relation)
+    await checkMaintain(c, relation)
     const name = stmt.indexname ?? ''
     if (name === '') throw new PgError(SQLSTATE.undefinedObject, `there is no previously clustered index for table "${relation.name}"`)
     if (!relation.descriptor?.table?.indexes.some((index) => index.name === name))

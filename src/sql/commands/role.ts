@@ -168,7 +168,12 @@ export async function createRole(c: CommandContext, stmt: CreateRoleStmt): Promi
   await c.writer.createRole(role)
   // the superuser that made the cluster grants on behalf of every superuser
   const grantor = creator.superuser ? BOOTSTRAP_ROLE : user
-  if (!creator.superuser) await addMembers(c, role, [creator], BOOTSTRAP_ROLE, { admin: true, inherit: false, set: false })
+  if (!creator.superuser) {
+    await addMembers(c, role, [creator], BOOTSTRAP_ROLE, { admin: true, inherit: false, set: false })
+    const own = (c.ctx.settings.show('createrole_self_grant', false) ?? '').toLowerCase()
+    const given = { admin: false, inherit: own.includes('inherit'), set: own.includes('set') }
+    if (given.inherit || given.set) await addMembers(c, role, [creator], user, given)
+  }
   for (const target of await rolesNamed(c, addTo)) await grantMembership(c, target, [role], {})
   await addMembers(c, role, await rolesNamed(c, members), grantor, {})
   await addMembers(c, role, await rolesNamed(c, admins), grantor, { admin: true })
@@ -187,16 +192,24 @@ export async function alterRole(c: CommandContext, stmt: AlterRoleStmt): Promise
     if (role.superuser) throw denied(message, 'Only roles with the SUPERUSER attribute may alter roles with the SUPERUSER attribute.')
     if (attributes.superuser !== undefined)
       throw denied(message, 'Only roles with the SUPERUSER attribute may change the SUPERUSER attribute.')
-    const admin = altering.createRole && (await load(() => isAdminOf(c.snapshot, user, role.oid)))
-    const onlyPassword = Object.keys(attributes).every((key) => key === 'password')
-    if (!admin && !(onlyPassword && role.oid === user && members.length === 0))
-      throw denied(message, `Only roles with the CREATEROLE attribute and the ADMIN option on role "${role.name}" may alter this role.`)
+    const isAdmin = await load(() => isAdminOf(c.snapshot, user, role.oid))
+    if (!isAdmin || !altering.createRole) {
+      if (Object.keys(attributes).some((key) => key !== 'password'))
+        throw denied(message, `Only roles with the CREATEROLE attribute and the ADMIN option on role "${role.name}" may alter this role.`)
+      if (attributes.password !== undefined && role.oid !== user)
+        throw denied(
+          message,
+          "To change another role's password, the current user must have the CREATEROLE attribute and the ADMIN option on the role.",
+        )
+    }
     const needs = (flag: boolean | undefined, own: boolean, word: string): void => {
       if (flag !== undefined && !own) throw denied(message, `Only roles with the ${word} attribute may change the ${word} attribute.`)
     }
     needs(attributes.createDb, altering.createDb, 'CREATEDB')
     needs(attributes.replication, altering.replication, 'REPLICATION')
     needs(attributes.bypassRls, altering.bypassRls, 'BYPASSRLS')
+    if (members.length > 0 && !isAdmin)
+      throw denied(message, `Only roles with the ADMIN option on role "${role.name}" may add or drop members.`)
   }
   await c.writer.alterRole(role.oid, (old) => ({ ...old, ...attributes }))
   // ALTER GROUP … ADD|DROP USER
