@@ -14,6 +14,7 @@ import { parseFunction } from './functions.ts'
 import { exprLocation } from './location.ts'
 import { makeConst } from './make.ts'
 import { type ResolvedType, resolveType } from './type-name.ts'
+import { someExpr } from './walker.ts'
 
 const at = (node: { location?: number }): number => node.location ?? 0
 
@@ -71,7 +72,15 @@ function returned(state: ParseState, expr: Expr, target: ResolvedType | null, lo
   if (target === null || target.type === expr.type) return expr
   const text = cast(state, expr, plain(T.text), location)
   if (target.type === T.bytea) return call(state, 'convert_to', [text, makeConst(T.name, -1, 0, 'UTF8', -1)], location)
-  return cast(state, text, target, location)
+  return limited(state, text, target.type, target.typmod) ?? cast(state, expr, target, location)
+}
+
+/** Where a type has a limit, what is too long for it is refused, not cut; null: it has none. */
+function limited(state: ParseState, expr: Expr, type: number, typmod: number): Expr | null {
+  if (typmod <= 0 || expr.type === T.jsonb) return null
+  const location = exprLocation(expr)
+  const text = expr.type === T.unknown ? expr : cast(state, expr, plain(T.text), location)
+  return coerceToTarget(state, text, type, typmod, COERCION.implicit, 'implicit', location)
 }
 
 function constructorOf(
@@ -242,14 +251,14 @@ export function transformJsonFunc(state: ParseState, node: NodeOf['JsonFuncExpr'
   if (omitQuotes && wrapper !== 'none')
     throw errorAt(state, SQLSTATE.syntaxError, 'SQL/JSON QUOTES behavior must not be specified when WITH WRAPPER is used', location)
   const item = cast(state, textOf(state, argument(state, node.context_item!)), plain(T.jsonb), location)
-  let path = transform(state, node.pathspec!)
-  if (path.type === T.unknown) path = cast(state, path, plain(T.jsonpath), exprLocation(path))
-  if (path.type !== T.jsonpath)
+  const pathText = transform(state, node.pathspec!)
+  const path = coerceToTarget(state, pathText, T.jsonpath, -1, COERCION.explicit, 'implicit', exprLocation(pathText))
+  if (path === null)
     throw errorAt(
       state,
       SQLSTATE.datatypeMismatch,
-      `JSON path expression must be of type jsonpath, not of type ${typeName(state, path.type)}`,
-      exprLocation(path),
+      `JSON path expression must be of type jsonpath, not of type ${typeName(state, pathText.type)}`,
+      exprLocation(pathText),
     )
   const passing = (node.passing ?? []).map((arg) => nodeAs(arg, 'JsonArgument')!)
   const target = returning(state, node.output) ?? plain({ exists: T.bool, value: T.text, query: T.jsonb }[fn.op])
@@ -261,8 +270,10 @@ export function transformJsonFunc(state: ParseState, node: NodeOf['JsonFuncExpr'
         detail: `Only ${fn.says} is allowed in ${on} for ${fn.name}.`,
       })
     if (what !== 'default') return { what, expr: null }
-    const expr = transform(state, raw!.expr!)
-    const value = coerceToTarget(state, expr, type, target.typmod, COERCION.explicit, 'implicit', exprLocation(expr))
+    const expr = defaultExpression(state, raw!.expr!)
+    const value =
+      limited(state, expr, type, target.typmod) ??
+      coerceToTarget(state, expr, type, target.typmod, COERCION.explicit, 'implicit', exprLocation(expr))
     if (value === null)
       throw errorAt(
         state,
@@ -292,12 +303,25 @@ export function transformJsonFunc(state: ParseState, node: NodeOf['JsonFuncExpr'
     location,
   }
   if (fn.op === 'exists' && target.type !== T.bool) {
+    if (target.type === T.json || target.type === T.jsonb) return cast(state, cast(state, expr, plain(T.text), location), target, location)
     const number = cast(state, expr, plain(T.int4), location)
     return target.type === T.int4 ? number : cast(state, STRINGS.has(target.type) ? expr : number, target, location)
   }
   return target.type === type
     ? expr
     : coerceToDomain(state, expr, 0, target.typmod, target.type, COERCION.assignment, false, 'implicit', location)
+}
+
+/** What DEFAULT may say: it is computed beside the row, not over it. */
+function defaultExpression(state: ParseState, raw: Node): Expr {
+  const expr = transform(state, raw)
+  const refused = (message: string): Error => errorAt(state, SQLSTATE.datatypeMismatch, message, exprLocation(expr))
+  if (expr.kind !== 'Const' && expr.kind !== 'FuncExpr' && expr.kind !== 'OpExpr')
+    throw refused('can only specify a constant, non-aggregate function, or operator expression for DEFAULT')
+  if (someExpr(expr, (part) => part.kind === 'Var')) throw refused('DEFAULT expression must not contain column references')
+  if (someExpr(expr, (part) => (part.kind === 'FuncExpr' || part.kind === 'OpExpr') && part.retset))
+    throw refused('DEFAULT expression must not return a set')
+  return expr
 }
 
 const STRINGS: ReadonlySet<number> = new Set([T.text, T.varchar, T.bpchar])

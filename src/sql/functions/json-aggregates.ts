@@ -58,11 +58,12 @@ function jsonMember(
 ): JsonText {
   const s = state ?? { text: '{ ', keys: unique ? new Set<string>() : null, any: false }
   const name = objectKey(key, ctx, call)
-  if (value === null && skipNull) return s
+  // A key counts even where its null is left out.
   if (s.keys !== null) {
     if (s.keys.has(name)) throw duplicate(name)
     s.keys.add(name)
   }
+  if (value === null && skipNull) return s
   s.text += `${s.any ? ', ' : ''}${quoteJson(name)} : ${toJsonText(value, argType(call, 2), ctx)}`
   s.any = true
   return s
@@ -86,11 +87,11 @@ function jsonbMember(
   const s = state ?? { keys: [], values: [], seen: unique ? new Set<string>() : null }
   if (key === null) throw new PgError(SQLSTATE.invalidParameterValue, 'field name must not be null')
   const name = toJsonKey(key, argType(call, 1), ctx)
-  if (value === null && skipNull) return s
   if (s.seen !== null) {
     if (s.seen.has(name)) throw new PgError(SQLSTATE.duplicateJsonObjectKeyValue, 'duplicate JSON object key value')
     s.seen.add(name)
   }
+  if (value === null && skipNull) return s
   s.keys.push(name)
   s.values.push(toJsonbValue(value, argType(call, 2), ctx))
   return s

@@ -3,7 +3,9 @@
 // JSON has no such values: they live between two steps of a path and are text again in its result (`plainItem`).
 
 import { notSupported, PgError } from '../../base/errors.ts'
+import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
+import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
 import { isFiniteMicros, joinTimestamp, roundMicros, roundTimestamp, TimeTz, timestampDays, timestampTime } from './datetime.ts'
 import { formatDate, formatTime, formatTimestamp, localParts, offsetOf, xsdOffset } from './datetime-format.ts'
 import { dateToTimestamp, dateToTimestampTz, fromLocal, toLocal } from './datetime-math.ts'
@@ -11,7 +13,8 @@ import { compareTimeTz, parseDate, parseTime, parseTimestamp, parseTimeTz } from
 import { TEXT_IO } from './define.ts'
 import type { EvalContext, Micros } from './eval-context.ts'
 import type { JsonbValue } from './jsonb.ts'
-import { sessionZone } from './timezone.ts'
+import { sessionZone, zoneAbbreviation } from './timezone.ts'
+import type { Present } from './type.ts'
 
 export type DatetimeKind = 'date' | 'time' | 'timetz' | 'timestamp' | 'timestamptz'
 
@@ -74,14 +77,36 @@ export const isDatetime = (item: unknown): item is JsonDatetime => item instance
 /** An item of a result. */
 export const plainItem = (item: JsonbValue): JsonbValue => (isDatetime(item) ? item.text : item)
 
+const KINDS: Readonly<Record<Oid, DatetimeKind>> = {
+  [T.date]: 'date',
+  [T.time]: 'time',
+  [T.timetz]: 'timetz',
+  [T.timestamp]: 'timestamp',
+  [T.timestamptz]: 'timestamptz',
+}
+
+/** A value that a path is passed as a variable; null: its type is none of these. */
+export function passedDatetime(type: Oid, value: Present): JsonDatetime | null {
+  const kind = KINDS[type]
+  return kind === undefined ? null : new JsonDatetime(kind, value as number | Micros | TimeTz)
+}
+
+/** As SQL writes it, not JSON. */
+export function sqlText({ kind, value }: JsonDatetime, ctx: EvalContext): string {
+  return ctx.catalog.typeSupport(T[kind]).output(value, ctx.io)
+}
+
 const DATE = String.raw`\d{4,}-\d{1,2}-\d{1,2}`
 const TIME = String.raw`\d{1,2}:\d{1,2}:\d{1,2}(?:\.\d{1,6})?`
-const ZONE = String.raw`([+-])(\d{1,2})(?::?(\d{2}))?(?::?(\d{2}))?|Z`
+const OFFSET = String.raw`([+-])(\d{1,2})(?::?(\d{2}))?(?::?(\d{2}))?`
+/** An abbreviation (Z is one) stands right behind the time. */
+const ZONE = ` ?(?:${OFFSET})|([A-Za-z]+)`
 const FORMATS: readonly (readonly [DatetimeKind, RegExp])[] = [
   ['date', new RegExp(`^${DATE}$`)],
-  ['timetz', new RegExp(`^${TIME}(?:${ZONE})$`)],
+  // Behind a time the blank is its sign: no minus may follow.
+  ['timetz', new RegExp(`^${TIME}(?! -)(?:${ZONE})$`)],
   ['time', new RegExp(`^${TIME}$`)],
-  ['timestamptz', new RegExp(`^${DATE}[ T]${TIME} ?(?:${ZONE})$`)],
+  ['timestamptz', new RegExp(`^${DATE}[ T]${TIME}(?:${ZONE})$`)],
   ['timestamp', new RegExp(`^${DATE}[ T]${TIME}$`)],
 ]
 
@@ -110,7 +135,9 @@ function parseForm(text: string, ctx: EvalContext): JsonDatetime | null {
         return new JsonDatetime(kind, parseTimestamp(text, -1, ctx, false))
       default: {
         const part = (at: number): number => Number(match[at] ?? 0)
-        const east = part(2) * 3600 + part(3) * 60 + part(4)
+        const abbreviation = match[5]
+        const east =
+          abbreviation === undefined ? part(2) * 3600 + part(3) * 60 + part(4) : (zoneAbbreviation(abbreviation.toLowerCase())?.offset ?? 0)
         return new JsonDatetime(kind, parseTimestamp(text, -1, ctx, true), match[1] === '-' ? -east : east)
       }
     }
@@ -199,6 +226,16 @@ function convert(item: JsonDatetime, to: DatetimeKind, useTz: boolean, ctx: Eval
   }
 }
 
+/** A day later than every timestamp is later than all of them. */
+function comparable(item: JsonDatetime, kind: DatetimeKind, useTz: boolean, ctx: EvalContext): number | Micros | TimeTz {
+  try {
+    return convert(item, kind, useTz, ctx)!.value
+  } catch (error) {
+    if (item.kind === 'date' && error instanceof PgError && error.code === SQLSTATE.datetimeFieldOverflow) return Number.POSITIVE_INFINITY
+    throw error
+  }
+}
+
 const RANKS: readonly DatetimeKind[] = ['date', 'timestamp', 'timestamptz']
 
 /** Order of two items; null when their kinds cannot be compared. */
@@ -208,8 +245,8 @@ export function compareDatetimes(a: JsonDatetime, b: JsonDatetime, useTz: boolea
   let common: DatetimeKind
   if (times(a)) common = a.kind === b.kind ? a.kind : 'timetz'
   else common = RANKS[Math.max(RANKS.indexOf(a.kind), RANKS.indexOf(b.kind))]!
-  const left = convert(a, common, useTz, ctx)!.value
-  const right = convert(b, common, useTz, ctx)!.value
+  const left = comparable(a, common, useTz, ctx)
+  const right = comparable(b, common, useTz, ctx)
   if (left instanceof TimeTz || right instanceof TimeTz) return compareTimeTz(left as TimeTz, right as TimeTz)
   return left < right ? -1 : left > right ? 1 : 0
 }

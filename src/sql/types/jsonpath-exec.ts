@@ -321,6 +321,12 @@ function applyMethod(step: PathStep & { kind: 'method' }, item: JsonbValue, s: S
         throw notSupported('a template for jsonpath item method .datetime() is not supported')
       const what = `time precision of jsonpath item method .${name}()`
       const precision = literalInt(step.args[0], what, SQLSTATE.invalidArgumentForSqlJsonDatetimeFunction)
+      if (precision !== null && precision > 6)
+        s.ctx.notice({
+          severity: 'WARNING',
+          code: SQLSTATE.invalidParameterValue,
+          message: `${name.startsWith('timestamp') ? 'TIMESTAMP' : 'TIME'}(${precision})${name.endsWith('_tz') ? ' WITH TIME ZONE' : ''} precision reduced to maximum allowed, 6`,
+        })
       out(datetimeItem(datetimeMethod(name, item, precision, s.useTz, s.ctx)))
       return
     }
@@ -534,6 +540,9 @@ export interface PathResult {
   readonly failed: boolean
 }
 
+/** How an item is handed out: dates and times are text in a result. */
+type Plain = (item: JsonbValue) => JsonbValue
+
 export function queryPath(
   path: JsonPath,
   target: Jsonb,
@@ -542,6 +551,7 @@ export function queryPath(
   ctx: EvalContext,
   firstOnly = false,
   useTz = false,
+  plain: Plain = plainItem,
 ): PathResult {
   if (vars !== null && !(vars instanceof JsonbObject)) {
     throw new PgError(SQLSTATE.invalidParameterValue, '"vars" argument is not an object', {
@@ -551,26 +561,26 @@ export function queryPath(
   const { root } = target
   const scope: Scope = { root, vars, lax: path.lax, ctx, useTz, current: root, last: -1, forgiving: path.lax }
   const { expr } = path
-  if (expr.kind === 'path' && target.isLong) return longWork(queryLong, expr, scope, silent, firstOnly)
+  if (expr.kind === 'path' && target.isLong) return longWork(queryLong, expr, scope, silent, firstOnly, plain)
   const items: JsonbValue[] = []
   try {
-    if (expr.kind === 'path') walk(expr, scope, collector(items, firstOnly))
+    if (expr.kind === 'path') walk(expr, scope, collector(items, firstOnly, plain))
     else if (expr.kind === 'unary') {
       for (const item of unwrapped(evaluate(expr.arg, scope), scope)) {
         // Looking for existence only, PostgreSQL passes over what is no number.
         if (!firstOnly || item instanceof Numeric) items.push(signed(expr.op, item))
       }
-    } else items.push(...evaluate(expr, scope).map(plainItem))
+    } else items.push(...evaluate(expr, scope).map(plain))
   } catch (error) {
     return endedBy(error, items, silent)
   }
   return { items, failed: false }
 }
 
-function* queryLong(expr: PathExpr & { kind: 'path' }, scope: Scope, silent: boolean, firstOnly: boolean): Steps<PathResult> {
+function* queryLong(expr: PathExpr & { kind: 'path' }, scope: Scope, silent: boolean, firstOnly: boolean, plain: Plain): Steps<PathResult> {
   const items: JsonbValue[] = []
   try {
-    yield* walkSteps(expr, scope, collector(items, firstOnly))
+    yield* walkSteps(expr, scope, collector(items, firstOnly, plain))
   } catch (error) {
     return endedBy(error, items, silent)
   }
@@ -578,9 +588,9 @@ function* queryLong(expr: PathExpr & { kind: 'path' }, scope: Scope, silent: boo
 }
 
 const collector =
-  (items: JsonbValue[], firstOnly: boolean): Emit =>
+  (items: JsonbValue[], firstOnly: boolean, plain: Plain): Emit =>
   (item) => {
-    items.push(plainItem(item))
+    items.push(plain(item))
     if (firstOnly) throw FOUND
   }
 

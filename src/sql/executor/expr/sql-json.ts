@@ -12,6 +12,7 @@ import { quoteJson } from '../../types/json-quote.ts'
 import { jsonKind, parseJsonText } from '../../types/json-text.ts'
 import { formatJsonb, isArrayValue, isScalar, Jsonb, JsonbObject, type JsonbValue, jsonbAsText, makeObject } from '../../types/jsonb.ts'
 import type { JsonPath } from '../../types/jsonpath.ts'
+import { datetimeItem, isDatetime, passedDatetime, plainItem, sqlText } from '../../types/jsonpath-datetime.ts'
 import { isPathError, queryPath } from '../../types/jsonpath-exec.ts'
 import type { Compilation } from '../compilation.ts'
 import { anyAsync, type Compiled, eager, sync, waiting } from './compiled.ts'
@@ -103,22 +104,31 @@ function scalar(e: JsonExpr, items: readonly JsonbValue[]): JsonbValue {
   return items[0]!
 }
 
+/** A string whose quotes are kept is no literal of an array or a composite. */
+function notStructured(isArray: boolean): PgError {
+  return isArray
+    ? new PgError(SQLSTATE.invalidTextRepresentation, 'expected JSON array')
+    : new PgError(SQLSTATE.invalidParameterValue, 'cannot call populate_composite on a scalar')
+}
+
 /** A found value in the type that RETURNING asks for. */
 function makeConverter(e: JsonExpr, cx: Compilation): (node: JsonbValue) => Datum {
   const { ctx } = cx.state
   const support = ctx.catalog.typeSupport(e.type)
   const row = cx.catalog.type(e.type)
-  const structured = row?.typcategory === 'A' || row?.typtype === 'c'
+  const isArray = row?.typcategory === 'A'
+  const structured = isArray || row?.typtype === 'c'
   return (node) => {
     const asString = typeof node === 'string' && (e.op === 'value' || e.omitQuotes)
     if (e.op === 'value') {
       if (node === null) return null
       if (e.type === T.jsonb) return new Jsonb(node)
       if (e.type === T.json) return formatJsonb(node)
-      return support.input(jsonbAsText(node)!, e.typmod, ctx)
+      return support.input(typeof node === 'boolean' ? (node ? 't' : 'f') : jsonbAsText(node)!, e.typmod, ctx)
     }
     if (asString) return support.input(node, e.typmod, ctx)
     if (e.type === T.jsonb) return new Jsonb(node)
+    if (structured && typeof node === 'string') throw notStructured(isArray)
     if (structured) return fromJson(node, e.type, e.typmod, ctx)
     return support.input(formatJsonb(node), e.typmod, ctx)
   }
@@ -131,6 +141,9 @@ export function compileJsonExpr(e: JsonExpr, compile: Compile, cx: Compilation):
   const errorDefault = e.errorDefault === null ? null : compile(e.errorDefault)
   const passed = e.args.slice(2).map((arg) => arg.type)
   const convert = e.op === 'exists' ? null : makeConverter(e, cx)
+  // JSON_VALUE answers SQL's text of a date or time, the others JSON's.
+  const inSql = e.op === 'value' && e.type !== T.json && e.type !== T.jsonb
+  const plain = (item: JsonbValue): JsonbValue => (inSql && isDatetime(item) ? sqlText(item, ctx) : plainItem(item))
   const fallback = (behavior: JsonBehavior, otherwise: Compiled | null, row: Row): MaybePromise<Datum> => {
     switch (behavior) {
       case 'true':
@@ -148,9 +161,13 @@ export function compileJsonExpr(e: JsonExpr, compile: Compile, cx: Compilation):
   const search = (values: readonly Datum[]): { readonly found: Datum } | 'empty' => {
     const vars = makeObject(
       [...e.passingNames],
-      passed.map((type, i) => toJsonbValue(values[i + 2]!, type, ctx)),
+      passed.map((type, i) => {
+        const value = values[i + 2]!
+        const datetime = value === null ? null : passedDatetime(type, value)
+        return datetime === null ? toJsonbValue(value, type, ctx) : datetimeItem(datetime)
+      }),
     )
-    const { items } = queryPath(values[1] as JsonPath, values[0] as Jsonb, vars, false, ctx, e.op === 'exists', true)
+    const { items } = queryPath(values[1] as JsonPath, values[0] as Jsonb, vars, false, ctx, e.op === 'exists', true, plain)
     if (convert === null) return { found: items.length > 0 }
     if (items.length > 0) return { found: convert(e.op === 'query' ? queried(e, items) : scalar(e, items)) }
     if (e.onEmpty !== 'error') return 'empty'
