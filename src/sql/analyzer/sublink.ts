@@ -60,7 +60,9 @@ export function transformSubLink(state: ParseState, node: RawSubLink): Expr {
       const { expr } = columns[0]!
       if (node.subLinkType === 'EXPR_SUBLINK') return make('expr', expr.type, null, expr.typmod, expr.collation)
       const row = state.ctx.catalog.type(expr.type)
-      const array = row?.typcategory === 'A' && row.typlen === -1 && row.typelem !== 0 ? expr.type : (row?.typarray ?? 0)
+      // The vectors have arrays of their own; of an array comes one with a dimension more.
+      const isArray = row?.typcategory === 'A' && row.typlen === -1 && row.typelem !== 0
+      const array = row !== null && row.typarray !== 0 ? row.typarray : isArray ? expr.type : 0
       if (array === 0) {
         throw errorAt(state, SQLSTATE.undefinedObject, `could not find array type for data type ${typeName(state, expr.type)}`, location)
       }

@@ -8,6 +8,7 @@ import { settingByName } from '../builtin/pg-settings.ts'
 import { makeArray } from '../types/array.ts'
 import { type Int8, normalInt8 } from '../types/codecs.ts'
 import type { EvalContext } from '../types/eval-context.ts'
+import { formatNumeric, isSpecial, truncNumeric } from '../types/numeric.ts'
 import type { Procs } from '../types/procs.ts'
 import { quoteIdentifier } from '../types/quote.ts'
 
@@ -117,6 +118,11 @@ export const systemProcs = {
     return collation === undefined ? null : quoteIdentifier(collation.collname)
   },
   pg_size_pretty: (size) => sizePretty(BigInt(size)),
+  pg_size_pretty_numeric(size) {
+    if (isSpecial(size)) return `${formatNumeric(size)} PB`
+    const whole = BigInt(truncNumeric(size, 0).unscaled)
+    return whole > -10240n && whole < 10240n ? `${formatNumeric(size)} bytes` : sizePretty(whole)
+  },
   pg_size_bytes: sizeBytes,
   pg_sleep: sleep,
 

@@ -239,7 +239,8 @@ function shuffled<T>(list: T[], count: number, ctx: EvalContext): T[] {
 function sort(a: ArrayDatum, descending: boolean, nullsFirst: boolean, ctx: EvalContext): ArrayDatum {
   if (a.dims.length === 0 || a.dims[0]! < 2) return a
   const sign = descending ? -1 : 1
-  const compare = comparer(a.elementType, ctx)
+  const { compare } = elementSupport(a.elementType, ctx)
+  if (compare === null) throw new PgError(SQLSTATE.featureNotSupported, missing('a comparison function', a.elementType, ctx).message)
   if (a.dims.length === 1) {
     const order = (x: Present, y: Present): number => sign * compare(x, y)
     const list = a.elements.filter((e) => e !== null)

@@ -6,6 +6,7 @@ import { PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { LIMITS } from '../../base/limits.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
+import { TYPE_OID } from '../builtin/data/type-oids.ts'
 import type { Present } from './type.ts'
 
 export const MAX_DIMENSIONS = 6
@@ -266,10 +267,13 @@ export function nestArrays(elementType: Oid, members: readonly (ArrayDatum | nul
   return new ArrayDatum(elementType, dims, [1, ...first.lowerBounds], elements)
 }
 
+/** int2vector and oidvector: arrays in form, single values to what collects them. */
+const VECTORS: ReadonlySet<Oid> = new Set([TYPE_OID.int2vector, TYPE_OID.oidvector])
+
 /** ARRAY(SELECT …): the rows as elements, or, when they are arrays themselves, one dimension more. */
 export function arrayOfRows(elementType: Oid, rows: readonly Datum[]): ArrayDatum {
   const first = rows.find((row) => row instanceof ArrayDatum && row.dims.length > 0) as ArrayDatum | undefined
-  if (!rows.some((row) => row instanceof ArrayDatum)) return makeArray(elementType, rows)
+  if (VECTORS.has(elementType) || !rows.some((row) => row instanceof ArrayDatum)) return makeArray(elementType, rows)
   if (rows.includes(null)) throw new PgError(SQLSTATE.nullValueNotAllowed, 'cannot accumulate null arrays')
   const members = rows as readonly ArrayDatum[]
   if (members.some((member) => member.dims.length === 0)) throw subscriptError('cannot accumulate empty arrays')

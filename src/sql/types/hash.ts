@@ -148,6 +148,7 @@ export function utf8Bytes(text: string): Uint8Array {
 
 export function float8Bytes(value: number): Uint8Array {
   const bytes = Buffer.allocUnsafe(8)
-  bytes.writeDoubleLE(value === 0 ? 0 : value)
+  // One zero and one NaN, whatever their sign.
+  bytes.writeDoubleLE(value === 0 ? 0 : Number.isNaN(value) ? Number.NaN : value)
   return bytes
 }

@@ -283,7 +283,7 @@ function decode(texts: string[], types: FieldType[], range: number, style: IoSet
       case 'infinity':
       case '+infinity':
       case '-infinity':
-        if (seen.size > 0 || i !== count - 1 - (ago ? 1 : 0)) throw new Bad('format')
+        if (seen.size > 0 || i !== count - 1) throw new Bad('format')
         infinite = field[0] === '-' ? INTERVAL_NEG_INF : INTERVAL_INF
         break
       case 'at':
@@ -294,8 +294,8 @@ function decode(texts: string[], types: FieldType[], range: number, style: IoSet
     }
   }
   if (infinite !== null) {
-    if (count > (ago ? 2 : 1)) throw new Bad('format')
-    return ago ? negateInterval(infinite) : infinite
+    if (count > 1) throw new Bad('format')
+    return infinite
   }
   if (seen.size === 0 || unitWaits) throw new Bad('format')
   const result = parts.interval()

@@ -66,7 +66,7 @@ export function deleteIndex(a: JsonbValue, index: number): JsonbValue {
 export type PathChange = 'set' | 'setOrCreate' | 'insertBefore' | 'insertAfter' | 'delete'
 
 function pathIndex(text: string, level: number): number {
-  if (!/^\s*[+-]?\d+\s*$/.test(text) || Math.abs(Number(text)) > 2147483647) {
+  if (!/^\s*[+-]?\d+\s*$/.test(text) || Number(text) > 2147483647 || Number(text) < -2147483648) {
     throw new PgError(SQLSTATE.invalidTextRepresentation, `path element at position ${level + 1} is not an integer: "${text}"`)
   }
   return Number(text)

@@ -83,7 +83,7 @@ function* series(start: Numeric, stop: Numeric, step: Numeric): Generator<Numeri
 }
 
 /** Scales are clamped as PostgreSQL clamps them before rounding. */
-const clampRoundScale = (scale: number): number => Math.max(-131072, Math.min(16383, scale))
+const clampRoundScale = (scale: number): number => Math.max(-131073, Math.min(16383, scale))
 
 export const numericProcs = {
   numeric: (a, typmod) => applyNumericTypmod(a, typmod),

@@ -62,11 +62,13 @@ function uint64Type(input: (text: string) => Int8, output: (value: Int8) => stri
 }
 
 function inputXid8(text: string): Int8 {
-  const match = /^[ \t\n\v\f\r]*([0-9]+)[ \t\n\v\f\r]*$/.exec(text)
+  const match = /^[ \t\n\v\f\r]*([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)[ \t\n\v\f\r]*$/.exec(text)
   if (match === null) throw invalidInput('xid8', text)
-  const value = BigInt(match[1]!.length > 30 ? -1 : match[1]!)
-  if (value < 0n || value >= 2n ** 64n) throw outOfRangeInput('xid8', text)
-  return normalInt8(value)
+  // strtoull's ways: a leading 0 makes it octal, a negative number wraps
+  const digits = match[2]!
+  const magnitude = BigInt(digits.length > 100 ? 2n ** 64n : /^0[0-7]/.test(digits) ? `0o${digits}` : digits)
+  if (magnitude >= 2n ** 64n) throw outOfRangeInput('xid8', text)
+  return normalInt8(match[1] === '-' ? BigInt.asUintN(64, -magnitude) : magnitude)
 }
 
 function inputLsn(text: string): Int8 {
@@ -82,7 +84,8 @@ function outputLsn(value: Int8): string {
 // --- tid: its text, "(block,offset)"
 
 function inputTid(text: string): string {
-  const match = /^\((-?[0-9]+),([0-9]+)\)$/.exec(text)
+  // What stands before and behind the parentheses is not looked at.
+  const match = /^[^(),]*\(\s*([+-]?[0-9]+),\s*\+?([0-9]+)\)/.exec(text)
   if (match === null || Number(match[1]) > 4294967295 || Number(match[2]) > 65535) throw invalidInput('tid', text)
   return `(${Number(match[1]) >>> 0},${Number(match[2])})`
 }

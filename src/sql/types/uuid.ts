@@ -3,9 +3,11 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { ByteWriter } from '../../base/bytes.ts'
 import { writeAscii } from './codecs.ts'
+import { addInterval } from './datetime-math.ts'
 import { binaryLength, defineType, invalidInput } from './define.ts'
 import { hashBytes, hashBytesExtended } from './hash.ts'
 import type { Procs } from './procs.ts'
+import { sessionZone } from './timezone.ts'
 
 const CANONICAL = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 /** Groups of four digits, each but the last optionally followed by a hyphen; braces around all. */
@@ -90,6 +92,11 @@ export const uuidProcs = {
   uuid_hash_extended: (a, seed) => hashBytesExtended(bytesOf(a), seed),
   gen_random_uuid: () => randomUUID(),
   uuidv7: (ctx) => uuidv7(Number(ctx.clockTimestamp()) / 1000 + EPOCH_MS, 0),
+  uuidv7_interval(shift, ctx) {
+    const now = ctx.clockTimestamp()
+    const shifted = addInterval(now, shift, sessionZone(ctx.io.timeZone))
+    return uuidv7(Number(now) / 1000 + EPOCH_MS, (Number(shifted) - Number(now)) / 1000)
+  },
   uuid_extract_version: (a) => (variantIsRfc(a) ? Number.parseInt(a[14]!, 16) : null),
   uuid_extract_timestamp(a) {
     if (!variantIsRfc(a)) return null
