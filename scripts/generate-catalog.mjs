@@ -46,8 +46,19 @@ const TABLES = [
   'pg_settings',
 ]
 
-/** Column expressions where the stored form (node trees) is no fact a reader could use. */
+/**
+ * PGlite is a 32-bit build. What pg_type.dat says of pointers (SIZEOF_POINTER, ALIGNOF_POINTER) and of eight bytes by value (FLOAT8PASSBYVAL: all
+ * such types but macaddr8) is dumped as a 64-bit build has it.
+ */
+const POINTERS = "('internal', 'pg_ddl_command')"
+const EIGHT_BYTES_BY_VALUE = "typlen = 8 and typname <> 'macaddr8'"
+
+/** Column expressions where the stored form is no fact a reader could use: node trees, and what depends on PGlite's build. */
 const EXPRESSIONS = {
+  'pg_type.typlen': `case when typname in ${POINTERS} then '8' else typlen::text end`,
+  'pg_type.typalign': `case when typname in ${POINTERS} then 'd' else typalign::text end`,
+  'pg_type.typbyval': `(typbyval or ${EIGHT_BYTES_BY_VALUE})::text`,
+  'pg_attribute.attbyval': `(attbyval or exists (select from pg_type where oid = atttypid and ${EIGHT_BYTES_BY_VALUE}))::text`,
   'pg_proc.proargdefaults': 'pg_get_expr(proargdefaults, 0)',
   'pg_proc.prosqlbody': 'pg_get_function_sqlbody(oid)',
   'pg_constraint.conbin': 'pg_get_constraintdef(oid)',

@@ -50,7 +50,7 @@ function intervalType(type: Oid, typmod: number): string | null {
   const text = formatType(
     type,
     typmod,
-    () => ({ oid: 1186, typname: 'interval', typelem: 0, typlen: 16, typcategory: 'T' }),
+    () => ({ oid: 1186, typname: 'interval', typelem: 0, typsubscript: 0, typstorage: 'p' }),
     () => 'interval',
   )
   return text

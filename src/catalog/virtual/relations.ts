@@ -4,10 +4,11 @@ import type { Oid } from '../../base/ids.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { makeSlicer } from '../../base/slicer.ts'
 import type { PgTypeRow } from '../../sql/builtin/data/rows.ts'
-import { ACCESS_METHOD } from '../../sql/builtin/pg-index.ts'
+import { TYPE_OID } from '../../sql/builtin/data/type-oids.ts'
+import { ACCESS_METHOD, opclassByOid } from '../../sql/builtin/pg-index.ts'
 import { aclItemText } from '../acl.ts'
 import { indexColumnNames } from '../catalog-snapshot.ts'
-import type { Acl, ColumnDescriptor, ConstraintDescriptor, IndexDescriptor, RelationDescriptor } from '../descriptors.ts'
+import type { Acl, ColumnDescriptor, ConstraintDescriptor, IndexColumn, IndexDescriptor, RelationDescriptor } from '../descriptors.ts'
 import { namePrefix } from '../keys.ts'
 import { withCatalog } from '../snapshot.ts'
 import type { Hints, RowObject } from './rows.ts'
@@ -196,6 +197,11 @@ function columnRow(source: VirtualSource, relation: RelationDescriptor, column: 
   }
 }
 
+/** The type that PostgreSQL's index keeps: the operator class's own (cstring for name), a hash's integer, else the key's. */
+function storedType(index: IndexDescriptor, key: IndexColumn): Oid {
+  return opclassByOid(key.opclass)?.opckeytype || (index.accessMethod === ACCESS_METHOD.hash ? TYPE_OID.int4 : key.type)
+}
+
 function attributeRows(source: VirtualSource, relation: RelationDescriptor): RowObject[] {
   const rows: RowObject[] = []
   if (relation.kind === 'r' || relation.kind === 'S')
@@ -215,7 +221,7 @@ function attributeRows(source: VirtualSource, relation: RelationDescriptor): Row
   for (const index of relation.table?.indexes ?? []) {
     const names = indexColumnNames(relation, index)
     const keys = [
-      ...index.columns.map((key) => ({ type: key.type, collation: key.collation, attnum: key.attnum })),
+      ...index.columns.map((key) => ({ type: storedType(index, key), collation: key.collation, attnum: key.attnum })),
       ...index.include.map((attnum) => ({
         type: relation.columns[attnum - 1]!.type,
         collation: relation.columns[attnum - 1]!.collation,
@@ -230,7 +236,7 @@ function attributeRows(source: VirtualSource, relation: RelationDescriptor): Row
         attname: names[i]!,
         atttypid: key.type,
         attnum: i + 1,
-        atttypmod: key.attnum === 0 ? -1 : relation.columns[key.attnum - 1]!.typmod,
+        atttypmod: key.type === relation.columns[key.attnum - 1]?.type ? relation.columns[key.attnum - 1]!.typmod : -1,
         attnotnull: false,
         attcollation: key.collation,
       })

@@ -23,8 +23,8 @@ const SQL_NAMES: Readonly<Record<number, readonly [string, string]>> = {
   [TYPE_OID.varchar]: ['character varying', ''],
 }
 
-/** Arrays by their category alone: they have names of their own. */
-const VECTORS: ReadonlySet<number> = new Set<number>([TYPE_OID.int2vector, TYPE_OID.oidvector])
+/** array_subscript_handler: only arrays have it. */
+const ARRAY_SUBSCRIPT_HANDLER = 6179
 
 const INTERVAL_FIELDS: Readonly<Record<number, string>> = {
   4: ' year',
@@ -77,8 +77,8 @@ export interface NamedType {
   readonly oid: number
   readonly typname: string
   readonly typelem: number
-  readonly typlen: number
-  readonly typcategory: string
+  readonly typsubscript: number
+  readonly typstorage: string
 }
 
 /**
@@ -94,7 +94,8 @@ export function formatType<T extends NamedType>(
   if (oid === 0) return '-'
   const type = lookup(oid)
   if (type === undefined) return '???'
-  if (type.typelem !== 0 && type.typlen === -1 && type.typcategory === 'A' && !VECTORS.has(oid))
+  // int2vector and oidvector, which are stored plain, go by names of their own
+  if (type.typelem !== 0 && type.typsubscript === ARRAY_SUBSCRIPT_HANDLER && type.typstorage !== 'p')
     return `${formatType(type.typelem, typmod, lookup, quotedName)}[]`
   const names = SQL_NAMES[oid]
   // A typmod of -1 means "any length", which plain `character` and `bit` would not say: their internal names do.

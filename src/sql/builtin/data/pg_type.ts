@@ -147,13 +147,13 @@ export const pgType = String.raw`oid:number	typname:string	typnamespace:number	t
 1042	bpchar	11	10	-1	f	b	S	f	t	,	0	0	0	1014	1044	1045	2430	2431	2913	2914	0	i	x	f	0	-1	0	100
 1043	varchar	11	10	-1	f	b	S	f	t	,	0	0	0	1015	1046	1047	2432	2433	2915	2916	0	i	x	f	0	-1	0	100
 1082	date	11	10	4	t	b	D	f	t	,	0	0	0	1182	1084	1085	2468	2469	0	0	0	i	p	f	0	-1	0	0
-1083	time	11	10	8	f	b	D	f	t	,	0	0	0	1183	1143	1144	2470	2471	2909	2910	0	d	p	f	0	-1	0	0
-1114	timestamp	11	10	8	f	b	D	f	t	,	0	0	0	1115	1312	1313	2474	2475	2905	2906	0	d	p	f	0	-1	0	0
+1083	time	11	10	8	t	b	D	f	t	,	0	0	0	1183	1143	1144	2470	2471	2909	2910	0	d	p	f	0	-1	0	0
+1114	timestamp	11	10	8	t	b	D	f	t	,	0	0	0	1115	1312	1313	2474	2475	2905	2906	0	d	p	f	0	-1	0	0
 1115	_timestamp	11	10	-1	f	b	A	f	t	,	0	6179	1114	0	750	751	2400	2401	2905	2906	3816	d	x	f	0	-1	0	0
 114	json	11	10	-1	f	b	U	f	t	,	0	0	0	199	321	322	323	324	0	0	0	i	x	f	0	-1	0	0
 1182	_date	11	10	-1	f	b	A	f	t	,	0	6179	1082	0	750	751	2400	2401	0	0	3816	i	x	f	0	-1	0	0
 1183	_time	11	10	-1	f	b	A	f	t	,	0	6179	1083	0	750	751	2400	2401	2909	2910	3816	d	x	f	0	-1	0	0
-1184	timestamptz	11	10	8	f	b	D	t	t	,	0	0	0	1185	1150	1151	2476	2477	2907	2908	0	d	p	f	0	-1	0	0
+1184	timestamptz	11	10	8	t	b	D	t	t	,	0	0	0	1185	1150	1151	2476	2477	2907	2908	0	d	p	f	0	-1	0	0
 1185	_timestamptz	11	10	-1	f	b	A	f	t	,	0	6179	1184	0	750	751	2400	2401	2907	2908	3816	d	x	f	0	-1	0	0
 1186	interval	11	10	16	f	b	T	t	t	,	0	0	0	1187	1160	1161	2478	2479	2903	2904	0	d	p	f	0	-1	0	0
 1187	_interval	11	10	-1	f	b	A	f	t	,	0	6179	1186	0	750	751	2400	2401	2903	2904	3816	d	x	f	0	-1	0	0
@@ -327,7 +327,7 @@ export const pgType = String.raw`oid:number	typname:string	typnamespace:number	t
 12445	_information_schema_catalog_name	12424	10	-1	f	b	A	f	t	,	0	6179	12446	0	750	751	2400	2401	0	0	3816	d	x	f	0	-1	0	0
 12446	information_schema_catalog_name	12424	10	-1	f	c	C	f	t	,	12444	0	0	12445	2290	2291	2402	2403	0	0	0	d	x	f	0	-1	0	0
 12448	_time_stamp	12424	10	-1	f	b	A	f	t	,	0	6179	12449	0	750	751	2400	2401	0	0	3816	d	x	f	0	-1	0	0
-12449	time_stamp	12424	10	8	f	d	D	f	t	,	0	0	0	12448	2597	1151	2598	2477	0	0	0	d	p	f	1184	2	0	0		CURRENT_TIMESTAMP(2)
+12449	time_stamp	12424	10	8	t	d	D	f	t	,	0	0	0	12448	2597	1151	2598	2477	0	0	0	d	p	f	1184	2	0	0		CURRENT_TIMESTAMP(2)
 12450	_yes_or_no	12424	10	-1	f	b	A	f	t	,	0	6179	12451	0	750	751	2400	2401	0	0	3816	i	x	f	0	-1	0	950
 12451	yes_or_no	12424	10	-1	f	d	S	f	t	,	0	0	0	12450	2597	1047	2598	2433	0	0	0	i	x	f	1043	7	0	950
 12454	_applicable_roles	12424	10	-1	f	b	A	f	t	,	0	6179	12455	0	750	751	2400	2401	0	0	3816	d	x	f	0	-1	0	0
@@ -484,7 +484,7 @@ export const pgType = String.raw`oid:number	typname:string	typnamespace:number	t
 19	name	11	10	64	f	b	S	f	t	,	0	6180	18	1003	34	35	2422	2423	0	0	0	c	p	f	0	-1	0	950
 194	pg_node_tree	11	10	-1	f	b	Z	f	t	,	0	0	0	0	195	196	197	198	0	0	0	i	x	f	0	-1	0	100
 199	_json	11	10	-1	f	b	A	f	t	,	0	6179	114	0	750	751	2400	2401	0	0	3816	i	x	f	0	-1	0	0
-20	int8	11	10	8	f	b	N	f	t	,	0	0	0	1016	460	461	2408	2409	0	0	0	d	p	f	0	-1	0	0
+20	int8	11	10	8	t	b	N	f	t	,	0	0	0	1016	460	461	2408	2409	0	0	0	d	p	f	0	-1	0	0
 21	int2	11	10	2	t	b	N	f	t	,	0	0	0	1005	38	39	2404	2405	0	0	0	s	p	f	0	-1	0	0
 210	_pg_type	11	10	-1	f	b	A	f	t	,	0	6179	71	0	750	751	2400	2401	0	0	3816	d	x	f	0	-1	0	0
 22	int2vector	11	10	-1	f	b	A	f	t	,	0	6179	21	1006	40	41	2410	2411	0	0	0	i	p	f	0	-1	0	0
@@ -506,7 +506,7 @@ export const pgType = String.raw`oid:number	typname:string	typnamespace:number	t
 2278	void	11	10	4	t	p	P	f	t	,	0	0	0	0	2298	2299	3120	3121	0	0	0	i	p	f	0	-1	0	0
 2279	trigger	11	10	4	t	p	P	f	t	,	0	0	0	0	2300	2301	0	0	0	0	0	i	p	f	0	-1	0	0
 2280	language_handler	11	10	4	t	p	P	f	t	,	0	0	0	0	2302	2303	0	0	0	0	0	i	p	f	0	-1	0	0
-2281	internal	11	10	4	t	p	P	f	t	,	0	0	0	0	2304	2305	0	0	0	0	0	i	p	f	0	-1	0	0
+2281	internal	11	10	8	t	p	P	f	t	,	0	0	0	0	2304	2305	0	0	0	0	0	d	p	f	0	-1	0	0
 2283	anyelement	11	10	4	t	p	P	f	t	,	0	0	0	0	2312	2313	0	0	0	0	0	i	p	f	0	-1	0	0
 2287	_record	11	10	-1	f	p	P	f	t	,	0	6179	2249	0	750	751	2400	2401	0	0	3816	d	x	f	0	-1	0	0
 23	int4	11	10	4	t	b	N	f	t	,	0	0	0	1007	42	43	2406	2407	0	0	0	i	p	f	0	-1	0	0
@@ -530,8 +530,8 @@ export const pgType = String.raw`oid:number	typname:string	typnamespace:number	t
 2970	txid_snapshot	11	10	-1	f	b	U	f	t	,	0	0	0	2949	2939	2940	2941	2942	0	0	0	d	x	f	0	-1	0	0
 30	oidvector	11	10	-1	f	b	A	f	t	,	0	6179	26	1013	54	55	2420	2421	0	0	0	i	p	f	0	-1	0	0
 3115	fdw_handler	11	10	4	t	p	P	f	t	,	0	0	0	0	3116	3117	0	0	0	0	0	i	p	f	0	-1	0	0
-32	pg_ddl_command	11	10	4	t	p	P	f	t	,	0	0	0	0	86	87	88	90	0	0	0	i	p	f	0	-1	0	0
-3220	pg_lsn	11	10	8	f	b	U	f	t	,	0	0	0	3221	3229	3230	3238	3239	0	0	0	d	p	f	0	-1	0	0
+32	pg_ddl_command	11	10	8	t	p	P	f	t	,	0	0	0	0	86	87	88	90	0	0	0	d	p	f	0	-1	0	0
+3220	pg_lsn	11	10	8	t	b	U	f	t	,	0	0	0	3221	3229	3230	3238	3239	0	0	0	d	p	f	0	-1	0	0
 3221	_pg_lsn	11	10	-1	f	b	A	f	t	,	0	6179	3220	0	750	751	2400	2401	0	0	3816	d	x	f	0	-1	0	0
 325	index_am_handler	11	10	4	t	p	P	f	t	,	0	0	0	0	326	327	0	0	0	0	0	i	p	f	0	-1	0	0
 3310	tsm_handler	11	10	4	t	p	P	f	t	,	0	0	0	0	3311	3312	0	0	0	0	0	i	p	f	0	-1	0	0
@@ -586,7 +586,7 @@ export const pgType = String.raw`oid:number	typname:string	typnamespace:number	t
 5017	pg_mcv_list	11	10	-1	f	b	Z	f	t	,	0	0	0	0	5018	5019	5020	5021	0	0	0	i	x	f	0	-1	0	100
 5038	pg_snapshot	11	10	-1	f	b	U	f	t	,	0	0	0	5039	5055	5056	5057	5058	0	0	0	d	x	f	0	-1	0	0
 5039	_pg_snapshot	11	10	-1	f	b	A	f	t	,	0	6179	5038	0	750	751	2400	2401	0	0	3816	d	x	f	0	-1	0	0
-5069	xid8	11	10	8	f	b	U	f	t	,	0	0	0	271	5070	5081	5082	5083	0	0	0	d	p	f	0	-1	0	0
+5069	xid8	11	10	8	t	b	U	f	t	,	0	0	0	271	5070	5081	5082	5083	0	0	0	d	p	f	0	-1	0	0
 5077	anycompatible	11	10	4	t	p	P	f	t	,	0	0	0	0	5086	5087	0	0	0	0	0	i	p	f	0	-1	0	0
 5078	anycompatiblearray	11	10	-1	f	p	P	f	t	,	0	0	0	0	5088	5089	5090	5091	0	0	0	d	x	f	0	-1	0	0
 5079	anycompatiblenonarray	11	10	4	t	p	P	f	t	,	0	0	0	0	5092	5093	0	0	0	0	0	i	p	f	0	-1	0	0
@@ -608,7 +608,7 @@ export const pgType = String.raw`oid:number	typname:string	typnamespace:number	t
 650	cidr	11	10	-1	f	b	I	f	t	,	0	0	0	651	1267	1427	2498	2499	0	0	0	i	m	f	0	-1	0	0
 651	_cidr	11	10	-1	f	b	A	f	t	,	0	6179	650	0	750	751	2400	2401	0	0	3816	i	x	f	0	-1	0	0
 700	float4	11	10	4	t	b	N	f	t	,	0	0	0	1021	200	201	2424	2425	0	0	0	i	p	f	0	-1	0	0
-701	float8	11	10	8	f	b	N	t	t	,	0	0	0	1022	214	215	2426	2427	0	0	0	d	p	f	0	-1	0	0
+701	float8	11	10	8	t	b	N	t	t	,	0	0	0	1022	214	215	2426	2427	0	0	0	d	p	f	0	-1	0	0
 705	unknown	11	10	-2	f	p	X	f	t	,	0	0	0	0	109	110	2416	2417	0	0	0	c	p	f	0	-1	0	0
 71	pg_type	11	10	-1	f	c	C	f	t	,	1247	0	0	210	2290	2291	2402	2403	0	0	0	d	x	f	0	-1	0	0
 718	circle	11	10	24	f	b	G	f	t	,	0	0	0	719	1450	1451	2490	2491	0	0	0	d	p	f	0	-1	0	0
@@ -616,7 +616,7 @@ export const pgType = String.raw`oid:number	typname:string	typnamespace:number	t
 75	pg_attribute	11	10	-1	f	c	C	f	t	,	1249	0	0	270	2290	2291	2402	2403	0	0	0	d	x	f	0	-1	0	0
 774	macaddr8	11	10	8	f	b	U	f	t	,	0	0	0	775	4110	4111	3446	3447	0	0	0	i	p	f	0	-1	0	0
 775	_macaddr8	11	10	-1	f	b	A	f	t	,	0	6179	774	0	750	751	2400	2401	0	0	3816	i	x	f	0	-1	0	0
-790	money	11	10	8	f	b	N	f	t	,	0	0	0	791	886	887	2492	2493	0	0	0	d	p	f	0	-1	0	0
+790	money	11	10	8	t	b	N	f	t	,	0	0	0	791	886	887	2492	2493	0	0	0	d	p	f	0	-1	0	0
 791	_money	11	10	-1	f	b	A	f	t	,	0	6179	790	0	750	751	2400	2401	0	0	3816	d	x	f	0	-1	0	0
 81	pg_proc	11	10	-1	f	c	C	f	t	,	1255	0	0	272	2290	2291	2402	2403	0	0	0	d	x	f	0	-1	0	0
 829	macaddr	11	10	6	f	b	U	f	t	,	0	0	0	1040	436	437	2494	2495	0	0	0	i	p	f	0	-1	0	0
