@@ -347,7 +347,7 @@ export class Conversation implements Phase, Client {
         return undefined
       case FRONTEND.functionCall:
         throw new PgError(SQLSTATE.featureNotSupported, 'function call messages are not supported', {
-          hint: 'Call the function with SELECT instead.',
+          hint: 'Large objects, for which drivers send them, are not supported. Call other functions with SELECT.',
         })
       default:
         // CopyData, CopyDone, CopyFail after their COPY has failed: PostgreSQL ignores them too.

@@ -133,6 +133,9 @@ export function bodyOf(prosrc: string): ProcBody | undefined {
   return bodies.get(prosrc)
 }
 
+/** lo_create and its like, loread, lowrite. */
+const LARGE_OBJECT = /^lo(?:_|read$|write$)/
+
 /** void's only value, which is not NULL. */
 const VOID_VALUE = ''
 
@@ -151,7 +154,12 @@ function anyBody(proc: ProcKey): ProcBody {
   const prosrc = proc.prosrc === '' || proc.prolang === LANGUAGE.sql ? proname : proc.prosrc
   return (...args: unknown[]) => {
     const system = (args[pronargs] as EvalContext).system(prosrc)
-    if (system === undefined) throw notSupported(`function ${proname} is not implemented`)
+    if (system === undefined) {
+      throw notSupported(
+        `function ${proname} is not implemented`,
+        LARGE_OBJECT.test(proname) ? 'Large objects are not supported.' : undefined,
+      )
+    }
     return system(...args)
   }
 }
