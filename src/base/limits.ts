@@ -48,6 +48,8 @@ export const LIMITS = {
   planCacheBytes: 64 * MiB,
   planCacheBytesInAll: 256 * MiB,
   planCacheTextLength: 256 * KiB,
+  /** About the bytes kept of one keyspace's catalogue as a whole; they count among those of all keyspaces' plans. */
+  catalogImageBytes: 64 * MiB,
   sessionPlanCacheEntries: 64,
   preparedStatements: 10_000,
   portals: 1000,

@@ -5,16 +5,22 @@
 // invalidation of it is under way (`invalidate` comes after a commit and before its acknowledgement and the release of its gates).
 
 import { prefixEnd } from '../base/bytes.ts'
+import { CacheBudget } from '../base/cache-budget.ts'
 import type { Timestamp } from '../base/ids.ts'
+import { LIMITS } from '../base/limits.ts'
 import { LruMap } from '../base/lru.ts'
 import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { makeSlicer } from '../base/slicer.ts'
 import type { Keyspace, Transaction } from '../storage/store.ts'
-import { type CatalogValue, decodeValue } from './records.ts'
+import { CatalogImages, type ObjectEntry } from './images.ts'
+import { OBJECT_PREFIX } from './keys.ts'
+import { type CatalogValue, decodeValue, type ObjectRecord } from './records.ts'
 import { CatalogMiss } from './snapshot.ts'
 
 /** Bytes are not counted, entries are: descriptors of ordinary tables take 2–8 KB. */
 const CACHE_ENTRIES = 4096
+/** With more changed objects than that all are read again. */
+const CHANGED_OBJECTS = 256
 
 /**
  * How other nodes learn of changes. Embedded: nobody else, so nothing to do. TiKV: `publish` raises the shared version inside the
@@ -62,15 +68,22 @@ const MISSING = Symbol('missing')
 export class CatalogSpace {
   readonly keyspace: Keyspace
   readonly versions: CatalogVersions
+  readonly images: CatalogImages
   /** Grows with each committed change known here. */
   version = 1
   versionText = '1'
   readonly #noteForeign = (): void => this.invalidateAll()
   readonly #cache = new LruMap<string, CatalogValue | typeof MISSING>(CACHE_ENTRIES)
 
-  constructor(keyspace: Keyspace, versions: CatalogVersions = singleNode) {
+  /** `budget`: what the caches of all keyspaces share. */
+  constructor(
+    keyspace: Keyspace,
+    versions: CatalogVersions = singleNode,
+    budget: CacheBudget = new CacheBudget(LIMITS.planCacheBytesInAll),
+  ) {
     this.keyspace = keyspace
     this.versions = versions
+    this.images = new CatalogImages(budget)
   }
 
   /** Before a statement: learns what other nodes changed. // hot */
@@ -150,15 +163,58 @@ export class CatalogSpace {
     return step()
   }
 
+  /** All committed objects in key order, as `fetch` would answer them one by one; only what changed since the last time is read. */
+  objects(): MaybePromise<readonly ObjectEntry[]> {
+    const { version } = this
+    const known = this.images.objects
+    if (known !== null && known.stale.size === 0) return known.entries
+    const read =
+      known === null || known.stale.size > CHANGED_OBJECTS
+        ? (this.scan(OBJECT_PREFIX) as MaybePromise<ObjectEntry[]>)
+        : andThen(this.#fetchAll([...known.stale]), (changed) => withChanges(known.entries, changed))
+    return andThen(read, (entries) => {
+      // A commit that came between may be in it by half.
+      if (this.version !== version) return known === null ? entries : this.#readAgain()
+      this.images.keepObjects(entries)
+      return entries
+    })
+  }
+
+  #readAgain(): MaybePromise<readonly ObjectEntry[]> {
+    this.images.forgetObjects()
+    return this.objects()
+  }
+
+  #fetchAll(keys: readonly string[]): MaybePromise<Map<string, ObjectRecord | null>> {
+    const found = new Map<string, ObjectRecord | null>()
+    const from = (start: number): MaybePromise<Map<string, ObjectRecord | null>> => {
+      for (let i = start; i < keys.length; i++) {
+        const value = this.fetch(keys[i]!)
+        if (value instanceof Promise) {
+          return value.then((v) => {
+            found.set(keys[i]!, v as ObjectRecord | null)
+            return from(i + 1)
+          })
+        }
+        found.set(keys[i]!, value as ObjectRecord | null)
+      }
+      return found
+    }
+    return from(0)
+  }
+
   /** After a commit: these keys have new values. */
   invalidate(keys: Iterable<string>): void {
+    const changed = [...keys]
     this.#grow()
-    for (const key of keys) this.#cache.delete(key)
+    this.images.changed(changed.filter((key) => key.startsWith(OBJECT_PREFIX)))
+    for (const key of changed) this.#cache.delete(key)
   }
 
   /** Everything may have changed (another node's change, a lost lease). */
   invalidateAll(): void {
     this.#grow()
+    this.images.clear()
     this.#cache.clear()
   }
 
@@ -170,4 +226,11 @@ export class CatalogSpace {
   #reader(latest = true): Transaction {
     return this.keyspace.begin({ isolation: 'read committed', readOnly: true, latest })
   }
+}
+
+/** Entries in key order with other values for some keys. */
+function withChanges(entries: readonly ObjectEntry[], changed: ReadonlyMap<string, ObjectRecord | null>): ObjectEntry[] {
+  const merged = entries.filter((entry) => !changed.has(entry.key))
+  for (const [key, value] of changed) if (value !== null) merged.push({ key, value })
+  return merged.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
 }

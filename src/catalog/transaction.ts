@@ -6,6 +6,8 @@ import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { makeSlicer, type Slicer } from '../base/slicer.ts'
 import { lowerBound } from '../storage/lower-bound.ts'
 import type { Transaction } from '../storage/store.ts'
+import type { CatalogImages, ObjectEntry } from './images.ts'
+import { OBJECT_PREFIX } from './keys.ts'
 import { type CatalogValue, decodeValue, encodeValue } from './records.ts'
 import type { CatalogEntry, CatalogSpace } from './space.ts'
 import { isTemporaryKey, overlaid, TemporaryCatalog } from './temporary.ts'
@@ -15,9 +17,13 @@ let serial = 0
 /** Where look-ups read: the committed catalogue alone, or with a transaction's changes. */
 export interface CatalogReader {
   readonly version: string
+  /** What was computed from the catalogue at this version and others. */
+  readonly images: CatalogImages
   get(key: string): CatalogValue | null
   fetch(key: string): MaybePromise<CatalogValue | null>
   scan(prefix: string): MaybePromise<CatalogEntry[]>
+  /** All objects in key order. */
+  objects(): MaybePromise<readonly ObjectEntry[]>
   /** As `get`, without the transaction's own changes. */
   committedValue(key: string): CatalogValue | null
 }
@@ -26,6 +32,7 @@ export interface CatalogReader {
 export function committedReader(space: CatalogSpace, temporary = new TemporaryCatalog()): CatalogReader {
   const get = (key: string): CatalogValue | null => (isTemporaryKey(key) ? temporary.get(key) : space.get(key))
   return {
+    images: space.images,
     get version() {
       return temporary.isEmpty ? space.versionText : space.versionText + temporary.version
     },
@@ -36,6 +43,8 @@ export function committedReader(space: CatalogSpace, temporary = new TemporaryCa
       if (isTemporaryKey(prefix)) return temporary.overlaid([], prefix)
       return andThen(space.scan(prefix), (rows) => temporary.overlaid(rows, prefix))
     },
+    objects: () =>
+      andThen(space.objects(), (rows) => (temporary.isEmpty ? rows : (temporary.overlaid([...rows], OBJECT_PREFIX) as ObjectEntry[]))),
   }
 }
 
@@ -70,6 +79,10 @@ export class CatalogTransaction implements CatalogReader {
     return this.#overlay.size > 0
   }
 
+  get images(): CatalogImages {
+    return this.space.images
+  }
+
   get version(): string {
     return this.#overlay.size === 0 ? this.#committed.version : `${this.#committed.version}+${this.#serial}.${this.#changes}`
   }
@@ -92,6 +105,12 @@ export class CatalogTransaction implements CatalogReader {
     const committed = this.#committed.scan(prefix)
     const own = this.#own(prefix)
     return own === null ? committed : andThen(committed, (rows) => overlaid(rows, own, prefix))
+  }
+
+  objects(): MaybePromise<readonly ObjectEntry[]> {
+    const own = this.#own(OBJECT_PREFIX)
+    const committed = this.#committed.objects()
+    return own === null ? committed : andThen(committed, (rows) => overlaid([...rows], own, OBJECT_PREFIX) as ObjectEntry[])
   }
 
   /** This transaction's changes under a prefix. */

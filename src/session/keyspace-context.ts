@@ -38,7 +38,7 @@ export class KeyspaceContext {
   readonly keyspace: Keyspace
   readonly catalog: CatalogSpace
   readonly plans: PlanCache
-  /** What its plans and those of its sessions share with other keyspaces. */
+  /** What its plans, those of its sessions and what is kept of its catalogue share with other keyspaces'. */
   readonly planBudget: CacheBudget
   readonly sessions = new SessionRegistry()
   readonly locks = new ObjectLocks()
@@ -81,11 +81,11 @@ export class KeyspaceContext {
         breakDeadlock: (owner) => (owner as SessionOwner | null)?.cancel(deadlockDetected(null)),
         gateParty: (gate) => new LockParty({ pid: null, name: gate, watcher: this.deadlocks, timeoutMs: () => 0, refuse: () => undefined }),
       })
-      this.catalog = new CatalogSpace(keyspace, versions)
+      this.catalog = new CatalogSpace(keyspace, versions, planBudget)
       this.gates = { space: this.catalog, versions, locks }
       this.notifications = new StoreNotificationBus(keyspace, options.warn)
     } else {
-      this.catalog = new CatalogSpace(keyspace)
+      this.catalog = new CatalogSpace(keyspace, undefined, planBudget)
       this.gates = null
       this.notifications = localNotificationBus()
     }
@@ -94,6 +94,7 @@ export class KeyspaceContext {
   /** Ends what goes on by itself and tells other nodes that this one no longer takes part. */
   async close(): Promise<void> {
     this.plans.clear()
+    this.catalog.images.clear()
     await this.peers?.close()
     await this.notifications.close()
     await this.catalog.versions.close()

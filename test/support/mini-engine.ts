@@ -4,6 +4,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { CacheBudget } from '../../src/base/cache-budget.ts'
 import { CancelToken } from '../../src/base/cancel.ts'
 import type { Datum, Row } from '../../src/base/datum.ts'
 import { indexId, type Oid, tableId } from '../../src/base/ids.ts'
@@ -11,9 +12,11 @@ import { finished, type Steps } from '../../src/base/long-work.ts'
 import { MemoryAccount } from '../../src/base/memory.ts'
 import { ReaderSnapshot } from '../../src/catalog/catalog-snapshot.ts'
 import type { ColumnDescriptor, ConstraintDescriptor, IndexDescriptor, RelationDescriptor } from '../../src/catalog/descriptors.ts'
-import { nameKey, objectKey, statisticsKey } from '../../src/catalog/keys.ts'
+import { CatalogImages, type ObjectEntry } from '../../src/catalog/images.ts'
+import { nameKey, OBJECT_PREFIX, objectKey, statisticsKey } from '../../src/catalog/keys.ts'
 import { EMPTY_TABLE, newColumn } from '../../src/catalog/new-descriptors.ts'
 import type { CatalogValue } from '../../src/catalog/records.ts'
+import type { CatalogEntry } from '../../src/catalog/space.ts'
 import { noStatistics } from '../../src/catalog/statistics.ts'
 import { analyzeStatement } from '../../src/sql/analyzer/analyze.ts'
 import { type AnalyzeContext, paramTypes } from '../../src/sql/analyzer/context.ts'
@@ -84,11 +87,17 @@ export class MiniEngine {
   deferred: DeferredCheck[] = []
   readonly snapshot = new ReaderSnapshot({
     version: '1',
+    images: new CatalogImages(new CacheBudget(0)),
     get: (key) => this.#records.get(key) ?? null,
     fetch: (key) => this.#records.get(key) ?? null,
     committedValue: (key) => this.#records.get(key) ?? null,
-    scan: (prefix) => [...this.#records].filter(([key]) => key.startsWith(prefix)).map(([key, value]) => ({ key, value })),
+    scan: (prefix) => this.#under(prefix),
+    objects: () => this.#under(OBJECT_PREFIX) as ObjectEntry[],
   })
+
+  #under(prefix: string): CatalogEntry[] {
+    return [...this.#records].filter(([key]) => key.startsWith(prefix)).map(([key, value]) => ({ key, value }))
+  }
 
   static async open(): Promise<MiniEngine> {
     await loadParser()

@@ -1,6 +1,7 @@
 // pg_namespace, pg_type, pg_enum, pg_authid, pg_auth_members, pg_database, pg_description, pg_depend, pg_default_acl, pg_db_role_setting …:
 // rows computed from the keyspace's other records.
 
+import type { Row } from '../../base/datum.ts'
 import type { Oid } from '../../base/ids.ts'
 import { andThen } from '../../base/maybe-promise.ts'
 import { BUILTIN_ROWS } from '../../sql/builtin/catalogs.ts'
@@ -21,10 +22,10 @@ import {
   SETTINGS_PREFIX,
 } from '../keys.ts'
 import { compositeType } from '../privileges.ts'
-import { DATABASE_OID, type ObjectRecord } from '../records.ts'
+import { DATABASE_OID, FIRST_NORMAL_OID, type ObjectRecord } from '../records.ts'
 import { withCatalog } from '../snapshot.ts'
 import { aclTexts, CONSTRAINT_ROW, type Rows } from './relations.ts'
-import type { RowObject } from './rows.ts'
+import { type RowObject, shapeOf } from './rows.ts'
 import { records, type VirtualSource } from './source.ts'
 
 const fromRecords =
@@ -45,14 +46,14 @@ export const pgNamespace: Rows = fromRecords((source, record) =>
     : [],
 )
 
-/** A type's row with what of it is text: privileges, a domain's default. */
+/** A type's row with its privileges as text; a domain's default stays as it is stored. */
 function typeRow(source: VirtualSource, row: PgTypeRow, user: TypeDescriptor | null): RowObject {
   if (user === null) return { ...row, typacl: aclTexts(source, compositeType(source.snapshot, row.oid)?.acl ?? null) }
   const domain = user.definition.kind === 'domain' ? user.definition : null
   return {
     ...row,
     typacl: aclTexts(source, user.acl),
-    typdefault: domain === null || domain.default === null ? null : source.expressionText(domain.default),
+    typdefault: domain === null ? null : domain.default,
   }
 }
 
@@ -76,6 +77,15 @@ export const pgType: Rows = (source, hints) => {
     const user = row === null ? null : source.snapshot.userType(oid)
     return row === null ? [] : [typeRow(source, row, user)]
   })
+}
+
+/** A domain's default as SQL, which the session's settings have a say in. */
+export function typeRowText(source: VirtualSource, row: Row): Row {
+  const shape = shapeOf('pg_type')
+  const at = shape.position.get('typdefault')!
+  const stored = row[at]!
+  const oid = row[shape.position.get('oid')!] as Oid
+  return stored === null || oid < FIRST_NORMAL_OID ? row : row.with(at, source.expressionText(stored as string))
 }
 
 export const pgEnum: Rows = fromRecords((_source, record) => {

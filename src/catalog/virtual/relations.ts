@@ -1,8 +1,7 @@
 // pg_class, pg_attribute, pg_attrdef, pg_index, pg_constraint, pg_sequence, pg_rewrite: rows computed from relations' descriptors.
 
 import type { Oid } from '../../base/ids.ts'
-import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
-import { makeSlicer } from '../../base/slicer.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { PgTypeRow } from '../../sql/builtin/data/rows.ts'
 import { TYPE_OID } from '../../sql/builtin/data/type-oids.ts'
 import { ACCESS_METHOD, opclassByOid } from '../../sql/builtin/pg-index.ts'
@@ -14,31 +13,34 @@ import { withCatalog } from '../snapshot.ts'
 import type { Hints, RowObject } from './rows.ts'
 import { relations, roleNameOf, type VirtualSource } from './source.ts'
 
+/** The keyspace's rows of a table, those at least that meet the hints. */
 export type Rows = (source: VirtualSource, hints: Hints) => MaybePromise<RowObject[]>
 
 export const aclTexts = (source: VirtualSource, acl: Acl): string[] | null =>
   acl?.map((item) => aclItemText(item, roleNameOf(source))) ?? null
 
-/** Row makers may look other objects up: run again after a miss. Gives way between relations. */
-const made = (list: MaybePromise<RelationDescriptor[]>, make: (relation: RelationDescriptor) => RowObject[]): MaybePromise<RowObject[]> =>
-  andThen(list, (found) => {
-    const slicer = makeSlicer()
-    slicer.start()
-    const rows: RowObject[] = []
-    const add = (own: RowObject[]): void => {
-      for (const row of own) rows.push(row)
+/** A table whose rows each belong to a relation. */
+export interface RelationRows {
+  /** The rows of one relation, its indexes' among them. */
+  readonly make: (source: VirtualSource, relation: RelationDescriptor) => RowObject[]
+  /** Whether they follow from its descriptor alone: then they are made once for it. */
+  readonly lasting: (relation: RelationDescriptor) => boolean
+  /** The relations whose rows may meet the hints, where the hints lead to them; null = look at all. */
+  readonly find: (source: VirtualSource, hints: Hints) => MaybePromise<RelationDescriptor[]> | null
+}
+
+const always = (): boolean => true
+
+/** Hints on these columns, which hold the OID of the relation or of something that belongs to it, lead to it. */
+const byOid =
+  (...columns: readonly string[]): RelationRows['find'] =>
+  (source, hints) => {
+    for (const column of columns) {
+      const oid = hints.oid(column)
+      if (oid !== null) return relations(source, oid)
     }
-    const from = (start: number): MaybePromise<RowObject[]> => {
-      for (let i = start; i < found.length; i++) {
-        const own = withCatalog(() => make(found[i]!))
-        const added = own instanceof Promise ? own.then(add) : add(own)
-        const wait = added ?? ((i & 15) === 15 ? slicer.pause() : null)
-        if (wait instanceof Promise) return wait.then(() => from(i + 1))
-      }
-      return rows
-    }
-    return from(0)
-  })
+    return null
+  }
 
 // --- pg_class ------------------------------------------------------------------------------------------------------------------------------
 
@@ -124,18 +126,22 @@ const classRows = (source: VirtualSource, relation: RelationDescriptor): RowObje
   ...(relation.table?.indexes ?? []).map((index) => indexRow(relation, index)),
 ]
 
-export const pgClass: Rows = (source, hints) => {
-  const oid = hints.oid('oid')
-  const name = hints.text('relname')
-  const namespace = hints.oid('relnamespace')
-  if (oid === null && name !== null && namespace !== null)
+const classOfOid = byOid('oid')
+
+export const pgClass: RelationRows = {
+  make: classRows,
+  lasting: (relation) => relation.acl === null,
+  find(source, hints) {
+    const name = hints.text('relname')
+    const namespace = hints.oid('relnamespace')
+    if (name === null || namespace === null || hints.oid('oid') !== null) return classOfOid(source, hints)
     return withCatalog(() => {
       const found = source.snapshot.reader.get(`${namePrefix('r', namespace)}${name}`)
       const record = found === null ? null : source.snapshot.record(Number(found))
       const owner = record?.kind === 'index' ? source.snapshot.record(record.table) : record
-      return owner?.kind === 'relation' ? classRows(source, owner.value) : []
+      return owner?.kind === 'relation' ? [owner.value] : []
     })
-  return made(relations(source, oid), (relation) => classRows(source, relation))
+  },
 }
 
 // --- pg_attribute --------------------------------------------------------------------------------------------------------------------------
@@ -244,15 +250,21 @@ function attributeRows(source: VirtualSource, relation: RelationDescriptor): Row
   return rows
 }
 
-export const pgAttribute: Rows = (source, hints) =>
-  made(relations(source, hints.oid('attrelid')), (relation) => attributeRows(source, relation))
+export const pgAttribute: RelationRows = {
+  make: attributeRows,
+  // Roles are named in privileges, and of a dropped column's type nobody knows how long it stays.
+  lasting: (relation) => relation.columns.every((column) => column.acl === null && !column.dropped),
+  find: byOid('attrelid'),
+}
 
-export const pgAttrdef: Rows = (source, hints) =>
-  made(relations(source, hints.oid('adrelid') ?? hints.oid('oid')), (relation) =>
+export const pgAttrdef: RelationRows = {
+  make: (_source, relation) =>
     relation.columns.flatMap((column) =>
       column.default === null ? [] : [{ oid: column.default.oid, adrelid: relation.oid, adnum: column.attnum, adbin: column.default.expr }],
     ),
-  )
+  lasting: always,
+  find: byOid('adrelid', 'oid'),
+}
 
 // --- pg_index, pg_constraint ---------------------------------------------------------------------------------------------------------------
 
@@ -284,10 +296,11 @@ function pgIndexRow(relation: RelationDescriptor, index: IndexDescriptor): RowOb
   }
 }
 
-export const pgIndex: Rows = (source, hints) =>
-  made(relations(source, hints.oid('indrelid') ?? hints.oid('indexrelid')), (relation) =>
-    (relation.table?.indexes ?? []).map((index) => pgIndexRow(relation, index)),
-  )
+export const pgIndex: RelationRows = {
+  make: (_source, relation) => (relation.table?.indexes ?? []).map((index) => pgIndexRow(relation, index)),
+  lasting: always,
+  find: byOid('indrelid', 'indexrelid'),
+}
 
 /** What a constraint's row holds where its kind says nothing else. */
 export const CONSTRAINT_ROW = {
@@ -352,7 +365,7 @@ function constraintRow(relation: RelationDescriptor, constraint: ConstraintDescr
   }
 }
 
-function constraintRows(relation: RelationDescriptor): RowObject[] {
+function constraintRows(_source: VirtualSource, relation: RelationDescriptor): RowObject[] {
   const rows = (relation.table?.constraints ?? []).map((constraint) => constraintRow(relation, constraint))
   for (const column of relation.columns) {
     if (column.notNullConstraint === null) continue
@@ -374,15 +387,15 @@ function constraintRows(relation: RelationDescriptor): RowObject[] {
   return rows
 }
 
-export const pgConstraint: Rows = (source, hints) => made(relations(source, hints.oid('conrelid') ?? hints.oid('oid')), constraintRows)
+export const pgConstraint: RelationRows = { make: constraintRows, lasting: always, find: byOid('conrelid') }
 
 // --- pg_sequence, pg_rewrite -----------------------------------------------------------------------------------------------------------------
 
 const int8 = (text: string): number | bigint => (Number.isSafeInteger(Number(text)) ? Number(text) : BigInt(text))
 
-export const pgSequence: Rows = (source, hints) =>
-  made(relations(source, hints.oid('seqrelid')), (relation) => {
-    const sequence = relation.sequence
+export const pgSequence: RelationRows = {
+  make(_source, relation) {
+    const { sequence } = relation
     if (sequence === null) return []
     return [
       {
@@ -396,11 +409,14 @@ export const pgSequence: Rows = (source, hints) =>
         seqcycle: sequence.cycle,
       },
     ]
-  })
+  },
+  lasting: always,
+  find: byOid('seqrelid'),
+}
 
 /** A view's rule has the view's own OID. */
-export const pgRewrite: Rows = (source, hints) =>
-  made(relations(source, hints.oid('ev_class') ?? hints.oid('oid')), (relation) =>
+export const pgRewrite: RelationRows = {
+  make: (_source, relation) =>
     relation.view === null
       ? []
       : [
@@ -415,4 +431,6 @@ export const pgRewrite: Rows = (source, hints) =>
             ev_action: relation.view.query,
           },
         ],
-  )
+  lasting: always,
+  find: byOid('ev_class', 'oid'),
+}

@@ -12,6 +12,7 @@ import { makeVector } from '../../sql/types/oid.ts'
 import { aclItemText } from '../acl.ts'
 import { builtinAcl, builtinRoles } from '../builtin-roles.ts'
 import { columnSource, relationAttributes } from '../extra-columns.ts'
+import { LOOKUP_COLUMNS } from '../lookup-columns.ts'
 import { BOOTSTRAP_ROLE_NAME, PG_CATALOG_NAMESPACE } from '../records.ts'
 
 export type RowObject = { readonly [column: string]: unknown }
@@ -58,13 +59,16 @@ export function shapeOf(table: string): Shape {
   return shape
 }
 
+/** The columns by attnum, and the relation's OID behind them. */
 export function toRow(shape: Shape, object: RowObject): Row {
-  const row: Row = new Array<Datum>(shape.names.length)
-  for (let i = 0; i < row.length; i++) {
+  const width = shape.names.length
+  const row: Row = new Array<Datum>(width + 1)
+  for (let i = 0; i < width; i++) {
     const value = object[shape.sources[i]!]
     if (value === undefined || value === null) row[i] = null
     else row[i] = shape.convert[i] === null ? (value as Datum) : shape.convert[i]!(value)
   }
+  row[width] = shape.relation
   return row
 }
 
@@ -84,21 +88,57 @@ function ownNames(table: string, object: RowObject): RowObject {
   return changed ?? object
 }
 
-interface BuiltinTable {
-  readonly rows: readonly Row[]
-  /** Column position → value → rows. */
-  readonly indexes: Map<number, Map<Datum, Row[]>>
+/** Rows that can be looked up by their columns' values. */
+export class TableRows {
+  readonly all: readonly Row[]
+  readonly #shape: Shape
+  /** Column → value → rows; made when the column is first asked for. */
+  readonly #indexes = new Map<string, ReadonlyMap<Datum, Row[]>>()
+
+  constructor(shape: Shape, all: readonly Row[]) {
+    this.#shape = shape
+    this.all = all
+  }
+
+  /** Rows that may meet the hints. */
+  find(hints: Hints): readonly Row[] {
+    let found = this.all
+    for (let i = 0; i < hints.columns.length; i++) {
+      const column = hints.columns[i]!
+      if (!LOOKUP_COLUMNS.has(column)) continue
+      const rows = this.#index(column).get(hints.values[i]!) ?? NO_ROWS
+      if (rows.length < found.length) found = rows
+    }
+    return found
+  }
+
+  #index(column: string): ReadonlyMap<Datum, Row[]> {
+    const known = this.#indexes.get(column)
+    if (known !== undefined) return known
+    const position = this.#shape.position.get(column)!
+    const index = new Map<Datum, Row[]>()
+    for (const row of this.all) {
+      const list = index.get(row[position]!)
+      if (list === undefined) index.set(row[position]!, [row])
+      else list.push(row)
+    }
+    this.#indexes.set(column, index)
+    return index
+  }
 }
-const builtinTables = new Map<string, BuiltinTable>()
 
-const builtinTable = (table: string): BuiltinTable => builtinTables.get(table) ?? finished(readTable(table))
+const NO_ROWS: readonly Row[] = []
+const builtinTables = new Map<string, TableRows>()
 
-function* readTable(table: string): Steps<BuiltinTable> {
+/** PostgreSQL's own rows of a table. */
+export const builtinTable = (table: string): TableRows => builtinTables.get(table) ?? finished(readTable(table))
+
+function* readTable(table: string): Steps<TableRows> {
   const shape = shapeOf(table)
   const objects = (BUILTIN_ROWS[table]?.() ?? []) as readonly RowObject[]
   const rows: Row[] = []
   yield* eachInSteps(objects, (object) => rows.push(toRow(shape, ownNames(table, object))))
-  const known = builtinTables.get(table) ?? { rows, indexes: new Map() }
+  const known = builtinTables.get(table) ?? new TableRows(shape, rows)
   builtinTables.set(table, known)
   return known
 }
@@ -111,70 +151,39 @@ export function* readBuiltinTables(): Steps<void> {
   }
 }
 
-/** Columns worth an index over builtin rows. */
-const LOOKUPS = new Set([
-  'oid',
-  'relname',
-  'attrelid',
-  'indexrelid',
-  'indrelid',
-  'conrelid',
-  'typname',
-  'proname',
-  'nspname',
-  'objoid',
-  'castsource',
-  'oprname',
-  'rolname',
-  'aggfnoid',
-  'rngtypid',
-  'opcmethod',
-  'typarray',
-  'typelem',
-])
-
-/** Builtin rows that may meet the hints. */
-export function builtinRows(table: string, hints: Hints): readonly Row[] {
-  const known = builtinTable(table)
-  const shape = shapeOf(table)
-  for (const [column, value] of hints.values) {
-    if (!LOOKUPS.has(column)) continue
-    const position = shape.position.get(column)!
-    let index = known.indexes.get(position)
-    if (index === undefined) {
-      index = new Map()
-      for (const row of known.rows) {
-        const list = index.get(row[position]!)
-        if (list === undefined) index.set(row[position]!, [row])
-        else list.push(row)
-      }
-      known.indexes.set(position, index)
-    }
-    return index.get(value) ?? []
-  }
-  return known.rows
-}
-
 /** Conditions column = value, by column name. */
 export class Hints {
-  readonly values: ReadonlyMap<string, Datum>
+  readonly columns: readonly string[]
+  readonly values: readonly Datum[]
 
-  constructor(values: ReadonlyMap<string, Datum>) {
+  constructor(columns: readonly string[], values: readonly Datum[]) {
+    this.columns = columns
     this.values = values
   }
 
   static of(table: string, hints: readonly { readonly attnum: number; readonly value: Datum }[]): Hints {
-    const shape = shapeOf(table)
-    return new Hints(new Map(hints.flatMap(({ attnum, value }) => (attnum > 0 ? [[shape.names[attnum - 1]!, value] as const] : []))))
+    const { names } = shapeOf(table)
+    const columns: string[] = []
+    const values: Datum[] = []
+    for (const { attnum, value } of hints) {
+      if (attnum <= 0) continue
+      columns.push(names[attnum - 1]!)
+      values.push(value)
+    }
+    return new Hints(columns, values)
   }
 
   oid(column: string): Oid | null {
-    const value = this.values.get(column)
+    const value = this.#valueOf(column)
     return typeof value === 'number' ? value : null
   }
 
   text(column: string): string | null {
-    const value = this.values.get(column)
+    const value = this.#valueOf(column)
     return typeof value === 'string' ? value : null
+  }
+
+  #valueOf(column: string): Datum | undefined {
+    return this.values[this.columns.indexOf(column)]
   }
 }

@@ -1,10 +1,9 @@
-// What virtual relations are computed from: the keyspace's records, read once per scan.
+// What virtual relations are computed from: the keyspace's records.
 
 import type { Oid } from '../../base/ids.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { ReaderSnapshot } from '../catalog-snapshot.ts'
 import type { RelationDescriptor } from '../descriptors.ts'
-import { OBJECT_PREFIX } from '../keys.ts'
 import type { ObjectRecord } from '../records.ts'
 import { withCatalog } from '../snapshot.ts'
 
@@ -17,7 +16,7 @@ export interface VirtualSource {
 }
 
 export function records(source: VirtualSource): MaybePromise<ObjectRecord[]> {
-  return andThen(source.snapshot.reader.scan(OBJECT_PREFIX), (entries) => entries.map((entry) => entry.value as ObjectRecord))
+  return andThen(source.snapshot.reader.objects(), (entries) => entries.map((entry) => entry.value))
 }
 
 /** The keyspace's relations; one when its OID (or an index's) is given, none when it is another's. */

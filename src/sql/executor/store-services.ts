@@ -10,8 +10,8 @@ import type { EvalContext } from '../types/eval-context.ts'
 
 /** Rows of a catalogue relation, made from descriptors and built-in rows. Columns by attnum - 1. */
 export interface VirtualRelation {
-  /** `hints`: column = value conditions the rows will be filtered by; a provider may produce less. */
-  rows(ctx: EvalContext, hints: readonly { readonly attnum: number; readonly value: Datum }[]): MaybePromise<Iterable<Row>>
+  /** `hints`: column = value conditions the rows will be filtered by; a provider may produce less. The rows belong to others, too. */
+  rows(ctx: EvalContext, hints: readonly { readonly attnum: number; readonly value: Datum }[]): MaybePromise<readonly Row[]>
 }
 
 /** A constraint check put off to the end of the transaction (or to SET CONSTRAINTS … IMMEDIATE). */

@@ -13,6 +13,8 @@ import { xminOf } from '../system-columns.ts'
 import { FULL_ROW_SCOPE } from '../table-layout.ts'
 import { type RawColumns, type RowSource, scanOperator } from './scan-output.ts'
 
+const NO_ROWS: readonly Row[] = []
+
 /** xmin: differs when the row does. */
 function digestOf(row: Row): number {
   const text = JSON.stringify(row, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value))
@@ -41,7 +43,8 @@ export function compileVirtualScan(plan: VirtualScan, cx: Compilation): Operator
     scope: { ...FULL_ROW_SCOPE, slotOf: virtualSlot },
   }
   const hints = plan.hints.map((hint) => ({ attnum: hint.attnum, value: compileExpr(hint.value, ROW_SCOPE, cx) }))
-  let rows: Iterator<Row> | null = null
+  let rows: readonly Row[] = NO_ROWS
+  let at = 0
   let begun = false
   const hintValues = (from: number, known: { attnum: number; value: Datum }[]): MaybePromise<{ attnum: number; value: Datum }[]> => {
     for (let i = from; i < hints.length; i++) {
@@ -63,30 +66,28 @@ export function compileVirtualScan(plan: VirtualScan, cx: Compilation): Operator
     if (provider === null) throw notSupported(`relation "${info?.name ?? plan.relation}" is not implemented`)
     return andThen(hintValues(0, []), (values) =>
       andThen(provider.rows(state.ctx, values), (found) => {
-        rows = found[Symbol.iterator]()
+        rows = found
+        at = 0
       }),
     )
   }
+  /** Others have the catalogue's own rows, too: what is missing is added to a copy. */
+  const completed = (row: Row): Row => {
+    const whole = row.slice(0, width)
+    while (whole.length < width) whole.push(null)
+    whole.push(plan.relation)
+    if (wantsXmin) whole.push(digestOf(whole))
+    return whole
+  }
   const batchOf = (): Row[] | null => {
-    if (rows === null) return null
-    const batch: Row[] = []
-    while (batch.length < LIMITS.batchRows) {
-      const step = rows.next()
-      if (step.done === true) {
-        rows = null
-        break
-      }
-      const row = step.value.slice(0, width)
-      while (row.length < width) row.push(null)
-      row.push(plan.relation)
-      if (wantsXmin) row.push(digestOf(row))
-      batch.push(row)
-    }
-    return batch.length === 0 ? null : batch
+    if (at >= rows.length) return null
+    const batch = rows.slice(at, at + LIMITS.batchRows)
+    at += batch.length
+    return wantsXmin || batch[0]!.length <= width ? batch.map(completed) : batch
   }
   const source: RowSource = {
     open() {
-      rows = null
+      rows = NO_ROWS
       begun = false
     },
     next() {
@@ -97,7 +98,7 @@ export function compileVirtualScan(plan: VirtualScan, cx: Compilation): Operator
       return batchOf()
     },
     close() {
-      rows = null
+      rows = NO_ROWS
     },
   }
   return scanOperator(source, plan.quals, plan.targetList, raw, cx)
