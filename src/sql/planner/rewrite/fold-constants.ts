@@ -2,6 +2,7 @@
 
 import { mapLong } from '../../../base/begun-anew.ts'
 import type { Datum } from '../../../base/datum.ts'
+import type { Oid } from '../../../base/ids.ts'
 import type { CatalogSnapshot } from '../../../catalog/snapshot.ts'
 import type { ArrayExpr, Const, Expr } from '../../analyzer/expr.ts'
 import { makeArray } from '../../types/array.ts'
@@ -44,6 +45,10 @@ export function foldConstants(expr: Expr, ctx: PlannerContext): Expr {
       if (folded.arg.kind !== 'Const') return folded
       return { ...folded.arg, type: folded.type, typmod: folded.typmod, collation: folded.collation }
     }
+    case 'CoerceToDomain': {
+      const folded = mapWith(expr, ctx) as typeof expr
+      return isUnrestricted(folded.type, ctx.catalog) ? foldConstants({ ...folded, kind: 'RelabelType' }, ctx) : folded
+    }
     case 'FuncExpr':
       return foldCall(mapWith(expr, ctx), expr.funcId, expr.retset, ctx)
     case 'OpExpr':
@@ -59,6 +64,14 @@ export function foldConstants(expr: Expr, ctx: PlannerContext): Expr {
     default:
       return mapWith(expr, ctx)
   }
+}
+
+/** A domain that allows all that its base type does, as every domain of ours in information_schema. */
+function isUnrestricted(type: Oid, catalog: CatalogSnapshot): boolean {
+  const definition = catalog.userType(type)?.definition
+  if (definition?.kind === 'domain' && (definition.notNullConstraint !== null || definition.checks.length > 0)) return false
+  const row = catalog.type(type)
+  return row !== null && (row.typtype !== 'd' || isUnrestricted(row.typbasetype, catalog))
 }
 
 /** The same expression where its arguments are. */

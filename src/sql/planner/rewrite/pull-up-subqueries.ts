@@ -7,6 +7,7 @@ import { mapExprDeep, mapQuery, type QueryMapper, shiftLevels } from '../expr-tr
 import { mapTree, type TreeJoin, type TreeNode, toFrom, treeRels } from '../join-tree.ts'
 import { TABLE_OID_ATTNO } from '../plan.ts'
 import { isVolatile, strictVars } from '../volatility.ts'
+import { foldConstants } from './fold-constants.ts'
 import { EMPTY_RTE } from './inline-ctes.ts'
 import { appendLevel, isPlainSelect, type Level, type Prepare } from './level.ts'
 import { relsOfLevel, treeLooksOutside } from './pull-up-sublinks.ts'
@@ -80,7 +81,11 @@ function pullUp(node: TreeNode, level: Level, ctx: PlannerContext, prepare: Prep
   level.rtable[node.rti - 1] = EMPTY_RTE
   // As a whole row it has the names that the alias gives.
   pulled.set(node.rti, {
-    columns: query.targetList.map((entry, i) => ({ ...entry, resname: rte.colNames[i] ?? entry.resname })),
+    columns: query.targetList.map((entry, i) => ({
+      ...entry,
+      expr: foldConstants(entry.expr, ctx),
+      resname: rte.colNames[i] ?? entry.resname,
+    })),
     outside: place.join === null ? NONE : union(targets.map((entry) => outsideOf(entry.expr, pulled))),
   })
   const stays: Expr[] = []
