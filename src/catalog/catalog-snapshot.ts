@@ -37,6 +37,7 @@ export function relationInfo(descriptor: RelationDescriptor): RelationInfo {
       rowType: descriptor.rowType,
       descriptor,
       systemViewSql: null,
+      catalogTable: null,
     }
     infos.set(descriptor, info)
   }
@@ -83,6 +84,7 @@ export function indexInfo(table: RelationDescriptor, index: IndexDescriptor): Re
       rowType: 0,
       descriptor: null,
       systemViewSql: null,
+      catalogTable: null,
     }
     indexInfos.set(index, info)
   }

@@ -31,6 +31,16 @@ export interface RelationInfo {
   readonly descriptor: RelationDescriptor | null
   /** A system view's definition (SELECT text, to be analysed in search_path pg_catalog); null otherwise. */
   readonly systemViewSql: string | null
+  /** Of a catalogue table: what the planner may take to be true of its rows. */
+  readonly catalogTable: CatalogTableFacts | null
+}
+export interface CatalogTableFacts {
+  /** About so many rows. */
+  readonly rows: number
+  /** Columns by whose values rows are found without looking at all of them: attnum → about so many rows with one value. */
+  readonly lookups: ReadonlyMap<number, number>
+  /** Columns in which no value occurs twice. */
+  readonly unique: ReadonlySet<number>
 }
 export interface RelationColumn {
   readonly attnum: number

@@ -17,7 +17,7 @@ export interface BaseRel {
   readonly info: RelationInfo | null
   readonly table: TableDescriptor | null
   readonly tuples: number
-  /** Of a subquery: columns in which no value occurs twice, by attno. */
+  /** Of a subquery or a catalogue table: columns in which no value occurs twice, by attno. */
   readonly distinctColumns: ReadonlySet<number>
   /** Restrictions on this relation alone. */
   readonly quals: Expr[]

@@ -9,6 +9,8 @@ export const COST = {
   indexTuple: 0.008,
   /** Fetching one row by its key, in a batch. */
   get: 0.04,
+  /** Looking up a catalogue table's rows by a column's value, from rows in memory. */
+  catalogLookup: 0.1,
   /** Opening a range or sending a batch of gets. */
   request: 0.3,
   tuple: 0.01,

@@ -353,9 +353,24 @@ const NO_COLUMNS: ReadonlySet<number> = new Set()
 function makeRel(root: Root, rte: RangeTblEntry, rti: number, bit: Relids, needed: ReadonlySet<number>): BaseRel {
   const info = rte.kind === 'relation' ? root.catalog.relation(rte.relation) : null
   const table = info?.descriptor?.table ?? null
-  const tuples = table === null ? DEFAULTS.relTuples : table.relTuples < 0 ? DEFAULTS.relTuples : Math.max(1, table.relTuples)
+  const facts = info?.catalogTable ?? null
+  const tuples =
+    table === null ? (facts?.rows ?? DEFAULTS.relTuples) : table.relTuples < 0 ? DEFAULTS.relTuples : Math.max(1, table.relTuples)
   const width = Math.max(1, needed.size) * 8
-  return { bit, rti, rte, info, table, tuples, distinctColumns: NO_COLUMNS, quals: [], needed, rows: tuples, width, paths: [] }
+  return {
+    bit,
+    rti,
+    rte,
+    info,
+    table,
+    tuples,
+    distinctColumns: facts?.unique ?? NO_COLUMNS,
+    quals: [],
+    needed,
+    rows: tuples,
+    width,
+    paths: [],
+  }
 }
 
 function* relPaths(rel: BaseRel, root: Root, problem: JoinProblem): Steps<void> {

@@ -24,6 +24,8 @@ export interface Variable {
 }
 
 const BOOL = 16
+const CHAR = 18
+const CHARS = 6
 
 /** Long conditions ask for the same few again and again. */
 const variables = new WeakMap<BaseRel, Map<string, Variable>>()
@@ -43,7 +45,11 @@ export function variableOf(problem: JoinProblem, expr: Expr): Variable {
     return variable
   }
   if (bare.kind === 'Var' && rel.distinctColumns.has(bare.attno)) return { ...none, unique: true, distinct: rel.tuples, isGuess: false }
+  const perValue = bare.kind === 'Var' ? rel.info?.catalogTable?.lookups.get(bare.attno) : undefined
+  if (perValue !== undefined) return { ...none, distinct: Math.max(1, rel.tuples / perValue), isGuess: false }
   if (bare.type === BOOL) return { ...none, distinct: 2, isGuess: false }
+  // The catalogue's kinds of things: relkind, contype, deptype.
+  if (bare.type === CHAR) return { ...none, distinct: CHARS, isGuess: false }
   return { ...none, distinct: Math.min(DEFAULTS.distinct, rel.tuples), isGuess: rel.tuples > DEFAULTS.distinct }
 }
 

@@ -5,6 +5,7 @@ import type { Steps } from '../../../base/long-work.ts'
 import type { Expr } from '../../analyzer/expr.ts'
 import type { BaseRel, JoinProblem } from '../base-rel.ts'
 import type { EcMember, EquivalenceClass } from '../equivalence.ts'
+import { catalogLookupPath } from '../paths/other-scans.ts'
 import type { Path } from '../paths/path.ts'
 import { addPath, cheapest } from '../paths/path.ts'
 import { contains, NO_RELS, overlap, type Relids } from '../relids.ts'
@@ -401,6 +402,8 @@ export class JoinSearch {
     const needsLeft = (path: Path): boolean => path.outer !== NO_RELS && overlap(path.outer, step.left.mask)
     const independent = step.right.paths.filter((path) => !needsLeft(path))
     const dependent = step.right.paths.filter(needsLeft)
+    const lookedUp = right === undefined ? null : catalogLookupPath(right, step.joinQuals, problem, step.left.mask)
+    if (lookedUp !== null) dependent.push(lookedUp)
     const bestRight = independent.length === 0 ? null : cheapest(independent)
     const indexes = right === undefined ? [] : lookups(step, right, problem)
     for (const left of step.left.paths) {

@@ -2,7 +2,7 @@
 
 import type { Expr } from '../../analyzer/expr.ts'
 import type { BaseRel, JoinProblem } from '../base-rel.ts'
-import type { Root } from '../context.ts'
+import { execParam, type Root } from '../context.ts'
 import { COST, clampRows, DEFAULTS } from '../cost.ts'
 import { exprKey, stripRelabel } from '../expr-tree.ts'
 import type { Plan } from '../plan.ts'
@@ -13,29 +13,79 @@ import { indexClauses } from './index-match.ts'
 import { addPath, common, type Path, type PathKey, targetList, UNORDERED } from './path.ts'
 import { allOverScan, overScan } from './scan.ts'
 
-export function virtualPaths(rel: BaseRel, problem: JoinProblem): void {
-  const quals = allOverScan(rel.quals, rel)
-  const total = rel.tuples * COST.tuple
-  const hints: { attnum: number; value: Expr }[] = []
-  for (const qual of rel.quals) {
-    for (const clause of indexClauses(qual, rel, problem, NO_RELS)) {
+/** Conditions column = value on a catalogue table, from `quals`; values are made of relations in `outer` only. */
+function catalogConditions(rel: BaseRel, quals: readonly Expr[], problem: JoinProblem, outer: Relids): CatalogCondition[] {
+  const conditions: CatalogCondition[] = []
+  for (const qual of quals) {
+    for (const clause of indexClauses(qual, rel, problem, outer)) {
       const key = qual.kind === 'OpExpr' ? qual.args.map(stripRelabel).find((arg) => exprKey(arg) === clause.key) : undefined
-      if (clause.op === '=' && key?.kind === 'Var') hints.push({ attnum: key.attno, value: clause.value! })
+      if (clause.op === '=' && key?.kind === 'Var') conditions.push({ attnum: key.attno, value: clause.value!, qual })
     }
   }
+  return conditions
+}
+
+interface CatalogCondition {
+  readonly attnum: number
+  readonly value: Expr
+  readonly qual: Expr
+}
+
+/** What it takes to read a catalogue table under these conditions, and how many rows come of it. */
+function catalogCost(rel: BaseRel, conditions: readonly CatalogCondition[]): { total: number; rows: number } {
+  let rows = rel.tuples
+  for (const { attnum } of conditions) rows = Math.min(rows, rel.info!.catalogTable?.lookups.get(attnum) ?? rows)
+  return { rows, total: (rows < rel.tuples ? COST.catalogLookup : 0) + rows * (COST.tuple + rel.quals.length * COST.operator) }
+}
+
+function catalogScan(rel: BaseRel, targets: readonly Expr[], conditions: readonly CatalogCondition[], rows: number, total: number): Plan {
+  return {
+    kind: 'VirtualScan',
+    alias: rel.rte.refname,
+    ...common(targetList(targets.map((t) => overScan(t, rel))), allOverScan(rel.quals, rel), rows, 0, total, rel.width),
+    relation: rel.info!.oid,
+    hints: conditions.map(({ attnum, value }) => ({ attnum, value })),
+  }
+}
+
+export function virtualPaths(rel: BaseRel, problem: JoinProblem): void {
+  const conditions = catalogConditions(rel, rel.quals, problem, NO_RELS)
+  const { total } = catalogCost(rel, conditions)
   addPath(rel.paths, {
     ...UNORDERED,
     rows: rel.rows,
     total,
     width: rel.width,
-    build: (targets) => ({
-      kind: 'VirtualScan',
-      alias: rel.rte.refname,
-      ...common(targetList(targets.map((t) => overScan(t, rel))), quals, rel.rows, 0, total, rel.width),
-      relation: rel.info!.oid,
-      hints,
-    }),
+    build: (targets) => catalogScan(rel, targets, conditions, rel.rows, total),
   })
+}
+
+/** A catalogue table's rows looked up for each row of `outer` by what `joinQuals` say; null where they lead to no column it is looked up by. */
+export function catalogLookupPath(rel: BaseRel, joinQuals: readonly Expr[], problem: JoinProblem, outer: Relids): Path | null {
+  const facts = rel.info?.catalogTable ?? null
+  if (facts === null) return null
+  const joining = catalogConditions(rel, joinQuals, problem, outer)
+  if (!joining.some(({ attnum }) => facts.lookups.has(attnum))) return null
+  const params: { readonly id: number; readonly expr: Expr }[] = []
+  const bound = joining.map((condition) => {
+    if (problem.relids(condition.value) === NO_RELS) return condition
+    const param = execParam(problem.root.glob, condition.value)
+    params.push({ id: param.id, expr: condition.value })
+    return { ...condition, value: param }
+  })
+  const conditions = [...bound, ...catalogConditions(rel, rel.quals, problem, NO_RELS)]
+  const { rows: found, total } = catalogCost(rel, conditions)
+  const rows = clampRows(found * conjunction(rel.quals, problem))
+  return {
+    ...UNORDERED,
+    rows,
+    total,
+    width: rel.width,
+    outer: params.reduce((set, param) => set | problem.relids(param.expr), NO_RELS),
+    params,
+    single: conditions.some(({ attnum }) => facts.unique.has(attnum)),
+    build: (targets) => catalogScan(rel, targets, conditions, rows, total),
+  }
 }
 
 export function functionPaths(rel: BaseRel, problem: JoinProblem): void {
