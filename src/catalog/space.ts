@@ -20,7 +20,7 @@ import { CatalogMiss } from './snapshot.ts'
 /** Bytes are not counted, entries are: descriptors of ordinary tables take 2–8 KB. */
 const CACHE_ENTRIES = 4096
 /** With more changed objects than that all are read again. */
-const CHANGED_OBJECTS = 256
+const CHANGED_OBJECTS = 64
 
 /**
  * How other nodes learn of changes. Embedded: nobody else, so nothing to do. TiKV: `publish` raises the shared version inside the

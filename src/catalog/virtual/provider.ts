@@ -79,6 +79,12 @@ export interface VirtualRelationRows {
   rows(ctx: unknown, hints: readonly { readonly attnum: number; readonly value: Datum }[]): MaybePromise<readonly Row[]>
 }
 
+/** A whole table as it is at one version; whoever looks rows up again and again holds it, be it too large to be kept for others. */
+interface Held {
+  version: string
+  rows: TableRows | null
+}
+
 /** Null for what is no pg_catalog table. `source` is asked at each scan. */
 export function virtualRelation(relation: Oid, source: () => VirtualSource): VirtualRelationRows | null {
   const row = classByOid(relation)
@@ -87,6 +93,7 @@ export function virtualRelation(relation: Oid, source: () => VirtualSource): Vir
   const table = row.relname
   if (row.relnamespace !== PG_CATALOG_NAMESPACE) return { rows: () => [] }
   const own = OWN[table]
+  const held: Held = { version: '', rows: null }
   return {
     rows(_ctx, given) {
       const hints = Hints.of(table, given)
@@ -95,17 +102,17 @@ export function virtualRelation(relation: Oid, source: () => VirtualSource): Vir
       if (own === undefined) return builtinTable(table).find(hints)
       const from = source()
       const { finish } = own
-      const rows = rowsOf(table, own, from, hints)
+      const rows = rowsOf(table, own, from, hints, held)
       return finish === undefined ? rows : andThen(rows, (found) => found.map((each) => finish(from, each)))
     },
   }
 }
 
-function rowsOf(table: string, own: OwnRows, source: VirtualSource, hints: Hints): MaybePromise<readonly Row[]> {
+function rowsOf(table: string, own: OwnRows, source: VirtualSource, hints: Hints, held: Held): MaybePromise<readonly Row[]> {
   const { reader } = source.snapshot
   const { version } = reader
   const image = reader.images.at(version)
-  const known = image.get(table) as TableRows | undefined
+  const known = held.rows !== null && held.version === version ? held.rows : (image.get(table) as TableRows | undefined)
   if (known !== undefined) return known.find(hints)
   const direct = directRows(table, own, source, hints)
   if (direct !== null) return andThen(direct, (rows) => both(builtinTable(table).find(hints), rows))
@@ -113,8 +120,12 @@ function rowsOf(table: string, own: OwnRows, source: VirtualSource, hints: Hints
     const builtin = WITHOUT_BUILTIN.has(table) ? [] : overridden(table, builtinTable(table).all, rows)
     const shape = shapeOf(table)
     const found = new TableRows(shape, [...builtin, ...rows])
-    if (own.ofSession !== true && reader.version === version)
-      image.set(table, found, builtin.length * BYTES_PER_COLUMN + rows.length * (BYTES_PER_ROW + shape.names.length * BYTES_PER_COLUMN))
+    if (reader.version === version) {
+      held.version = version
+      held.rows = found
+      const bytes = builtin.length * BYTES_PER_COLUMN + rows.length * (BYTES_PER_ROW + shape.names.length * BYTES_PER_COLUMN)
+      if (own.ofSession !== true) image.set(table, found, bytes)
+    }
     return found.find(hints)
   })
 }

@@ -9,6 +9,7 @@ import type { Compilation } from '../compilation.ts'
 import { compileExpr } from '../expr/compile.ts'
 import { ROW_SCOPE } from '../expr/scope.ts'
 import type { Operator } from '../operator.ts'
+import type { VirtualRelation } from '../store-services.ts'
 import { xminOf } from '../system-columns.ts'
 import { FULL_ROW_SCOPE } from '../table-layout.ts'
 import { type RawColumns, type RowSource, scanOperator } from './scan-output.ts'
@@ -46,6 +47,8 @@ export function compileVirtualScan(plan: VirtualScan, cx: Compilation): Operator
   let rows: readonly Row[] = NO_ROWS
   let at = 0
   let begun = false
+  /** The same for all scans of one run. */
+  let provider: VirtualRelation | null = null
   const hintValues = (from: number, known: { attnum: number; value: Datum }[]): MaybePromise<{ attnum: number; value: Datum }[]> => {
     for (let i = from; i < hints.length; i++) {
       const { attnum, value } = hints[i]!
@@ -62,10 +65,11 @@ export function compileVirtualScan(plan: VirtualScan, cx: Compilation): Operator
   }
   /** Computed when the first row is asked for: several relations of one statement then come in slices of their own. */
   const begin = (): MaybePromise<void> => {
-    const provider = state.store.virtualRelation(plan.relation)
+    provider ??= state.store.virtualRelation(plan.relation)
     if (provider === null) throw notSupported(`relation "${info?.name ?? plan.relation}" is not implemented`)
+    const from = provider
     return andThen(hintValues(0, []), (values) =>
-      andThen(provider.rows(state.ctx, values), (found) => {
+      andThen(from.rows(state.ctx, values), (found) => {
         rows = found
         at = 0
       }),
@@ -99,6 +103,7 @@ export function compileVirtualScan(plan: VirtualScan, cx: Compilation): Operator
     },
     close() {
       rows = NO_ROWS
+      provider = null
     },
   }
   return scanOperator(source, plan.quals, plan.targetList, raw, cx)

@@ -60,6 +60,18 @@ export function virtualPaths(rel: BaseRel, problem: JoinProblem): void {
   })
 }
 
+/** By relation and value: a relation is looked up in one place of a plan, so that all its paths may use the same. */
+const joinParams = new WeakMap<BaseRel, Map<string, Expr & { kind: 'Param' }>>()
+
+function joinParam(rel: BaseRel, value: Expr, root: Root): Expr & { kind: 'Param' } {
+  const ofRel = joinParams.get(rel) ?? new Map<string, Expr & { kind: 'Param' }>()
+  joinParams.set(rel, ofRel)
+  const key = exprKey(value)
+  const param = ofRel.get(key) ?? execParam(root.glob, value)
+  ofRel.set(key, param)
+  return param
+}
+
 /** A catalogue table's rows looked up for each row of `outer` by what `joinQuals` say; null where they lead to no column it is looked up by. */
 export function catalogLookupPath(rel: BaseRel, joinQuals: readonly Expr[], problem: JoinProblem, outer: Relids): Path | null {
   const facts = rel.info?.catalogTable ?? null
@@ -69,7 +81,7 @@ export function catalogLookupPath(rel: BaseRel, joinQuals: readonly Expr[], prob
   const params: { readonly id: number; readonly expr: Expr }[] = []
   const bound = joining.map((condition) => {
     if (problem.relids(condition.value) === NO_RELS) return condition
-    const param = execParam(problem.root.glob, condition.value)
+    const param = joinParam(rel, condition.value, problem.root)
     params.push({ id: param.id, expr: condition.value })
     return { ...condition, value: param }
   })
