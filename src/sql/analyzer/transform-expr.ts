@@ -391,7 +391,8 @@ function transformIn(state: ParseState, node: A_Expr): Expr {
   const variables: Expr[] = []
   const items = nodeAs(node.rexpr, 'List')?.items ?? []
   const all = eachOf(state, items, (item) => transform(state, item))
-  for (let i = 0; i < all.length; i++) (all[i]!.kind !== 'Const' && hasVars(items[i]!) ? variables : constants).push(all[i]!)
+  const isVariable = (item: Expr, source: Node): boolean => item.kind !== 'Const' && item.kind !== 'Param' && hasVars(source)
+  for (let i = 0; i < all.length; i++) (isVariable(all[i]!, items[i]!) ? variables : constants).push(all[i]!)
   let result = null as Expr | null
   let rest: readonly Expr[] = all
   if (constants.length > 1) {

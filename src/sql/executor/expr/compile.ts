@@ -19,6 +19,7 @@ import { type Compiled, constant, eager, eagerWaiting, sync, waiting } from './c
 import { compileAndOr, compileBooleanTest, compileCase, compileCoalesce, compileNot, compileNullTest, type TestCell } from './logic.ts'
 import { laterAndOr, laterCase } from './portions.ts'
 import { compileConvertRowtype, compileFieldSelect, compileFieldStore, compileRow, compileRowCompare } from './record.ts'
+import { compilePlainArray, isRowless, oncePerRun } from './rowless.ts'
 import { compileScalarArray } from './scalar-array.ts'
 import type { ExprScope } from './scope.ts'
 import { compileJsonConstructor, compileJsonExpr, compileJsonIsPredicate } from './sql-json.ts'
@@ -163,7 +164,7 @@ function compileNode(e: Expr, scope: ExprScope, cx: Compilation, cells: Cells): 
     }
     case 'ScalarArrayOpExpr': {
       const [scalar, array] = all(e.args) as [Compiled, Compiled]
-      return compileScalarArray(cx, callOf(e), scalar, array, e.useOr)
+      return compileScalarArray(cx, callOf(e), scalar, isRowless(e.args[1]!, cx) ? oncePerRun(array, cx) : array, e.useOr)
     }
     case 'BoolExpr':
       if (e.op === 'not') return compileNot(compile(e.args[0]!))
@@ -186,7 +187,7 @@ function compileNode(e: Expr, scope: ExprScope, cx: Compilation, cells: Cells): 
     case 'SqlValueFunction':
       return compileSqlValue(cx, e)
     case 'ArrayExpr':
-      return compileArray(e, all(e.elements))
+      return compilePlainArray(e, state) ?? compileArray(e, all(e.elements))
     case 'RowExpr':
       return compileRow(cx, e, all(e.args))
     case 'RowCompareExpr':

@@ -42,13 +42,15 @@ const ANSWER = 2
 const EQUALITY = /^(?!.*(?:like|regex)).*eq$/
 const INEQUALITY = /^(?!.*(?:like|regex)).*ne$/
 
-/** Whether membership in a set answers `op ANY` (=) or `op ALL` (<>): both sides of one hashable type, by its own equality. */
+/** Types whose values compare across as they do within: integers, floats, name and text. */
+const ALIKE: readonly ReadonlySet<number>[] = [new Set([20, 21, 23]), new Set([700, 701]), new Set([19, 25])]
+
+/** Whether membership in a set answers `op ANY` (=) or `op ALL` (<>): both sides of one hashable type (or alike), by its own equality. */
 function hashable(cx: Compilation, call: Call, useOr: boolean): HashKey | null | undefined {
   const proc = procOf(cx, call.funcId)
   if (!(useOr ? EQUALITY : INEQUALITY).test(proc.prosrc)) return undefined
   const [left, right] = proc.proargtypes as [number, number]
-  const integers = [20, 21, 23]
-  if (left !== right && !(integers.includes(left) && integers.includes(right))) return undefined
+  if (left !== right && !ALIKE.some((types) => types.has(left) && types.has(right))) return undefined
   return hashKeyIfAny(cx, call.argTypes[0]!)
 }
 

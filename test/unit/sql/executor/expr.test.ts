@@ -59,6 +59,44 @@ describe('expressions', () => {
     expect(() => evaluate(boom)).toThrow('division by zero')
   })
 
+  it('reads a list of parameters once per run, whatever the rows', () => {
+    const cx = makeCompilation(makeState())
+    let reads = 0
+    const param = (id: number): Expr => ({ kind: 'Param', paramKind: 'extern', id, type: T.int4, ...typed })
+    const list = (elements: Expr[]): Expr => ({
+      kind: 'ScalarArrayOpExpr',
+      opNo: 96,
+      opFuncId: 65,
+      useOr: true,
+      args: [col(1, T.int4), { kind: 'ArrayExpr', elementType: T.int4, elements, multidims: false, type: T._int4, ...typed }],
+      inputCollation: 0,
+      type: T.bool,
+      ...typed,
+    })
+    const given = (...values: Datum[]): Datum[] =>
+      new Proxy(values, {
+        get(target, key) {
+          if (key === '0') reads++
+          return Reflect.get(target, key)
+        },
+      })
+    const found = compileExpr(list([1, 2, 3, 4, 5, 6].map(param)), ROW_SCOPE, cx)
+    const computed = compileExpr(list([op('+', param(1), lit(1, T.int4)), ...[2, 3, 4, 5, 6].map(param)]), ROW_SCOPE, cx)
+    for (const [first, wanted] of [
+      [1, true],
+      [7, null],
+      [1, true],
+    ] as const) {
+      cx.run++
+      cx.state.params = given(first, 2, 3, 4, null, 6)
+      reads = 0
+      for (let i = 0; i < 10; i++) expect(found.eval([1])).toBe(wanted)
+      for (let i = 0; i < 10; i++) expect(computed.eval([first + 1])).toBe(true)
+      expect(found.eval([null])).toBe(null)
+      expect(reads).toBe(2)
+    }
+  })
+
   it('evaluates no more than it must', () => {
     expect(evaluate(and(lit(false, T.bool), boom))).toBe(false)
     expect(evaluate({ kind: 'BoolExpr', op: 'or', args: [lit(true, T.bool), boom], type: T.bool, ...typed })).toBe(true)
