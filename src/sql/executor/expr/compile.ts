@@ -19,6 +19,7 @@ import { type Compiled, constant, eager, eagerWaiting, sync, waiting } from './c
 import { compileAndOr, compileBooleanTest, compileCase, compileCoalesce, compileNot, compileNullTest, type TestCell } from './logic.ts'
 import { laterAndOr, laterCase } from './portions.ts'
 import { compileConvertRowtype, compileFieldSelect, compileFieldStore, compileRow, compileRowCompare } from './record.ts'
+import { compileRowList } from './row-list.ts'
 import { compilePlainArray, isRowless, oncePerRun } from './rowless.ts'
 import { compileScalarArray } from './scalar-array.ts'
 import type { ExprScope } from './scope.ts'
@@ -168,7 +169,7 @@ function compileNode(e: Expr, scope: ExprScope, cx: Compilation, cells: Cells): 
     }
     case 'BoolExpr':
       if (e.op === 'not') return compileNot(compile(e.args[0]!))
-      return laterAndOr(e, compile, cx) ?? compileAndOr(all(e.args), e.op === 'or')
+      return compileRowList(e, laterAndOr(e, compile, cx) ?? compileAndOr(all(e.args), e.op === 'or'), compile, cx)
     case 'NullTest':
       return compileNullTest(compile(e.arg), e.isNull, e.argIsRow)
     case 'BooleanTest':

@@ -1,7 +1,7 @@
 // Expressions that no row has a part in and that nothing volatile is called by: they have one value for a whole run of the statement. // hot
 
 import type { Datum, Row } from '../../../base/datum.ts'
-import type { ArrayExpr, Expr } from '../../analyzer/expr.ts'
+import type { ArrayExpr, Expr, Param } from '../../analyzer/expr.ts'
 import { stripRelabel } from '../../planner/expr-tree.ts'
 import { ofNode } from '../../planner/volatility.ts'
 import { makeArray } from '../../types/array.ts'
@@ -54,19 +54,26 @@ export function oncePerRun(part: Compiled, cx: Compilation): Compiled {
   return sync((row) => (run === cx.run && run !== 0 && params === state.params ? value : next(row)))
 }
 
-/** An array of constants and parameters, as IN lists are, without a closure for each; null: it has other elements. */
+/** Whether it is a constant or a parameter. */
+export function isPlain(expr: Expr): boolean {
+  const plain = stripRelabel(expr)
+  return plain.kind === 'Const' || (plain.kind === 'Param' && plain.paramKind === 'extern')
+}
+
+/** The value of a plain one. */
+export function plainValue(expr: Expr, params: readonly Datum[]): Datum {
+  const plain = stripRelabel(expr)
+  return plain.kind === 'Const' ? plain.value : (params[(plain as Param).id - 1] ?? null)
+}
+
+/** An array of parameters and constants, as IN lists are, without a closure for each; null: it has other elements, or constants only. */
 export function compilePlainArray(e: ArrayExpr, state: ExecState): Compiled | null {
-  const { elementType } = e
-  const elements = e.elements.map(stripRelabel)
-  const isPlain = (element: Expr): boolean => element.kind === 'Const' || (element.kind === 'Param' && element.paramKind === 'extern')
-  if (e.multidims || !elements.every(isPlain) || elements.every((element) => element.kind === 'Const')) return null
-  // By element: the parameter's number, or 0 for a constant.
-  const numbers = elements.map((element) => (element.kind === 'Param' ? element.id : 0))
-  const constants = elements.map((element) => (element.kind === 'Const' ? element.value : null))
+  const { elementType, elements } = e
+  if (e.multidims || !elements.every(isPlain) || !elements.some((element) => stripRelabel(element).kind === 'Param')) return null
   return sync(() => {
     const { params } = state
-    const values = new Array<Datum>(numbers.length)
-    for (let i = 0; i < numbers.length; i++) values[i] = numbers[i] === 0 ? constants[i]! : (params[numbers[i]! - 1] ?? null)
+    const values = new Array<Datum>(elements.length)
+    for (let i = 0; i < elements.length; i++) values[i] = plainValue(elements[i]!, params)
     return makeArray(elementType, values)
   })
 }

@@ -2,6 +2,7 @@
 // row to row, a walk otherwise. // hot
 
 import type { Datum } from '../../../base/datum.ts'
+import type { Oid } from '../../../base/ids.ts'
 import { inParts, LONG_LIST } from '../../../base/long-work.ts'
 import { ArrayDatum } from '../../types/array.ts'
 import { type HashKey, hashKeyIfAny } from '../comparison.ts'
@@ -46,17 +47,17 @@ const INEQUALITY = /^(?!.*(?:like|regex)).*ne$/
 const ALIKE: readonly ReadonlySet<number>[] = [new Set([20, 21, 23]), new Set([700, 701]), new Set([19, 25])]
 
 /** Whether membership in a set answers `op ANY` (=) or `op ALL` (<>): both sides of one hashable type (or alike), by its own equality. */
-function hashable(cx: Compilation, call: Call, useOr: boolean): HashKey | null | undefined {
-  const proc = procOf(cx, call.funcId)
+export function hashable(cx: Compilation, funcId: Oid, leftType: Oid, useOr: boolean): HashKey | null | undefined {
+  const proc = procOf(cx, funcId)
   if (!(useOr ? EQUALITY : INEQUALITY).test(proc.prosrc)) return undefined
   const [left, right] = proc.proargtypes as [number, number]
   if (left !== right && !ALIKE.some((types) => types.has(left) && types.has(right))) return undefined
-  return hashKeyIfAny(cx, call.argTypes[0]!)
+  return hashKeyIfAny(cx, leftType)
 }
 
 export function compileScalarArray(cx: Compilation, call: Call, scalar: Compiled, array: Compiled, useOr: boolean): Compiled {
   const proc = procOf(cx, call.funcId)
-  const hash = hashable(cx, call, useOr)
+  const hash = hashable(cx, call.funcId, call.argTypes[0]!, useOr)
   const apply = directCall(cx, call)
   const walk = (value: Datum, elements: readonly Datum[]): Datum => {
     const { length } = elements
