@@ -535,7 +535,10 @@ function stagesAbove(joined: JoinedLevel, fetch: number | null): Path {
   if (query.hasWindowFuncs) paths = paths.map((path) => windowPath(path, ctx, whole))
   const order = orderItems(query.sortClause, query.targetList, ecs)
   const sets = query.hasTargetSRFs && query.targetList.some((entry) => returnsSet(entry.expr))
-  const setsFirst = sets && (query.distinctClause.length > 0 || order.some((item) => returnsSet(item.expr)))
+  const distinct = orderItems(query.distinctClause, query.targetList, ecs).map((item) => item.expr)
+  // Sets come after ORDER BY, and thus after what is made distinct before it, unless one of these is by a set.
+  const bySet = [...order.map((item) => item.expr), ...distinct].some(returnsSet)
+  const setsFirst = sets && (bySet || (distinct.length > 0 && order.length === 0))
   const perRow = sets
     ? functionRows(
         query.targetList.map((entry) => entry.expr),
@@ -544,7 +547,6 @@ function stagesAbove(joined: JoinedLevel, fetch: number | null): Path {
     : 1
   if (setsFirst) paths = paths.map((path) => projectSetPath(path, perRow))
   if (query.distinctClause.length > 0) {
-    const distinct = orderItems(query.distinctClause, query.targetList, ecs).map((item) => item.expr)
     paths = paths.flatMap((path) => distinctPaths(path, groupRows(distinct, path.rows, problem), ctx))
   }
   const count = constantNumber(query.limitCount)

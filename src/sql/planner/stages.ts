@@ -91,8 +91,8 @@ export function sortPath(
     order,
     build: (targets) => {
       // What is volatile or returns sets is computed on the sorted rows, sub-selects on those of them that are left; but all sets go side by
-      // side, below if the order is by one.
-      const setsBelow = wanted.some((item) => returnsSet(item.expr))
+      // side, below if the order (or DISTINCT above) is by one.
+      const setsBelow = path.computesSets === true
       const isLate = (target: Expr): boolean =>
         returnsSet(target) ? !setsBelow : isVolatile(target, catalog) || (limit !== null && some(target, isSubPlanExpr))
       const late = targets.some(isLate)
@@ -325,6 +325,7 @@ export function projectSetPath(path: Path, rowsPerRow: number): Path {
     rows,
     total,
     single: false,
+    computesSets: true,
     build: (targets) => {
       const calls = new Map<string, Expr>()
       const isCall = (e: Expr) => (e.kind === 'FuncExpr' || e.kind === 'OpExpr') && e.retset

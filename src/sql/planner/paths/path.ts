@@ -24,6 +24,8 @@ export interface Path {
   readonly params: readonly { readonly id: number; readonly expr: Expr }[]
   /** At most one row. */
   readonly single: boolean
+  /** Set-returning functions of the target list are computed in it: above, they are columns. */
+  readonly computesSets?: boolean
   /** A plan whose first slots are `targets`; there may be more behind them. */
   build(targets: readonly Expr[]): Plan
 }

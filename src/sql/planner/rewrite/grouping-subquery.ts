@@ -1,18 +1,21 @@
 // GROUP BY with several grouping sets reads from a subquery that computes the grouping columns. A grouping column is NULL in the rows of
-// sets it does not belong to, so it must stay one: not fold into a constant, and not become one with another of equal value.
+// sets it does not belong to, so it must stay one: not fold into a constant, and not become one with another of equal value. So does GROUP BY
+// a set-returning function, whose rows are there before they are grouped.
 
 import type { Expr, TargetEntry, Var } from '../../analyzer/expr.ts'
 import { NO_CLAUSES, type Query, type RteSubquery } from '../../analyzer/query.ts'
 import { exprKey, makeVar, mapChildren, mapExprDeep, mapQuery, type QueryMapper, shiftLevels, targetEntry } from '../expr-tree.ts'
+import { returnsSet } from '../volatility.ts'
 
 /** Of the subquery in the new query's range table. */
 const RTI = 1
 
 /** The query with join columns taken apart. */
 export function groupOverSubquery(query: Query): Query {
-  if (query.groupingSets.length === 0) return query
+  if (query.groupingSets.length === 0 && !query.hasTargetSRFs) return query
   const indexOfRef = new Map(query.groupClause.map((clause, i) => [clause.tleSortGroupRef, i]))
   const groups = query.groupClause.map((clause) => query.targetList.find((entry) => entry.ressortgroupref === clause.tleSortGroupRef)!.expr)
+  if (query.groupingSets.length === 0 && !groups.some(returnsSet)) return query
   const columns: TargetEntry[] = groups.map((expr, i) => targetEntry(expr, i + 1))
   const placeOf = new Map<string, number>()
   for (const [i, expr] of groups.entries()) if (!placeOf.has(exprKey(expr))) placeOf.set(exprKey(expr), i + 1)
@@ -76,6 +79,7 @@ export function groupOverSubquery(query: Query): Query {
     targetList,
     havingQual,
     windowClause,
+    hasTargetSRFs: targetList.some((entry) => returnsSet(entry.expr)),
   }
 }
 
@@ -84,6 +88,7 @@ function ungroupedRows(query: Query, targetList: readonly TargetEntry[]): Query 
   return {
     ...query,
     targetList,
+    hasTargetSRFs: targetList.some((entry) => returnsSet(entry.expr)),
     cteList: [],
     hasRecursive: false,
     hasModifyingCte: false,
