@@ -5,6 +5,7 @@ import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
 import { elementType } from '../functions/coercion-path.ts'
 import type { ParseState } from './context.ts'
 import type { Expr, FuncExpr } from './expr.ts'
+import type { Query, RteCte } from './query.ts'
 import { itemColumn, levelState, markSelected } from './relation.ts'
 
 /** Column `name` of a row-valued expression, or null. */
@@ -64,12 +65,37 @@ export function fieldsOf(state: ParseState, row: Expr): readonly (Field | null)[
       const item = level.namespace.find((entry) => entry.rtindex === row.varno)
       return item?.columns ?? []
     }
-    if (rte?.kind === 'subquery') {
-      const inner = rte.subquery.targetList.find((entry) => entry.resno === row.attno)?.expr
-      if (inner !== undefined && (inner.kind === 'RowExpr' || inner.kind === 'FuncExpr')) return fieldsOf(state, inner)
-    }
+    const query = rte?.kind === 'subquery' ? rte.subquery : rte?.kind === 'cte' ? cteQuery(state, row.levelsUp, rte) : null
+    if (query !== null) return outputFields(state, query, row.attno)
   }
   return []
+}
+
+/** The query of a CTE that is known by now; null inside its own recursive term. */
+function cteQuery(state: ParseState, levelsUp: number, rte: RteCte): Query | null {
+  const entry = levelState(state, levelsUp + rte.levelsUp).ctes.find((cte) => cte.name === rte.cteName)
+  return entry === undefined || entry.open ? null : entry.query
+}
+
+/** The columns of the row that a query has as its column `resno`. */
+function outputFields(state: ParseState, query: Query, resno: number): readonly (Field | null)[] {
+  const expr = query.targetList.find((entry) => !entry.resjunk && entry.resno === resno)?.expr
+  if (expr === undefined) return []
+  if (expr.kind !== 'Var') return fieldsOf(state, expr)
+  if (expr.levelsUp > 0) return []
+  const rte = query.rtable[expr.varno - 1]
+  if (rte?.kind === 'subquery') {
+    return expr.attno === 0
+      ? rte.colNames.map((name, i) => outputField(rte.subquery, name, i + 1))
+      : outputFields(state, rte.subquery, expr.attno)
+  }
+  if (rte?.kind === 'values' && expr.attno === 0) return rte.columns.map((column, i) => ({ ...column, name: rte.colNames[i]! }))
+  return []
+}
+
+function outputField(query: Query, name: string | null, resno: number): Field | null {
+  const expr = query.targetList.find((entry) => !entry.resjunk && entry.resno === resno)?.expr
+  return expr === undefined || name === null ? null : { name, type: expr.type, typmod: expr.typmod, collation: expr.collation }
 }
 
 /** OUT parameters of a function returning record; polymorphic ones resolved from the arguments. */
