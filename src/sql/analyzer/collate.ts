@@ -237,7 +237,12 @@ export function assignCollations(state: ParseState, expr: Expr): void {
 }
 
 export function assignListCollations(state: ParseState, list: readonly TargetEntry[]): void {
-  for (const entry of list) separate(state, entry.expr)
+  for (const { expr, ressortgroupref } of list) {
+    const own = fresh()
+    walk(state, expr, own)
+    // What is sorted, grouped or made distinct by must have one.
+    if (own.strength === CONFLICT && ressortgroupref !== 0) throw mismatch(state, own)
+  }
 }
 
 /** One collation for several expressions (set operations, row comparisons); 0 when there is none and `noneOk`. */
@@ -246,7 +251,11 @@ export function selectCommonCollation(state: ParseState, exprs: readonly Expr[],
   for (const expr of exprs) walk(state, expr, own)
   if (own.strength !== CONFLICT) return own.collation
   if (noneOk) return 0
-  throw errorAt(
+  throw mismatch(state, own)
+}
+
+function mismatch(state: ParseState, own: Derivation) {
+  return errorAt(
     state,
     SQLSTATE.collationMismatch,
     `collation mismatch between implicit collations "${collationName(own.collation)}" and "${collationName(own.other)}"`,

@@ -1,6 +1,8 @@
 // WITH: each query that was not inlined is planned once, as a shared result; a recursive one as a RecursiveUnion over its working table.
 
+import { PgError } from '../../base/errors.ts'
 import type { Steps } from '../../base/long-work.ts'
+import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { CommonTableExpr, Query } from '../analyzer/query.ts'
 import { makeRoot, type PlannedCte, type Root } from './context.ts'
 import { clampRows, DEFAULTS } from './cost.ts'
@@ -46,6 +48,10 @@ function* selectPlan(cte: CommonTableExpr, entry: PlannedCte, root: Root, planQu
   if (!cte.recursive) return finish(yield* planQuery(cte.query, root, null))
   const operation = cte.query.setOperations
   if (operation === null || operation.op !== 'union') return finish(yield* planQuery(cte.query, root, null))
+  if (!operation.all && !operation.groupClauses.every((clause) => clause.hashable)) {
+    const detail = 'All column datatypes must be hashable.'
+    throw new PgError(SQLSTATE.featureNotSupported, 'could not implement recursive UNION', { detail })
+  }
   // The CTE's own query is a level of its own between its terms and its WITH.
   const middle = makeRoot(root.glob, cte.query, root)
   yield* planCtes(middle, planQuery)
