@@ -480,7 +480,7 @@ export function missingRelation(state: ParseState, schema: string | null, name: 
       const real = rte.kind === 'relation' ? level.relations[i]?.name : rte.kind === 'cte' ? rte.cteName : null
       const matches =
         rte.refname === name || (schema === null ? real === name : rte.kind === 'relation' && wanted !== 0 && rte.relation === wanted)
-      if (rte.inFromClause && rte.kind !== 'join' && matches) {
+      if (rte.kind !== 'join' && matches) {
         found = rte
         index = i + 1
         owner = level
