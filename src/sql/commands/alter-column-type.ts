@@ -16,7 +16,16 @@ import { relationText } from './describe.ts'
 import { columnNamed, load, partsOf, quoteName, SYSTEM_COLUMNS, undefinedColumn } from './names.ts'
 import { foreignKeyOperators, operatorClass } from './operator-classes.ts'
 import { alterSequenceObject } from './sequence.ts'
-import { alterTable, analyzeDefault, checkTypeUsage, columnTypeDependency, draftScope, replaceColumn, typeText } from './table-builder.ts'
+import {
+  alterTable,
+  analyzeDefault,
+  checkTypeHasValues,
+  checkTypeUsage,
+  columnTypeDependency,
+  draftScope,
+  replaceColumn,
+  typeText,
+} from './table-builder.ts'
 
 /** The expression's text parsed again. */
 function reparsed(text: string): Node {
@@ -91,6 +100,7 @@ export async function alterColumnType(
     throw new PgError(SQLSTATE.undefinedObject, `type "${partsOf(def.typeName!.names).join('.')}" does not exist`)
   const named = await c.analysis.typeName(def.typeName!)
   await checkTypeUsage(c, named.type)
+  await checkTypeHasValues(c, named.type)
   const collation = def.collClause === undefined ? named.collation : await c.analysis.collation(partsOf(def.collClause.collname))
   if (column.generated !== '' && def.raw_default !== undefined)
     throw new PgError(SQLSTATE.invalidColumnDefinition, 'cannot specify USING when altering type of generated column', {

@@ -21,6 +21,7 @@ import { newColumn } from '../../catalog/new-descriptors.ts'
 import { LOCK } from '../../catalog/object-locks.ts'
 import { makeObjectName } from '../../catalog/object-names.ts'
 import { checkRelationOwner, columnMask, elementOrSelf, permissionDenied, relationMask, typeMask } from '../../catalog/privileges.ts'
+import { FIRST_NORMAL_OID } from '../../catalog/records.ts'
 import { isTemporary } from '../../catalog/temporary.ts'
 import { typeText as sessionTypeText } from '../../catalog/type-names.ts'
 import type { Dependency } from '../../catalog/writer.ts'
@@ -29,6 +30,7 @@ import { figureIndexName } from '../analyzer/target.ts'
 import { ACCESS_METHOD } from '../builtin/pg-index.ts'
 import { type ColumnDef, type Constraint, type IndexElem, type Node, nodeAs, stringOf } from '../parser/nodes.ts'
 import { some } from '../planner/expr-tree.ts'
+import { findBuiltinType } from '../types/registry.ts'
 import type { CommandContext, ExpressionScope } from './context.ts'
 import { defElems, relationOptions } from './def-elem.ts'
 import {
@@ -80,6 +82,21 @@ export const checkTypeUsage = (c: CommandContext, type: Oid): Promise<void> =>
       throw permissionDenied('type', typeText(c, elementOrSelf(c.snapshot, type)))
   })
 
+/** 0A000 for a type of PostgreSQL's whose values have no bodies here: a table of it could never be written or read. */
+export async function checkTypeHasValues(c: CommandContext, type: Oid): Promise<void> {
+  const base = (oid: Oid): Oid => {
+    const row = c.snapshot.type(oid)
+    if (row?.typtype === 'd') return base(row.typbasetype)
+    const element = elementOrSelf(c.snapshot, oid)
+    return element === oid ? oid : base(element)
+  }
+  await load(() => {
+    const row = c.snapshot.type(base(type))
+    if (row === null || row.oid >= FIRST_NORMAL_OID || row.typtype !== 'b' || findBuiltinType(row.oid) !== null) return
+    throw notSupported(`columns of type ${typeText(c, row.oid)} are not supported`, 'Keep the values as text or jsonb.')
+  })
+}
+
 /** attstorage by typstorage; an array has the dimensions that were declared (a query's column: none). */
 export async function plainColumn(
   c: CommandContext,
@@ -96,6 +113,7 @@ export async function plainColumn(
       `column "${name}" has pseudo-type ${row.typname === 'record' ? 'record' : 'record[]'}`,
     )
   await checkTypeUsage(c, type.type)
+  await checkTypeHasValues(c, type.type)
   const dims = row !== null && elementOrSelf(c.snapshot, row.oid) !== row.oid ? { dims: type.dims ?? 0 } : {}
   return { ...newColumn(attnum, name, type), ...dims, storage: row?.typstorage ?? 'p' }
 }
