@@ -179,13 +179,13 @@ export function copyOptions(raw: readonly RawCopyOption[], isFrom: boolean): Cop
     ['force_null', 'TO'],
   ] as const) {
     if (option(name) !== undefined && isFrom === (only === 'FROM')) {
-      throw invalid(`COPY ${name.toUpperCase()} cannot be used with COPY ${only}`)
+      throw (only === 'FROM' ? unsupported : invalid)(`COPY ${name.toUpperCase()} cannot be used with COPY ${only}`)
     }
   }
   if (nullText.includes(delimiterText)) throw invalid('COPY delimiter character must not appear in the NULL specification')
   if (csv && nullText.includes(quoteText)) throw invalid('CSV quote character must not appear in the NULL specification')
   if (defaultText !== null) {
-    if (!isFrom) throw invalid('COPY DEFAULT cannot be used with COPY TO')
+    if (!isFrom) throw unsupported('COPY DEFAULT cannot be used with COPY TO')
     if (defaultText.includes(delimiterText)) throw invalid('COPY delimiter character must not appear in the DEFAULT specification')
     if (csv && defaultText.includes(quoteText)) throw invalid('CSV quote character must not appear in the DEFAULT specification')
     if (defaultText === nullText) throw invalid('NULL specification and DEFAULT specification cannot be the same')
