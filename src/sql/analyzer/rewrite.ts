@@ -1,5 +1,5 @@
 // The rewrite (PostgreSQL's rewriteHandler): from the query as written to the query as the planner reads it. Views become subqueries whose
-// permissions are their owner's, virtual generated columns become their expressions, INSERT and UPDATE get defaults (defaults.ts), and
+// permissions are their owner's, virtual generated columns become their expressions (virtual-columns.ts), INSERT and UPDATE get defaults (defaults.ts), and
 // changes of simple views become changes of their tables (updatable-view.ts).
 
 import { PgError } from '../../base/errors.ts'
@@ -9,14 +9,12 @@ import type { AnalyzeContext } from './context.ts'
 import { fillDefaults, fillViewDefaults } from './defaults.ts'
 import type { Expr } from './expr.ts'
 import { lockInside } from './locking.ts'
-import { makeVar } from './make.ts'
 import type { Query, RangeTblEntry, RowMark, RteRelation } from './query.ts'
-import { unlessMissing } from './row-presence.ts'
 import { alignSetOperation } from './setop-align.ts'
-import { readStoredExpr } from './stored.ts'
 import { rewriteViewTarget } from './updatable-view.ts'
-import { rebase, viewQuery } from './view-query.ts'
-import { mapChildren, mapQuery, mapQueryVars } from './walker.ts'
+import { viewQuery } from './view-query.ts'
+import { expandVirtualColumns, hasVirtualColumns } from './virtual-columns.ts'
+import { mapChildren, mapQuery } from './walker.ts'
 
 const _PG_CATALOG: Oid = 11
 
@@ -53,8 +51,7 @@ function isPlain(query: Query, ctx: AnalyzeContext): boolean {
     if (rte.kind === 'subquery') return false
     if (rte.kind !== 'relation') continue
     if (rte.relkind === 'v') return false
-    const columns = ctx.catalog.relation(rte.relation)?.descriptor?.columns
-    if (columns?.some((column) => column.generated === 'v')) return false
+    if (hasVirtualColumns(rte, ctx)) return false
   }
   return true
 }
@@ -91,55 +88,4 @@ function checkedAs(query: Query, owner: Oid): Query {
   const enter = (expr: Expr): Expr => mapChildren(expr, enter, (sub) => checkedAs(sub, owner))
   const inner = mapQuery(query, enter, (sub) => checkedAs(sub, owner))
   return { ...inner, permissions: query.permissions.map((permission) => ({ ...permission, checkAs: owner })) }
-}
-
-// --- virtual generated columns
-
-/** A row of a table with virtual columns. */
-function wholeRow(row: Expr & { kind: 'Var' }, virtual: ReadonlyMap<number, Expr>, query: Query, ctx: AnalyzeContext): Expr {
-  const { varno, levelsUp, type } = row
-  const columns = ctx.catalog.relation((query.rtable[varno - 1] as RteRelation).relation)!.columns.filter((column) => !column.dropped)
-  return {
-    kind: 'RowExpr',
-    args: columns.map((column) => {
-      const found = virtual.get(column.attnum)
-      return found === undefined ? makeVar(varno, column.attnum, column, levelsUp, -1) : rebase(found, varno, levelsUp)
-    }),
-    colNames: null,
-    format: 'implicit',
-    type,
-    typmod: -1,
-    collation: 0,
-    location: -1,
-  }
-}
-
-function expandVirtualColumns(query: Query, ctx: AnalyzeContext): Query {
-  const tables = new Map<number, Map<number, Expr>>()
-  for (const [i, rte] of query.rtable.entries()) {
-    if (rte.kind !== 'relation') continue
-    const columns = ctx.catalog.relation(rte.relation)?.descriptor?.columns ?? []
-    for (const column of columns) {
-      if (column.generated !== 'v' || column.default === null) continue
-      const virtual = tables.get(i + 1) ?? new Map<number, Expr>()
-      virtual.set(
-        column.attnum,
-        readStoredExpr(column.default.expr, (type) => ctx.eval.catalog.typeSupport(type)),
-      )
-      tables.set(i + 1, virtual)
-    }
-  }
-  if (tables.size === 0) return query
-  const replaceAt = (expr: Expr, depth: number): Expr | null => {
-    if (expr.kind !== 'Var' || expr.levelsUp !== depth) return null
-    const { varno, attno } = expr
-    const virtual = tables.get(varno)
-    if (virtual === undefined) return null
-    if (attno === 0) return unlessMissing(varno, depth, wholeRow(expr, virtual, query, ctx))
-    const found = virtual.get(attno)
-    if (found === undefined) return null
-    const value = rebase(found, varno, depth)
-    return varno === query.returningOld || varno === query.returningNew ? unlessMissing(varno, depth, value) : value
-  }
-  return mapQueryVars(query, replaceAt, 0)
 }

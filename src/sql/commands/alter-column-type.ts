@@ -21,6 +21,7 @@ import {
   analyzeDefault,
   checkTypeHasValues,
   checkTypeUsage,
+  checkVirtualType,
   columnTypeDependency,
   draftScope,
   replaceColumn,
@@ -101,6 +102,7 @@ export async function alterColumnType(
   const named = await c.analysis.typeName(def.typeName!)
   await checkTypeUsage(c, named.type)
   await checkTypeHasValues(c, named.type)
+  if (column.generated === 'v') await checkVirtualType(c, name, named.type)
   const collation = def.collClause === undefined ? named.collation : await c.analysis.collation(partsOf(def.collClause.collname))
   if (column.generated !== '' && def.raw_default !== undefined)
     throw new PgError(SQLSTATE.invalidColumnDefinition, 'cannot specify USING when altering type of generated column', {
@@ -140,7 +142,7 @@ export async function alterColumnType(
   if (column.default !== null) {
     const text = await load(() => c.analysis.deparse(column.default!.expr, table))
     try {
-      const expr = await analyzeDefault(c, after, next, reparsed(text), column.generated !== '')
+      const expr = await analyzeDefault(c, after, next, reparsed(text), column.generated)
       next = { ...next, default: { oid: column.default.oid, expr: c.analysis.store(expr) } }
     } catch (error) {
       if (!(error instanceof PgError) || error.code !== SQLSTATE.datatypeMismatch) throw error
@@ -152,7 +154,8 @@ export async function alterColumnType(
     after = replaceColumn(before, next)
   }
   after = await rebindParts(c, before, after, column.attnum)
-  const keep = sameForm(column, named.type, named.typmod) && def.raw_default === undefined && column.generated === ''
+  const virtual = column.generated === 'v'
+  const keep = virtual || (sameForm(column, named.type, named.typmod) && def.raw_default === undefined && column.generated === '')
   if (keep) after = replaceColumn(after, { ...after.columns[column.attnum - 1]!, missingValue: column.missingValue })
   const rewrite = !keep && !(await c.ports.data.isEmpty(original))
   if (!keep) {

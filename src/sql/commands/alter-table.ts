@@ -318,10 +318,11 @@ async function apply(c: CommandContext, relation: RelationInfo, cmd: AlterTableC
   }
 }
 
-/** SET DEFAULT is analysed away from its text: its errors point nowhere. */
-function withoutPosition(error: PgError): PgError {
+/** SET DEFAULT and SET EXPRESSION are analysed away from their text: their errors point nowhere. */
+function failWithoutPosition(error: unknown): never {
+  if (!(error instanceof PgError)) throw error
   const { position: _, ...fields } = error.fields
-  return new PgError(error.code, error.message, fields)
+  throw new PgError(error.code, error.message, fields)
 }
 
 export function mergedOptions(old: readonly string[] | null, changes: readonly (readonly [string, string | null])[]): string[] | null {
@@ -510,9 +511,7 @@ async function columnDefault(c: CommandContext, relation: RelationInfo, cmd: Alt
   if (column.default !== null) await c.writer.forget(CLASS.attrdef, column.default.oid)
   draft.relation = replaceColumn(draft.relation, { ...column, default: null })
   if (cmd.def !== undefined) {
-    const expr = await analyzeDefault(c, draft.relation, column, cmd.def, false).catch((error: unknown) => {
-      throw error instanceof PgError ? withoutPosition(error) : error
-    })
+    const expr = await analyzeDefault(c, draft.relation, column, cmd.def, '').catch(failWithoutPosition)
     if (!(expr.kind === 'Const' && expr.value === null)) await withDefault(c, draft, column.attnum, expr, '')
   }
   await c.writer.updateRelation(draft.relation)
@@ -527,9 +526,16 @@ async function setExpression(c: CommandContext, relation: RelationInfo, cmd: Alt
       SQLSTATE.objectNotInPrerequisiteState,
       `column "${column.name}" of relation "${relation.name}" is not a generated column`,
     )
+  const { constraints } = before.table!
+  if (column.generated === 'v' && constraints.some((constraint) => constraint.type === 'c'))
+    throw new PgError(
+      SQLSTATE.featureNotSupported,
+      'ALTER TABLE / SET EXPRESSION is not supported for virtual generated columns in tables with check constraints',
+      { detail: `Column "${column.name}" of relation "${relation.name}" is a virtual generated column.` },
+    )
   const draft: Draft = { relation: before, dependencies: [], reserved: new Set() }
   await c.writer.dropDependencies(CLASS.attrdef, column.default!.oid)
-  const expr = await analyzeDefault(c, before, column, cmd.def!, true)
+  const expr = await analyzeDefault(c, before, column, cmd.def!, column.generated).catch(failWithoutPosition)
   await withDefault(c, draft, column.attnum, expr, column.generated)
   const rewrite = column.generated === 's' && !(await c.ports.data.isEmpty(before))
   if (rewrite) {
@@ -544,6 +550,10 @@ async function setExpression(c: CommandContext, relation: RelationInfo, cmd: Alt
       stored,
       stored.columns.map((other) => (other.attnum === column.attnum ? expr : null)),
     )
+  else if (column.generated === 'v' && column.notNull) await c.ports.data.validateNotNull(stored, [column.attnum])
+  for (const constraint of constraints)
+    if (constraint.type === 'f' && constraint.validated && constraint.columns.includes(column.attnum))
+      await c.ports.data.validateForeignKey(stored, constraint)
 }
 
 // --- constraints ---------------------------------------------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ import {
   alterTable,
   analyzeDefault,
   checkConstraintName,
+  checkVirtualType,
   chooseIndexName,
   columnTypeDependency,
   type Draft,
@@ -192,6 +193,7 @@ export async function planColumn(c: CommandContext, relationName: string, def: C
   if (def.compression !== undefined && def.compression !== '')
     plan.column = { ...plan.column, compression: compressionLetter(c, plan.column, def.compression) }
   if (plan.serial) plan.notNull ??= { name: null, noInherit: false }
+  if (plan.generated === 'v') await checkVirtualType(c, name, plan.column.type)
   return plan
 }
 
@@ -365,10 +367,9 @@ export async function finishColumns(
   for (const plan of plans) {
     if (plan.defaultExpr === null) continue
     const column = draft.relation.columns[plan.column.attnum - 1]!
-    const generated = plan.generated !== ''
-    const expr = await analyzeDefault(c, withGenerated(draft.relation, plans), column, plan.defaultExpr, generated)
+    const expr = await analyzeDefault(c, withGenerated(draft.relation, plans), column, plan.defaultExpr, plan.generated)
     // DEFAULT NULL says nothing
-    if (!generated && expr.kind === 'Const' && expr.value === null) continue
+    if (plan.generated === '' && expr.kind === 'Const' && expr.value === null) continue
     await withDefault(c, draft, column.attnum, expr, plan.generated)
   }
 }

@@ -48,6 +48,9 @@ import {
 } from './names.ts'
 import { accessMethod, foreignKeyOperators, operatorClass } from './operator-classes.ts'
 
+/** What initdb's own SQL makes begins here. */
+const FIRST_UNPINNED_OID = 12_000
+
 export interface Draft {
   relation: RelationDescriptor
   /** Dependencies of new parts, by the part's address. */
@@ -193,15 +196,40 @@ export async function analyzeDefault(
   relation: RelationDescriptor,
   column: ColumnDescriptor,
   node: Node,
-  generated: boolean,
+  generated: ColumnDescriptor['generated'],
 ): Promise<Expr> {
   const expr = await c.analysis.expression(node, {
-    purpose: generated ? 'generated' : 'default',
-    relation: generated ? draftScope(relation) : null,
+    purpose: generated === '' ? 'default' : 'generated',
+    relation: generated === '' ? null : draftScope(relation),
     target: { column: column.name, type: column.type, typmod: column.typmod },
   })
-  if (generated) refuseGeneratedSource(c, relation, column, expr)
+  if (generated !== '') refuseGeneratedSource(c, relation, column, expr)
+  if (generated === 'v') refuseOwnTypes(c, expr)
   return expr
+}
+
+const OWN_TYPES = { detail: 'Virtual generated columns that make use of user-defined types are not yet supported.' }
+
+/** Who reads a virtual column runs its expression: nothing may be in it that somebody else can make do something. */
+function refuseOwnTypes(c: CommandContext, expr: Expr): void {
+  some(expr, (e) => {
+    if (e.type < FIRST_UNPINNED_OID) return false
+    throw new PgError(SQLSTATE.featureNotSupported, 'generation expression uses user-defined type', {
+      ...OWN_TYPES,
+      ...positionOf(c, e.location),
+    })
+  })
+}
+
+/** 0A000 when a virtual column cannot have the type. */
+export function checkVirtualType(c: CommandContext, name: string, type: Oid): Promise<void> {
+  return load(() => {
+    const refuse = (kind: string, fields: { detail?: string } = {}): never => {
+      throw new PgError(SQLSTATE.featureNotSupported, `virtual generated column "${name}" cannot have a ${kind} type`, fields)
+    }
+    if (c.snapshot.type(elementOrSelf(c.snapshot, type))?.typtype === 'd') refuse('domain')
+    if (type >= FIRST_UNPINNED_OID) refuse('user-defined', OWN_TYPES)
+  })
 }
 
 /** What a generated column is computed from must be there before any of them is computed. */

@@ -7,10 +7,12 @@ import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { RelationDescriptor } from '../../catalog/descriptors.ts'
 import type { Expr } from '../analyzer/expr.ts'
+import { overStored, type VirtualColumns, virtualColumns } from '../analyzer/virtual-columns.ts'
 import { replace } from '../planner/expr-tree.ts'
 import { TEXT_IO } from '../types/define.ts'
 import type { Compilation } from './compilation.ts'
 import { compileExpr } from './expr/compile.ts'
+import type { Compiled } from './expr/compiled.ts'
 import { FULL_ROW_SCOPE, readStored, typeSupport } from './table-layout.ts'
 
 /** Characters of a value in an error's detail. */
@@ -19,8 +21,6 @@ const MAX_FIELD = 64
 export interface RowChecks {
   /** Fills the row's generated columns and checks it; throws 23502, 23514. */
   check(row: Row): MaybePromise<void>
-  /** For many rows: nothing to do but the NOT NULL tests when `simple`. */
-  readonly simple: boolean
 }
 
 /** DETAIL of a row that is refused: `(1, null, abc)`, or of the columns that the user may read `(a, c) = (1, abc)`; nothing without any. */
@@ -62,9 +62,30 @@ function ofRelation(expr: Expr, relation: Oid): Expr {
   )
 }
 
+const virtualOf = (descriptor: RelationDescriptor, cx: Compilation): VirtualColumns | null =>
+  virtualColumns(descriptor, (node) => readStored(node, cx))
+
+/** An expression that the table keeps for its rows, over what is stored of one. */
+export function compileRowExpr(
+  expr: Expr,
+  descriptor: RelationDescriptor,
+  cx: Compilation,
+  virtual: VirtualColumns | null = virtualOf(descriptor, cx),
+): Compiled {
+  return compileExpr(ofRelation(overStored(expr, virtual), descriptor.oid), FULL_ROW_SCOPE, cx)
+}
+
 export function compileRowChecks(descriptor: RelationDescriptor, cx: Compilation): RowChecks {
-  const notNull = descriptor.columns.filter((column) => column.notNull && !column.dropped).map((column) => column.attnum - 1)
-  const compile = (node: string) => compileExpr(ofRelation(readStored(node, cx), descriptor.oid), FULL_ROW_SCOPE, cx)
+  const virtual = virtualOf(descriptor, cx)
+  const compile = (node: string) => compileRowExpr(readStored(node, cx), descriptor, cx, virtual)
+  /** Slots of the stored columns that must not be NULL, and the expressions of the virtual ones. */
+  const notNull: number[] = []
+  const virtualNotNull: { slot: number; expr: Compiled }[] = []
+  for (const column of descriptor.columns) {
+    if (!column.notNull || column.dropped) continue
+    if (column.generated !== 'v') notNull.push(column.attnum - 1)
+    else if (column.default !== null) virtualNotNull.push({ slot: column.attnum - 1, expr: compile(column.default.expr) })
+  }
   const generated = descriptor.columns
     .filter((column) => column.generated === 's' && !column.dropped && column.default !== null)
     .map((column) => ({ slot: column.attnum - 1, expr: compile(column.default!.expr) }))
@@ -87,6 +108,20 @@ export function compileRowChecks(descriptor: RelationDescriptor, cx: Compilation
       ...relationFields(descriptor, cx),
       constraint: name,
     })
+  const virtualFrom = (row: Row, from: number): MaybePromise<void> => {
+    for (let i = from; i < virtualNotNull.length; i++) {
+      const { slot, expr } = virtualNotNull[i]!
+      const value: MaybePromise<Datum> = expr.eval(row)
+      if (value instanceof Promise) {
+        return value.then((v) => {
+          if (v === null) throw nullViolation(slot, row)
+          return virtualFrom(row, i + 1)
+        })
+      }
+      if (value === null) throw nullViolation(slot, row)
+    }
+    return checks.length === 0 ? undefined : checkFrom(row, 0)
+  }
   const checkFrom = (row: Row, from: number): MaybePromise<void> => {
     for (let i = from; i < checks.length; i++) {
       const value = checks[i]!.expr.eval(row)
@@ -116,10 +151,10 @@ export function compileRowChecks(descriptor: RelationDescriptor, cx: Compilation
   }
   const constraints = (row: Row): MaybePromise<void> => {
     for (let i = 0; i < notNull.length; i++) if (row[notNull[i]!] === null) throw nullViolation(notNull[i]!, row)
+    if (virtualNotNull.length > 0) return virtualFrom(row, 0)
     return checks.length === 0 ? undefined : checkFrom(row, 0)
   }
   return {
-    simple: generated.length === 0 && checks.length === 0,
     check(row) {
       if (generated.length === 0) return constraints(row)
       return andThen(generateFrom(row, 0), () => constraints(row))

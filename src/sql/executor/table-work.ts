@@ -22,7 +22,7 @@ import { findDuplicate } from './deferrable-unique.ts'
 import { compileExpr } from './expr/compile.ts'
 import { makeForeignKeys } from './foreign-keys.ts'
 import { forEachRow } from './init-plan.ts'
-import { compileRowChecks, relationFields } from './row-checks.ts'
+import { compileRowChecks, compileRowExpr, relationFields } from './row-checks.ts'
 import { rowSize } from './row-size.ts'
 import { accessOf, FULL_ROW_SCOPE, indexLayout, readStored, type TableAccess, typeSupport } from './table-layout.ts'
 import { makeModifierSet } from './table-modifier.ts'
@@ -107,7 +107,7 @@ export async function rewriteTable(
   const target = accessOf(to, cx)
   const writer = compileTableWriter(target.layout)
   const checks = compileRowChecks(to, cx)
-  const compiled = values.map((expr) => (expr === null ? null : compileExpr(expr, FULL_ROW_SCOPE, cx)))
+  const compiled = values.map((expr) => (expr === null ? null : compileRowExpr(expr, from, cx)))
   const width = to.columns.length
   await eachBatch(source, cx, async (rows) => {
     const made: Row[] = []
@@ -135,7 +135,7 @@ export async function rewriteTable(
 /** 23514 when a row violates the check. */
 export async function validateCheck(table: RelationDescriptor, constraint: ConstraintDescriptor, cx: Compilation): Promise<void> {
   if (constraint.type !== 'c') return
-  const check = compileExpr(readStored(constraint.expr, cx), FULL_ROW_SCOPE, cx)
+  const check = compileRowExpr(readStored(constraint.expr, cx), table, cx)
   await eachBatch(accessOf(table, cx), cx, async (rows) => {
     for (const row of rows) {
       const value = check.eval(row)
@@ -156,14 +156,19 @@ export async function validateCheck(table: RelationDescriptor, constraint: Const
 
 /** 23502 when a row has a NULL in one of the columns. */
 export async function validateNotNull(table: RelationDescriptor, attnums: readonly number[], cx: Compilation): Promise<void> {
-  await eachBatch(accessOf(table, cx), cx, (rows) => {
+  const columns = attnums.map((attnum) => {
+    const column = table.columns[attnum - 1]!
+    const computed = column.generated === 'v' ? compileRowExpr(readStored(column.default!.expr, cx), table, cx) : null
+    return { column, computed }
+  })
+  await eachBatch(accessOf(table, cx), cx, async (rows) => {
     for (const row of rows) {
-      for (const attnum of attnums) {
-        if (row[attnum - 1] !== null) continue
-        const column = table.columns[attnum - 1]!.name
-        throw new PgError(SQLSTATE.notNullViolation, `column "${column}" of relation "${table.name}" contains null values`, {
+      for (const { column, computed } of columns) {
+        const value = computed === null ? row[column.attnum - 1]! : computed.eval(row)
+        if ((value instanceof Promise ? await value : value) !== null) continue
+        throw new PgError(SQLSTATE.notNullViolation, `column "${column.name}" of relation "${table.name}" contains null values`, {
           ...relationFields(table, cx),
-          column,
+          column: column.name,
         })
       }
     }

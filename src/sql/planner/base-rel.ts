@@ -4,6 +4,7 @@ import type { TableDescriptor } from '../../catalog/descriptors.ts'
 import type { RelationInfo } from '../../catalog/snapshot.ts'
 import type { Expr } from '../analyzer/expr.ts'
 import type { RangeTblEntry } from '../analyzer/query.ts'
+import type { VirtualColumns } from '../analyzer/virtual-columns.ts'
 import type { Root } from './context.ts'
 import type { Equivalences } from './equivalence.ts'
 import type { Path } from './paths/path.ts'
@@ -16,6 +17,8 @@ export interface BaseRel {
   readonly rte: RangeTblEntry
   readonly info: RelationInfo | null
   readonly table: TableDescriptor | null
+  /** Columns that its scans compute. */
+  readonly virtual: VirtualColumns | null
   readonly tuples: number
   /** Of a subquery or a catalogue table: columns in which no value occurs twice, by attno. */
   readonly distinctColumns: ReadonlySet<number>

@@ -19,11 +19,11 @@ export function rowKey(rti: number): Expr {
 export const xminSlot = (slots: Slots, rti: number): number =>
   slots.slotOf(makeVar(rti, XMIN_ATTNO, { type: XID, typmod: -1, collation: 0 })) ?? 0
 
-/** The columns of a stored relation as Vars. */
+/** The columns that are stored of a relation, as Vars. */
 export function columnVars(joined: Pick<JoinedLevel, 'root' | 'query'>, rti: number): (Expr & { kind: 'Var' })[] {
   const rte = joined.query.rtable[rti - 1]!
-  const info = rte.kind === 'relation' ? joined.root.catalog.relation(rte.relation) : null
-  return (info?.columns ?? []).filter((column) => !column.dropped).map((column) => makeVar(rti, column.attnum, column))
+  const columns = (rte.kind === 'relation' ? joined.root.catalog.relation(rte.relation)?.descriptor?.columns : null) ?? []
+  return columns.filter((column) => !column.dropped && column.generated !== 'v').map((column) => makeVar(rti, column.attnum, column))
 }
 
 /** Conditions that a changed row of the relations in `bits` has to meet anew; it is still the one its cursor stands on. */

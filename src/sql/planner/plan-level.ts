@@ -7,6 +7,7 @@ import { finished, type Steps } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { Expr, TargetEntry } from '../analyzer/expr.ts'
 import type { Query, RangeTblEntry } from '../analyzer/query.ts'
+import { virtualColumns } from '../analyzer/virtual-columns.ts'
 import type { BaseRel, JoinProblem } from './base-rel.ts'
 import { makeRoot, type Root } from './context.ts'
 import { COST, DEFAULTS } from './cost.ts'
@@ -357,12 +358,14 @@ function makeRel(root: Root, rte: RangeTblEntry, rti: number, bit: Relids, neede
   const tuples =
     table === null ? (facts?.rows ?? DEFAULTS.relTuples) : table.relTuples < 0 ? DEFAULTS.relTuples : Math.max(1, table.relTuples)
   const width = Math.max(1, needed.size) * 8
+  const virtual = info?.descriptor == null ? null : virtualColumns(info.descriptor, root.glob.stored)
   return {
     bit,
     rti,
     rte,
     info,
     table,
+    virtual,
     tuples,
     distinctColumns: facts?.unique ?? NO_COLUMNS,
     quals: [],

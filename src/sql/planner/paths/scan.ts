@@ -3,6 +3,7 @@
 
 import { type IndexDescriptor, isRowKey, provesUnique } from '../../../catalog/descriptors.ts'
 import { type Expr, ROW_KEY_ATTNO, type TargetEntry } from '../../analyzer/expr.ts'
+import { rebase } from '../../analyzer/view-query.ts'
 import { findBuiltinType } from '../../types/registry.ts'
 import type { BaseRel, JoinProblem } from '../base-rel.ts'
 import { COST, clampRows } from '../cost.ts'
@@ -17,13 +18,17 @@ import { addPath, common, type Path, type PathKey, targetList, UNORDERED } from 
 
 const TID = 27
 
-/** Expressions of this relation as a scan sees them; a whole-row Var becomes the row of its columns. */
+/** Expressions of this relation as a scan sees them; a whole-row Var becomes the row of its columns, a virtual column its expression. */
 export function overScan(expr: Expr, rel: BaseRel): Expr {
   return replace(expr, (e) => {
     if (e.kind !== 'Var' || e.varno !== rel.rti || e.levelsUp !== 0) return undefined
-    if (e.attno !== 0) return makeVar(SCAN_VAR, e.attno, e)
-    return wholeRow(rel, e)
+    return e.attno === 0 ? wholeRow(rel, e) : scanColumn(rel, e.attno, e)
   })
+}
+
+function scanColumn(rel: BaseRel, attno: number, like: Pick<Expr, 'type' | 'typmod' | 'collation'>): Expr {
+  const computed = rel.virtual?.get(attno)
+  return computed === undefined ? makeVar(SCAN_VAR, attno, like) : rebase(computed, SCAN_VAR, 0)
 }
 
 /** Arms of long conditions as a scan sees them. */
@@ -46,7 +51,7 @@ function wholeRow(rel: BaseRel, like: Expr): Expr {
   const columns = rel.info === null ? rteColumns(rel) : rel.info.columns.filter((column) => !column.dropped)
   return {
     kind: 'RowExpr',
-    args: columns.map((column) => makeVar(SCAN_VAR, column.attnum, column)),
+    args: columns.map((column) => scanColumn(rel, column.attnum, column)),
     colNames: rel.info === null ? columns.map((column) => column.name) : null,
     format: 'implicit',
     type: like.type,
