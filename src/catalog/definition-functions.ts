@@ -4,7 +4,7 @@ import type { Oid } from '../base/ids.ts'
 import type { PgProcRow } from '../sql/builtin/data/rows.ts'
 import { indexByOid, pgConstraints, systemViewByOid } from '../sql/builtin/pg-class.ts'
 import { quoteIdentifier } from '../sql/types/quote.ts'
-import type { ConstraintDescriptor, IndexDescriptor } from './descriptors.ts'
+import { type ConstraintDescriptor, type IndexDescriptor, provesNotNull } from './descriptors.ts'
 import { type NameSource, qualified } from './object-identity.ts'
 import type { RelationInfo } from './snapshot.ts'
 import { typeText } from './type-names.ts'
@@ -40,7 +40,8 @@ export function constraintDefinitionByOid(source: DefinitionSource, oid: Oid, pr
   if (constraint !== undefined) return source.deparser.constraint(table, constraint, pretty)
   const column = relation.columns.find((other) => other.notNullConstraint?.oid === oid)
   if (column === undefined) return null
-  return `NOT NULL ${quoteIdentifier(column.name)}${column.notNullConstraint!.noInherit ? ' NO INHERIT' : ''}`
+  const { noInherit } = column.notNullConstraint!
+  return `NOT NULL ${quoteIdentifier(column.name)}${noInherit ? ' NO INHERIT' : ''}${provesNotNull(column) ? '' : ' NOT VALID'}`
 }
 
 export function indexDefinition(source: DefinitionSource, oid: Oid, column: number, pretty: boolean): string | null {

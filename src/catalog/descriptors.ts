@@ -51,6 +51,14 @@ export interface RoleDescriptor {
   }[]
 }
 
+export interface NotNullConstraint {
+  readonly oid: Oid
+  readonly name: string
+  readonly noInherit: boolean
+  /** Rows from before it may have NULLs. Absent: none has. */
+  readonly notValid?: boolean
+}
+
 export interface ColumnDescriptor {
   /** attnum, from 1; never used again after a drop, so it is also the column id in stored rows. */
   readonly attnum: number
@@ -62,7 +70,7 @@ export interface ColumnDescriptor {
   readonly collation: Oid
   readonly notNull: boolean
   /** The not-null constraint's name and OID (PostgreSQL 18 names them); null where there is none. */
-  readonly notNullConstraint: { readonly oid: Oid; readonly name: string; readonly noInherit: boolean } | null
+  readonly notNullConstraint: NotNullConstraint | null
   readonly dropped: boolean
   readonly default: { readonly oid: Oid; readonly expr: StoredNode } | null
   /** GENERATED ALWAYS AS (expr): `default.expr` is the expression. */
@@ -245,6 +253,11 @@ export function domainConstraints({
 }: Pick<TypeDescriptor, 'definition'>): readonly { readonly oid: Oid; readonly name: string }[] {
   if (definition.kind !== 'domain') return []
   return definition.notNullConstraint === null ? definition.checks : [...definition.checks, definition.notNullConstraint]
+}
+
+/** Whether no row has NULL in the column. */
+export function provesNotNull(column: { readonly notNull: boolean } & Partial<Pick<ColumnDescriptor, 'notNullConstraint'>>): boolean {
+  return column.notNull && column.notNullConstraint?.notValid !== true
 }
 
 /** A table's named constraints, its columns' NOT NULL included. */

@@ -5,7 +5,7 @@
 import type { Oid } from '../base/ids.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { PgAggregateRow, PgCastRow, PgOperatorRow, PgProcRow, PgTypeRow } from '../sql/builtin/data/rows.ts'
-import type { NamespaceDescriptor, RelationDescriptor, RoleDescriptor, TypeDescriptor } from './descriptors.ts'
+import type { NamespaceDescriptor, NotNullConstraint, RelationDescriptor, RoleDescriptor, TypeDescriptor } from './descriptors.ts'
 import type { StatisticsRecord } from './statistics.ts'
 
 /** Thrown by a look-up whose answer has to be fetched first; `load` brings it. Never reaches a client. */
@@ -48,6 +48,8 @@ export interface RelationColumn {
   readonly type: Oid
   readonly typmod: number
   readonly collation: Oid
+  /** The constraint, where a tenant's table has one. */
+  readonly notNullConstraint?: NotNullConstraint | null
   readonly notNull: boolean
   readonly dropped: boolean
 }

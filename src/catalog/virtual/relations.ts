@@ -7,7 +7,15 @@ import { TYPE_OID } from '../../sql/builtin/data/type-oids.ts'
 import { ACCESS_METHOD, opclassByOid } from '../../sql/builtin/pg-index.ts'
 import { aclItemText } from '../acl.ts'
 import { indexColumnNames } from '../catalog-snapshot.ts'
-import type { Acl, ColumnDescriptor, ConstraintDescriptor, IndexColumn, IndexDescriptor, RelationDescriptor } from '../descriptors.ts'
+import {
+  type Acl,
+  type ColumnDescriptor,
+  type ConstraintDescriptor,
+  type IndexColumn,
+  type IndexDescriptor,
+  provesNotNull,
+  type RelationDescriptor,
+} from '../descriptors.ts'
 import { namePrefix } from '../keys.ts'
 import { withCatalog } from '../snapshot.ts'
 import type { Hints, RowObject } from './rows.ts'
@@ -378,7 +386,7 @@ function constraintRows(_source: VirtualSource, relation: RelationDescriptor): R
       condeferrable: false,
       condeferred: false,
       conenforced: true,
-      convalidated: true,
+      convalidated: provesNotNull(column),
       conrelid: relation.oid,
       connoinherit: column.notNullConstraint.noInherit,
       conkey: [column.attnum],

@@ -4,7 +4,13 @@ import { notSupported, PgError } from '../../base/errors.ts'
 import { indexId, tableId } from '../../base/ids.ts'
 import { LIMITS } from '../../base/limits.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
-import { type ColumnDescriptor, type ConstraintDescriptor, provesUnique, type RelationDescriptor } from '../../catalog/descriptors.ts'
+import {
+  type ColumnDescriptor,
+  type ConstraintDescriptor,
+  provesNotNull,
+  provesUnique,
+  type RelationDescriptor,
+} from '../../catalog/descriptors.ts'
 import { CLASS } from '../../catalog/keys.ts'
 import { LOCK } from '../../catalog/object-locks.ts'
 import type { RelationInfo } from '../../catalog/snapshot.ts'
@@ -14,7 +20,7 @@ import { alterColumnType, type ColumnRewrite, rewriteColumns } from './alter-col
 import { addIdentity, dropIdentity, setIdentity } from './alter-identity.ts'
 import { addAttribute, alterAttributeType, checkNoMember, refuseStoredRows } from './composite-attributes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
-import { addConstraints, checkedOptions, compressionLetter, finishColumns, planColumn, storageLetter } from './create-table.ts'
+import { addNotNull, checkedOptions, compressionLetter, finishColumns, planColumn, storageLetter } from './create-table.ts'
 import { defElems, defString, relationOptions } from './def-elem.ts'
 import { performDeletion } from './drop.ts'
 import { relationDetail } from './index.ts'
@@ -189,9 +195,12 @@ async function apply(c: CommandContext, relation: RelationInfo, cmd: AlterTableC
     case 'AT_SetNotNull': {
       const table = await needTable(c, relation, 'ALTER COLUMN ... SET NOT NULL')
       const column = existing(table, name)
-      if (column.notNull) return
-      const stored = await c.writer.updateRelation(await withNotNull(c, table, column.attnum, null))
-      return c.ports.data.validateNotNull(stored, [column.attnum])
+      if (!column.notNull) {
+        const stored = await c.writer.updateRelation(await withNotNull(c, table, column.attnum, null))
+        return c.ports.data.validateNotNull(stored, [column.attnum])
+      }
+      if (!provesNotNull(column)) await validateNotNull(c, table, column)
+      return
     }
     case 'AT_DropNotNull': {
       const table = await needTable(c, relation, 'ALTER COLUMN ... DROP NOT NULL')
@@ -318,7 +327,7 @@ async function apply(c: CommandContext, relation: RelationInfo, cmd: AlterTableC
   }
 }
 
-/** SET DEFAULT and SET EXPRESSION are analysed away from their text: their errors point nowhere. */
+/** SET DEFAULT, SET EXPRESSION and ADD CHECK are analysed away from their text: their errors point nowhere. */
 function failWithoutPosition(error: unknown): never {
   if (!(error instanceof PgError)) throw error
   const { position: _, ...fields } = error.fields
@@ -563,7 +572,7 @@ async function addConstraint(c: CommandContext, relation: RelationInfo, constrai
   const before = draft.relation
   switch (constraint.contype) {
     case 'CONSTR_CHECK': {
-      const made = await addCheck(c, draft, constraint)
+      const made = await addCheck(c, draft, constraint).catch(failWithoutPosition)
       const stored = await c.writer.updateRelation(draft.relation)
       await writeDependencies(c, draft)
       if (made.validated) await c.ports.data.validateCheck(stored, made)
@@ -578,7 +587,7 @@ async function addConstraint(c: CommandContext, relation: RelationInfo, constrai
       return
     }
     case 'CONSTR_NOTNULL': {
-      await addConstraints(c, draft, [], [constraint])
+      await addNotNull(c, draft, constraint)
       const stored = await c.writer.updateRelation(draft.relation)
       const added = stored.columns.filter((other) => other.notNull && !before.columns[other.attnum - 1]!.notNull)
       if (!constraint.skip_validation)
@@ -710,7 +719,8 @@ async function validateConstraint(c: CommandContext, relation: RelationInfo, nam
   const table = await needTable(c, relation, 'VALIDATE CONSTRAINT')
   const constraint = table.table!.constraints.find((other) => other.name === name)
   if (constraint === undefined) {
-    if (table.columns.some((column) => column.notNullConstraint?.name === name)) return
+    const column = table.columns.find((other) => other.notNullConstraint?.name === name)
+    if (column !== undefined) return provesNotNull(column) ? undefined : validateNotNull(c, table, column)
     throw new PgError(SQLSTATE.undefinedObject, `constraint "${name}" of relation "${relation.name}" does not exist`)
   }
   if (constraint.type !== 'c' && constraint.type !== 'f')
@@ -725,6 +735,13 @@ async function validateConstraint(c: CommandContext, relation: RelationInfo, nam
   )
   if (valid.type === 'c') await c.ports.data.validateCheck(stored, valid)
   else await c.ports.data.validateForeignKey(stored, valid)
+}
+
+/** Of a column whose constraint is NOT VALID. */
+async function validateNotNull(c: CommandContext, table: RelationDescriptor, column: ColumnDescriptor): Promise<void> {
+  const { oid, name, noInherit } = column.notNullConstraint!
+  const stored = await c.writer.updateRelation(replaceColumn(table, { ...column, notNullConstraint: { oid, name, noInherit } }))
+  await c.ports.data.validateNotNull(stored, [column.attnum])
 }
 
 async function alterConstraint(c: CommandContext, relation: RelationInfo, cmd: AlterTableCmd): Promise<void> {

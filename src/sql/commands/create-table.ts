@@ -25,7 +25,18 @@ import { checkIdentityType, identityOptions } from './alter-identity.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { defElems, relationOptions } from './def-elem.ts'
 import { nextvalExpr } from './expr-build.ts'
-import { checkColumnName, chooseRelationName, columnNamed, load, lockNamed, partsOf, positionOf, rangeVarParts } from './names.ts'
+import {
+  checkColumnName,
+  chooseRelationName,
+  columnNamed,
+  load,
+  lockNamed,
+  partsOf,
+  positionOf,
+  rangeVarParts,
+  SYSTEM_COLUMNS,
+  undefinedColumn,
+} from './names.ts'
 import { newRelation } from './new-relation.ts'
 import { createSequenceObject } from './sequence.ts'
 import {
@@ -413,6 +424,19 @@ async function columnSequence(c: CommandContext, draft: Draft, plan: ColumnPlan,
   after.push(async () => undefined)
 }
 
+/** CONSTRAINT name NOT NULL column [NO INHERIT] [NOT VALID]. */
+export async function addNotNull(c: CommandContext, draft: Draft, constraint: Constraint): Promise<void> {
+  const name = stringOf(constraint.keys![0]!)
+  const column = columnNamed(draft.relation, name)
+  if (column === null) {
+    if (SYSTEM_COLUMNS[name] !== undefined)
+      throw new PgError(SQLSTATE.featureNotSupported, `cannot add not-null constraint on system column "${name}"`)
+    throw undefinedColumn(name, draft.relation.name)
+  }
+  const { conname = null, is_no_inherit: noInherit = false, skip_validation: notValid = false } = constraint
+  draft.relation = await withNotNull(c, draft.relation, column.attnum, conname, noInherit, notValid)
+}
+
 /** Keys first (others refer to them), then checks, then foreign keys, each in the order written. */
 export async function addConstraints(
   c: CommandContext,
@@ -423,15 +447,7 @@ export async function addConstraints(
   const columnConstraints = plans.flatMap((plan) => plan.constraints.map((constraint) => ({ constraint, column: plan.column.name })))
   const all = [...columnConstraints, ...tableConstraints.map((constraint) => ({ constraint, column: null }))]
   for (const { constraint } of all)
-    if (constraint.contype === 'CONSTR_NOTNULL') {
-      const column = columnNamed(draft.relation, stringOf(constraint.keys![0]!))
-      if (column === null)
-        throw new PgError(
-          SQLSTATE.undefinedColumn,
-          `column "${stringOf(constraint.keys![0]!)}" of relation "${draft.relation.name}" does not exist`,
-        )
-      draft.relation = await withNotNull(c, draft.relation, column.attnum, constraint.conname ?? null, constraint.is_no_inherit ?? false)
-    }
+    if (constraint.contype === 'CONSTR_NOTNULL') await addNotNull(c, draft, { ...constraint, skip_validation: false })
   const keys = all.filter(({ constraint }) => constraint.contype === 'CONSTR_PRIMARY' || constraint.contype === 'CONSTR_UNIQUE')
   keys.sort((a, b) => Number(b.constraint.contype === 'CONSTR_PRIMARY') - Number(a.constraint.contype === 'CONSTR_PRIMARY'))
   const primaries = keys.filter(({ constraint }) => constraint.contype === 'CONSTR_PRIMARY')

@@ -13,6 +13,7 @@ import {
   type ForeignKeyAction,
   type IndexColumn,
   type IndexDescriptor,
+  provesNotNull,
   provesUnique,
   type RelationDescriptor,
 } from '../../catalog/descriptors.ts'
@@ -158,9 +159,16 @@ export async function withNotNull(
   attnum: number,
   name: string | null,
   noInherit = false,
+  notValid = false,
 ): Promise<RelationDescriptor> {
   const column = relation.columns[attnum - 1]!
   if (column.notNull && column.notNullConstraint !== null) {
+    if (!notValid && !provesNotNull(column))
+      throw new PgError(
+        SQLSTATE.objectNotInPrerequisiteState,
+        `incompatible NOT VALID constraint "${column.notNullConstraint.name}" on relation "${relation.name}"`,
+        { hint: 'You might need to validate it using ALTER TABLE ... VALIDATE CONSTRAINT.' },
+      )
     if (name !== null && name !== column.notNullConstraint.name)
       throw new PgError(
         SQLSTATE.objectNotInPrerequisiteState,
@@ -172,7 +180,8 @@ export async function withNotNull(
   if (name !== null) checkConstraintName(relation, name)
   const chosen = name ?? (await chooseConstraintName(relation, relation.name, column.name, 'not_null'))
   const oid = await c.writer.newOid(relation.namespace)
-  return replaceColumn(relation, { ...column, notNull: true, notNullConstraint: { oid, name: chosen, noInherit } })
+  const constraint = { oid, name: chosen, noInherit, ...(notValid ? { notValid } : {}) }
+  return replaceColumn(relation, { ...column, notNull: true, notNullConstraint: constraint })
 }
 
 /** A default expression, coerced to the column's type; generated columns likewise. */
@@ -437,8 +446,7 @@ export async function addKeyConstraint(c: CommandContext, draft: Draft, constrai
   const seen = new Set<string>()
   for (const key of keys) {
     const column = columnNamed(draft.relation, key.name!)
-    if (column === null)
-      throw new PgError(SQLSTATE.undefinedColumn, `column "${key.name}" named in key does not exist`, positionOf(c, constraint.location))
+    if (column === null) throw new PgError(SQLSTATE.undefinedColumn, `column "${key.name}" named in key does not exist`)
     if (seen.has(key.name!))
       throw new PgError(
         SQLSTATE.duplicateColumn,
@@ -446,6 +454,11 @@ export async function addKeyConstraint(c: CommandContext, draft: Draft, constrai
         positionOf(c, constraint.location),
       )
     seen.add(key.name!)
+    if (primary && column.notNull && !provesNotNull(column))
+      throw new PgError(SQLSTATE.objectNotInPrerequisiteState, `cannot create primary key on column "${column.name}"`, {
+        detail: `The constraint "${column.notNullConstraint!.name}" on column "${column.name}" of table "${draft.relation.name}", marked NOT VALID, is incompatible with a primary key.`,
+        hint: 'You might need to validate it using ALTER TABLE ... VALIDATE CONSTRAINT.',
+      })
     if (primary) draft.relation = await withNotNull(c, draft.relation, column.attnum, null)
   }
   const index = await addIndex(c, draft, {

@@ -5,7 +5,7 @@ import { PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
-import type { RelationDescriptor } from '../../catalog/descriptors.ts'
+import { provesNotNull, type RelationDescriptor } from '../../catalog/descriptors.ts'
 import type { Expr } from '../analyzer/expr.ts'
 import { overStored, type VirtualColumns, virtualColumns } from '../analyzer/virtual-columns.ts'
 import { replace } from '../planner/expr-tree.ts'
@@ -62,6 +62,20 @@ function ofRelation(expr: Expr, relation: Oid): Expr {
   )
 }
 
+/** 23502 of a row that is there. */
+export function containsNulls(descriptor: RelationDescriptor, column: string, cx: Compilation): PgError {
+  return new PgError(SQLSTATE.notNullViolation, `column "${column}" of relation "${descriptor.name}" contains null values`, {
+    ...relationFields(descriptor, cx),
+    column,
+  })
+}
+
+/** 23514 of a row that is there. */
+export function violatedBySomeRow(descriptor: RelationDescriptor, constraint: string, cx: Compilation): PgError {
+  const message = `check constraint "${constraint}" of relation "${descriptor.name}" is violated by some row`
+  return new PgError(SQLSTATE.checkViolation, message, { ...relationFields(descriptor, cx), constraint })
+}
+
 const virtualOf = (descriptor: RelationDescriptor, cx: Compilation): VirtualColumns | null =>
   virtualColumns(descriptor, (node) => readStored(node, cx))
 
@@ -75,14 +89,15 @@ export function compileRowExpr(
   return compileExpr(ofRelation(overStored(expr, virtual), descriptor.oid), FULL_ROW_SCOPE, cx)
 }
 
-export function compileRowChecks(descriptor: RelationDescriptor, cx: Compilation): RowChecks {
+/** `existing`: rows that ALTER TABLE writes anew. What nobody has validated they need not hold, and what they break is said of the table. */
+export function compileRowChecks(descriptor: RelationDescriptor, cx: Compilation, existing = false): RowChecks {
   const virtual = virtualOf(descriptor, cx)
   const compile = (node: string) => compileRowExpr(readStored(node, cx), descriptor, cx, virtual)
   /** Slots of the stored columns that must not be NULL, and the expressions of the virtual ones. */
   const notNull: number[] = []
   const virtualNotNull: { slot: number; expr: Compiled }[] = []
   for (const column of descriptor.columns) {
-    if (!column.notNull || column.dropped) continue
+    if (!(existing ? provesNotNull(column) : column.notNull) || column.dropped) continue
     if (column.generated !== 'v') notNull.push(column.attnum - 1)
     else if (column.default !== null) virtualNotNull.push({ slot: column.attnum - 1, expr: compile(column.default.expr) })
   }
@@ -90,24 +105,27 @@ export function compileRowChecks(descriptor: RelationDescriptor, cx: Compilation
     .filter((column) => column.generated === 's' && !column.dropped && column.default !== null)
     .map((column) => ({ slot: column.attnum - 1, expr: compile(column.default!.expr) }))
   const checks = (descriptor.table?.constraints ?? [])
-    .flatMap((constraint) => (constraint.type === 'c' && constraint.enforced ? [constraint] : []))
+    .flatMap((constraint) => (constraint.type === 'c' && constraint.enforced && (constraint.validated || !existing) ? [constraint] : []))
     .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
     .map((constraint) => ({ name: constraint.name, expr: compile(constraint.expr) }))
 
   const nullViolation = (slot: number, row: Row): PgError => {
     const column = descriptor.columns[slot]!.name
+    if (existing) return containsNulls(descriptor, column, cx)
     return new PgError(
       SQLSTATE.notNullViolation,
       `null value in column "${column}" of relation "${descriptor.name}" violates not-null constraint`,
       { ...failingRow(descriptor, row, cx), ...relationFields(descriptor, cx), column },
     )
   }
-  const checkViolation = (name: string, row: Row): PgError =>
-    new PgError(SQLSTATE.checkViolation, `new row for relation "${descriptor.name}" violates check constraint "${name}"`, {
+  const checkViolation = (name: string, row: Row): PgError => {
+    if (existing) return violatedBySomeRow(descriptor, name, cx)
+    return new PgError(SQLSTATE.checkViolation, `new row for relation "${descriptor.name}" violates check constraint "${name}"`, {
       ...failingRow(descriptor, row, cx),
       ...relationFields(descriptor, cx),
       constraint: name,
     })
+  }
   const virtualFrom = (row: Row, from: number): MaybePromise<void> => {
     for (let i = from; i < virtualNotNull.length; i++) {
       const { slot, expr } = virtualNotNull[i]!

@@ -10,7 +10,7 @@ import { makeSlicer } from '../../base/slicer.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { ConstraintDescriptor, IndexDescriptor, RelationDescriptor } from '../../catalog/descriptors.ts'
 import { rowRange } from '../../storage/rows/keys.ts'
-import type { IndexLayout } from '../../storage/rows/layout.ts'
+import type { IndexLayout, TableLayout } from '../../storage/rows/layout.ts'
 import { compileRowReader } from '../../storage/rows/row-codec.ts'
 import { type RowBatch, scanTable } from '../../storage/rows/table-reader.ts'
 import { compileTableWriter } from '../../storage/rows/table-writer.ts'
@@ -22,7 +22,7 @@ import { findDuplicate } from './deferrable-unique.ts'
 import { compileExpr } from './expr/compile.ts'
 import { makeForeignKeys } from './foreign-keys.ts'
 import { forEachRow } from './init-plan.ts'
-import { compileRowChecks, compileRowExpr, relationFields } from './row-checks.ts'
+import { compileRowChecks, compileRowExpr, containsNulls, violatedBySomeRow } from './row-checks.ts'
 import { rowSize } from './row-size.ts'
 import { accessOf, FULL_ROW_SCOPE, indexLayout, readStored, type TableAccess, typeSupport } from './table-layout.ts'
 import { makeModifierSet } from './table-modifier.ts'
@@ -60,17 +60,32 @@ async function eachBatch(access: TableAccess, cx: Compilation, visit: Visit, wit
   }
 }
 
-/** The index, with CREATE INDEX's words for a duplicate. */
-function inIndexWords(index: IndexDescriptor, layout: IndexLayout): IndexLayout {
+/** CREATE INDEX's words for a duplicate. */
+const duplicated =
+  (index: IndexDescriptor, violation: (row: Row) => PgError) =>
+  (row: Row): PgError => {
+    const { fields } = violation(row)
+    return new PgError(SQLSTATE.uniqueViolation, `could not create unique index "${index.name}"`, {
+      ...fields,
+      detail: (fields.detail ?? '').replace(/ already exists\.$/, ' is duplicated.'),
+    })
+  }
+
+const inIndexWords = (index: IndexDescriptor, layout: IndexLayout): IndexLayout => ({
+  ...layout,
+  violation: duplicated(index, layout.violation),
+})
+
+/** A table whose rows are written anew: all its indexes are built. */
+function builtLayout({ table, layout, indexes }: TableAccess): TableLayout {
+  const words = new Map<IndexLayout, IndexLayout>()
+  for (const index of indexes.values()) if (index.layout !== null) words.set(index.layout, inIndexWords(index.descriptor, index.layout))
+  const primary = table.indexes.find((index) => index.oid === table.primaryKey)
+  const { primaryKeyViolation } = layout
   return {
     ...layout,
-    violation: (row: Row): PgError => {
-      const { fields } = layout.violation(row)
-      return new PgError(SQLSTATE.uniqueViolation, `could not create unique index "${index.name}"`, {
-        ...fields,
-        detail: (fields.detail ?? '').replace(/ already exists\.$/, ' is duplicated.'),
-      })
-    },
+    primaryKeyViolation: primary === undefined || primaryKeyViolation === null ? null : duplicated(primary, primaryKeyViolation),
+    indexes: layout.indexes.map((index) => words.get(index) ?? index),
   }
 }
 
@@ -105,8 +120,8 @@ export async function rewriteTable(
 ): Promise<void> {
   const source = accessOf(from, cx)
   const target = accessOf(to, cx)
-  const writer = compileTableWriter(target.layout)
-  const checks = compileRowChecks(to, cx)
+  const writer = compileTableWriter(builtLayout(target))
+  const checks = compileRowChecks(to, cx, true)
   const compiled = values.map((expr) => (expr === null ? null : compileRowExpr(expr, from, cx)))
   const width = to.columns.length
   await eachBatch(source, cx, async (rows) => {
@@ -140,14 +155,7 @@ export async function validateCheck(table: RelationDescriptor, constraint: Const
     for (const row of rows) {
       const value = check.eval(row)
       if ((value instanceof Promise ? await value : value) === false) {
-        throw new PgError(
-          SQLSTATE.checkViolation,
-          `check constraint "${constraint.name}" of relation "${table.name}" is violated by some row`,
-          {
-            ...relationFields(table, cx),
-            constraint: constraint.name,
-          },
-        )
+        throw violatedBySomeRow(table, constraint.name, cx)
       }
     }
     return true
@@ -166,10 +174,7 @@ export async function validateNotNull(table: RelationDescriptor, attnums: readon
       for (const { column, computed } of columns) {
         const value = computed === null ? row[column.attnum - 1]! : computed.eval(row)
         if ((value instanceof Promise ? await value : value) !== null) continue
-        throw new PgError(SQLSTATE.notNullViolation, `column "${column.name}" of relation "${table.name}" contains null values`, {
-          ...relationFields(table, cx),
-          column: column.name,
-        })
+        throw containsNulls(table, column.name, cx)
       }
     }
     return true

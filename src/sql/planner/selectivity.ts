@@ -3,6 +3,7 @@
 
 import { mapLong } from '../../base/begun-anew.ts'
 import type { Datum } from '../../base/datum.ts'
+import { provesNotNull } from '../../catalog/descriptors.ts'
 import type { Expr } from '../analyzer/expr.ts'
 import { amopsByOperator, STRATEGY } from '../builtin/pg-index.ts'
 import { ArrayDatum } from '../types/array.ts'
@@ -82,7 +83,8 @@ export function armSelectivity(arm: Expr, problem: JoinProblem): number {
 function isNotNull(expr: Expr, problem: JoinProblem): boolean {
   const bare = stripRelabel(expr)
   if (bare.kind !== 'Var') return false
-  return variableOf(problem, bare).rel?.info?.columns[bare.attno - 1]?.notNull ?? false
+  const column = variableOf(problem, bare).rel?.info?.columns[bare.attno - 1]
+  return column !== undefined && provesNotNull(column)
 }
 
 type OpExpr = Expr & { kind: 'OpExpr' }

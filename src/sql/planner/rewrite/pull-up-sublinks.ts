@@ -1,5 +1,6 @@
 // EXISTS, IN and NOT IN in WHERE (and in inner joins' ON) become semi- and anti-joins where their meaning allows.
 
+import { provesNotNull } from '../../../catalog/descriptors.ts'
 import type { Expr } from '../../analyzer/expr.ts'
 import type { Query, RteSubquery } from '../../analyzer/query.ts'
 import type { PlannerContext } from '../context.ts'
@@ -119,7 +120,8 @@ function notNullVar(expr: Expr, rtable: Query['rtable'], ctx: PlannerContext): b
   if (expr.kind !== 'Var' || expr.levelsUp !== 0 || expr.attno <= 0) return false
   const rte = rtable[expr.varno - 1]
   if (rte?.kind !== 'relation') return false
-  return ctx.catalog.relation(rte.relation)?.columns[expr.attno - 1]?.notNull ?? false
+  const column = ctx.catalog.relation(rte.relation)?.columns[expr.attno - 1]
+  return column !== undefined && provesNotNull(column)
 }
 
 function looksOutside(expr: Expr): boolean {
