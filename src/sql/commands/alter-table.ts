@@ -196,7 +196,7 @@ async function apply(c: CommandContext, relation: RelationInfo, cmd: AlterTableC
       const table = await needTable(c, relation, 'ALTER COLUMN ... SET NOT NULL')
       const column = existing(table, name)
       if (!column.notNull) {
-        const stored = await c.writer.updateRelation(await withNotNull(c, table, column.attnum, null))
+        const stored = await c.writer.updateRelation(await withNotNull(c, table, column.attnum))
         return c.ports.data.validateNotNull(stored, [column.attnum])
       }
       if (!provesNotNull(column)) await validateNotNull(c, table, column)
@@ -327,7 +327,7 @@ async function apply(c: CommandContext, relation: RelationInfo, cmd: AlterTableC
   }
 }
 
-/** SET DEFAULT, SET EXPRESSION and ADD CHECK are analysed away from their text: their errors point nowhere. */
+/** Expressions of ALTER TABLE are analysed away from their text: their errors point nowhere. */
 function failWithoutPosition(error: unknown): never {
   if (!(error instanceof PgError)) throw error
   const { position: _, ...fields } = error.fields
@@ -430,7 +430,7 @@ async function addColumn(c: CommandContext, relation: RelationInfo, cmd: AlterTa
   const draft: Draft = { relation: { ...before, columns: [...before.columns, plan.column] }, dependencies: [], reserved: new Set() }
   const dependency = columnTypeDependency(relation.oid, plan.column)
   if (dependency !== null) draft.dependencies.push(dependency)
-  await finishColumns(c, draft, [plan], [])
+  await finishColumns(c, draft, [plan], []).catch(failWithoutPosition)
   const column = draft.relation.columns[attnum - 1]!
   const expr = column.default === null ? null : c.analysis.loadExpression(column.default.expr)
   let rewrite: Expr | null = null
@@ -678,7 +678,7 @@ async function addConstraintUsingIndex(c: CommandContext, draft: Draft, constrai
       message: `ALTER TABLE / ADD CONSTRAINT USING INDEX will rename index "${index.name}" to "${name}"`,
     })
   }
-  if (primary) for (const column of index.columns) draft.relation = await withNotNull(c, draft.relation, column.attnum, null)
+  if (primary) for (const column of index.columns) draft.relation = await withNotNull(c, draft.relation, column.attnum)
   const deferrable = constraint.deferrable ?? false
   // entries of another form: the index is built anew, under another number
   const next = before.table!.nextIndexId

@@ -5,8 +5,8 @@ import { type Oid, tableId } from '../../base/ids.ts'
 import { LIMITS } from '../../base/limits.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { ACL } from '../../catalog/acl.ts'
-import type { ColumnDescriptor, RelationDescriptor, TableDescriptor } from '../../catalog/descriptors.ts'
-import { CLASS, commentPrefix, parseAddress } from '../../catalog/keys.ts'
+import type { ColumnDescriptor, IndexDescriptor, RelationDescriptor, TableDescriptor } from '../../catalog/descriptors.ts'
+import { CLASS, commentPrefix, type ObjectAddress, parseAddress } from '../../catalog/keys.ts'
 import { EMPTY_TABLE } from '../../catalog/new-descriptors.ts'
 import { LOCK } from '../../catalog/object-locks.ts'
 import { permissionDenied, relationMask, relkindWord } from '../../catalog/privileges.ts'
@@ -50,7 +50,9 @@ import {
   checkVirtualType,
   chooseIndexName,
   columnTypeDependency,
+  constraintElements,
   type Draft,
+  type NotNullSpec,
   noteInbound,
   plainColumn,
   replaceColumn,
@@ -88,7 +90,7 @@ export interface ColumnPlan {
   identity: { options: readonly DefElem[]; kind: 'a' | 'd'; location: number | undefined } | null
   defaultExpr: Node | null
   generated: '' | 's' | 'v'
-  notNull: { name: string | null; noInherit: boolean } | null
+  notNull: NotNullSpec | null
   saysNull: boolean
 }
 
@@ -128,7 +130,7 @@ export async function planColumn(c: CommandContext, relationName: string, def: C
     const constraint = nodeAs(node, 'Constraint')!
     switch (constraint.contype) {
       case 'CONSTR_NULL':
-        if (plan.notNull !== null || plan.serial)
+        if (plan.notNull !== null || plan.serial || plan.constraints.some(({ contype }) => contype === 'CONSTR_PRIMARY'))
           fail(`conflicting NULL/NOT NULL declarations for column "${name}" of table "${relationName}"`, constraint)
         plan.saysNull = true
         break
@@ -170,6 +172,8 @@ export async function planColumn(c: CommandContext, relationName: string, def: C
       case 'CONSTR_EXCLUSION':
         throw notSupported('exclusion constraints are not supported')
       default:
+        if (plan.saysNull && constraint.contype === 'CONSTR_PRIMARY')
+          fail(`conflicting NULL/NOT NULL declarations for column "${name}" of table "${relationName}"`, constraint)
         last = constraint
         plan.constraints.push(
           constraint.contype === 'CONSTR_PRIMARY' || constraint.contype === 'CONSTR_UNIQUE'
@@ -329,7 +333,7 @@ export async function createTable(c: CommandContext, stmt: CreateStmt): Promise<
   }
   const plans: ColumnPlan[] = []
   const tableConstraints: Constraint[] = []
-  const likes: { like: TableLikeClause; from: RelationDescriptor; map: Map<number, number> }[] = []
+  const likes: Like[] = []
   for (const element of stmt.tableElts ?? []) {
     const def = nodeAs(element, 'ColumnDef')
     const constraint = nodeAs(element, 'Constraint')
@@ -350,17 +354,36 @@ export async function createTable(c: CommandContext, stmt: CreateStmt): Promise<
     const dependency = columnTypeDependency(draft.relation.oid, plan.column)
     if (dependency !== null) draft.dependencies.push(dependency)
   }
+  for (const constraint of tableConstraints) if (constraint.contype === 'CONSTR_NOTNULL') declareNotNull(draft.relation, plans, constraint)
+  const constraints = [...plans.flatMap((plan) => plan.constraints), ...tableConstraints]
   const sequences: (() => Promise<unknown>)[] = []
-  await finishColumns(c, draft, plans, sequences)
-  await addConstraints(c, draft, plans, tableConstraints)
-  for (const { like, from, map } of likes) await likeIndexes(c, draft, like, from, map)
+  const checkNames = constraints.flatMap(({ contype, conname }) => (contype === 'CONSTR_CHECK' && conname !== undefined ? [conname] : []))
+  await finishColumns(c, draft, plans, sequences, new Set(checkNames))
+  await addChecksAndKeys(c, draft, constraints)
+  for (const like of likes) await likeIndexes(c, draft, like)
+  for (const constraint of constraints)
+    if (constraint.contype === 'CONSTR_FOREIGN') await addForeignKey(c, draft, { ...constraint, skip_validation: false })
   await c.writer.createRelation(draft.relation)
   for (const make of sequences) await make()
   await writeDependencies(c, draft)
   for (const constraint of draft.relation.table!.constraints)
     if (constraint.type === 'f') await noteInbound(c, constraint.referencedTable, draft.relation.oid, constraint.oid)
-  for (const { like, from, map } of likes) await likeComments(c, draft, like, from, map)
+  for (const like of likes) await likeComments(c, draft, like)
   return { tag: 'CREATE TABLE' }
+}
+
+/** NOT NULL as a constraint of the table: the column's own, which has one. */
+function declareNotNull(relation: RelationDescriptor, plans: readonly ColumnPlan[], constraint: Constraint): void {
+  const column = notNullColumn(relation, constraint)
+  const plan = plans.find((other) => other.column.attnum === column.attnum)!
+  const name = constraint.conname ?? null
+  const noInherit = constraint.is_no_inherit ?? false
+  if (plan.notNull !== null && plan.notNull.noInherit !== noInherit)
+    throw new PgError(SQLSTATE.syntaxError, `conflicting NO INHERIT declaration for not-null constraint on column "${column.name}"`)
+  const known = plan.notNull?.name ?? null
+  if (known !== null && name !== null && known !== name)
+    throw new PgError(SQLSTATE.syntaxError, `conflicting not-null constraint names "${known}" and "${name}"`)
+  plan.notNull = { name: known ?? name, noInherit }
 }
 
 /** NOT NULL, defaults, identity and serial of planned columns; what makes sequences is left in `after`, for when the table exists. */
@@ -369,10 +392,11 @@ export async function finishColumns(
   draft: Draft,
   plans: readonly ColumnPlan[],
   after: (() => Promise<unknown>)[],
+  checkNames: ReadonlySet<string> = new Set(),
 ): Promise<void> {
+  const names = new Set([...checkNames, ...plans.flatMap((plan) => plan.notNull?.name ?? [])])
   for (const plan of plans) {
-    const attnum = plan.column.attnum
-    if (plan.notNull !== null) draft.relation = await withNotNull(c, draft.relation, attnum, plan.notNull.name, plan.notNull.noInherit)
+    if (plan.notNull !== null) draft.relation = await withNotNull(c, draft.relation, plan.column.attnum, plan.notNull, names)
     if (plan.serial || plan.identity !== null) await columnSequence(c, draft, plan, after)
   }
   for (const plan of plans) {
@@ -424,46 +448,40 @@ async function columnSequence(c: CommandContext, draft: Draft, plan: ColumnPlan,
   after.push(async () => undefined)
 }
 
-/** CONSTRAINT name NOT NULL column [NO INHERIT] [NOT VALID]. */
-export async function addNotNull(c: CommandContext, draft: Draft, constraint: Constraint): Promise<void> {
+function notNullColumn(relation: RelationDescriptor, constraint: Constraint): ColumnDescriptor {
   const name = stringOf(constraint.keys![0]!)
-  const column = columnNamed(draft.relation, name)
-  if (column === null) {
-    if (SYSTEM_COLUMNS[name] !== undefined)
-      throw new PgError(SQLSTATE.featureNotSupported, `cannot add not-null constraint on system column "${name}"`)
-    throw undefinedColumn(name, draft.relation.name)
-  }
-  const { conname = null, is_no_inherit: noInherit = false, skip_validation: notValid = false } = constraint
-  draft.relation = await withNotNull(c, draft.relation, column.attnum, conname, noInherit, notValid)
+  const column = columnNamed(relation, name)
+  if (column !== null) return column
+  if (SYSTEM_COLUMNS[name] === undefined) throw undefinedColumn(name, relation.name)
+  throw new PgError(SQLSTATE.featureNotSupported, `cannot add not-null constraint on system column "${name}"`)
 }
 
-/** Keys first (others refer to them), then checks, then foreign keys, each in the order written. */
-export async function addConstraints(
-  c: CommandContext,
-  draft: Draft,
-  plans: readonly ColumnPlan[],
-  tableConstraints: readonly Constraint[],
-): Promise<void> {
-  const columnConstraints = plans.flatMap((plan) => plan.constraints.map((constraint) => ({ constraint, column: plan.column.name })))
-  const all = [...columnConstraints, ...tableConstraints.map((constraint) => ({ constraint, column: null }))]
-  for (const { constraint } of all)
-    if (constraint.contype === 'CONSTR_NOTNULL') await addNotNull(c, draft, { ...constraint, skip_validation: false })
-  const keys = all.filter(({ constraint }) => constraint.contype === 'CONSTR_PRIMARY' || constraint.contype === 'CONSTR_UNIQUE')
-  keys.sort((a, b) => Number(b.constraint.contype === 'CONSTR_PRIMARY') - Number(a.constraint.contype === 'CONSTR_PRIMARY'))
-  const primaries = keys.filter(({ constraint }) => constraint.contype === 'CONSTR_PRIMARY')
+/** ALTER TABLE … ADD [CONSTRAINT name] NOT NULL column [NO INHERIT] [NOT VALID]. */
+export async function addNotNull(c: CommandContext, draft: Draft, constraint: Constraint): Promise<void> {
+  const { conname: name = null, is_no_inherit: noInherit = false, skip_validation: notValid = false } = constraint
+  const { attnum } = notNullColumn(draft.relation, constraint)
+  draft.relation = await withNotNull(c, draft.relation, attnum, { name, noInherit, notValid })
+}
+
+/** Of CREATE TABLE, each in the order written. */
+async function addChecksAndKeys(c: CommandContext, draft: Draft, constraints: readonly Constraint[]): Promise<void> {
+  if (constraints.some((constraint) => constraint.contype === 'CONSTR_EXCLUSION'))
+    throw notSupported('exclusion constraints are not supported')
+  const primaries = constraints.filter((constraint) => constraint.contype === 'CONSTR_PRIMARY')
   if (primaries.length > 1)
     throw new PgError(
       SQLSTATE.invalidTableDefinition,
       `multiple primary keys for table "${draft.relation.name}" are not allowed`,
-      positionOf(c, primaries[1]!.constraint.location),
+      positionOf(c, primaries[1]!.location),
     )
-  for (const { constraint } of all)
+  for (const constraint of constraints)
     if (constraint.contype === 'CONSTR_CHECK') await addCheck(c, draft, { ...constraint, skip_validation: false })
-  for (const { constraint } of keys) await addKeyConstraint(c, draft, constraint)
-  for (const { constraint } of all)
-    if (constraint.contype === 'CONSTR_FOREIGN') await addForeignKey(c, draft, { ...constraint, skip_validation: false })
-  for (const { constraint } of all)
-    if (constraint.contype === 'CONSTR_EXCLUSION') throw notSupported('exclusion constraints are not supported')
+  for (const constraint of [...primaries, ...constraints.filter((other) => other.contype === 'CONSTR_UNIQUE')]) {
+    for (const key of constraintElements(constraint).keys)
+      if (columnNamed(draft.relation, key.name!) === null)
+        throw new PgError(SQLSTATE.undefinedColumn, `column "${key.name}" named in key does not exist`, positionOf(c, constraint.location))
+    await addKeyConstraint(c, draft, constraint)
+  }
 }
 
 // --- LIKE --------------------------------------------------------------------------------------------------------------------------------
@@ -480,12 +498,16 @@ const LIKE = {
   storage: 256,
 }
 
-async function likeColumns(
-  c: CommandContext,
-  draft: Draft,
-  like: TableLikeClause,
-  plans: ColumnPlan[],
-): Promise<{ like: TableLikeClause; from: RelationDescriptor; map: Map<number, number> }> {
+interface Like {
+  readonly options: number
+  readonly from: RelationDescriptor
+  /** The new columns' numbers by those of the other table's. */
+  readonly map: ReadonlyMap<number, number>
+  /** What the new table has of the other one, with its comment. */
+  readonly copies: { from: Pick<ObjectAddress, 'classId' | 'objId'>; to: ObjectAddress }[]
+}
+
+async function likeColumns(c: CommandContext, draft: Draft, like: TableLikeClause, plans: ColumnPlan[]): Promise<Like> {
   const parts = rangeVarParts(like.relation!)
   const source = (await lockNamed(c, parts, LOCK.accessShare))!
   if (source.descriptor === null || source.relkind === 'S')
@@ -496,6 +518,7 @@ async function likeColumns(
   const from = source.descriptor
   const options = like.options ?? 0
   const map = new Map<number, number>()
+  const copies: Like['copies'] = []
   for (const column of from.columns) {
     if (column.dropped) continue
     checkColumnName(column.name)
@@ -514,7 +537,7 @@ async function likeColumns(
       defaultExpr: null,
       generated: '',
       notNull: column.notNull
-        ? { name: (options & LIKE.constraints) !== 0 ? (column.notNullConstraint?.name ?? null) : null, noInherit: false }
+        ? { name: column.notNullConstraint?.name ?? null, noInherit: column.notNullConstraint?.noInherit ?? false }
         : null,
       saysNull: false,
     }
@@ -557,6 +580,7 @@ async function likeColumns(
       if (constraint.type !== 'c') continue
       checkConstraintName(draft.relation, constraint.name)
       const oid = await c.writer.newOid(draft.relation.namespace)
+      copies.push(copied(CLASS.constraint, constraint.oid, oid))
       const expr = renumber(c.analysis.loadExpression(constraint.expr), map)
       draft.relation = alterTable(draft.relation, (table) => ({
         constraints: [
@@ -565,8 +589,13 @@ async function likeColumns(
         ],
       }))
     }
-  return { like, from, map }
+  return { options, from, map, copies }
 }
+
+const copied = (classId: Oid, from: Oid, to: Oid): Like['copies'][number] => ({
+  from: { classId, objId: from },
+  to: { classId, objId: to, subId: 0 },
+})
 
 /** Column numbers of another table's expression turned into this one's. */
 export function renumber<T>(tree: T, map: ReadonlyMap<number, number>): T {
@@ -580,14 +609,9 @@ export function renumber<T>(tree: T, map: ReadonlyMap<number, number>): T {
   return copy as T
 }
 
-async function likeIndexes(
-  c: CommandContext,
-  draft: Draft,
-  like: TableLikeClause,
-  from: RelationDescriptor,
-  map: ReadonlyMap<number, number>,
-): Promise<void> {
-  if (((like.options ?? 0) & LIKE.indexes) === 0) return
+async function likeIndexes(c: CommandContext, draft: Draft, { options, from, map, copies }: Like): Promise<void> {
+  if ((options & LIKE.indexes) === 0) return
+  const note = (index: IndexDescriptor, oid: Oid): unknown => copies.push(copied(CLASS.relation, index.oid, oid))
   for (const index of from.table?.indexes ?? []) {
     const constraint = from.table!.constraints.find((other) => (other.type === 'p' || other.type === 'u') && other.index === index.oid)
     const name = (attnum: number): Node => ({ String: { sval: from.columns[attnum - 1]!.name } })
@@ -600,13 +624,14 @@ async function likeIndexes(
         deferrable: constraint.deferrable,
         initdeferred: constraint.deferred,
       })
+      note(index, draft.relation.table!.indexes.at(-1)!.oid)
       continue
     }
     if (index.columns.some((column) => column.attnum === 0) || index.predicate !== null) {
-      await copyExpressionIndex(c, draft, index, map)
+      note(index, await copyExpressionIndex(c, draft, index, map))
       continue
     }
-    await addIndex(c, draft, {
+    const made = await addIndex(c, draft, {
       name: null,
       method: index.accessMethod === 405 ? 'hash' : 'btree',
       unique: index.unique,
@@ -622,6 +647,7 @@ async function likeIndexes(
       where: null,
       options: index.options,
     })
+    note(index, made.oid)
   }
 }
 
@@ -629,9 +655,9 @@ async function likeIndexes(
 async function copyExpressionIndex(
   c: CommandContext,
   draft: Draft,
-  index: NonNullable<RelationDescriptor['table']>['indexes'][number],
+  index: IndexDescriptor,
   map: ReadonlyMap<number, number>,
-): Promise<void> {
+): Promise<Oid> {
   const { relation } = draft
   const bound = (stored: string): string => c.analysis.store(renumber(c.analysis.loadExpression(stored), map))
   const columns = index.columns.map((column) => ({
@@ -653,20 +679,22 @@ async function copyExpressionIndex(
     predicate: index.predicate === null ? null : bound(index.predicate),
   }
   draft.relation = alterTable(relation, (table) => ({ indexes: [...table.indexes, copy], nextIndexId: table.nextIndexId + 1 }))
+  return oid
 }
 
-async function likeComments(
-  c: CommandContext,
-  draft: Draft,
-  like: TableLikeClause,
-  from: RelationDescriptor,
-  map: ReadonlyMap<number, number>,
-): Promise<void> {
-  if (((like.options ?? 0) & LIKE.comments) === 0) return
+async function likeComments(c: CommandContext, draft: Draft, { options, from, map, copies }: Like): Promise<void> {
+  if ((options & LIKE.comments) === 0) return
   for (const { key, value } of await c.catalog.scan(commentPrefix(CLASS.relation, from.oid))) {
     const { subId } = parseAddress(key, 2)
     const attnum = map.get(subId)
     if (attnum !== undefined)
       await c.writer.setComment({ classId: CLASS.relation, objId: draft.relation.oid, subId: attnum }, value as string)
   }
+  const notNulls = from.columns.flatMap(({ attnum, notNullConstraint }) => {
+    const own = draft.relation.columns[(map.get(attnum) ?? 0) - 1]?.notNullConstraint
+    return notNullConstraint && own ? [copied(CLASS.constraint, notNullConstraint.oid, own.oid)] : []
+  })
+  for (const copy of [...copies, ...notNulls])
+    for (const { value } of await c.catalog.scan(commentPrefix(copy.from.classId, copy.from.objId)))
+      await c.writer.setComment(copy.to, value as string)
 }

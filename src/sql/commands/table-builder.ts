@@ -144,12 +144,26 @@ export function checkConstraintName(relation: RelationDescriptor, name: string):
     throw new PgError(SQLSTATE.duplicateObject, `constraint "${name}" for relation "${relation.name}" already exists`)
 }
 
-export function chooseConstraintName(relation: RelationDescriptor, name1: string, name2: string | null, label: string): Promise<string> {
+/** `reserved`: names the statement itself is about to take. */
+export function chooseConstraintName(
+  relation: RelationDescriptor,
+  name1: string,
+  name2: string | null,
+  label: string,
+  reserved?: ReadonlySet<string>,
+): Promise<string> {
   const names = constraintNames(relation)
   return chooseName(
     (pass) => makeObjectName(name1, name2, label + pass),
-    (name) => names.has(name),
+    (name) => names.has(name) || reserved?.has(name) === true,
   )
+}
+
+/** A not-null constraint as it is asked for. */
+export interface NotNullSpec {
+  readonly name: string | null
+  readonly noInherit: boolean
+  readonly notValid?: boolean
 }
 
 /** SET NOT NULL on a column, with its named constraint. */
@@ -157,9 +171,8 @@ export async function withNotNull(
   c: CommandContext,
   relation: RelationDescriptor,
   attnum: number,
-  name: string | null,
-  noInherit = false,
-  notValid = false,
+  { name, noInherit, notValid = false }: NotNullSpec = { name: null, noInherit: false },
+  reserved?: ReadonlySet<string>,
 ): Promise<RelationDescriptor> {
   const column = relation.columns[attnum - 1]!
   if (column.notNull && column.notNullConstraint !== null) {
@@ -178,7 +191,7 @@ export async function withNotNull(
     return relation
   }
   if (name !== null) checkConstraintName(relation, name)
-  const chosen = name ?? (await chooseConstraintName(relation, relation.name, column.name, 'not_null'))
+  const chosen = name ?? (await chooseConstraintName(relation, relation.name, column.name, 'not_null', reserved))
   const oid = await c.writer.newOid(relation.namespace)
   const constraint = { oid, name: chosen, noInherit, ...(notValid ? { notValid } : {}) }
   return replaceColumn(relation, { ...column, notNull: true, notNullConstraint: constraint })
@@ -400,11 +413,13 @@ export async function addIndex(c: CommandContext, draft: Draft, spec: IndexSpec)
     predicate = c.analysis.store(expr)
     dependencies.push(...expressionDependencies(c, expr, relation.oid))
   }
+  // a constraint has the name, too
+  const reserved = spec.constraint ? new Set([...draft.reserved, ...constraintNames(relation)]) : draft.reserved
   const name =
     spec.name ??
     (spec.primary
-      ? await chooseRelationName(c, relation.namespace, relation.name, null, 'pkey', draft.reserved)
-      : await chooseIndexName(c, draft, { columns, include }, spec.constraint ? 'key' : 'idx'))
+      ? await chooseRelationName(c, relation.namespace, relation.name, null, 'pkey', reserved)
+      : await chooseIndexName(c, { ...draft, reserved }, { columns, include }, spec.constraint ? 'key' : 'idx'))
   if (draft.reserved.has(name)) throw new PgError(SQLSTATE.duplicateTable, `relation "${name}" already exists`)
   draft.reserved.add(name)
   const index: IndexDescriptor = {
@@ -439,8 +454,6 @@ export function constraintElements(constraint: Constraint): { keys: IndexElem[];
 export async function addKeyConstraint(c: CommandContext, draft: Draft, constraint: Constraint): Promise<ConstraintDescriptor> {
   const primary = constraint.contype === 'CONSTR_PRIMARY'
   if (constraint.without_overlaps) throw notSupported('temporal keys (WITHOUT OVERLAPS) are not supported')
-  if (primary && draft.relation.table!.indexes.some((index) => index.primary))
-    throw new PgError(SQLSTATE.invalidTableDefinition, `multiple primary keys for table "${draft.relation.name}" are not allowed`)
   if (constraint.conname !== undefined) checkConstraintName(draft.relation, constraint.conname)
   const { keys, including } = constraintElements(constraint)
   const seen = new Set<string>()
@@ -459,8 +472,10 @@ export async function addKeyConstraint(c: CommandContext, draft: Draft, constrai
         detail: `The constraint "${column.notNullConstraint!.name}" on column "${column.name}" of table "${draft.relation.name}", marked NOT VALID, is incompatible with a primary key.`,
         hint: 'You might need to validate it using ALTER TABLE ... VALIDATE CONSTRAINT.',
       })
-    if (primary) draft.relation = await withNotNull(c, draft.relation, column.attnum, null)
+    if (primary) draft.relation = await withNotNull(c, draft.relation, column.attnum)
   }
+  if (primary && draft.relation.table!.indexes.some((index) => index.primary))
+    throw new PgError(SQLSTATE.invalidTableDefinition, `multiple primary keys for table "${draft.relation.name}" are not allowed`)
   const index = await addIndex(c, draft, {
     name: constraint.conname ?? null,
     method: 'btree',
