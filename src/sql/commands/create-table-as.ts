@@ -2,6 +2,7 @@
 
 import { notSupported, PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
+import { LOCK } from '../../catalog/object-locks.ts'
 import { type CreateTableAsStmt, type Node, nodeAs } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { checkedOptions, nameTaken, newTable, onCommitAction, refuseUnsupported } from './create-table.ts'
@@ -36,6 +37,8 @@ export async function createTableAs(c: CommandContext, stmt: CreateTableAsStmt):
     for (const to of dependency?.to ?? []) await c.writer.addDependency(dependency!.from, to.to, to.type)
   }
   if (into.skipData) return { tag: execute === undefined ? 'CREATE TABLE AS' : 'SELECT 0' }
+  // whatever a transaction writes it has locked: the commit empties such tables only
+  if (relation.table?.onCommit === 'delete') await c.lock(relation.oid, LOCK.rowExclusive, name)
   const rows = await c.ports.data.insertQuery(query, relation)
   return { tag: tag === 'SELECT' || !stmt.is_select_into ? `SELECT ${rows}` : tag }
 }
