@@ -711,7 +711,7 @@ export async function addForeignKey(
     onUpdate,
     onDelete,
     matchType: constraint.fk_matchtype === 'f' ? 'f' : 's',
-    deleteSetColumns: partsOf(constraint.fk_del_set_cols).map((column) => {
+    deleteSetColumns: [...new Set(partsOf(constraint.fk_del_set_cols))].map((column) => {
       const at = fkNames.indexOf(column)
       if (at < 0)
         throw new PgError(
