@@ -38,13 +38,20 @@ export async function createSchema(
     const path = c.ctx.settings.show('search_path', false)!
     c.ctx.settings.set('search_path', `${quoteIdentifier(name)}${path.trim() === '' ? '' : `, ${path}`}`, true)
     try {
-      for (const element of stmt.schemaElts ?? []) await execute(c, inSchema(element, name))
+      for (const element of inOrder((stmt.schemaElts ?? []).map((one) => inSchema(one, name)))) await execute(c, element)
     } finally {
       c.ctx.settings.set('search_path', path, true)
     }
   }
   return { tag: 'CREATE SCHEMA' }
 }
+
+/** Kinds in the order in which they may need each other; each as written. */
+const ORDER = ['CreateSeqStmt', 'CreateStmt', 'ViewStmt', 'IndexStmt', 'CreateTrigStmt', 'GrantStmt']
+
+const kindOf = (element: Node): number => ORDER.indexOf(Object.keys(element)[0]!)
+
+const inOrder = (elements: readonly Node[]): Node[] => [...elements].sort((a, b) => kindOf(a) - kindOf(b))
 
 /** The element with its object placed in the schema, unless it says so itself. */
 function inSchema(element: Node, schema: string): Node {
