@@ -177,6 +177,8 @@ export interface TableDescriptor {
   readonly replicaIdentity: string
   /** The index that REPLICA IDENTITY USING INDEX named, while it is there. */
   readonly replicaIdentityIndex?: Oid
+  /** The index that CLUSTER took last, while it is there; 0 or absent: none. */
+  readonly clusteredIndex?: Oid
   /** ON COMMIT DELETE ROWS or DROP; only temporary tables have one. */
   readonly onCommit?: 'delete' | 'drop'
 }

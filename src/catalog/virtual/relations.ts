@@ -289,7 +289,7 @@ function pgIndexRow(relation: RelationDescriptor, index: IndexDescriptor): RowOb
     indisprimary: index.primary,
     indisexclusion: false,
     indimmediate: !(constraint?.deferrable ?? false),
-    indisclustered: false,
+    indisclustered: relation.table!.clusteredIndex === index.oid,
     indisvalid: index.state === 'public',
     indcheckxmin: false,
     indisready: index.state === 'public' || index.state === 'write-only',

@@ -18,6 +18,7 @@ import type { Expr } from '../analyzer/expr.ts'
 import { type AlterTableCmd, type AlterTableStmt, type Constraint, nodeAs, type RoleSpec } from '../parser/nodes.ts'
 import { alterColumnType, type ColumnRewrite, rewriteColumns } from './alter-column-type.ts'
 import { addIdentity, dropIdentity, setIdentity } from './alter-identity.ts'
+import { clusterOn } from './cluster.ts'
 import { addAttribute, alterAttributeType, checkNoMember, refuseStoredRows } from './composite-attributes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { addNotNull, checkedOptions, compressionLetter, finishColumns, planColumn, storageLetter } from './create-table.ts'
@@ -309,13 +310,12 @@ async function apply(c: CommandContext, relation: RelationInfo, cmd: AlterTableC
       return
     }
     case 'AT_ClusterOn': {
-      const table = await needTable(c, relation, 'CLUSTER ON')
-      if (!table.table!.indexes.some((index) => index.name === name))
-        throw new PgError(SQLSTATE.undefinedObject, `index "${name}" for table "${relation.name}" does not exist`)
-      return
+      await needTable(c, relation, 'CLUSTER ON')
+      return clusterOn(c, relation.oid, name)
     }
     case 'AT_DropCluster':
-      return
+      await needTable(c, relation, 'SET WITHOUT CLUSTER')
+      return clusterOn(c, relation.oid, null)
     case 'AT_DisableRowSecurity':
     case 'AT_NoForceRowSecurity':
       return

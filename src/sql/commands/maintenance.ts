@@ -10,7 +10,7 @@ import { permissionDenied, relationMask, relkindWord } from '../../catalog/privi
 import { FIRST_NORMAL_OID } from '../../catalog/records.ts'
 import { rolesOf } from '../../catalog/roles.ts'
 import type { RelationInfo } from '../../catalog/snapshot.ts'
-import { type ClusterStmt, type LockStmt, nodeAs, type RangeVar } from '../parser/nodes.ts'
+import { type LockStmt, nodeAs, type RangeVar } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { load, lockNamed, rangeVarParts } from './names.ts'
 
@@ -31,19 +31,6 @@ export const mayMaintain = (c: CommandContext, relation: RelationInfo): Promise<
 /** 42501 if not; `named`: the index that stands for its table. */
 export async function checkMaintain(c: CommandContext, relation: RelationInfo, named: RelationInfo = relation): Promise<void> {
   if (!(await mayMaintain(c, relation))) throw permissionDenied(relkindWord(named.relkind), named.name)
-}
-
-export async function cluster(c: CommandContext, stmt: ClusterStmt): Promise<CommandResult> {
-  if (stmt.relation === undefined) c.preventInTransactionBlock('CLUSTER')
-  else {
-    const relation = (await lockNamed(c, rangeVarParts(stmt.relation), LOCK.accessExclusive))!
-    await checkMaintain(c, relation)
-    const name = stmt.indexname ?? ''
-    if (name === '') throw new PgError(SQLSTATE.undefinedObject, `there is no previously clustered index for table "${relation.name}"`)
-    if (!relation.descriptor?.table?.indexes.some((index) => index.name === name))
-      throw new PgError(SQLSTATE.undefinedObject, `index "${name}" for table "${relation.name}" does not exist`)
-  }
-  return { tag: 'CLUSTER' }
 }
 
 export async function checkpoint(c: CommandContext): Promise<CommandResult> {
