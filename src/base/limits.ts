@@ -45,11 +45,11 @@ export const LIMITS = {
   /** Planned statements kept per keyspace and the longest text of one, prepared statements and portals per session. */
   planCacheEntries: 512,
   /** About the bytes of those plans, and of the plans of all keyspaces and sessions. */
-  planCacheBytes: 64 * MiB,
-  planCacheBytesInAll: 256 * MiB,
+  planCacheBytes: withinHeap(64 * MiB, 1 / 16),
+  planCacheBytesInAll: withinHeap(256 * MiB, 1 / 8),
   planCacheTextLength: 256 * KiB,
   /** About the bytes kept of one keyspace's catalogue as a whole; they count among those of all keyspaces' plans. */
-  catalogImageBytes: 64 * MiB,
+  catalogImageBytes: withinHeap(64 * MiB, 1 / 16),
   sessionPlanCacheEntries: 64,
   preparedStatements: 10_000,
   portals: 1000,

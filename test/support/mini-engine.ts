@@ -126,6 +126,7 @@ export class MiniEngine {
     catalog: { typeSupport: builtinTypeSupport, typeShape: (oid: Oid) => this.snapshot.type(oid) },
     system: () => undefined,
     notice: () => {},
+    session: { searchPath: () => ['pg_catalog', 'public'] },
   } as unknown as EvalContext
 
   #analyzeContext(params: readonly Oid[] = []): AnalyzeContext {
