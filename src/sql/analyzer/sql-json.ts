@@ -312,12 +312,29 @@ export function transformJsonFunc(state: ParseState, node: NodeOf['JsonFuncExpr'
     : coerceToDomain(state, expr, 0, target.typmod, target.type, COERCION.assignment, false, 'implicit', location)
 }
 
+function mayBeDefault(expr: Expr): boolean {
+  switch (expr.kind) {
+    case 'Const':
+    case 'FuncExpr':
+    case 'OpExpr':
+      return true
+    case 'RelabelType':
+    case 'CoerceViaIO':
+    case 'ArrayCoerceExpr':
+    case 'ConvertRowtypeExpr':
+    case 'CoerceToDomain':
+    case 'CollateExpr':
+      return mayBeDefault(expr.arg)
+    default:
+      return false
+  }
+}
+
 /** What DEFAULT may say: it is computed beside the row, not over it. */
 function defaultExpression(state: ParseState, raw: Node): Expr {
   const expr = transform(state, raw)
   const refused = (message: string): Error => errorAt(state, SQLSTATE.datatypeMismatch, message, exprLocation(expr))
-  if (expr.kind !== 'Const' && expr.kind !== 'FuncExpr' && expr.kind !== 'OpExpr')
-    throw refused('can only specify a constant, non-aggregate function, or operator expression for DEFAULT')
+  if (!mayBeDefault(expr)) throw refused('can only specify a constant, non-aggregate function, or operator expression for DEFAULT')
   if (someExpr(expr, (part) => part.kind === 'Var')) throw refused('DEFAULT expression must not contain column references')
   if (someExpr(expr, (part) => (part.kind === 'FuncExpr' || part.kind === 'OpExpr') && part.retset))
     throw refused('DEFAULT expression must not return a set')
