@@ -6,8 +6,8 @@ import { getHeapStatistics } from 'node:v8'
 import { PgError } from './errors.ts'
 import { SQLSTATE } from './sqlstate.ts'
 
-/** Of the heap's limit, in use after a full collection. */
-const TOO_MUCH = 0.8
+/** Of the heap's limit, in use after a full collection: the next one may still count what was given up while it was marking. */
+const TOO_MUCH = 0.7
 
 let isPressed = false
 
