@@ -3,6 +3,7 @@
 
 import { PGlite } from '@electric-sql/pglite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Datum } from '../../src/base/datum.ts'
 import type { PgAggregateRow } from '../../src/sql/builtin/data/rows.ts'
 import { pgAggregates, procByOid } from '../../src/sql/builtin/pg-proc.ts'
 import { typeByOid } from '../../src/sql/builtin/pg-type.ts'
@@ -220,7 +221,15 @@ test(`moving aggregates equal fresh ones (seed ${seed})`, () => {
 })
 
 test('ordered-set aggregates over sorted rows', async () => {
-  const set = newOrderedSet((a, b) => (a[0] as number) - (b[0] as number))
+  const kept: (readonly Datum[])[] = []
+  const store = {
+    get count() {
+      return kept.length
+    },
+    add: (row: readonly Datum[]) => void kept.push(row),
+    get: (index: number) => kept[index]!,
+  }
+  const set = newOrderedSet((a, b) => (a[0] as number) - (b[0] as number), store)
   const values = [1, 2, 2, 3, 3, 3, 7]
   const bodyOf = (prosrc: string): ProcBody => findBody({ oid: 0, proname: prosrc, prolang: 12, prosrc, pronargs: 0 })!
   for (const value of values) bodyOf('ordered_set_transition')(set, value)

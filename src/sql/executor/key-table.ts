@@ -2,11 +2,19 @@
 // others. // hot
 
 export class KeyTable {
+  readonly #initial: number
   /** Pairs (key, value + 1); value slot 0 = free. */
-  #slots = new Int32Array(2 * 1024)
-  #mask = 1023
+  #slots: Int32Array
+  #mask: number
   #used = 0
   #others = new Map<unknown, number>()
+
+  /** `initial`: slots to begin with, a power of two. */
+  constructor(initial = 1024) {
+    this.#initial = initial
+    this.#slots = new Int32Array(2 * initial)
+    this.#mask = initial - 1
+  }
 
   get size(): number {
     return this.#used + this.#others.size
@@ -87,10 +95,10 @@ export class KeyTable {
     if (this.#used === 0) return
     this.#used = 0
     // A small table is wiped, a large one let go.
-    if (this.#mask === 1023) this.#slots.fill(0)
+    if (this.#mask === this.#initial - 1) this.#slots.fill(0)
     else {
-      this.#slots = new Int32Array(2 * 1024)
-      this.#mask = 1023
+      this.#slots = new Int32Array(2 * this.#initial)
+      this.#mask = this.#initial - 1
     }
   }
 }

@@ -3,7 +3,7 @@
 
 import type { Datum, Row } from '../../base/datum.ts'
 import type { WindowFunc } from '../analyzer/expr.ts'
-import { type AggregateCall, aggregateCall, finishOf, initialState, type Transition, transitionOf } from './aggregate.ts'
+import { type AggregateCall, aggregateCall, finishOf, initialState, type Transition, transitionOf } from './aggregates/call.ts'
 import type { Compilation } from './compilation.ts'
 import { procOf } from './expr/call.ts'
 import type { Evaluator } from './operator.ts'

@@ -9,14 +9,21 @@ import { ArrayDatum } from '../types/array.ts'
 import { addInterval, type Interval, mulInterval, subInterval } from '../types/interval.ts'
 import type { Procs } from '../types/procs.ts'
 
+/** Rows in their order. */
+export interface OrderedRows {
+  readonly count: number
+  add(row: readonly Datum[]): void
+  get(index: number): readonly Datum[]
+}
+
 /** `compare` orders two rows by the sort keys (the hypothetical row included); 0 means peers. */
 export interface OrderedSet {
-  readonly rows: Datum[][]
+  readonly rows: OrderedRows
   readonly compare: (a: readonly Datum[], b: readonly Datum[]) => number
 }
 
-export function newOrderedSet(compare: OrderedSet['compare']): OrderedSet {
-  return { rows: [], compare }
+export function newOrderedSet(compare: OrderedSet['compare'], rows: OrderedRows): OrderedSet {
+  return { rows, compare }
 }
 
 function fraction(p: number): number {
@@ -27,15 +34,15 @@ function fraction(p: number): number {
 }
 
 function discrete(s: OrderedSet, p: number): Datum {
-  return s.rows[Math.max(Math.ceil(fraction(p) * s.rows.length) - 1, 0)]![0]!
+  return s.rows.get(Math.max(Math.ceil(fraction(p) * s.rows.count) - 1, 0))[0]!
 }
 
 function continuous<T>(s: OrderedSet, p: number, between: (low: T, high: T, at: number) => T): T {
-  const at = fraction(p) * (s.rows.length - 1)
+  const at = fraction(p) * (s.rows.count - 1)
   const low = Math.floor(at)
   const high = Math.ceil(at)
-  const first = s.rows[low]![0] as T
-  return low === high ? first : between(first, s.rows[high]![0] as T, at - low)
+  const first = s.rows.get(low)[0] as T
+  return low === high ? first : between(first, s.rows.get(high)[0] as T, at - low)
 }
 
 const floatBetween = (low: number, high: number, at: number): number => low + at * (high - low)
@@ -48,7 +55,7 @@ function multi(
   elementType: number,
   one: (s: OrderedSet, p: number) => Datum,
 ): ArrayDatum | null {
-  if (s === null || s.rows.length === 0 || fractions === null) return null
+  if (s === null || s.rows.count === 0 || fractions === null) return null
   return new ArrayDatum(
     elementType,
     fractions.dims,
@@ -62,18 +69,18 @@ const INTERVAL = 1186
 
 /** Rows before the hypothetical one, and its peers, among the group's. */
 function place(s: OrderedSet | null, row: readonly Datum[]): { before: number; peers: number; distinct: number; total: number } {
-  const found = { before: 0, peers: 0, distinct: 0, total: s?.rows.length ?? 0 }
+  const found = { before: 0, peers: 0, distinct: 0, total: s?.rows.count ?? 0 }
   if (s === null) return found
   const { rows, compare } = s
-  return inParts(rows.length, found, (sofar, from, to) => {
+  return inParts(rows.count, found, (sofar, from, to) => {
     if (sofar.before + sofar.peers < from) return sofar
     for (let i = from; i < to; i++) {
-      const order = compare(rows[i]!, row)
+      const order = compare(rows.get(i), row)
       if (order > 0) break
       if (order === 0) sofar.peers++
       else {
         sofar.before++
-        if (i === 0 || compare(rows[i - 1]!, rows[i]!) !== 0) sofar.distinct++
+        if (i === 0 || compare(rows.get(i - 1), rows.get(i)) !== 0) sofar.distinct++
       }
     }
     return sofar
@@ -83,9 +90,9 @@ function place(s: OrderedSet | null, row: readonly Datum[]): { before: number; p
 /** The value that comes most often, of several the first one. */
 function mode({ rows, compare }: OrderedSet): Datum {
   const first = { best: 0, bestCount: 0, start: 0 }
-  const run = inParts(rows.length, first, (sofar, from, to) => {
+  const run = inParts(rows.count, first, (sofar, from, to) => {
     for (let i = from + 1; i <= to; i++) {
-      if (i < rows.length && compare(rows[sofar.start]!, rows[i]!) === 0) continue
+      if (i < rows.count && compare(rows.get(sofar.start), rows.get(i)) === 0) continue
       if (i - sofar.start > sofar.bestCount) {
         sofar.bestCount = i - sofar.start
         sofar.best = sofar.start
@@ -94,24 +101,24 @@ function mode({ rows, compare }: OrderedSet): Datum {
     }
     return sofar
   })
-  return rows[run.best]![0]!
+  return rows.get(run.best)[0]!
 }
 
 export const orderedSetProcs = {
   ordered_set_transition(s: OrderedSet | null, value) {
-    if (value !== null) s!.rows.push([value])
+    if (value !== null) s!.rows.add([value])
     return s
   },
   ordered_set_transition_multi(s: OrderedSet | null, values) {
-    s!.rows.push([...values!])
+    s!.rows.add([...values!])
     return s
   },
-  mode_final: (s: OrderedSet | null) => (s === null || s.rows.length === 0 ? null : mode(s)),
-  percentile_disc_final: (s: OrderedSet | null, p) => (p === null || s === null || s.rows.length === 0 ? null : discrete(s, p)),
+  mode_final: (s: OrderedSet | null) => (s === null || s.rows.count === 0 ? null : mode(s)),
+  percentile_disc_final: (s: OrderedSet | null, p) => (p === null || s === null || s.rows.count === 0 ? null : discrete(s, p)),
   percentile_cont_float8_final: (s: OrderedSet | null, p) =>
-    p === null || s === null || s.rows.length === 0 ? null : continuous(s, p, floatBetween),
+    p === null || s === null || s.rows.count === 0 ? null : continuous(s, p, floatBetween),
   percentile_cont_interval_final: (s: OrderedSet | null, p) =>
-    p === null || s === null || s.rows.length === 0 ? null : continuous(s, p, intervalBetween),
+    p === null || s === null || s.rows.count === 0 ? null : continuous(s, p, intervalBetween),
   percentile_disc_multi_final: (s: OrderedSet | null, fractions, _any, _ctx, call) => multi(s, fractions, call.argTypes[2] ?? 0, discrete),
   percentile_cont_float8_multi_final: (s: OrderedSet | null, fractions) =>
     multi(s, fractions, FLOAT8, (set, p) => continuous(set, p, floatBetween)),

@@ -4,11 +4,11 @@
 import type { Datum, Row } from '../../../base/datum.ts'
 import { andThen, loop, type MaybePromise } from '../../../base/maybe-promise.ts'
 import { makeSlicer } from '../../../base/slicer.ts'
-import type { TemporaryFile } from '../../../base/temporary-file.ts'
 import type { Aggref, Expr, GroupingFunc } from '../../analyzer/expr.ts'
 import type { Agg } from '../../planner/plan.ts'
-import { type Accumulator, makeAccumulator } from '../aggregate.ts'
-import { rowKey, rowsEqual, supportOf } from '../comparison.ts'
+import type { Accumulator, AggregateMemory } from '../aggregates/accumulator.ts'
+import { makeAccumulator } from '../aggregates/make.ts'
+import { rowKey, rowsEqual } from '../comparison.ts'
 import type { Compilation } from '../compilation.ts'
 import { compileExpr } from '../expr/compile.ts'
 import { anyAsync, type Compiled } from '../expr/compiled.ts'
@@ -25,14 +25,15 @@ import {
 } from '../expr/predicate.ts'
 import { type ExprScope, ROW_SCOPE, type RowHolder } from '../expr/scope.ts'
 import { walkPlan } from '../init-plan.ts'
-import { hashKey32, KeyTable, MAX_TABLE_ENTRIES } from '../key-table.ts'
+import { KeyTable, MAX_TABLE_ENTRIES } from '../key-table.ts'
 import type { Batch, Operator } from '../operator.ts'
+import { PartitionedRows, RunCursor } from '../partitioned-rows.ts'
 import { datumSize, rowSize } from '../row-size.ts'
-import { openSpillFile, RowCodec, SpillRun } from '../spill.ts'
 import { done, makeOutput, nullRow, refill, restart } from './batches.ts'
 
-const PARTITIONS = 32
 const MANY_GROUPS = 4096
+/** Of work_mem, what each aggregate's states may hold beside a table that fills it. */
+const OWN_PART = 1 / 4
 
 /** The calls in target list and conditions, equal ones once. */
 function collect(plan: Agg): { aggregates: Aggref[]; groupings: GroupingFunc[]; placeOf: Map<object, number> } {
@@ -113,9 +114,21 @@ export function compileAgg(plan: Agg, cx: Compilation): Operator {
   const types = plan.input.targetList.map((entry) => entry.expr.type)
 
   let charged = 0
-  const charge = (bytes: number): void => {
-    state.memory.charge(bytes)
-    charged += bytes
+  const memory: AggregateMemory = {
+    charge(bytes) {
+      state.memory.charge(bytes)
+      charged += bytes
+    },
+    tryCharge(bytes, own) {
+      const fits = charged + held + bytes <= state.workMem || own + bytes <= state.workMem * OWN_PART
+      if (!fits || !state.memory.tryCharge(bytes)) return false
+      charged += bytes
+      return true
+    },
+    release(bytes) {
+      state.memory.release(bytes)
+      charged -= bytes
+    },
   }
   const accumulators: Accumulator[] = aggregates.map((e, i) => {
     const { args, direct, filter } = parts[i]!
@@ -127,7 +140,7 @@ export function compileAgg(plan: Agg, cx: Compilation): Operator {
         direct: direct.map((arg, k) => asSlot(arg, e.directArgs[k]!.type)),
         filter: filter === null ? null : asSlot(filter, 16),
       },
-      charge,
+      memory,
     )
   })
   let extend: Projector | null = null
@@ -194,11 +207,8 @@ export function compileAgg(plan: Agg, cx: Compilation): Operator {
   let phase: 'fill' | 'emit' | 'end' = 'end'
   let ended = false
 
-  // Spilling of groups that found no room.
-  let file: TemporaryFile | null = null
-  let runs: SpillRun[] | null = null
-  let tasks: { run: SpillRun; set: number; depth: number }[] = []
-  let depth = 0
+  /** Rows of groups that found no room, by grouping set. */
+  const putOff = new PartitionedRows(cx, rowTypes, { lanes: sets.length })
   let held = 0
   let onlySet = -1
 
@@ -222,10 +232,10 @@ export function compileAgg(plan: Agg, cx: Compilation): Operator {
     for (let i = 0; i < count; i++) {
       const row = rows[i]!
       const key = keyOf(row)
-      if (runs !== null) {
+      if (putOff.open) {
         const g = table.get(key)
         groups[i] = g
-        if (g < 0) runs[(hashKey32(key, depth * 0x9e3779b1) % PARTITIONS) + set * PARTITIONS]!.add(row)
+        if (g < 0) putOff.put(key, row, set)
         continue
       }
       const g = table.getOrSet(key, firsts.length)
@@ -242,18 +252,25 @@ export function compileAgg(plan: Agg, cx: Compilation): Operator {
   const settle = (): void => {
     if (held === 0) return
     const fits = charged + held <= state.workMem && firsts.length < MAX_TABLE_ENTRIES
-    const mayHold = fits || runs !== null || !hashed
-    if (mayHold && state.memory.tryCharge(held)) charged += held
-    else {
-      if (state.memory.tryCharge(held)) charged += held
-      file ??= openSpillFile(state.spillDir())
-      const codec = new RowCodec(rowTypes, (type) => supportOf(cx, type))
-      runs = Array.from({ length: PARTITIONS * sets.length }, () => new SpillRun(file!, codec))
-    }
+    const taken = state.memory.tryCharge(held)
+    if (taken) charged += held
     held = 0
+    if ((!fits || !taken) && !putOff.open) putOff.start()
   }
 
-  const accumulate = (rows: readonly Row[], count: number): void => {
+  /** Files for what the states have no room for, after each batch. */
+  const rooms = accumulators.flatMap(({ makeRoom }) => (makeRoom === null ? [] : [makeRoom]))
+  const makeRoom = (): MaybePromise<void> => {
+    for (const room of rooms) {
+      const made = room()
+      if (made !== null) return made.then(makeRoom)
+    }
+  }
+  const accumulate = (rows: readonly Row[], count: number): MaybePromise<void> => {
+    gather(rows, count)
+    return makeRoom()
+  }
+  const gather = (rows: readonly Row[], count: number): void => {
     if (groups.length < count) groups = new Int32Array(count)
     if (hashed) {
       for (let set = 0; set < sets.length; set++) {
@@ -284,10 +301,7 @@ export function compileAgg(plan: Agg, cx: Compilation): Operator {
   }
 
   const take = (batch: Batch): MaybePromise<void> => {
-    if (extend === null) {
-      accumulate(batch.rows, batch.count)
-      return undefined
-    }
+    if (extend === null) return accumulate(batch.rows, batch.count)
     const rows: Row[] = []
     return andThen(projectRows(extend, batch.rows.slice(0, batch.count), batch.count, rows), () => accumulate(rows, rows.length))
   }
@@ -318,32 +332,24 @@ export function compileAgg(plan: Agg, cx: Compilation): Operator {
       phase = 'fill'
       return fill()
     }
-    // The groups that were put off.
-    if (runs !== null) {
-      runs.forEach((run, i) => {
-        if (run.finish().rows > 0) tasks.push({ run, set: Math.floor(i / PARTITIONS), depth: depth + 1 })
-      })
-      runs = null
-    }
-    const task = tasks.pop()
-    if (task === undefined) {
+    const partition = putOff.next()
+    if (partition === null) {
       phase = 'end'
       return done(out)
     }
     forget()
-    depth = task.depth
-    onlySet = task.set
-    const load = (from: number): MaybePromise<Batch | null> => {
-      for (let b = from; b < task.run.blockCount; b++) {
-        const rows = task.run.readBlock(b)
-        accumulate(rows, rows.length)
-        const pause = slicer.pause()
-        if (pause !== null) return pause.then(() => load(b + 1))
+    onlySet = partition.lane
+    const rows = new RunCursor(partition.runs[0])
+    const load = (): MaybePromise<void> => {
+      for (let block = rows.next(); block !== null; block = rows.next()) {
+        const wait = accumulate(block, block.length) ?? slicer.pause()
+        if (wait !== null) return wait.then(load)
       }
+    }
+    return andThen(load(), () => {
       startEmit(firsts.length)
       return fill()
-    }
-    return load(0)
+    })
   }
 
   const fill = (): MaybePromise<Batch | null> => {
@@ -466,13 +472,9 @@ export function compileAgg(plan: Agg, cx: Compilation): Operator {
   }
   const reset = (): void => {
     forget()
-    runs = null
-    tasks = []
-    depth = 0
+    putOff.clear()
     onlySet = -1
     ended = false
-    file?.close()
-    file = null
   }
 
   return {

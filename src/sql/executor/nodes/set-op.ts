@@ -1,4 +1,5 @@
-// SetOp: INTERSECT and EXCEPT [ALL]: counts the right side's rows by key, then goes through the left side. // hot
+// SetOp: INTERSECT and EXCEPT [ALL]: counts the right side's rows by key, then goes through the left side. Rows of both sides whose key found
+// no room in the table within work_mem are put off. // hot
 
 import type { Row } from '../../../base/datum.ts'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
@@ -7,10 +8,14 @@ import { makeSlicer } from '../../../base/slicer.ts'
 import type { SetOp } from '../../planner/plan.ts'
 import { rowKey } from '../comparison.ts'
 import type { Compilation } from '../compilation.ts'
-import { KeyTable } from '../key-table.ts'
+import { KeyTable, MAX_TABLE_ENTRIES } from '../key-table.ts'
 import type { Batch, Operator } from '../operator.ts'
+import { PartitionedRows, RunCursor } from '../partitioned-rows.ts'
 import { datumSize } from '../row-size.ts'
-import { nothing, puller } from './batches.ts'
+import { puller } from './batches.ts'
+
+const LEFT = 0
+const RIGHT = 1
 
 export function compileSetOp(plan: SetOp, cx: Compilation): Operator {
   const left = cx.compile(plan.left)
@@ -24,70 +29,85 @@ export function compileSetOp(plan: SetOp, cx: Compilation): Operator {
   let answered: boolean[] = []
   let charged = 0
   let built = false
+  const putOff = new PartitionedRows(
+    cx,
+    plan.targetList.map((entry) => entry.expr.type),
+    { sides: 2 },
+  )
+  /** The left rows of the partition that is worked off. */
+  let current: RunCursor | null = null
   const slicer = makeSlicer(state)
   const out: Batch = { rows: [], count: 0 }
 
+  /** The key's slot, made where there was none; -1: its rows are put off. */
   const slotOf = (key: unknown): number => {
+    if (putOff.open) return slots.get(key)
     const index = counts.length
     const there = slots.getOrSet(key, index)
     if (there >= 0) return there
     const size = 64 + (typeof key === 'string' ? datumSize(key) : 0)
-    state.memory.charge(size)
-    charged += size
+    const fits = charged + size <= state.workMem && index < MAX_TABLE_ENTRIES
+    if (fits && state.memory.tryCharge(size)) charged += size
+    else putOff.start()
     counts.push(0)
     answered.push(false)
     return index
   }
-  const reset = (): void => {
+  const forget = (): void => {
     slots.clear()
     counts = []
     answered = []
-    built = false
     state.memory.release(charged)
     charged = 0
   }
-  const count = (batch: Batch | null): boolean => {
+  const reset = (): void => {
+    forget()
+    putOff.clear()
+    current = null
+    built = false
+  }
+  const count = (rows: readonly Row[], n: number): void => {
+    for (let i = 0; i < n; i++) {
+      const row = rows[i]!
+      const key = keyOf(row)
+      const slot = slotOf(key)
+      if (slot < 0) putOff.put(key, row, 0, RIGHT)
+      else counts[slot] = counts[slot]! + 1
+    }
+  }
+  const counted = (batch: Batch | null): boolean => {
     if (batch === null) {
       built = true
       right.close()
       return false
     }
-    for (let i = 0; i < batch.count; i++) {
-      const slot = slotOf(keyOf(batch.rows[i]!))
-      counts[slot] = counts[slot]! + 1
-    }
+    count(batch.rows, batch.count)
     return true
   }
   const build = (): MaybePromise<void> => {
     for (;;) {
       const batch = right.next()
-      if (batch instanceof Promise) return batch.then((b) => (count(b) ? build() : undefined))
-      if (!count(batch)) return undefined
+      if (batch instanceof Promise) return batch.then((b) => (counted(b) ? build() : undefined))
+      if (!counted(batch)) return undefined
       const pause = slicer.pause()
       if (pause !== null) return pause.then(build)
     }
   }
   const keep = (row: Row): boolean => {
     const key = keyOf(row)
-    if (op === 'intersect') {
-      const slot = slots.get(key)
-      if (slot < 0 || counts[slot] === 0) return false
-      if (all) {
-        counts[slot] = counts[slot]! - 1
-        return true
-      }
-      if (answered[slot]!) return false
-      answered[slot] = true
-      return true
-    }
-    if (all) {
-      const slot = slots.get(key)
-      if (slot < 0 || counts[slot] === 0) return true
-      counts[slot] = counts[slot]! - 1
+    // Only EXCEPT remembers keys that the right side has not: to answer them once.
+    const slot = op === 'except' && !all ? slotOf(key) : slots.get(key)
+    if (slot < 0) {
+      if (!putOff.open) return op === 'except'
+      putOff.put(key, row, 0, LEFT)
       return false
     }
-    const slot = slotOf(key)
-    if (counts[slot]! > 0 || answered[slot]!) return false
+    if (all) {
+      const matches = counts[slot]! > 0
+      if (matches) counts[slot] = counts[slot]! - 1
+      return matches === (op === 'intersect')
+    }
+    if (counts[slot]! > 0 !== (op === 'intersect') || answered[slot]!) return false
     answered[slot] = true
     return true
   }
@@ -99,7 +119,34 @@ export function compileSetOp(plan: SetOp, cx: Compilation): Operator {
     }
     return out.count > 0 ? out : null
   }
-  const pull = puller(left, slicer, select, nothing)
+  /** Counts the right rows of a partition. */
+  const load = (rows: RunCursor): MaybePromise<void> => {
+    for (let block = rows.next(); block !== null; block = rows.next()) {
+      count(block, block.length)
+      const pause = slicer.pause()
+      if (pause !== null) return pause.then(() => load(rows))
+    }
+  }
+  /** After the left side's end: what was put off. */
+  const more = (): MaybePromise<Batch | null> => {
+    for (;;) {
+      const rows = current?.next() ?? null
+      if (rows === null) {
+        const partition = putOff.next()
+        if (partition === null) return null
+        forget()
+        current = new RunCursor(partition.runs[LEFT])
+        const loaded = load(new RunCursor(partition.runs[RIGHT]))
+        if (loaded instanceof Promise) return loaded.then(more)
+        continue
+      }
+      const made = select({ rows, count: rows.length })
+      if (made !== null) return made
+      const pause = slicer.pause()
+      if (pause !== null) return pause.then(more)
+    }
+  }
+  const pull = puller(left, slicer, select, more)
   return {
     open() {
       reset()
