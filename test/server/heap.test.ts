@@ -34,6 +34,9 @@ const ANSWERED: readonly (readonly [string, string, string])[] = [
   ['a window over everything', 'SELECT max(length(x)) FROM (SELECT first_value(t) OVER () x FROM large) s', '1000000'],
   ['a sort', 'SELECT count(*) FROM (SELECT t FROM large ORDER BY t DESC OFFSET 0) s', '300'],
   ['groups', 'SELECT count(*) FROM (SELECT t FROM large GROUP BY t) s', '300'],
+  ['distinct texts', 'SELECT count(DISTINCT t) FROM large', '300'],
+  ['a median', 'SELECT length(percentile_disc(0.5) WITHIN GROUP (ORDER BY t)) FROM large', '1000000'],
+  ['an intersection', 'SELECT count(*) FROM (SELECT t FROM large INTERSECT SELECT t FROM large) s', '300'],
   [
     'recursion',
     "WITH RECURSIVE r(n, t) AS (SELECT 1, repeat('y', 1000000) UNION ALL SELECT n + 1, t || n FROM r WHERE n < 300) SELECT count(t) FROM r",
@@ -43,13 +46,17 @@ const ANSWERED: readonly (readonly [string, string, string])[] = [
 
 /** One value, or what must be in memory: refused. */
 const REFUSED: readonly (readonly [string, string])[] = [
+  ['an array of everything', 'SELECT array(SELECT t FROM large) IS NULL'],
+  [
+    'an array of everything for each row',
+    'SELECT count(array(SELECT l.t FROM large l WHERE l.id > s.id - 300)) FROM large s WHERE s.id < 5',
+  ],
   ['array_agg of everything', 'SELECT cardinality(array_agg(t)) FROM large'],
   ['string_agg of everything', "SELECT length(string_agg(t, ',')) FROM large"],
   ['jsonb_agg of everything', 'SELECT jsonb_typeof(jsonb_agg(t)) FROM large'],
   ['many elements', 'SELECT cardinality(array_agg(g)) FROM generate_series(1, 20000000) g'],
   ['a large array', 'SELECT cardinality(array_fill(1, ARRAY[100000000]))'],
   ['a long text', "SELECT length(repeat('abc', 80000000))"],
-  ['distinct texts', 'SELECT count(DISTINCT t) FROM large'],
 ]
 
 /** The statement ends; others are answered while it runs and afterwards. */

@@ -10,7 +10,7 @@ import { andThen, loop, type MaybePromise } from '../../base/maybe-promise.ts'
 import { makeSlicer, type Slicer } from '../../base/slicer.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { Plan, SubPlan } from '../planner/plan.ts'
-import { arrayOfRows } from '../types/array.ts'
+import { ArrayOfRows } from './array-of-rows.ts'
 import type { Compilation, InitPlan } from './compilation.ts'
 import type { Batch, Operator } from './operator.ts'
 import { StatementWrites } from './statement-writes.ts'
@@ -129,17 +129,26 @@ function makeInitPlan(sub: SubPlan, cx: Compilation): InitPlan & Resettable {
   const elementType: Oid = sub.plan.targetList[0]?.expr.type ?? 0
   let op: Operator | null = null
   let known: Validity | null = null
+  let array: ArrayOfRows | null = null
+  const forget = (): void => {
+    known = null
+    for (const id of sub.setParams) state.exec[id] = undefined as unknown as Datum
+    array?.release()
+    array = null
+  }
   const run = (): MaybePromise<void> => {
     op ??= cx.compile(sub.plan)
+    forget()
     const before = validityOf(cx, free)
     let row: Row | null = null
-    const list: Datum[] = []
+    const list = sub.kind === 'array' ? new ArrayOfRows(state, elementType) : null
+    array = list
     const rows = forEachRow(
       op,
       state,
       (r) => {
-        if (sub.kind === 'array') {
-          list.push(r[0]!)
+        if (list !== null) {
+          list.add(r[0]!)
           return true
         }
         if (row !== null) throw tooManyRows()
@@ -151,7 +160,7 @@ function makeInitPlan(sub: SubPlan, cx: Compilation): InitPlan & Resettable {
     return andThen(rows, () => {
       known = before
       if (sub.kind === 'exists') state.exec[sub.setParams[0]!] = row !== null
-      else if (sub.kind === 'array') state.exec[sub.setParams[0]!] = arrayOfRows(elementType, list)
+      else if (list !== null) state.exec[sub.setParams[0]!] = list.finish()
       else for (let i = 0; i < sub.setParams.length; i++) state.exec[sub.setParams[i]!] = row === null ? null : (row as Row)[i]!
     })
   }
@@ -162,12 +171,12 @@ function makeInitPlan(sub: SubPlan, cx: Compilation): InitPlan & Resettable {
       return andThen(run(), () => state.exec[param]!)
     },
     reset() {
-      if (stillValid(cx, free, known)) return
-      known = null
-      for (const id of sub.setParams) state.exec[id] = undefined as unknown as Datum
+      if (!stillValid(cx, free, known)) forget()
     },
     close() {
       op?.close()
+      // A part that is only run again keeps what it knows.
+      if (cx.closing) forget()
     },
   }
 }

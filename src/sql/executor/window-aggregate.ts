@@ -2,11 +2,13 @@
 // inverse transition function where there is one, and otherwise the aggregate starts anew. // hot
 
 import type { Datum, Row } from '../../base/datum.ts'
+import type { MemoryAccount } from '../../base/memory.ts'
 import type { WindowFunc } from '../analyzer/expr.ts'
 import { type AggregateCall, aggregateCall, finishOf, initialState, type Transition, transitionOf } from './aggregates/call.ts'
 import type { Compilation } from './compilation.ts'
 import { procOf } from './expr/call.ts'
 import type { Evaluator } from './operator.ts'
+import { datumSize } from './row-size.ts'
 import type { TupleStore } from './tuple-store.ts'
 import type { WindowFrame } from './window-frame.ts'
 
@@ -20,6 +22,7 @@ export interface WindowAggregate {
 
 /** Rows taken in by one call. */
 const ROWS_AT_ONCE = 1024
+const INTERNAL = 2281
 
 /** An inverse transition: null when the row cannot be taken out. */
 function inverseOf(cx: Compilation, funcId: number, call: AggregateCall, transType: number): Transition {
@@ -58,7 +61,8 @@ export function makeWindowAggregate(
   let value: Datum = null
   let known = false
   let excluding = false
-  const values = new Array<Datum>(n)
+  const values = new Array<Datum>(n).fill(null)
+  const memory = (): MemoryAccount => cx.state.memory
 
   /** Whether the row counts, with its arguments in `values`. */
   const load = (row: Row): boolean => {
@@ -70,17 +74,30 @@ export function makeWindowAggregate(
     }
     return !(strict && hasNull)
   }
+  // States that grow with their input (whose size pg_aggregate does not tell) have no inverse transition: they only start anew.
+  const grows = transType === INTERNAL && facts.aggtransspace === 0
+  let charged = 0
   const restart = (at: number): void => {
+    memory().release(charged)
+    charged = 0
     state = initial()
+    value = null
     from = at
     to = at
     taken = 0
     known = false
   }
+  const charge = (): void => {
+    let bytes = 0
+    for (let i = 0; i < n; i++) bytes += datumSize(values[i]!)
+    memory().charge(bytes)
+    charged += bytes
+  }
   const addUpTo = (end: number): void => {
     for (; to < end; to++) {
       if (frame.excludes && frame.isExcluded(to)) continue
       if (!load(store.get(to))) continue
+      if (grows) charge()
       state = transition(state, values)
       taken++
       known = false
@@ -106,6 +123,7 @@ export function makeWindowAggregate(
   return {
     reset() {
       restart(0)
+      values.fill(null)
       excluding = false
     },
     prepare(start, end) {

@@ -5,12 +5,26 @@ import type { Oid } from '../../../base/ids.ts'
 import type { Slicer } from '../../../base/slicer.ts'
 import type { SortKey } from '../../planner/plan.ts'
 import type { Compilation } from '../compilation.ts'
+import { rowSize } from '../row-size.ts'
 import { RowSorter } from '../row-sorter.ts'
 
+/** Rows read at once, and their bytes. */
 const ROWS_AT_ONCE = 256
+const BYTES_AT_ONCE = 256 * 1024
 
 /** int8 and its `<` and `=`. */
 const GROUP_KEY: SortKey = { slot: 1, sortOp: 412, eqOp: 410, collation: 0, type: 20, descending: false, nullsFirst: false }
+
+/** The next rows of a sorter, none at its end. */
+function portion(sorter: RowSorter): Row[] {
+  const rows: Row[] = []
+  let bytes = 0
+  for (let n = 0; n < ROWS_AT_ONCE && bytes < BYTES_AT_ONCE; n++) {
+    if (sorter.read(rows, n, n + 1) === n) break
+    bytes += rowSize(rows[n]!)
+  }
+  return rows
+}
 
 /** The rows begin with their group's number; `types` and `keys` are of what follows it. */
 export class GroupSorter {
@@ -52,8 +66,7 @@ export class GroupSorter {
     this.#at = 0
     while (rows.length > 0) {
       await this.#sorter.add(rows, rows.length)
-      rows = []
-      before?.read(rows, 0, ROWS_AT_ONCE)
+      rows = before === null ? [] : portion(before)
       const pause = this.#slicer.pause()
       if (pause !== null) await pause
     }
@@ -70,9 +83,9 @@ export class GroupSorter {
   /** Whether there are rows that were not read. */
   get more(): boolean {
     if (this.#at < this.#rows.length) return true
-    this.#rows = []
+    this.#rows = this.#sorter === null ? [] : portion(this.#sorter)
     this.#at = 0
-    return this.#sorter !== null && this.#sorter.read(this.#rows, 0, ROWS_AT_ONCE) > 0
+    return this.#rows.length > 0
   }
 
   /** Some rows of the group, those of groups before having been read; null: it has no more. */

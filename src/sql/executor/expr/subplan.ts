@@ -8,17 +8,19 @@ import { andThen } from '../../../base/maybe-promise.ts'
 import { makeSlicer } from '../../../base/slicer.ts'
 import type { Expr, OpExpr } from '../../analyzer/expr.ts'
 import type { SubPlan } from '../../planner/plan.ts'
-import { arrayOfRows } from '../../types/array.ts'
+import { ArrayOfRows } from '../array-of-rows.ts'
 import { combineKeys, type HashKey, hashKeyIfAny, hashKeyOf } from '../comparison.ts'
 import type { Compilation } from '../compilation.ts'
 import { forEachRow, freeParams, mostRows, tooManyRows, walkPlan } from '../init-plan.ts'
+import { KeyTable } from '../key-table.ts'
 import type { Operator } from '../operator.ts'
-import { rowSize } from '../row-size.ts'
+import { datumSize, rowSize } from '../row-size.ts'
 import { procOf } from './call.ts'
 import { type Compiled, waiting } from './compiled.ts'
 
-/** Answers kept per subquery. */
+/** Answers kept per subquery, and the bytes of the longest one. */
 const CACHED_ANSWERS = 1000
+const CACHED_ANSWER_BYTES = 64 * 1024
 
 function isVolatile(cx: Compilation, sub: SubPlan): boolean {
   let found = false
@@ -60,7 +62,7 @@ function equalities(test: Expr, columns: ReadonlySet<number>): { outer: Expr; in
 }
 
 interface HashedRows {
-  keys: Set<unknown>
+  keys: KeyTable
   /** Rows with a NULL in some column; with several columns, all others too (for outer rows that hold a NULL). */
   partial: unknown[][]
   charged: number
@@ -93,16 +95,20 @@ function hashedAny(
   const build = (): MaybePromise<HashedRows> => {
     if (built !== null && run === cx.run && free.every((id, i) => state.exec[id] === values[i])) return built
     release()
-    const table: HashedRows = { keys: new Set(), partial: [], charged: 0 }
+    const table: HashedRows = { keys: new KeyTable(), partial: [], charged: 0 }
     const rows = forEachRow(operator(), state, (row) => {
       for (let i = 0; i < sub.columns.length; i++) state.exec[sub.columns[i]!] = row[i]!
       const keys = inners.map((inner, i) => keyOf(innerHash[i]!, inner(row) as Datum))
-      const size = 64 + rowSize(row)
+      const hasNull = keys.includes(null)
+      const key = hasNull ? null : combineKeys(keys)
+      let size = 0
+      if (!hasNull && table.keys.getOrSet(key, 0) < 0) size = 48 + (typeof key === 'string' ? datumSize(key) : 0)
+      if (hasNull || n > 1) {
+        table.partial.push(keys)
+        size += rowSize(keys as Row)
+      }
       state.memory.charge(size)
       table.charged += size
-      const hasNull = keys.includes(null)
-      if (!hasNull) table.keys.add(combineKeys(keys))
-      if (hasNull || n > 1) table.partial.push(keys)
       return true
     })
     return andThen(rows, () => {
@@ -114,7 +120,7 @@ function hashedAny(
   }
   const answer = (table: HashedRows, keys: readonly unknown[]): Datum => {
     if (table.keys.size === 0 && table.partial.length === 0) return false
-    if (!keys.includes(null) && table.keys.has(combineKeys(keys))) return true
+    if (!keys.includes(null) && table.keys.get(combineKeys(keys)) >= 0) return true
     if (n === 1) return keys[0] === null || table.partial.length > 0 ? null : false
     const maybe = table.partial.some((row) => {
       let unknown = false
@@ -160,7 +166,8 @@ export function compileSubPlan(cx: Compilation, sub: SubPlan, compile: (e: Expr)
     for (let i = 0; i < sub.columns.length; i++) state.exec[sub.columns[i]!] = sub1[i]!
     return test!(row)
   }
-  const elementType = sub.plan.targetList[0]?.expr.type ?? 0
+  const array = new ArrayOfRows(state, sub.plan.targetList[0]?.expr.type ?? 0)
+  if (sub.kind === 'array') cx.owned.push({ open: () => undefined, next: () => null, close: () => array.release() })
 
   /** Many runs for the rows of one batch must not hold the event loop. */
   const slicer = makeSlicer(state)
@@ -192,13 +199,18 @@ export function compileSubPlan(cx: Compilation, sub: SubPlan, compile: (e: Expr)
           () => found !== null,
         )
       case 'array': {
-        const list: Datum[] = []
+        array.release()
         return andThen(
           forEachRow(operator(), state, (r) => {
-            list.push(r[0]!)
+            array.add(r[0]!)
             return true
           }),
-          () => arrayOfRows(elementType, list),
+          () => {
+            const made = array.finish()
+            // from now on whoever takes it counts it
+            array.release()
+            return made
+          },
         )
       }
       case 'any':
@@ -276,7 +288,7 @@ export function compileSubPlan(cx: Compilation, sub: SubPlan, compile: (e: Expr)
     const known = answers.get(key)
     if (known !== undefined) return known.value
     return andThen(run(row), (value) => {
-      answers.set(key, { value })
+      if (datumSize(value) <= CACHED_ANSWER_BYTES) answers.set(key, { value })
       return value
     })
   }

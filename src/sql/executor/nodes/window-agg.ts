@@ -330,6 +330,8 @@ export function compileWindowAgg(plan: WindowAgg, cx: Compilation): Operator {
     close() {
       phase = 'end'
       pending = []
+      for (const worker of workers) worker.reset()
+      holder.row = []
       store.clear()
       input.close()
     },
