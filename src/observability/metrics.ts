@@ -20,6 +20,8 @@ export interface Metrics {
   storeGc(versions: number): void
   /** A cache whose size is read at each scrape. */
   cache(name: string, size: () => number): void
+  /** Bytes held, by estimate, read at each scrape. */
+  memory(use: string, bytes: () => number): void
   render(): Promise<Rendered>
   /** For renderTogether, in another process. */
   snapshot(): Promise<MetricsSnapshot>
@@ -49,6 +51,7 @@ export function createMetrics(options: { maxKeyspaceSeries?: number } = {}): Met
   const registry = new Registry()
   const keyspaces = createKeyspaceSeries(options.maxKeyspaceSeries ?? MAX_KEYSPACE_SERIES)
   const caches = new Map<string, () => number>()
+  const memory = new Map<string, () => number>()
   collectDefaultMetrics({ register: registry })
 
   /** A metric whose samples are made at the scrape. */
@@ -119,6 +122,15 @@ export function createMetrics(options: { maxKeyspaceSeries?: number } = {}): Met
       for (const [cache, size] of caches) this.set({ cache }, size())
     },
   })
+  new Gauge({
+    name: 'pgkeyspace_memory_bytes',
+    help: 'Bytes held, by estimate',
+    labelNames: ['use'],
+    registers: [registry],
+    collect() {
+      for (const [use, bytes] of memory) this.set({ use }, bytes())
+    },
+  })
 
   return {
     forKeyspace: (keyspace) => keyspaces.forKeyspace(keyspace),
@@ -129,6 +141,7 @@ export function createMetrics(options: { maxKeyspaceSeries?: number } = {}): Met
     storeRequest: (operation, outcome) => storeRequests.inc({ operation, outcome }),
     storeGc: (versions) => storeGc.inc(versions),
     cache: (name, size) => void caches.set(name, size),
+    memory: (use, bytes) => void memory.set(use, bytes),
     async snapshot() {
       const snapshot = await registry.getMetricsAsJSON()
       keyspaces.rebalance()

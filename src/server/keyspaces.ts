@@ -123,4 +123,9 @@ export class Keyspaces {
   get size(): number {
     return this.#contexts.size
   }
+
+  /** Bytes that statements hold, and plans with what is kept of catalogues. */
+  get memory(): { readonly statements: number; readonly plans: number } {
+    return { statements: this.#memory.used, plans: this.#plans.bytes }
+  }
 }

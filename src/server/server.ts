@@ -18,7 +18,7 @@ import type { KeyspaceContext } from '../session/keyspace-context.ts'
 import { microsNow } from '../session/micros.ts'
 import type { Peers } from '../session/peers.ts'
 import type { SessionIdentity } from '../session/session.ts'
-import { loadParser } from '../sql/parser/parse.ts'
+import { cachedTexts, loadParser } from '../sql/parser/parse.ts'
 import { KvError } from '../storage/kv-error.ts'
 import { META } from '../storage/meta-prefixes.ts'
 import type { Keyspace, KeyspaceMeta, Store } from '../storage/store.ts'
@@ -104,6 +104,9 @@ export async function openEngine(config: Config, log: Logger, metrics: Metrics):
     const autoanalyze =
       config.autoAnalyzeIntervalMs === 0 ? null : startAutoanalyze(() => keyspaces.contexts(), services, config.autoAnalyzeIntervalMs, log)
     metrics.cache('keyspace_contexts', () => keyspaces.size)
+    metrics.cache('parse_trees', cachedTexts)
+    metrics.memory('statements', () => keyspaces.memory.statements)
+    metrics.memory('plans', () => keyspaces.memory.plans)
     const stopWarming = startWarmUp()
     let closing = false
     const stopWatching = store.capabilities.multiNode ? watchTenants(lifecycle.directory, keyspaces, log) : () => {}

@@ -232,10 +232,8 @@ export class ClientSession implements WireSession {
   #executeCursor(cursor: Cursor, maxRows: number, sink: ResultSink): MaybePromise<void> {
     if (this.#session.block.state === 'failed') throw aborted()
     sink.describe(cursor.shape(this.#session.settings.io))
-    return andThen(cursor.fetch(maxRows > 0 ? maxRows : Number.POSITIVE_INFINITY, false), (rows) =>
-      andThen(rows.length === 0 ? undefined : sink.rows(rows), () =>
-        this.#completed(maxRows > 0 && rows.length === maxRows ? null : `SELECT ${rows.length}`, sink),
-      ),
+    return andThen(cursor.fetch(maxRows > 0 ? maxRows : Number.POSITIVE_INFINITY, false, sink), (rows) =>
+      this.#completed(maxRows > 0 && rows === maxRows ? null : `SELECT ${rows}`, sink),
     )
   }
 

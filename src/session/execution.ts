@@ -6,6 +6,7 @@ import type { MaybePromise } from '../base/maybe-promise.ts'
 import { makeSlicer, type Slicer } from '../base/slicer.ts'
 import type { CopySource, CopyTarget, ResultSink, RowShape } from '../pgwire/backend.ts'
 import type { Batch } from '../sql/executor/operator.ts'
+import type { TupleStore } from '../sql/executor/tuple-store.ts'
 import { type Compiled, giveBack, type PlanEntry } from './plan-cache.ts'
 
 /** Where rows go; pgwire's ResultSink is one. */
@@ -121,19 +122,21 @@ export class Execution {
   }
 }
 
-/** A sink that keeps the rows, for results handed out in portions. COPY and notices go straight on. */
-export class HeldSink implements ResultSink {
-  readonly held: Row[] = []
+/** The output of a statement whose form has been told already: rows into a store, for results handed out in portions, or straight on. */
+export class DescribedSink implements ResultSink {
   readonly #sink: ResultSink
+  readonly #store: TupleStore | null
 
-  constructor(sink: ResultSink) {
+  constructor(sink: ResultSink, store: TupleStore | null) {
     this.#sink = sink
+    this.#store = store
   }
 
   describe(_shape: RowShape): void {}
 
-  rows(rows: readonly Row[], from = 0, to = rows.length): void {
-    for (let i = from; i < to; i++) this.held.push(rows[i]!)
+  rows(rows: readonly Row[], from = 0, to = rows.length): MaybePromise<void> {
+    if (this.#store === null) return this.#sink.rows(rows, from, to)
+    for (let i = from; i < to; i++) this.#store.add(rows[i]!)
   }
 
   complete(_tag: string): void {}

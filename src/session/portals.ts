@@ -8,6 +8,13 @@ import type { PlannedStatement } from '../sql/planner/plan.ts'
 import type { Cursor } from './cursor.ts'
 import type { Portal } from './prepared.ts'
 
+function closePortal(portal: Portal): void {
+  portal.execution?.close()
+  portal.execution = null
+  portal.held?.clear()
+  portal.held = null
+}
+
 export class Portals {
   readonly #portals = new Map<string, Portal>()
   readonly #cursors = new Map<string, Cursor>()
@@ -51,7 +58,7 @@ export class Portals {
     this.#cursors.set(name, cursor)
   }
 
-  /** A portal that goes on as a cursor. */
+  /** A portal that goes on as a cursor, which has taken over its execution. */
   becomes(name: string, cursor: Cursor): void {
     this.#portals.delete(name)
     this.addCursor(name, cursor)
@@ -80,8 +87,7 @@ export class Portals {
     const portal = this.#portals.get(name)
     if (portal !== undefined) {
       this.#portals.delete(name)
-      portal.execution?.close()
-      portal.execution = null
+      closePortal(portal)
       return
     }
     const cursor = this.#cursors.get(name)
@@ -91,10 +97,11 @@ export class Portals {
   }
 
   /** Portals live in the transaction that bound them; holdable cursors that were committed live on. */
-  transactionEnds(): void {
+  transactionEnds(committed: boolean): void {
     this.closeAll(false)
     if (this.#cursors.size === 0) return
     for (const [name, cursor] of this.#cursors) {
+      if (committed && cursor.options.holdable) cursor.survives = true
       if (cursor.survives) continue
       this.#cursors.delete(name)
       cursor.close()
@@ -103,7 +110,7 @@ export class Portals {
 
   closeAll(cursorsToo: boolean): void {
     if (this.#portals.size > 0) {
-      for (const portal of this.#portals.values()) portal.execution?.close()
+      for (const portal of this.#portals.values()) closePortal(portal)
       this.#portals.clear()
     }
     if (!cursorsToo) return

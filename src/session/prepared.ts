@@ -1,8 +1,9 @@
 // Prepared statements and portals: what a client has named, and what it is reading.
 
-import type { Datum, Row } from '../base/datum.ts'
+import type { Datum } from '../base/datum.ts'
 import type { Oid } from '../base/ids.ts'
 import type { RowShape } from '../pgwire/backend.ts'
+import type { TupleStore } from '../sql/executor/tuple-store.ts'
 import type { StatementClass } from '../sql/parser/classify.ts'
 import type { ParsedStatement } from '../sql/parser/parse.ts'
 import type { Micros } from '../sql/types/eval-context.ts'
@@ -42,7 +43,7 @@ export interface Portal {
   shape: RowShape | null
   execution: Execution | null
   /** Rows of a portal that had to run to its end at once (utility results, RETURNING), and how many were sent. */
-  held: Row[] | null
+  held: TupleStore | null
   heldAt: number
   /** The tag of a utility statement whose rows are held. */
   heldTag?: string

@@ -2,11 +2,13 @@
 
 import type { Row } from '../base/datum.ts'
 import { PgError } from '../base/errors.ts'
-import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
+import { LIMITS } from '../base/limits.ts'
+import { andThen, loop, type MaybePromise } from '../base/maybe-promise.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import type { ResultSink } from '../pgwire/backend.ts'
-import { type Execution, HeldSink } from './execution.ts'
+import { DescribedSink, type Execution } from './execution.ts'
 import type { Portal } from './prepared.ts'
+import { rowStore } from './row-store.ts'
 import { commandTag, runAlone, startExecution, writes } from './run-planned.ts'
 import type { Session } from './session.ts'
 import { portalShape } from './utility/describe.ts'
@@ -26,7 +28,7 @@ export function runPortal(
   const shape = portalShape(session, portal)
   if (shape !== null) sink.describe(shape)
   if (portal.held !== null) return fromHeld(portal, maxRows, sink)
-  if (portal.execution !== null) return pump(portal, portal.execution, maxRows, sink)
+  if (portal.execution !== null) return pump(session, portal, portal.execution, maxRows, sink)
   if (portal.plan!.catalogVersion !== session.planning.snapshot().version) {
     return andThen(session.planning.replanned(portal), () => start(session, portal, maxRows, sink, alone))
   }
@@ -45,8 +47,8 @@ function start(session: Session, portal: Portal, maxRows: number, sink: ResultSi
   // A point read in an implicit transaction shares its snapshot with nobody: in READ COMMITTED each statement has its own.
   const latest = plan.planned.pointRead && session.block.state === 'implicit'
   const started = startExecution(session, plan, portal.params, false, latest)
-  if (started instanceof Promise) return started.then((execution) => pump(portal, keep(portal, execution), maxRows, sink))
-  return pump(portal, keep(portal, started), maxRows, sink)
+  if (started instanceof Promise) return started.then((execution) => pump(session, portal, keep(portal, execution), maxRows, sink))
+  return pump(session, portal, keep(portal, started), maxRows, sink)
 }
 
 function keep(portal: Portal, execution: Execution): Execution {
@@ -55,17 +57,13 @@ function keep(portal: Portal, execution: Execution): Execution {
   return execution
 }
 
-function pump(portal: Portal, execution: Execution, maxRows: number, sink: ResultSink): MaybePromise<string | null> {
+function pump(session: Session, portal: Portal, execution: Execution, maxRows: number, sink: ResultSink): MaybePromise<string | null> {
   const { planned } = execution.entry
   // A writing statement runs to its end at once, whatever portion of its rows is asked for.
   if (maxRows > 0 && (planned.command !== 'select' || planned.hasModifyingCte)) {
-    const rows: Row[] = []
-    const collected = execution.collect(0, rows)
-    const hold = () => {
-      portal.held = rows
-      return fromHeld(portal, maxRows, sink)
-    }
-    return collected instanceof Promise ? collected.then(hold) : hold()
+    const store = rowStore(session, execution.entry.columns ?? [])
+    portal.held = store
+    return andThen(execution.pump(new DescribedSink(sink, store), 0), () => fromHeld(portal, maxRows, sink))
   }
   const sent = execution.pump(sink, maxRows)
   if (sent instanceof Promise) return sent.then((count) => after(portal, execution, count, maxRows))
@@ -84,21 +82,26 @@ function after(portal: Portal, execution: Execution, sent: number, maxRows: numb
 function fromHeld(portal: Portal, maxRows: number, sink: ResultSink): MaybePromise<string | null> {
   const held = portal.held!
   const from = portal.heldAt
-  const to = maxRows > 0 ? Math.min(held.length, from + maxRows) : held.length
-  portal.heldAt = to
-  const wait = to > from ? sink.rows(held, from, to) : undefined
-  const finish = (): string | null => {
+  const to = maxRows > 0 ? Math.min(held.count, from + maxRows) : held.count
+  const batch = { rows: [] as Row[], count: 0 }
+  const sent = loop(() => {
+    if (portal.heldAt >= to) return false
+    held.read(batch, portal.heldAt, Math.min(to - portal.heldAt, LIMITS.batchRows))
+    portal.heldAt += batch.count
+    return andThen(sink.rows(batch.rows, 0, batch.count), () => true)
+  })
+  return andThen(sent, () => {
     if (maxRows > 0 && to - from >= maxRows) return null
     portal.state = 'done'
     const { execution } = portal
+    held.clear()
     portal.held = null
     portal.execution = null
     if (execution === null) return portal.heldTag ?? ''
     const tag = commandTag(execution.entry.planned, to - from, execution.compiled.state.rowsAffected)
     execution.close()
     return tag
-  }
-  return wait instanceof Promise ? wait.then(finish) : finish()
+  })
 }
 
 function runUtilityPortal(session: Session, portal: Portal, maxRows: number, sink: ResultSink): MaybePromise<string | null> {
@@ -115,15 +118,15 @@ function runUtilityPortal(session: Session, portal: Portal, maxRows: number, sin
   if (prepared.class!.transactionControl) return runTransactionStatement(session, statement)
   if (!prepared.class!.returnsRows)
     return runUtility(session, statement, prepared.class!, portal.params, sink, false, prepared.parameterTypes)
-  // Rows of a utility statement are few: they are made at once and handed out in the portions asked for.
   const shape = portalShape(session, portal)
   if (shape !== null) sink.describe(shape)
-  const holding = new HeldSink(sink)
-  const tag = runUtility(session, statement, prepared.class!, portal.params, holding, false, prepared.parameterTypes)
-  const deliver = (text: string) => {
-    portal.held = holding.held
-    portal.heldTag = text
+  // Where a portion is asked for, the statement runs to its end all the same.
+  const store = maxRows > 0 ? rowStore(session, shape?.columns ?? []) : null
+  portal.held = store
+  const described = new DescribedSink(sink, store)
+  return andThen(runUtility(session, statement, prepared.class!, portal.params, described, false, prepared.parameterTypes), (tag) => {
+    if (store === null) return tag
+    portal.heldTag = tag
     return fromHeld(portal, maxRows, sink)
-  }
-  return tag instanceof Promise ? tag.then(deliver) : deliver(tag)
+  })
 }

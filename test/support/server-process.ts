@@ -11,6 +11,8 @@ export interface ServerProcess {
   readonly port: number
   signal(name: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL'): void
   connect(user: string): Promise<pg.Client>
+  /** The value of a metric, its labels as they are printed. */
+  metric(name: string): Promise<number>
   stop(): void
 }
 
@@ -37,15 +39,22 @@ export async function startServerProcess(
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  const port = await new Promise<number>((resolve, reject) => {
+  const listening = await new Promise<{ pg_port: number; metrics_port: number }>((resolve, reject) => {
     child.on('exit', (code) => reject(new Error(`the server ended with ${code}`)))
     child.stdout!.on('data', (chunk: Buffer) => {
       for (const line of chunk.toString().split('\n'))
-        if (line.includes('"listening"')) resolve((JSON.parse(line) as { pg_port: number }).pg_port)
+        if (line.includes('"listening"')) resolve(JSON.parse(line) as { pg_port: number; metrics_port: number })
     })
   })
+  const { pg_port: port, metrics_port: metricsPort } = listening
   return {
     port,
+    async metric(name) {
+      const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text()
+      const line = text.split('\n').find((one) => one.startsWith(`${name} `))
+      if (line === undefined) throw new Error(`no metric ${name}`)
+      return Number(line.slice(name.length + 1))
+    },
     signal: (name) => child.kill(name),
     async connect(user) {
       const client = new pg.Client({ host: '127.0.0.1', port, user, password: 'admin', database: 'postgres' })

@@ -9,7 +9,9 @@ import type { ResultSink, RowShape } from '../../pgwire/backend.ts'
 import type { Node, NodeOf } from '../../sql/parser/nodes.ts'
 import type { ParsedStatement } from '../../sql/parser/parse.ts'
 import { Cursor, type CursorOptions } from '../cursor.ts'
+import type { RowTarget } from '../execution.ts'
 import type { ColumnsOf } from '../prepared.ts'
+import { rowStore } from '../row-store.ts'
 import { startExecution } from '../run-planned.ts'
 import type { Session } from '../session.ts'
 import { noActiveTransaction } from '../transaction-block.ts'
@@ -67,11 +69,10 @@ export function runDeclare(
             holdable,
             binary: (options & CURSOR_OPT_BINARY) !== 0,
             scroll: scrollOf(options, entry.planned.hasRowMarks),
-            keepBytes: session.workMem,
             createdAt: session.context.statementTimestamp,
           },
           execution,
-          session.memory,
+          rowStore(session, entry.columns ?? []),
         ),
       )
       return 'DECLARE CURSOR'
@@ -101,10 +102,9 @@ function adoptPortal(session: Session, name: string): MaybePromise<void> {
       binary: false,
       formats: resultFormats,
       scroll: 'no' as const,
-      keepBytes: 0,
       createdAt: session.context.statementTimestamp,
     }
-    session.portals.becomes(name, new Cursor(options, running, session.memory))
+    session.portals.becomes(name, new Cursor(options, running, rowStore(session, columns)))
   })
 }
 
@@ -128,27 +128,38 @@ export function runFetch(session: Session, node: NodeOf['FetchStmt'], sink: Resu
 function fetchFrom(session: Session, node: NodeOf['FetchStmt'], sink: ResultSink): MaybePromise<string> {
   const cursor = session.portals.cursor(node.portalname ?? '')
   const count = howMany(node)
-  let rows: ReturnType<Cursor['fetch']>
+  const shape = cursor.shape(session.settings.io)
+  let told = node.ismove === true
+  /** With the first row: an error before it stands alone. */
+  const tell = (): void => {
+    if (!told) sink.describe(shape)
+    told = true
+  }
+  const target: RowTarget | null = node.ismove
+    ? null
+    : {
+        rows(rows, from, to) {
+          tell()
+          return sink.rows(rows, from, to)
+        },
+      }
+  let sent: MaybePromise<number>
   switch (node.direction) {
     case 'FETCH_BACKWARD':
-      rows = count < 0 ? cursor.fetch(-count, false) : count === 0 ? cursor.relative(0) : cursor.fetch(count, true)
+      sent = count < 0 ? cursor.fetch(-count, false, target) : count === 0 ? cursor.relative(0, target) : cursor.fetch(count, true, target)
       break
     case 'FETCH_ABSOLUTE':
-      rows = cursor.absolute(count)
+      sent = cursor.absolute(count, target)
       break
     case 'FETCH_RELATIVE':
-      rows = cursor.relative(count)
+      sent = cursor.relative(count, target)
       break
     default:
-      rows = count < 0 ? cursor.fetch(-count, true) : count === 0 ? cursor.relative(0) : cursor.fetch(count, false)
+      sent = count < 0 ? cursor.fetch(-count, true, target) : count === 0 ? cursor.relative(0, target) : cursor.fetch(count, false, target)
   }
-  return andThen(rows, (found) => {
-    if (node.ismove) return `MOVE ${found.length}`
-    const { columns, binary } = cursor.options
-    sink.describe({ columns, formats: binary ? [1] : [], io: session.settings.io })
-    const wait = found.length > 0 ? sink.rows(found) : undefined
-    const tag = `FETCH ${found.length}`
-    return wait instanceof Promise ? wait.then(() => tag) : tag
+  return andThen(sent, (rows) => {
+    tell()
+    return `${node.ismove ? 'MOVE' : 'FETCH'} ${rows}`
   })
 }
 

@@ -35,8 +35,8 @@ export function commitTransaction(session: Session): MaybePromise<void> {
 }
 
 async function beforeCommit(session: Session): Promise<void> {
-  for (const cursor of session.portals.cursors.values()) if (cursor.options.holdable && !cursor.survives) await cursor.hold()
   await session.deferred.run(session.block.txn!)
+  for (const cursor of session.portals.cursors.values()) if (cursor.options.holdable) await cursor.hold()
   if (hasOnCommit(session)) await onCommitTemporary(session)
 }
 
@@ -109,7 +109,7 @@ export function abortTransaction(session: Session): MaybePromise<void> {
 export function failTransaction(session: Session): MaybePromise<void> {
   return andThen(session.block.fail(), (marks) => {
     if (marks !== null) return restore(session, marks)
-    session.portals.transactionEnds()
+    session.portals.transactionEnds(false)
     session.releaseRelations(false)
     session.advisory.transactionEnds()
     return undefined
@@ -131,7 +131,7 @@ function restore(session: Session, marks: Marks): MaybePromise<void> {
 /** Everything that ends with the transaction besides the store's part. */
 function finish(session: Session, committed: boolean): void {
   session.block.end()
-  session.portals.transactionEnds()
+  session.portals.transactionEnds(committed)
   session.deferred.clear()
   const { catalogTxn } = session
   if (catalogTxn !== null) {

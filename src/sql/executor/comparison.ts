@@ -11,6 +11,7 @@ import { findBuiltinType } from '../types/registry.ts'
 import type { Present, TypeSupport } from '../types/type.ts'
 import type { Compilation } from './compilation.ts'
 import { directCall } from './expr/call.ts'
+import type { ExecState } from './operator.ts'
 
 export type Comparator = (a: Datum, b: Datum) => number
 export type RowComparator = (a: Row, b: Row) => number
@@ -19,7 +20,7 @@ export type PresentCompare = (a: Present, b: Present) => number
 export type KeyOf = (row: Row) => unknown
 
 /** Support of any type, the tenant's own included. */
-export function supportOf(cx: Compilation, type: Oid): TypeSupport {
+export function supportOf(cx: { readonly state: Pick<ExecState, 'ctx'> }, type: Oid): TypeSupport {
   return findBuiltinType(type) ?? cx.state.ctx.catalog.typeSupport(type)
 }
 

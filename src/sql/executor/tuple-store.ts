@@ -7,8 +7,7 @@ import type { Oid } from '../../base/ids.ts'
 import { LIMITS } from '../../base/limits.ts'
 import type { TemporaryFile } from '../../base/temporary-file.ts'
 import { supportOf } from './comparison.ts'
-import type { Compilation } from './compilation.ts'
-import type { Batch } from './operator.ts'
+import type { Batch, ExecState } from './operator.ts'
 import { rowSize } from './row-size.ts'
 import { openSpillFile, RowCodec } from './spill.ts'
 
@@ -104,8 +103,13 @@ class SpilledRows {
   }
 }
 
+/** Whose memory it takes, and where it spills to: a compilation, or a session. */
+export interface TupleStoreOwner {
+  readonly state: Pick<ExecState, 'memory' | 'workMem' | 'spillDir' | 'ctx'>
+}
+
 export class TupleStore {
-  readonly #cx: Compilation
+  readonly #cx: TupleStoreOwner
   readonly #types: readonly Oid[]
   /** All rows, until they are spilled. */
   #rows: Row[] = []
@@ -113,7 +117,7 @@ export class TupleStore {
   #spilled: SpilledRows | null = null
   count = 0
 
-  constructor(cx: Compilation, types: readonly Oid[]) {
+  constructor(cx: TupleStoreOwner, types: readonly Oid[]) {
     this.#cx = cx
     this.#types = types
   }
@@ -144,6 +148,11 @@ export class TupleStore {
     this.#rows = []
     cx.state.memory.release(this.#charged)
     this.#charged = 0
+  }
+
+  /** Whether they are more than work_mem. */
+  get spilled(): boolean {
+    return this.#spilled !== null
   }
 
   get(index: number): Row {

@@ -27,6 +27,9 @@ export interface ParsedStatement {
 
 const cache = new LruMap<string, readonly ParsedStatement[]>(LIMITS.parseCacheEntries)
 
+/** Texts whose trees are kept. */
+export const cachedTexts = (): number => cache.size
+
 /** The statements of one text; empty for nothing but white space and comments. */
 export function parse(text: string): readonly ParsedStatement[] {
   const cached = cache.get(text)

@@ -22,6 +22,7 @@ test('what was counted stands in the text', async () => {
   metrics.connectionRefused('53300')
   metrics.storeRequest('get', 'ok')
   metrics.cache('catalog', () => 7)
+  metrics.memory('statements', () => 4096)
   const { text } = await metrics.render()
   for (const line of [
     'pgkeyspace_sessions{keyspace="tenant_a"} 1',
@@ -40,6 +41,7 @@ test('what was counted stands in the text', async () => {
     'pgkeyspace_connections_refused_total{sqlstate="53300"} 1',
     'pgkeyspace_store_requests_total{operation="get",outcome="ok"} 1',
     'pgkeyspace_cache_entries{cache="catalog"} 7',
+    'pgkeyspace_memory_bytes{use="statements"} 4096',
   ]) {
     expect(text.split('\n')).toContain(line)
   }

@@ -36,7 +36,6 @@ export function generalAccumulator(
     },
     add(rows, count, groups) {
       const values = new Array<Datum>(n)
-      let bytes = 0
       for (let i = 0; i < count; i++) {
         const g = groups[i]!
         if (g < 0) continue
@@ -45,12 +44,11 @@ export function generalAccumulator(
         if (grows) {
           let size = 0
           for (let k = 0; k < n; k++) size += datumSize(values[k]!)
+          memory.charge(size)
           held.add(g, size)
-          bytes += size
         }
         states[g] = transition(states[g]!, values)
       }
-      if (bytes > 0) memory.charge(bytes)
     },
     result: (group) => finish(states[group]!, []),
     keep(group) {

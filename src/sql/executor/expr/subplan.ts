@@ -96,6 +96,9 @@ function hashedAny(
     if (built !== null && run === cx.run && free.every((id, i) => state.exec[id] === values[i])) return built
     release()
     const table: HashedRows = { keys: new KeyTable(), partial: [], charged: 0 }
+    // Known from now on, so that what it holds is given back however the statement ends; complete when `run` says so.
+    built = table
+    run = -1
     const rows = forEachRow(operator(), state, (row) => {
       for (let i = 0; i < sub.columns.length; i++) state.exec[sub.columns[i]!] = row[i]!
       const keys = inners.map((inner, i) => keyOf(innerHash[i]!, inner(row) as Datum))
@@ -112,7 +115,6 @@ function hashedAny(
       return true
     })
     return andThen(rows, () => {
-      built = table
       run = cx.run
       values = free.map((id) => state.exec[id]!)
       return table
