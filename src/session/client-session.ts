@@ -245,7 +245,9 @@ export class ClientSession implements WireSession {
 
   #completed(tag: string | null, sink: ResultSink): MaybePromise<void> {
     if (tag === null) return sink.suspended()
-    this.#session.block.othersFollow()
+    const { block } = this.#session
+    if (block.endsWithStatement) return this.#finish(tag, sink)
+    block.othersFollow()
     return this.#complete(tag, sink)
   }
 
@@ -382,7 +384,7 @@ export class ClientSession implements WireSession {
     return this.#finish(tag, sink)
   }
 
-  /** The last statement of a Query: an implicit transaction commits before its completion is told. */
+  /** The last statement of its implicit transaction: that commits before its completion is told. */
   #finish(tag: string, sink: ResultSink): MaybePromise<void> {
     if (this.#session.block.state === 'implicit') {
       const committed = commitTransaction(this.#session)

@@ -74,6 +74,8 @@ export class TransactionBlock {
   #savepoints: SavepointEntry[] = []
   /** The implicit transaction is not of one statement alone: its message has several, or one was executed before in the pipeline. */
   #several = false
+  /** A statement has run that must be the only one of its transaction. */
+  #single = false
 
   constructor(catalog: CatalogSpace, temporary: TemporaryCatalog, modes: TransactionModes) {
     this.#keyspace = catalog.keyspace
@@ -97,6 +99,7 @@ export class TransactionBlock {
     this.modes = modes
     this.used = false
     this.#several = several
+    this.#single = false
   }
 
   /** A statement of a pipeline is done: what comes before the Sync is in one implicit transaction with it. */
@@ -107,6 +110,12 @@ export class TransactionBlock {
   /** For a statement that must be the only one of its transaction (PostgreSQL's PreventInTransactionBlock). */
   prevent(command: string): void {
     if (this.inBlockOfAnyKind) throw new PgError(SQLSTATE.activeSqlTransaction, `${command} cannot run inside a transaction block`)
+    this.#single = true
+  }
+
+  /** Whether the transaction ends with the statement that has run, whatever follows before the Sync. */
+  get endsWithStatement(): boolean {
+    return this.#single && this.state === 'implicit'
   }
 
   /** BEGIN; of an implicit transaction it makes a block, with what was done in it. */

@@ -57,6 +57,20 @@ it('what must be alone comes first or not at all', async () => {
   expect(await pipeline('VACUUM')).toEqual(['VACUUM'])
 })
 
+it('what must be alone is committed at once: what fails after it does not take it back, and the next begins anew', async () => {
+  await client.query('CREATE TABLE indexed (a int)')
+  expect(await pipeline('VACUUM', 'CREATE INDEX CONCURRENTLY indexed_a ON indexed (a)', 'SELECT 1/0')).toEqual([
+    'VACUUM',
+    'CREATE INDEX',
+    '22012 division by zero',
+  ])
+  const { rows } = await client.query("SELECT to_regclass('indexed_a')::text AS found")
+  expect(rows).toEqual([{ found: 'indexed_a' }])
+  expect(await pipeline('VACUUM', 'LOCK TABLE t')).toEqual(['VACUUM', '25P01 LOCK TABLE can only be used in transaction blocks'])
+  expect(await pipeline('BEGIN', 'VACUUM')).toEqual(['BEGIN', '25001 VACUUM cannot run inside a transaction block'])
+  await client.query('ROLLBACK')
+})
+
 it('what needs a block has one from the second statement on', async () => {
   expect(await pipeline('LOCK TABLE t')).toEqual(['25P01 LOCK TABLE can only be used in transaction blocks'])
   expect(await pipeline('SELECT 1', 'LOCK TABLE t')).toEqual(['SELECT 1', 'LOCK TABLE'])
