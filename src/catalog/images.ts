@@ -1,14 +1,18 @@
 // What is kept of the whole of a keyspace's catalogue for those who look through all of it (pg_catalog's tables): its objects' records, brought up
-// to date by the keys that change, and what was computed from them at the versions asked for last: the committed one, and those of sessions with
-// changes or temporary objects of their own. All of it can be made again.
+// to date by the keys that change, and what was computed from them, which knows what has changed since. All of it can be made again.
+//
+// One image is of what is committed. A transaction with changes and a session with temporary objects have images of their own, which start from
+// that of the reader below theirs and the keys in which they differ.
 
 import type { BudgetedCache, CacheBudget } from '../base/cache-budget.ts'
 import { LIMITS } from '../base/limits.ts'
 import { LruMap } from '../base/lru.ts'
 import type { ObjectRecord } from './records.ts'
 
-/** Versions kept at a time. */
-const VERSIONS = 4
+/** Images kept at a time besides the one of what is committed. */
+const OTHERS = 4
+/** Where more keys have changed, what was computed is made again rather than brought forward. */
+const MOST_STALE = 8192
 /** About what a record takes, a relation's with the rows that are kept beside it. */
 const BYTES_PER_RELATION = 16 * 1024
 const BYTES_PER_RECORD = 512
@@ -25,31 +29,83 @@ export interface KnownObjects {
   readonly stale: Set<string>
 }
 
-/** What was computed at one version, by name. */
+/** Something computed from the catalogue. */
+export interface Part {
+  /** About what it takes in memory besides what it shares with another. */
+  bytesBeside(other: Part | null): number
+}
+
+export interface KeptPart {
+  readonly part: Part
+  /** The part of the reader below from which it was made; null where there is none. */
+  readonly basis: Part | null
+  readonly bytes: number
+  /** Keys with other values by now. */
+  readonly stale: Set<string>
+}
+
+interface ImageOwner {
+  used(image: CatalogImage): void
+  changed(image: CatalogImage, bytes: number): void
+}
+
+/** What was computed from the catalogue as one reader sees it, by name. */
 export class CatalogImage {
-  readonly #values = new Map<string, object>()
-  readonly #grow: (image: CatalogImage, bytes: number) => void
+  readonly #parts = new Map<string, KeptPart>()
+  readonly #owner: ImageOwner
   bytes = 0
 
-  constructor(grow: (image: CatalogImage, bytes: number) => void) {
-    this.#grow = grow
+  constructor(owner: ImageOwner) {
+    this.#owner = owner
   }
 
-  get(name: string): object | undefined {
-    return this.#values.get(name)
+  get isEmpty(): boolean {
+    return this.#parts.size === 0
   }
 
-  /** `bytes`: about what the value takes. */
-  set(name: string, value: object, bytes: number): void {
-    if (this.#values.has(name)) return
-    this.#values.set(name, value)
-    this.#grow(this, bytes)
+  get(name: string): KeptPart | null {
+    const kept = this.#parts.get(name)
+    if (kept === undefined) return null
+    this.#owner.used(this)
+    return kept
+  }
+
+  keep(name: string, part: Part, basis: Part | null): void {
+    const before = this.#parts.get(name)?.bytes ?? 0
+    const bytes = part.bytesBeside(basis)
+    this.#parts.set(name, { part, basis, bytes, stale: new Set() })
+    this.#grow(bytes - before)
+  }
+
+  /** These keys have other values now. */
+  changed(keys: Iterable<string>): void {
+    if (this.#parts.size === 0) return
+    for (const key of keys) for (const { stale } of this.#parts.values()) stale.add(key)
+    for (const [name, { bytes, stale }] of this.#parts) {
+      if (stale.size <= MOST_STALE) continue
+      this.#parts.delete(name)
+      this.#grow(-bytes)
+    }
+  }
+
+  forget(): void {
+    const { bytes } = this
+    this.#parts.clear()
+    this.#grow(-bytes)
+  }
+
+  #grow(bytes: number): void {
+    this.bytes += bytes
+    this.#owner.changed(this, bytes)
   }
 }
 
-export class CatalogImages implements BudgetedCache {
+export class CatalogImages implements BudgetedCache, ImageOwner {
   readonly #budget: CacheBudget
-  readonly #images: LruMap<string, CatalogImage>
+  /** Of what is committed. */
+  readonly committed: CatalogImage
+  /** Those of transactions and sessions that hold something. */
+  readonly #others = new LruMap<CatalogImage, true>(OTHERS, (image) => image.forget())
   #objects: KnownObjects | null = null
   #objectBytes = 0
   bytes = 0
@@ -58,7 +114,12 @@ export class CatalogImages implements BudgetedCache {
   /** `budget`: what the caches of all keyspaces share. */
   constructor(budget: CacheBudget) {
     this.#budget = budget
-    this.#images = new LruMap(VERSIONS, (_version, image) => this.#changed(-image.bytes))
+    this.committed = new CatalogImage(this)
+  }
+
+  /** An image for a reader that sees more than what is committed; who has it says what changes, and forgets it in the end. */
+  another(): CatalogImage {
+    return new CatalogImage(this)
   }
 
   get objects(): KnownObjects | null {
@@ -70,49 +131,42 @@ export class CatalogImages implements BudgetedCache {
     const before = this.#objectBytes
     this.#objectBytes = entries.reduce((sum, { value }) => sum + (value.kind === 'relation' ? BYTES_PER_RELATION : BYTES_PER_RECORD), 0)
     this.#objects = { entries, stale: new Set() }
-    this.#changed(this.#objectBytes - before)
+    this.#grow(this.#objectBytes - before)
   }
 
   forgetObjects(): void {
     const before = this.#objectBytes
     this.#objects = null
     this.#objectBytes = 0
-    this.#changed(-before)
+    this.#grow(-before)
   }
 
-  /** These keys have other values now. */
-  changed(keys: Iterable<string>): void {
-    if (this.#objects !== null) for (const key of keys) this.#objects.stale.add(key)
-    this.forgetVersions()
-  }
-
-  /** What was computed at a version. */
-  at(version: string): CatalogImage {
-    this.usedAt = this.#budget.tick()
-    const known = this.#images.get(version)
-    if (known !== undefined) return known
-    const image = new CatalogImage((grown, bytes) => {
-      // One that was forgotten meanwhile is still good for whoever has it.
-      if (this.#images.peek(version) !== grown) return
-      grown.bytes += bytes
-      this.#changed(bytes)
-    })
-    this.#images.set(version, image)
-    return image
-  }
-
-  forgetVersions(): void {
-    const bytes = this.bytes - this.#objectBytes
-    this.#images.clear()
-    this.#changed(-bytes)
+  /** These keys have other values now; `objects`: those of them that are objects'. */
+  commit(keys: readonly string[], objects: readonly string[]): void {
+    if (this.#objects !== null) for (const key of objects) this.#objects.stale.add(key)
+    this.committed.changed(keys)
   }
 
   clear(): void {
-    this.forgetVersions()
+    for (const image of [...this.#others.entries()]) image[0].forget()
+    this.committed.forget()
     this.forgetObjects()
   }
 
-  #changed(bytes: number): void {
+  used(image: CatalogImage): void {
+    this.usedAt = this.#budget.tick()
+    if (image !== this.committed) this.#others.get(image)
+  }
+
+  changed(image: CatalogImage, bytes: number): void {
+    if (image !== this.committed) {
+      if (image.isEmpty) this.#others.delete(image)
+      else this.#others.set(image, true)
+    }
+    this.#grow(bytes)
+  }
+
+  #grow(bytes: number): void {
     if (bytes === 0) return
     this.bytes += bytes
     this.#budget.changed(this, bytes)

@@ -207,7 +207,10 @@ export class CatalogSpace {
   invalidate(keys: Iterable<string>): void {
     const changed = [...keys]
     this.#grow()
-    this.images.changed(changed.filter((key) => key.startsWith(OBJECT_PREFIX)))
+    this.images.commit(
+      changed,
+      changed.filter((key) => key.startsWith(OBJECT_PREFIX)),
+    )
     for (const key of changed) this.#cache.delete(key)
   }
 

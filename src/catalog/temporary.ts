@@ -74,6 +74,10 @@ export class TemporaryCatalog {
     return this.#entries.get(key) ?? null
   }
 
+  get keys(): readonly string[] {
+    return [...this.#entries.keys()]
+  }
+
   overlaid(rows: CatalogEntry[], prefix: string): CatalogEntry[] {
     return this.#entries.size === 0 ? rows : overlaid(rows, this.#entries, prefix)
   }

@@ -6,7 +6,7 @@ import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { makeSlicer, type Slicer } from '../base/slicer.ts'
 import { lowerBound } from '../storage/lower-bound.ts'
 import type { Transaction } from '../storage/store.ts'
-import type { CatalogImages, ObjectEntry } from './images.ts'
+import type { CatalogImage, ObjectEntry } from './images.ts'
 import { OBJECT_PREFIX } from './keys.ts'
 import { type CatalogValue, decodeValue, encodeValue } from './records.ts'
 import type { CatalogEntry, CatalogSpace } from './space.ts'
@@ -17,8 +17,11 @@ let serial = 0
 /** Where look-ups read: the committed catalogue alone, or with a transaction's changes. */
 export interface CatalogReader {
   readonly version: string
-  /** What was computed from the catalogue at this version and others. */
-  readonly images: CatalogImages
+  /** What was computed from the catalogue as this reader sees it, and keeps step with it. */
+  readonly image: CatalogImage
+  /** The reader that sees the same but for these keys; null where none is kept. */
+  readonly below: CatalogReader | null
+  readonly ownKeys: readonly string[]
   get(key: string): CatalogValue | null
   fetch(key: string): MaybePromise<CatalogValue | null>
   scan(prefix: string): MaybePromise<CatalogEntry[]>
@@ -28,11 +31,35 @@ export interface CatalogReader {
   committedValue(key: string): CatalogValue | null
 }
 
+const NO_KEYS: readonly string[] = []
+
 /** What is committed: the keyspace's, and the session's own temporary objects. */
 export function committedReader(space: CatalogSpace, temporary = new TemporaryCatalog()): CatalogReader {
   const get = (key: string): CatalogValue | null => (isTemporaryKey(key) ? temporary.get(key) : space.get(key))
+  let below: CatalogReader | null = null
+  let own: { image: CatalogImage; version: string } | null = null
   return {
-    images: space.images,
+    get image() {
+      if (temporary.isEmpty) {
+        own?.image.forget()
+        own = null
+        return space.images.committed
+      }
+      own ??= { image: space.images.another(), version: temporary.version }
+      if (own.version !== temporary.version) {
+        own.image.forget()
+        own.version = temporary.version
+      }
+      return own.image
+    },
+    get below() {
+      if (temporary.isEmpty) return null
+      below ??= committedReader(space)
+      return below
+    },
+    get ownKeys() {
+      return temporary.isEmpty ? NO_KEYS : temporary.keys
+    },
     get version() {
       return temporary.isEmpty ? space.versionText : space.versionText + temporary.version
     },
@@ -61,6 +88,8 @@ export class CatalogTransaction implements CatalogReader {
   readonly #overlay = new Map<string, CatalogValue | null>()
   /** The overlay's keys in order. */
   #overlayKeys: string[] = []
+  /** Of the catalogue with this transaction's changes; none before somebody has looked. */
+  #image: CatalogImage | null = null
   /** Long definitions give way between their steps. */
   readonly #slicer: Slicer
   readonly #log: { key: string; previous: CatalogValue | null | undefined }[] = []
@@ -79,8 +108,18 @@ export class CatalogTransaction implements CatalogReader {
     return this.#overlay.size > 0
   }
 
-  get images(): CatalogImages {
-    return this.space.images
+  get image(): CatalogImage {
+    if (this.#overlay.size === 0) return this.#committed.image
+    this.#image ??= this.space.images.another()
+    return this.#image
+  }
+
+  get below(): CatalogReader | null {
+    return this.#overlay.size === 0 ? this.#committed.below : this.#committed
+  }
+
+  get ownKeys(): readonly string[] {
+    return this.#overlay.size === 0 ? this.#committed.ownKeys : this.#overlayKeys
   }
 
   get version(): string {
@@ -174,6 +213,7 @@ export class CatalogTransaction implements CatalogReader {
     this.#log.push({ key, previous })
     if (previous === undefined) this.#overlayKeys.splice(lowerBound(this.#overlayKeys, key), 0, key)
     this.#overlay.set(key, value)
+    this.#image?.changed([key])
     this.#changes++
   }
 
@@ -192,6 +232,7 @@ export class CatalogTransaction implements CatalogReader {
   rollbackTo(savepoint: number): void {
     while (this.#log.length > savepoint) {
       const { key, previous } = this.#log.pop()!
+      this.#image?.changed([key])
       if (previous === undefined) {
         this.#overlay.delete(key)
         this.#overlayKeys.splice(lowerBound(this.#overlayKeys, key), 1)
@@ -217,15 +258,19 @@ export class CatalogTransaction implements CatalogReader {
     const own = changes.filter(([key]) => isTemporaryKey(key))
     if (own.length < changes.length) this.space.invalidate(this.#overlay.keys())
     if (own.length > 0) this.#temporary.apply(own)
-    this.#overlay.clear()
-    this.#overlayKeys = []
-    this.#log.length = 0
+    this.#forget()
   }
 
   aborted(): void {
+    this.#forget()
+    this.#changes++
+  }
+
+  #forget(): void {
     this.#overlay.clear()
     this.#overlayKeys = []
     this.#log.length = 0
-    this.#changes++
+    this.#image?.forget()
+    this.#image = null
   }
 }

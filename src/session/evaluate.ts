@@ -55,6 +55,7 @@ export function evaluateAll(session: Session, exprs: readonly Expr[]): MaybeProm
     parameterTypes: [],
     columns: null,
     catalogVersion: '',
+    lookups: null,
     rowKeys: new Map(),
     shareable: false,
     custom: null,

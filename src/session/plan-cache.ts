@@ -1,12 +1,14 @@
 // Statements prepared for running, shared by all sessions of a keyspace: analysed, planned and (as a pool of idle instances) compiled. // hot
 //
-// An entry holds while the catalogue version stands under which it was made; a session keeps a pointer to its entry and asks `isCurrent`.
+// An entry holds while the catalogue version stands under which it was made; a session keeps a pointer to its entry and asks `isCurrent`. One that rests on
+// nothing of the keyspace's (queries of pg_catalog and information_schema, as a rule) becomes one of the next version by a look at what it asked for.
 // A compiled instance belongs to one run at a time: taken from the pool, given back when the run has ended.
 
 import type { BudgetedCache, CacheBudget } from '../base/cache-budget.ts'
 import type { Oid } from '../base/ids.ts'
 import { LIMITS } from '../base/limits.ts'
 import { LruMap } from '../base/lru.ts'
+import type { Lookups } from '../catalog/recording-reader.ts'
 import type { RowShape } from '../pgwire/backend.ts'
 import type { ExecState, Operator } from '../sql/executor/operator.ts'
 import type { ParsedStatement } from '../sql/parser/parse.ts'
@@ -43,6 +45,8 @@ export interface PlanEntry {
   /** Null: returns no rows. Text format; sessions with other formats or settings make their own from its columns. */
   readonly columns: RowShape['columns'] | null
   readonly catalogVersion: string
+  /** What of the catalogue was looked up for it, where it may outlast that version; null: it does not. */
+  readonly lookups: Lookups | null
   /** Of a cursor's query: where the rows' keys stand behind their columns, by table. */
   readonly rowKeys: ReadonlyMap<Oid, number>
   /** May serve other statements of the same text under the same catalogue version: nothing in it is true of this moment only. */
@@ -98,6 +102,13 @@ export class PlanCache implements BudgetedCache {
     if (kept === undefined || kept.entry.catalogVersion !== catalogVersion) return undefined
     this.usedAt = this.#budget.tick()
     return kept.entry
+  }
+
+  /** Of whatever version, for a version under which it still holds. */
+  renewed(key: string, catalogVersion: string, holds: (lookups: Lookups) => boolean): PlanEntry | undefined {
+    const entry = this.#entries.get(key)?.entry
+    if (entry === undefined || entry.lookups === null || !holds(entry.lookups)) return undefined
+    return { ...entry, catalogVersion, custom: entry.custom === null ? null : customPlans(entry.custom.statement) }
   }
 
   set(key: string, entry: PlanEntry): void {

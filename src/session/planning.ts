@@ -12,7 +12,8 @@ import { makeSlicer, type Slicer } from '../base/slicer.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { ReaderSnapshot } from '../catalog/catalog-snapshot.ts'
 import type { StoredNode } from '../catalog/descriptors.ts'
-import { withCatalog } from '../catalog/snapshot.ts'
+import { areLasting, type Lookups, RecordingReader, stillHold } from '../catalog/recording-reader.ts'
+import { CatalogMiss, withCatalog } from '../catalog/snapshot.ts'
 import { committedReader } from '../catalog/transaction.ts'
 import type { ResultColumn, RowShape } from '../pgwire/backend.ts'
 import { analyzeStatement } from '../sql/analyzer/analyze.ts'
@@ -106,6 +107,8 @@ export class Planning {
   readonly #refused = new LruMap<string, typeof NOT_LIFTABLE>(REFUSED_TEMPLATES)
   #lastLifted: { key: string; found: LiftedEntry } | null = null
   #committed: ReaderSnapshot | null = null
+  /** While a plan is being made: the catalogue with a note of what is asked of it. */
+  #recorded: ReaderSnapshot | null = null
   #privatePlans: PlanCache | null = null
   #keyOf: { path: SearchPath | null; io: IoSettings | null; key: string } = { path: null, io: null, key: '' }
 
@@ -121,6 +124,10 @@ export class Planning {
 
   /** The catalogue this session's statements see now. */
   snapshot(): ReaderSnapshot {
+    return this.#recorded ?? this.#present()
+  }
+
+  #present(): ReaderSnapshot {
     const { catalogTxn } = this.#session
     if (catalogTxn?.changed) return new ReaderSnapshot(catalogTxn)
     this.#committed ??= new ReaderSnapshot(committedReader(this.#session.keyspace.catalog, this.#session.temporary))
@@ -248,6 +255,23 @@ export class Planning {
     return this.#privatePlans
   }
 
+  /** A plan that was kept, be it from before a change of the catalogue that it has nothing to do with. // hot */
+  #cached(plans: PlanCache, key: string, { version }: SearchPath): PlanEntry | undefined {
+    const cached = plans.get(key, version)
+    if (cached !== undefined) return cached
+    const { reader } = this.snapshot()
+    const holds = (lookups: Lookups): boolean => stillHold(lookups, reader)
+    try {
+      const renewed = plans.renewed(key, version, holds) ?? this.#session.keyspace.plans.renewed(key, version, holds)
+      if (renewed !== undefined) plans.set(key, renewed)
+      return renewed
+    } catch (error) {
+      // what has to be fetched for an answer tells nothing of it
+      if (error instanceof CatalogMiss) return undefined
+      throw error
+    }
+  }
+
   /** The plan of a statement, from the cache or made now. */
   plan(statement: ParsedStatement, declared: readonly Oid[], cursor = false): MaybePromise<PlanEntry> {
     // One of megabytes is hardly seen again, and its plan would be kept at many times its size.
@@ -255,7 +279,7 @@ export class Planning {
     const path = this.searchPath()
     const key = PlanCache.key(cursor ? `cursor\0${statement.text}` : statement.text, declared, this.#sharedKey(path))
     const plans = this.#plans(path)
-    const cached = plans.get(key, path.version)
+    const cached = this.#cached(plans, key, path)
     if (cached !== undefined) return cached
     return andThen(this.#make(statement, declared, cursor), (entry) => {
       if (entry.shareable) plans.set(key, entry)
@@ -271,18 +295,21 @@ export class Planning {
   ): MaybePromise<PlanEntry> {
     this.#slicer.start()
     const watched = watchClock(this.#session.context)
+    const recording = new RecordingReader(this.snapshot().reader)
     return andThen(
-      this.#work(() => this.#bind(statement, declared, cursor, watched)),
+      this.#work(() => this.#bind(statement, declared, cursor, watched), recording),
       (found) => {
         // Analysis and planning are of one version of the catalogue; others may have their turn between them, and before the plan is run.
         const made = (): MaybePromise<PlanEntry> =>
           this.snapshot().version === found.version
             ? andThen(
-                this.#work(() => this.#planned(found, paramValues)),
-                (entry) =>
-                  entry === null
-                    ? this.#make(statement, declared, cursor, paramValues)
-                    : andThen(this.#slicer.pause() ?? undefined, () => entry),
+                this.#work(() => this.#planned(found, paramValues), recording),
+                (entry) => {
+                  if (entry === null) return this.#make(statement, declared, cursor, paramValues)
+                  const lookups = recording.take()
+                  const made = areLasting(lookups) ? { ...entry, lookups } : entry
+                  return andThen(this.#slicer.pause() ?? undefined, () => made)
+                },
               )
             : this.#make(statement, declared, cursor, paramValues)
         return andThen(this.#slicer.pause() ?? undefined, made)
@@ -291,9 +318,19 @@ export class Planning {
   }
 
   /** Analysis or planning over the catalogue as it is; what takes long gives way to others. */
-  #work<T>(start: () => Steps<T>): MaybePromise<T> {
+  #work<T>(start: () => Steps<T>, recording: RecordingReader): MaybePromise<T> {
     const known: LongResult[] = []
-    const attempt = this.#attempt(start, known)
+    const recorded = new ReaderSnapshot(recording)
+    const inTurn = this.#attempt(start, known)
+    const attempt = (): T => {
+      const before = this.#recorded
+      this.#recorded = recorded
+      try {
+        return inTurn()
+      } finally {
+        this.#recorded = before
+      }
+    }
     const inTurns = (error: unknown): Promise<T> => this.#inTurns(attempt, known, error)
     try {
       const done = withCatalog(attempt)
@@ -390,6 +427,7 @@ export class Planning {
         ? this.columns(planned.output.slice(0, planned.output.length + analyzed.targetList.length - query.targetList.length))
         : null,
       catalogVersion: version,
+      lookups: null,
       rowKeys,
       shareable: !usedClock(),
       custom: planned.valuesMatter && context.params.types.length > 0 ? customPlans(statement) : null,
@@ -485,7 +523,7 @@ export class Planning {
   #liftedEntry(lifted: Lifted, path: SearchPath): PlanEntry | null {
     const key = PlanCache.key(lifted.key, [], this.#sharedKey(path))
     const plans = this.#plans(path)
-    const cached = plans.get(key, path.version)
+    const cached = this.#cached(plans, key, path)
     if (cached !== undefined) return cached
     try {
       const { text, classes } = templateOf(lifted.key)

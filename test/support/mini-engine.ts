@@ -87,7 +87,9 @@ export class MiniEngine {
   deferred: DeferredCheck[] = []
   readonly snapshot = new ReaderSnapshot({
     version: '1',
-    images: new CatalogImages(new CacheBudget(0)),
+    image: new CatalogImages(new CacheBudget(0)).committed,
+    below: null,
+    ownKeys: [],
     get: (key) => this.#records.get(key) ?? null,
     fetch: (key) => this.#records.get(key) ?? null,
     committedValue: (key) => this.#records.get(key) ?? null,

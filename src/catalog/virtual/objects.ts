@@ -3,37 +3,34 @@
 
 import type { Row } from '../../base/datum.ts'
 import type { Oid } from '../../base/ids.ts'
-import { andThen } from '../../base/maybe-promise.ts'
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { BUILTIN_ROWS } from '../../sql/builtin/catalogs.ts'
 import type { PgTypeRow } from '../../sql/builtin/data/rows.ts'
-import { META } from '../../storage/meta-prefixes.ts'
 import type { AclItem, TypeDescriptor } from '../descriptors.ts'
 import {
   ADDRESS_LENGTH,
   CLASS,
   COMMENT_PREFIX,
-  commentPrefix,
   DEFAULT_ACL_PREFIX,
   DEPENDENCY_PREFIX,
-  dependencyPrefix,
+  OBJECT_PREFIX,
   parseAddress,
   parseDefaultAclKey,
-  reverseDependencyPrefix,
   SETTINGS_PREFIX,
 } from '../keys.ts'
 import { compositeType } from '../privileges.ts'
 import { DATABASE_OID, FIRST_NORMAL_OID, type ObjectRecord } from '../records.ts'
 import { withCatalog } from '../snapshot.ts'
-import { aclTexts, CONSTRAINT_ROW, type Rows } from './relations.ts'
-import { type RowObject, shapeOf } from './rows.ts'
-import { records, type VirtualSource } from './source.ts'
+import { aclTexts, CONSTRAINT_ROW, type EntryRows } from './relations.ts'
+import { type Hints, type RowObject, shapeOf } from './rows.ts'
+import type { VirtualSource } from './source.ts'
 
-const fromRecords =
-  (make: (source: VirtualSource, record: ObjectRecord) => RowObject[]): Rows =>
-  (source) =>
-    andThen(records(source), (all) => withCatalog(() => all.flatMap((record) => make(source, record))))
+const fromRecords = (make: (source: VirtualSource, record: ObjectRecord) => RowObject[]): EntryRows => ({
+  prefix: OBJECT_PREFIX,
+  make: (source, _key, value) => make(source, value as ObjectRecord),
+})
 
-export const pgNamespace: Rows = fromRecords((source, record) =>
+export const pgNamespace = fromRecords((source, record) =>
   record.kind === 'namespace'
     ? [
         {
@@ -69,11 +66,14 @@ function typeRows(source: VirtualSource, record: ObjectRecord): RowObject[] {
   })
 }
 
-export const pgType: Rows = (source, hints) => {
+export const pgType = fromRecords(typeRows)
+
+/** The row of one type. */
+export function pgTypeOf(source: VirtualSource, hints: Hints): MaybePromise<RowObject[]> | null {
   const oid = hints.oid('oid')
-  if (oid === null) return fromRecords(typeRows)(source, hints)
+  if (oid === null) return null
   return withCatalog(() => {
-    const row = oid < 16384 ? null : source.snapshot.type(oid)
+    const row = oid < FIRST_NORMAL_OID ? null : source.snapshot.type(oid)
     const user = row === null ? null : source.snapshot.userType(oid)
     return row === null ? [] : [typeRow(source, row, user)]
   })
@@ -88,7 +88,7 @@ export function typeRowText(source: VirtualSource, row: Row): Row {
   return stored === null || oid < FIRST_NORMAL_OID ? row : row.with(at, source.expressionText(stored as string))
 }
 
-export const pgEnum: Rows = fromRecords((_source, record) => {
+export const pgEnum = fromRecords((_source, record) => {
   if (record.kind !== 'type' || record.value.definition.kind !== 'enum') return []
   const { labels } = record.value.definition
   // Where float4 no longer tells the orders apart PostgreSQL numbers the labels anew.
@@ -106,7 +106,7 @@ export const pgEnum: Rows = fromRecords((_source, record) => {
 /** timestamptz infinity is PostgreSQL's largest int8. */
 const INFINITY = 9223372036854775807n
 
-export const pgAuthid: Rows = fromRecords((_source, record) => {
+export const pgAuthid = fromRecords((_source, record) => {
   if (record.kind !== 'role') return []
   const role = record.value
   return [
@@ -127,7 +127,7 @@ export const pgAuthid: Rows = fromRecords((_source, record) => {
   ]
 })
 
-export const pgAuthMembers: Rows = fromRecords((_source, record) =>
+export const pgAuthMembers = fromRecords((_source, record) =>
   record.kind === 'role'
     ? record.value.memberOf
         .filter((grant) => grant.oid >= 16384)
@@ -144,7 +144,7 @@ export const pgAuthMembers: Rows = fromRecords((_source, record) =>
 )
 
 /** One row: the keyspace, under the name the session connected with. */
-export const pgDatabase: Rows = (source) =>
+export const pgDatabase = (source: VirtualSource): MaybePromise<RowObject[]> =>
   withCatalog(() => {
     const database = source.snapshot.database()
     const template = (BUILTIN_ROWS.pg_database!() as readonly RowObject[]).find((row) => row.oid === DATABASE_OID)!
@@ -159,45 +159,24 @@ export const pgDatabase: Rows = (source) =>
     ]
   })
 
-const comments =
-  (shared: boolean): Rows =>
-  (source, hints) => {
-    const objoid = hints.oid('objoid')
-    const classoid = hints.oid('classoid')
-    const prefix = objoid !== null && classoid !== null ? commentPrefix(classoid, objoid) : COMMENT_PREFIX
-    return andThen(source.snapshot.reader.scan(prefix), (entries) =>
-      entries.flatMap(({ key, value }) => {
-        const { classId, objId, subId } = parseAddress(key, 2)
-        if ((classId === CLASS.role || classId === CLASS.database || classId === CLASS.tablespace) !== shared) return []
-        return [{ objoid: objId, classoid: classId, objsubid: subId, description: value }]
-      }),
-    )
-  }
+const comments = (shared: boolean): EntryRows => ({
+  prefix: COMMENT_PREFIX,
+  make(_source, key, value) {
+    const { classId, objId, subId } = parseAddress(key, 2)
+    if ((classId === CLASS.role || classId === CLASS.database || classId === CLASS.tablespace) !== shared) return []
+    return [{ objoid: objId, classoid: classId, objsubid: subId, description: value }]
+  },
+})
 export const pgDescription = comments(false)
 export const pgShdescription = comments(true)
 
-export const pgDepend: Rows = (source, hints) => {
-  const objid = hints.oid('objid')
-  const classid = hints.oid('classid')
-  const refobjid = hints.oid('refobjid')
-  const refclassid = hints.oid('refclassid')
-  const stored =
-    objid !== null && classid !== null
-      ? source.snapshot.reader.scan(dependencyPrefix(classid, objid))
-      : refobjid !== null && refclassid !== null
-        ? source.snapshot.reader.scan(reverseDependencyPrefix(refclassid, refobjid))
-        : source.snapshot.reader.scan(DEPENDENCY_PREFIX)
-  return andThen(stored, (entries) =>
-    andThen(records(source), (all) => {
-      const rows: RowObject[] = entries.map(({ key, value }) => {
-        const [first, second] = [parseAddress(key, 2), parseAddress(key, 2 + ADDRESS_LENGTH)]
-        const [from, to] = key.startsWith(META.reverseDependency) ? [second, first] : [first, second]
-        return dependRow(from.classId, from.objId, from.subId, to.classId, to.objId, to.subId, value as string)
-      })
-      for (const record of all) rows.push(...structural(record))
-      return rows
-    }),
-  )
+/** Dependencies with keys of their own. */
+export const pgDepend: EntryRows = {
+  prefix: DEPENDENCY_PREFIX,
+  make(_source, key, value) {
+    const [from, to] = [parseAddress(key, 2), parseAddress(key, 2 + ADDRESS_LENGTH)]
+    return [dependRow(from.classId, from.objId, from.subId, to.classId, to.objId, to.subId, value as string)]
+  },
 }
 
 function dependRow(
@@ -212,8 +191,8 @@ function dependRow(
   return { classid, objid, objsubid, refclassid, refobjid, refobjsubid, deptype }
 }
 
-/** What follows from a descriptor and stands in no key of its own. */
-function structural(record: ObjectRecord): RowObject[] {
+/** Those that follow from a descriptor. */
+export const structuralDepend = fromRecords((_source, record) => {
   if (record.kind === 'type') return [dependRow(CLASS.type, record.value.oid, 0, CLASS.namespace, record.value.namespace, 0, 'n')]
   if (record.kind !== 'relation') return []
   const relation = record.value
@@ -231,9 +210,10 @@ function structural(record: ObjectRecord): RowObject[] {
     if (constraint.type === 'p' || constraint.type === 'u')
       rows.push(dependRow(CLASS.relation, constraint.index, 0, CLASS.constraint, constraint.oid, 0, 'i'))
   return rows
-}
+})
 
-export const pgDefaultAcl: Rows = (source) =>
+/** Their OIDs are their places: rows are made together. */
+export const pgDefaultAcl = (source: VirtualSource): MaybePromise<RowObject[]> =>
   andThen(source.snapshot.reader.scan(DEFAULT_ACL_PREFIX), (entries) =>
     withCatalog(() =>
       entries.map(({ key, value }, i) => {
@@ -249,25 +229,24 @@ export const pgDefaultAcl: Rows = (source) =>
     ),
   )
 
-export const pgDbRoleSetting: Rows = (source) =>
-  andThen(source.snapshot.reader.scan(SETTINGS_PREFIX), (entries) =>
-    andThen(records(source), (all) => {
-      const rows: RowObject[] = entries.map(({ key, value }) => ({
-        setdatabase: DATABASE_OID,
-        setrole: Number.parseInt(key.slice(2, 10), 16),
-        setconfig: Object.entries(value as Readonly<Record<string, string>>).map(([name, text]) => `${name}=${text}`),
-      }))
-      for (const record of all) {
-        if (record.kind !== 'role' || Object.keys(record.value.settings).length === 0) continue
-        rows.push({
-          setdatabase: 0,
-          setrole: record.value.oid,
-          setconfig: Object.entries(record.value.settings).map(([name, text]) => `${name}=${text}`),
-        })
-      }
-      return rows
-    }),
-  )
+const settingsRow = (database: Oid, role: Oid, settings: Readonly<Record<string, string>>): RowObject => ({
+  setdatabase: database,
+  setrole: role,
+  setconfig: Object.entries(settings).map(([name, text]) => `${name}=${text}`),
+})
+
+/** Settings of the database and of roles in it. */
+export const pgDbRoleSetting: EntryRows = {
+  prefix: SETTINGS_PREFIX,
+  make: (_source, key, value) => [settingsRow(DATABASE_OID, Number.parseInt(key.slice(2, 10), 16), value as Record<string, string>)],
+}
+
+/** Settings of roles everywhere. */
+export const roleSettings = fromRecords((_source, record) =>
+  record.kind !== 'role' || Object.keys(record.value.settings).length === 0
+    ? []
+    : [settingsRow(0, record.value.oid, record.value.settings)],
+)
 
 const domainConstraintRow = (type: TypeDescriptor, oid: Oid, name: string): RowObject => ({
   ...CONSTRAINT_ROW,
@@ -283,7 +262,7 @@ const domainConstraintRow = (type: TypeDescriptor, oid: Oid, name: string): RowO
 })
 
 /** Constraints of domains stand beside the tables'. */
-export const domainConstraints: Rows = fromRecords((_source, record) => {
+export const domainConstraints = fromRecords((_source, record) => {
   if (record.kind !== 'type' || record.value.definition.kind !== 'domain') return []
   const { checks, notNullConstraint } = record.value.definition
   const rows: RowObject[] = checks.map((check) => ({

@@ -17,12 +17,17 @@ import {
   type RelationDescriptor,
 } from '../descriptors.ts'
 import { namePrefix } from '../keys.ts'
+import type { CatalogValue } from '../records.ts'
 import { withCatalog } from '../snapshot.ts'
 import type { Hints, RowObject } from './rows.ts'
-import { relations, roleNameOf, type VirtualSource } from './source.ts'
+import { relationOf, roleNameOf, type VirtualSource } from './source.ts'
 
-/** The keyspace's rows of a table, those at least that meet the hints. */
-export type Rows = (source: VirtualSource, hints: Hints) => MaybePromise<RowObject[]>
+/** The rows that the entries of some kind make, each by itself and what it looks up. */
+export interface EntryRows {
+  /** Of the entries' keys. */
+  readonly prefix: string
+  readonly make: (source: VirtualSource, key: string, value: CatalogValue) => RowObject[]
+}
 
 export const aclTexts = (source: VirtualSource, acl: Acl): string[] | null =>
   acl?.map((item) => aclItemText(item, roleNameOf(source))) ?? null
@@ -45,7 +50,7 @@ const byOid =
   (source, hints) => {
     for (const column of columns) {
       const oid = hints.oid(column)
-      if (oid !== null) return relations(source, oid)
+      if (oid !== null) return relationOf(source, oid)
     }
     return null
   }

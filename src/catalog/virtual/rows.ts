@@ -100,6 +100,11 @@ export class TableRows {
     this.all = all
   }
 
+  /** Whether there is something in the hints that rows are found by. */
+  static narrows(hints: Hints): boolean {
+    return hints.columns.some((column) => LOOKUP_COLUMNS.has(column))
+  }
+
   /** Rows that may meet the hints. */
   find(hints: Hints): readonly Row[] {
     let found = this.all

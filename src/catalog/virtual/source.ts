@@ -1,11 +1,11 @@
 // What virtual relations are computed from: the keyspace's records.
 
 import type { Oid } from '../../base/ids.ts'
-import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
-import type { ReaderSnapshot } from '../catalog-snapshot.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
+import { ReaderSnapshot } from '../catalog-snapshot.ts'
 import type { RelationDescriptor } from '../descriptors.ts'
-import type { ObjectRecord } from '../records.ts'
 import { withCatalog } from '../snapshot.ts'
+import type { CatalogReader } from '../transaction.ts'
 
 export interface VirtualSource {
   readonly snapshot: ReaderSnapshot
@@ -15,24 +15,22 @@ export interface VirtualSource {
   expressionText(stored: string): string
 }
 
-export function records(source: VirtualSource): MaybePromise<ObjectRecord[]> {
-  return andThen(source.snapshot.reader.objects(), (entries) => entries.map((entry) => entry.value))
+/** The relation that an OID is of, or is an index's, a constraint's or a default's of. */
+export function relationOf(source: VirtualSource, oid: Oid): MaybePromise<RelationDescriptor[]> {
+  return withCatalog(() => {
+    const record = source.snapshot.record(oid)
+    if (record?.kind === 'relation') return [record.value]
+    const table =
+      record?.kind === 'index' || record?.kind === 'constraint' || record?.kind === 'attrdef' ? source.snapshot.record(record.table) : null
+    return table?.kind === 'relation' ? [table.value] : []
+  })
 }
 
-/** The keyspace's relations; one when its OID (or an index's) is given, none when it is another's. */
-export function relations(source: VirtualSource, oid: Oid | null = null): MaybePromise<RelationDescriptor[]> {
-  if (oid !== null)
-    return withCatalog(() => {
-      const record = source.snapshot.record(oid)
-      if (record?.kind === 'relation') return [record.value]
-      const table =
-        record?.kind === 'index' || record?.kind === 'constraint' || record?.kind === 'attrdef'
-          ? source.snapshot.record(record.table)
-          : null
-      return table?.kind === 'relation' ? [table.value] : []
-    })
-  return andThen(records(source), (all) => all.flatMap((record) => (record.kind === 'relation' ? [record.value] : [])))
-}
+/** The same source over another reader. */
+export const sourceOver = (source: VirtualSource, reader: CatalogReader): VirtualSource => ({
+  ...source,
+  snapshot: new ReaderSnapshot(reader),
+})
 
 export const roleNameOf =
   (source: VirtualSource) =>

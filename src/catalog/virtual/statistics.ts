@@ -2,15 +2,16 @@
 // what it may read.
 
 import type { Oid } from '../../base/ids.ts'
-import { andThen } from '../../base/maybe-promise.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { operatorByTypes } from '../../sql/builtin/pg-operator.ts'
 import { makeArray } from '../../sql/types/array.ts'
 import type { RelationDescriptor } from '../descriptors.ts'
 import { STATISTICS_PREFIX, statisticsKey } from '../keys.ts'
 import { withCatalog } from '../snapshot.ts'
 import type { ColumnStatistics, StatisticsRecord } from '../statistics.ts'
-import type { Rows } from './relations.ts'
-import type { RowObject } from './rows.ts'
+import type { EntryRows } from './relations.ts'
+import type { Hints, RowObject } from './rows.ts'
+import type { VirtualSource } from './source.ts'
 
 const TEXT: Oid = 25
 const VARCHAR: Oid = 1043
@@ -69,20 +70,24 @@ function rowsOf(record: StatisticsRecord, table: RelationDescriptor): RowObject[
   return rows
 }
 
-export const pgStatistic: Rows = (source, hints) => {
-  const { snapshot } = source
-  const of = (record: StatisticsRecord): RowObject[] => {
-    const table = snapshot.relation(record.table)?.descriptor
-    return table == null ? [] : rowsOf(record, table)
-  }
+const rowsOfRecord = ({ snapshot }: VirtualSource, record: StatisticsRecord): RowObject[] => {
+  const table = snapshot.relation(record.table)?.descriptor
+  return table == null ? [] : rowsOf(record, table)
+}
+
+export const pgStatistic: EntryRows = {
+  prefix: STATISTICS_PREFIX,
+  make: (source, _key, value) => rowsOfRecord(source, value as StatisticsRecord),
+}
+
+/** The rows of one table or index. */
+export function pgStatisticOf(source: VirtualSource, hints: Hints): MaybePromise<RowObject[]> | null {
   const relation = hints.oid('starelid')
-  if (relation === null)
-    return andThen(snapshot.reader.scan(STATISTICS_PREFIX), (entries) =>
-      withCatalog(() => entries.flatMap(({ value }) => of(value as StatisticsRecord))),
-    )
+  if (relation === null) return null
   return withCatalog(() => {
+    const { snapshot } = source
     const table = snapshot.indexTable(relation)?.oid ?? relation
     const record = snapshot.reader.get(statisticsKey(table)) as StatisticsRecord | null
-    return record === null ? [] : of(record).filter((row) => row.starelid === relation)
+    return record === null ? [] : rowsOfRecord(source, record).filter((row) => row.starelid === relation)
   })
 }
