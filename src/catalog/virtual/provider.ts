@@ -92,10 +92,15 @@ export interface VirtualRelationRows {
   rows(ctx: unknown, hints: readonly { readonly attnum: number; readonly value: Datum }[]): MaybePromise<readonly Row[]>
 }
 
+/** After so many looks at few entries each, one at the whole table is made for all that follow. */
+const DIRECT_LOOKS = 32
+
 /** A whole table as it is at one version; whoever looks rows up again and again holds it, be it too large to be kept for others. */
 interface Held {
   version: string
   image: TableImage | null
+  /** Looks without it. */
+  directLooks: number
 }
 
 /** Null for what is no pg_catalog table. `source` is asked at each scan. */
@@ -106,7 +111,7 @@ export function virtualRelation(relation: Oid, source: () => VirtualSource): Vir
   const table = row.relname
   if (row.relnamespace !== PG_CATALOG_NAMESPACE) return { rows: () => [] }
   const own = OWN[table]
-  const held: Held = { version: '', image: null }
+  const held: Held = { version: '', image: null, directLooks: 0 }
   return {
     rows(_ctx, given) {
       const hints = Hints.of(table, given)
@@ -128,7 +133,8 @@ function rowsOf(table: string, own: OwnRows, source: VirtualSource, hints: Hints
   const { reader } = source.snapshot
   const { version } = reader
   if (held.image !== null && held.version === version) return held.image.find(hints)
-  if (!isNear(table, reader)) {
+  if (held.directLooks < DIRECT_LOOKS && !isNear(table, reader)) {
+    held.directLooks++
     const direct = directRows(table, own, source, hints)
     if (direct !== null) return andThen(direct, (rows) => both(builtinTable(table).find(hints), rows))
   }
