@@ -26,6 +26,7 @@ import { cheapest, common, fractionalCost, type Path, passThrough, targetList } 
 import { armOverScan, tablePaths } from './paths/scan.ts'
 import type { Plan } from './plan.ts'
 import type { JoinedLevel, PlannedLevel } from './planned-level.ts'
+import { projectSetPath } from './project-set.ts'
 import { isSeveral, NO_RELS, overlap, type Relids } from './relids.ts'
 import { correlateQuery, outerParams } from './rewrite/correlate.ts'
 import { derivedQuals } from './rewrite/derive-quals.ts'
@@ -43,10 +44,10 @@ import {
   distinctPaths,
   limitPath,
   orderItems,
-  projectSetPath,
   type StageContext,
   significant,
   sortPath,
+  targetByRef,
   windowPath,
 } from './stages.ts'
 import { multiAssignments, type PlanSubquery, planSubLinks } from './sublinks.ts'
@@ -535,9 +536,18 @@ function stagesAbove(joined: JoinedLevel, fetch: number | null): Path {
     }
     whole = new Set(orderItems(query.groupClause, query.targetList, ecs).map((item) => exprKey(item.expr)))
   }
-  if (query.hasWindowFuncs) paths = paths.map((path) => windowPath(path, ctx, whole))
+  const windowSets = setsOfWindows(query)
+  if (windowSets.length > 0) {
+    const perRow = functionRows(windowSets, root)
+    const below = whole
+    paths = paths.map((path) => projectSetPath(path, perRow, below))
+    whole = new Set([...(below ?? []), ...windowSets.map(exprKey)])
+  }
+  const computed = whole
+  if (query.hasWindowFuncs) paths = paths.map((path) => windowPath(path, ctx, computed))
   const order = orderItems(query.sortClause, query.targetList, ecs)
-  const sets = query.hasTargetSRFs && query.targetList.some((entry) => returnsSet(entry.expr))
+  const sets =
+    query.hasTargetSRFs && query.targetList.some((entry) => returnsSet(entry.expr) && computed?.has(exprKey(entry.expr)) !== true)
   const distinct = orderItems(query.distinctClause, query.targetList, ecs).map((item) => item.expr)
   // Sets come after ORDER BY, and thus after what is made distinct before it, unless one of these is by a set.
   const bySet = [...order.map((item) => item.expr), ...distinct].some(returnsSet)
@@ -548,7 +558,7 @@ function stagesAbove(joined: JoinedLevel, fetch: number | null): Path {
         root,
       )
     : 1
-  if (setsFirst) paths = paths.map((path) => projectSetPath(path, perRow))
+  if (setsFirst) paths = paths.map((path) => projectSetPath(path, perRow, computed))
   if (query.distinctClause.length > 0) {
     paths = paths.flatMap((path) => distinctPaths(path, groupRows(distinct, path.rows, problem), ctx))
   }
@@ -558,7 +568,7 @@ function stagesAbove(joined: JoinedLevel, fetch: number | null): Path {
   const lateSets = sets && !setsFirst
   const topN = topNLimit(query, wanted, lateSets)
   if (order.length > 0) paths = paths.map((path) => sortPath(path, order, topN, ctx))
-  if (lateSets) paths = paths.map((path) => projectSetPath(path, perRow))
+  if (lateSets) paths = paths.map((path) => projectSetPath(path, perRow, computed))
   const unknownLimit = query.limitCount !== null && wanted === null
   const best = paths.reduce((a, b) => {
     const limit = unknownLimit ? Math.max(1, a.rows * 0.1) : wanted
@@ -571,6 +581,13 @@ function stagesAbove(joined: JoinedLevel, fetch: number | null): Path {
     result = limitPath(result, query.limitCount, query.limitOffset, ties)
   }
   return result
+}
+
+/** What windows are divided or ordered by and returns sets: its rows are there before the window functions look at them. */
+function setsOfWindows(query: Query): Expr[] {
+  if (!query.hasTargetSRFs || !query.hasWindowFuncs) return []
+  const clauses = query.windowClause.flatMap((window) => [...window.partition, ...window.order])
+  return clauses.map((clause) => targetByRef(query.targetList, clause.tleSortGroupRef)).filter(returnsSet)
 }
 
 /** What a sort may keep: nothing between it and the LIMIT drops or adds rows. */
