@@ -92,7 +92,7 @@ export interface NsColumn {
   readonly type: Oid
   readonly typmod: number
   readonly collation: Oid
-  /** What SEARCH and CYCLE carry along: reachable by qualified name only, and in no *. */
+  /** What SEARCH and CYCLE add, inside the WITH: in no *. */
   readonly hidden: boolean
 }
 export interface NsItem {
@@ -125,7 +125,7 @@ export interface MutablePermission {
 export interface CteEntry extends Mutable<CommonTableExpr> {
   /** Being analysed: the recursive term's references have the non-recursive term's columns. */
   open: boolean
-  /** How many of its columns, the last ones, the recursion only carries along. */
+  /** How many of its columns, the last ones, SEARCH and CYCLE add. */
   readonly carried: number
   raw: Node
 }

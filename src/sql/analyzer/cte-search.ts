@@ -13,9 +13,7 @@ type Select = NodeOf['SelectStmt']
 
 const FIRST = '*TLOCRN*'
 const NEXT = '*TROCRN*'
-const ORDER = '*order*'
-const MARK = '*mark*'
-const PATH = '*path*'
+const DEPTH = '*DEPTH*'
 
 const name = (sval: string): Node => ({ String: { sval } })
 const column = (table: string, field: string): Node => ({ ColumnRef: { fields: [name(table), name(field)], location: -1 } })
@@ -27,9 +25,10 @@ const call = (fn: string, args: readonly Node[]): Node => ({
 const binary = (kind: 'AEXPR_OP' | 'AEXPR_OP_ANY', op: string, lexpr: Node, rexpr: Node): Node => ({
   A_Expr: { kind, name: [name(op)], lexpr, rexpr, location: -1 },
 })
+const position = (value: number): Node => ({ A_Const: { ival: { ival: value }, location: -1 } })
 const bigint = (value: number): Node => ({
   TypeCast: {
-    arg: { A_Const: { ival: { ival: value }, location: -1 } },
+    arg: position(value),
     typeName: { names: [name('pg_catalog'), name('int8')], typemod: -1, location: -1 },
     location: -1,
   },
@@ -45,7 +44,7 @@ const select = (targetList: readonly Node[], source: Node, where: Node | null = 
   limitOption: 'LIMIT_OPTION_DEFAULT',
 })
 
-/** A recursion as written out here: its last columns are in nobody's *. */
+/** A recursion as written out here, or the item around it: the columns that SEARCH and CYCLE add are its last ones. */
 export interface ExpandedCte extends RawCte {
   readonly carried?: number
 }
@@ -86,38 +85,47 @@ export function expandSearchAndCycle(state: ParseState, item: RawCte, recursive:
   if (search !== undefined) {
     const by = nameList(search.search_col_list)
     check(by, 'search')
-    fresh(state, columns, search.search_seq_column!, 'search sequence', location)
+    const sequence = search.search_seq_column!
+    fresh(state, columns, sequence, 'search sequence', location)
     if (search.search_breadth_first) {
-      carried.push({ name: ORDER, first: bigint(0), next: binary('AEXPR_OP', '+', column(NEXT, ORDER), bigint(1)) })
-      outputs.push(target(row([column(cteName, ORDER), ...by.map((one) => column(cteName, one))]), search.search_seq_column!))
+      const deeper = binary('AEXPR_OP', '+', column(NEXT, DEPTH), bigint(1))
+      const ranked = (depth: Node, alias: string): Node => row([depth, ...by.map((one) => column(alias, one))])
+      carried.push({ name: DEPTH, first: bigint(0), next: deeper })
+      carried.push({ name: sequence, first: ranked(bigint(0), FIRST), next: ranked(deeper, NEXT) })
     } else {
-      carried.push({ name: ORDER, first: array(rowOf(FIRST, by)), next: call('array_append', [column(NEXT, ORDER), rowOf(NEXT, by)]) })
-      outputs.push(target(column(cteName, ORDER), search.search_seq_column!))
+      carried.push({
+        name: sequence,
+        first: array(rowOf(FIRST, by)),
+        next: call('array_append', [column(NEXT, sequence), rowOf(NEXT, by)]),
+      })
     }
+    outputs.push(target(column(cteName, sequence), sequence))
   }
   let where: Node | null = null
   if (cycle !== undefined) {
     const by = nameList(cycle.cycle_col_list)
     check(by, 'cycle')
-    fresh(state, columns, cycle.cycle_mark_column!, 'cycle mark', location)
-    fresh(state, columns, cycle.cycle_path_column!, 'cycle path', location)
-    if (cycle.cycle_mark_column === cycle.cycle_path_column)
+    const mark = cycle.cycle_mark_column!
+    const path = cycle.cycle_path_column!
+    fresh(state, columns, mark, 'cycle mark', location)
+    fresh(state, columns, path, 'cycle path', location)
+    if (mark === path)
       throw errorAt(state, SQLSTATE.syntaxError, 'cycle mark column name and cycle path column name are the same', location)
     const sequence = search?.search_seq_column
-    if (sequence === cycle.cycle_mark_column)
+    if (sequence === mark)
       throw errorAt(state, SQLSTATE.syntaxError, 'search sequence column name and cycle mark column name are the same', location)
-    if (sequence === cycle.cycle_path_column)
+    if (sequence === path)
       throw errorAt(state, SQLSTATE.syntaxError, 'search sequence column name and cycle path column name are the same', location)
     const value = cycle.cycle_mark_value!
     const otherwise = cycle.cycle_mark_default!
-    const seen = binary('AEXPR_OP_ANY', '=', rowOf(NEXT, by), column(NEXT, PATH))
+    const seen = binary('AEXPR_OP_ANY', '=', rowOf(NEXT, by), column(NEXT, path))
     const marked: Node = {
       CaseExpr: { args: [{ CaseWhen: { expr: seen, result: value, location: -1 } }], defresult: otherwise, location: -1 },
     }
-    carried.push({ name: MARK, first: otherwise, next: marked })
-    carried.push({ name: PATH, first: array(rowOf(FIRST, by)), next: call('array_append', [column(NEXT, PATH), rowOf(NEXT, by)]) })
-    outputs.push(target(column(cteName, MARK), cycle.cycle_mark_column!), target(column(cteName, PATH), cycle.cycle_path_column!))
-    where = binary('AEXPR_OP', '<>', column(NEXT, MARK), value)
+    carried.push({ name: mark, first: otherwise, next: marked })
+    carried.push({ name: path, first: array(rowOf(FIRST, by)), next: call('array_append', [column(NEXT, path), rowOf(NEXT, by)]) })
+    outputs.push(target(column(cteName, mark), mark), target(column(cteName, path), path))
+    where = binary('AEXPR_OP', '<>', column(NEXT, mark), value)
   }
   const own = (alias: string): Node[] => columns.map((one) => target(column(alias, one), one))
   const self = selfAlias(query.rarg!.fromClause ?? [], cteName)
@@ -127,9 +135,18 @@ export function expandSearchAndCycle(state: ParseState, item: RawCte, recursive:
       `with a SEARCH or CYCLE clause, the recursive reference to WITH query "${cteName}" must be at the top level of its right-hand SELECT`,
     )
   const first = select([...own(FIRST), ...carried.map((one) => target(one.first, one.name))], from(query.larg!, FIRST, columns))
+  if (query.rarg!.groupClause !== undefined || query.rarg!.havingClause !== undefined)
+    throw new PgError(
+      SQLSTATE.featureNotSupported,
+      'with a SEARCH or CYCLE clause, GROUP BY in the right side of the UNION is not supported',
+      {
+        hint: 'Group in a subquery that the recursive reference is joined to.',
+      },
+    )
   const term: Select = {
     ...query.rarg!,
     targetList: [...(query.rarg!.targetList ?? []), ...carried.map((one) => target(column(self, one.name), one.name))],
+    ...(isPlainDistinct(query.rarg!) ? { distinctClause: columns.map((_, i) => position(i + 1)) } : {}),
   }
   const all = [...columns, ...carried.map((one) => one.name)]
   const next = select([...own(NEXT), ...carried.map((one) => target(one.next, one.name))], from(term, NEXT, all), where)
@@ -146,7 +163,13 @@ export function expandSearchAndCycle(state: ParseState, item: RawCte, recursive:
     withClause: { ctes: [{ CommonTableExpr: recursion }], recursive: true, location: item.location ?? 0 },
   }
   const { search_clause: _search, cycle_clause: _cycle, aliascolnames: _names, ...rest } = item
-  return { ...rest, ctequery: { SelectStmt: around } }
+  const expanded: ExpandedCte = { ...rest, carried: outputs.length - columns.length, ctequery: { SelectStmt: around } }
+  return expanded
+}
+
+/** SELECT DISTINCT, which what is carried along takes no part in. */
+function isPlainDistinct({ distinctClause }: Select): boolean {
+  return distinctClause !== undefined && Object.keys(distinctClause[0] ?? {}).length === 0
 }
 
 function fresh(state: ParseState, columns: readonly string[], own: string, what: string, location: number | undefined): void {

@@ -41,10 +41,10 @@ export function transformWith(state: ParseState, clause: WithClause): void {
   state.hasRecursive = true
   const ordered = dependencyOrder(state, items)
   for (const one of ordered) {
+    if (findSelfReference(one.ctequery, one.ctename!) !== null) checkRecursive(state, one)
     const item = expandSearchAndCycle(state, one, true)
     const recursive = findSelfReference(item.ctequery, item.ctename!) !== null
     const entry = makeEntry(item, recursive)
-    if (recursive) checkRecursive(state, item)
     entry.open = recursive
     if (recursive) state.ctes.push(entry)
     analyzeItem(state, item, entry)

@@ -303,7 +303,7 @@ function sideOf({ top }: FromItem): Side {
     const isPassed = rte.mergedCols === 0 && !rte.hasAlias
     return { columns, names: rte.colNames, vars: isPassed ? rte.aliasVars : columns.map((column) => columnVar(column, 0, -1)) }
   }
-  const columns = top.columns.filter((column) => column !== null && !column.hidden) as NsColumn[]
+  const columns = top.columns.filter((column) => column !== null)
   return { columns, names: columns.map((column) => column.name), vars: columns.map((column) => columnVar(column, 0, -1)) }
 }
 

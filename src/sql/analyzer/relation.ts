@@ -279,14 +279,13 @@ export function addCte(state: ParseState, cte: CteEntry, levelsUp: number, alias
   const refname = alias?.aliasname ?? cte.name
   const selfReference = cte.open
   const types = cte.columns
-  const colNames = aliasedNames(
-    state,
-    refname,
-    types.map((column) => column.name),
-    alias,
+  const names = types.map((column) => column.name)
+  const own = types.length - cte.carried
+  const colNames = [...aliasedNames(state, refname, names.slice(0, own), alias), ...names.slice(own)]
+  // Those that SEARCH and CYCLE add stand in the * of the query that has the WITH, not in those of queries inside it.
+  const columns = columnsOf(state.rtable.length + 1, colNames, types).map((column, i) =>
+    i < own || levelsUp === 0 ? column : { ...column, hidden: true },
   )
-  const own = types.length - (selfReference ? cte.carried : 0)
-  const columns = columnsOf(state.rtable.length + 1, colNames, types).map((column, i) => (i < own ? column : { ...column, hidden: true }))
   const rte: RangeTblEntry = {
     kind: 'cte',
     cteName: cte.name,
@@ -378,17 +377,10 @@ function ambiguous(state: ParseState, name: string, location: number) {
 }
 
 /** A column of one item by name; null when it has none. `origin` is where the reference stands (for errors). */
-export function itemColumn(
-  origin: ParseState,
-  item: NsItem,
-  levelsUp: number,
-  name: string,
-  location: number,
-  qualified = true,
-): Var | null {
+export function itemColumn(origin: ParseState, item: NsItem, levelsUp: number, name: string, location: number): Var | null {
   let found: NsColumn | null = null
   for (const column of item.columns) {
-    if (column === null || column.name !== name || (column.hidden && !qualified)) continue
+    if (column === null || column.name !== name) continue
     if (found !== null) throw ambiguous(origin, name, location)
     found = column
   }
@@ -427,7 +419,7 @@ export function columnByName(state: ParseState, name: string, localOnly: boolean
     let result: Var | null = null
     for (const item of level.namespace) {
       if (!item.colsVisible || (item.lateralOnly && !level.lateralActive)) continue
-      const found = itemColumn(state, item, levelsUp, name, location, false)
+      const found = itemColumn(state, item, levelsUp, name, location)
       if (found === null) continue
       if (result !== null) throw ambiguous(state, name, location)
       checkLateral(level, item, location)
