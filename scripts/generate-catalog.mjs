@@ -181,13 +181,93 @@ write(
   'keywords.ts',
   `\nexport const keywords = String.raw\`word:string\tcatcode:string\tbarelabel:boolean\tcatdesc:string\tbaredesc:string\n${keywords.map((r) => `${r[0]}\t${r[1]}\t${r[2] === 'true' ? 't' : 'f'}\t${r[3]}\t${r[4]}`).join('\n')}\`\n`,
 )
-const zones = await rowsOf('select name from pg_timezone_names order by 1')
-const abbreviations = await rowsOf(
-  'select abbrev, extract(epoch from utc_offset)::int::text, is_dst::text from pg_timezone_abbrevs order by 1',
-)
-write(
-  'timezones.ts',
-  `\nexport const timezoneNames = \`${zones.map((r) => r[0]).join('\n')}\`\n\nexport const timezoneAbbrevs = \`abbrev:string\tutc_offset:number\tis_dst:boolean\n${abbreviations.map((r) => `${r[0]}\t${r[1]}\t${r[2] === 'true' ? 't' : 'f'}`).join('\n')}\`\n`,
+const { FS } = db.Module
+const [[share]] = await rowsOf("select setting from pg_config() where name = 'SHAREDIR'")
+
+/** What a zone's file says of its abbreviations: `text offset[d]`, with `@unix second` from which on it holds. */
+function zoneHistory(name) {
+  const file = Buffer.from(FS.readFile(`${share}/timezone/${name}`))
+  const counts = (at) => [20, 24, 28, 32, 36, 40].map((o) => file.readUInt32BE(at + o))
+  const [isut1, isstd1, leaps1, times1, types1, chars1] = counts(0)
+  // The second block, of 64-bit times, stands behind the first.
+  let at = 44 + times1 * 5 + types1 * 6 + chars1 + leaps1 * 8 + isstd1 + isut1
+  const [, , , times, types, chars] = counts(at)
+  at += 44
+  const when = Array.from({ length: times }, (_, i) => Number(file.readBigInt64BE(at + i * 8)))
+  const which = file.subarray(at + times * 8, at + times * 9)
+  const typesAt = at + times * 9
+  const texts = file.subarray(typesAt + types * 6, typesAt + types * 6 + chars)
+  const type = (i) => {
+    const from = file[typesAt + i * 6 + 5]
+    const text = texts.toString('latin1', from, texts.indexOf(0, from))
+    const offset = file.readInt32BE(typesAt + i * 6)
+    return { text, offset, written: `${text} ${offset}${file[typesAt + i * 6 + 4] === 1 ? 'd' : ''}` }
+  }
+  const first = type(0)
+  const latest = new Map([
+    [first.text, first.written],
+    [first.offset, first.written],
+  ])
+  const history = [first.written]
+  for (const [i, second] of when.entries()) {
+    const { text, offset, written } = type(which[i])
+    if (latest.get(text) === written && latest.get(offset) === written) continue
+    latest.set(text, written)
+    latest.set(offset, written)
+    history.push(`${written}@${second}`)
+  }
+  return history.join(' ')
+}
+
+/** The abbreviations that a file of timezonesets names. */
+function abbreviationSet(file) {
+  const set = new Map()
+  for (const line of FS.readFile(`${share}/timezonesets/${file}`, { encoding: 'utf8' }).split('\n')) {
+    const [word, value, daylight] = line.replace(/#.*/, '').trim().split(/\s+/)
+    if (word === '@INCLUDE') for (const [key, meaning] of abbreviationSet(value)) set.set(key, meaning)
+    else if (word !== '' && !word.startsWith('@')) set.set(word.toLowerCase(), `${value}${daylight === 'D' ? 'd' : ''}`)
+  }
+  return set
+}
+
+const zones = (await rowsOf('select name from pg_timezone_names order by 1')).map((r) => r[0])
+const alike = new Map()
+for (const name of zones) {
+  const history = zoneHistory(name)
+  alike.set(history, [...(alike.get(history) ?? []), name])
+}
+const quoted = (text) => `'${text}'`
+const defaults = abbreviationSet('Default')
+const printSet = (set) =>
+  quoted(
+    [...set]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, meaning]) => `${key} ${meaning}`)
+      .join(' '),
+  )
+const own = (name) => new Map([...abbreviationSet(name)].filter(([key, meaning]) => defaults.get(key) !== meaning))
+writeFileSync(
+  new URL('../src/sql/types/timezone-data.ts', import.meta.url),
+  `${HEADER}// Facts of the time zone database that Intl does not tell: the names PostgreSQL 18 knows, what their offsets were called and when, and the
+// abbreviations accepted on input. The offsets themselves come from Intl.
+
+/** Names of zones with the same history → their abbreviations, each with its seconds east of UTC, \`d\` for daylight saving time, and the Unix second
+ * from which on it is in use; the first one is before all. One that comes again means again what it meant. */
+export const ZONES: Readonly<Record<string, string>> = {
+${[...alike].map(([history, names]) => `  ${quoted(names.join(' '))}:\n    ${quoted(history)},`).join('\n')}
+}
+
+/** Abbreviations accepted on input: \`abbrev offset\`, with \`d\` behind those of daylight saving time, or \`abbrev zone\`, whose history tells. */
+export const DEFAULT_ABBREVIATIONS =
+  ${printSet(defaults)}
+
+/** What the other values of timezone_abbreviations add to these, or mean otherwise. */
+export const ABBREVIATION_SETS: Readonly<Record<string, string>> = {
+  Default: '',
+  Australia: ${printSet(own('Australia'))},
+  India: ${printSet(own('India'))},
+}
+`,
 )
 
 // --- OIDs by name

@@ -152,7 +152,7 @@ export class Planning {
   #sharedKey(path: SearchPath): string {
     const { io } = this.#session.settings
     if (this.#keyOf.path === path && this.#keyOf.io === io) return this.#keyOf.key
-    const key = `${path.key}|${io.dateStyle}|${io.dateOrder}|${io.intervalStyle}|${io.timeZone}|${io.xmlBinary}`
+    const key = `${path.key}|${io.dateStyle}|${io.dateOrder}|${io.intervalStyle}|${io.timeZone}|${io.timeZoneAbbreviations}|${io.xmlBinary}`
     this.#keyOf = { path, io, key }
     return key
   }

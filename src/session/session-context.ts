@@ -5,6 +5,7 @@ import { catalogLookup } from '../catalog/lookup.ts'
 import { parseStartupOptions } from '../pgwire/startup-options.ts'
 import type { SessionFacts } from '../sql/types/eval-context.ts'
 import { findZone } from '../sql/types/timezone.ts'
+import { isAbbreviationSet } from '../sql/types/timezone-abbreviations.ts'
 import type { SessionEntry } from './activity.ts'
 import { SessionEvalContext } from './eval-context.ts'
 import { microsNow } from './micros.ts'
@@ -75,6 +76,7 @@ export function makeSessionContext(
     {
       catalog,
       timeZone: (name) => findZone(name)?.name ?? null,
+      isAbbreviationSet,
       changed: (name, value) => session.settingChanged(name, value),
       isSuperuser: () => session.roles.superuser,
     },

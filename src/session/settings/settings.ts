@@ -53,6 +53,7 @@ const REPORTED_SET = new Set<string>(REPORTED)
 export interface SettingHooks {
   /** Canonical name of a time zone, or null when there is none of that name. */
   timeZone(name: string): string | null
+  isAbbreviationSet(name: string): boolean
   /** For reg* types, which print names. */
   readonly catalog: CatalogLookup
   /** The setting has a new value (not called for values that stay equal). */
@@ -250,6 +251,10 @@ export class Settings {
         if (zone === null) throw new PgError(SQLSTATE.invalidParameterValue, `invalid value for parameter "${variable.name}": "${text}"`)
         return zone
       }
+      case 'timezone_abbreviations':
+        if (!this.#hooks.isAbbreviationSet(value))
+          throw new PgError(SQLSTATE.invalidParameterValue, `invalid value for parameter "${variable.name}": "${text}"`)
+        return value
       case 'client_encoding':
         return checkClientEncoding(value)
       case 'standard_conforming_strings':
@@ -465,6 +470,7 @@ export class Settings {
       dateOrder: dateOrder as IoSettings['dateOrder'],
       intervalStyle: this.get('IntervalStyle') as IoSettings['intervalStyle'],
       timeZone: this.get('TimeZone') ?? 'Etc/UTC',
+      timeZoneAbbreviations: this.get('timezone_abbreviations') ?? 'Default',
       extraFloatDigits: this.number('extra_float_digits'),
       byteaOutput: this.get('bytea_output') as IoSettings['byteaOutput'],
       xmlBinary: this.get('xmlbinary') as IoSettings['xmlBinary'],

@@ -35,7 +35,6 @@ import type {
   PgTsParserRow,
   PgTsTemplateRow,
 } from './data/rows.ts'
-import { timezoneAbbrevs, timezoneNames } from './data/timezones.ts'
 import { pgCasts } from './pg-cast.ts'
 import { pgAttributes, pgClasses, pgConstraints, pgIndexes } from './pg-class.ts'
 import { pgAmops, pgAmprocs, pgAms, pgOpclasses, pgOpfamilies } from './pg-index.ts'
@@ -75,11 +74,6 @@ export interface KeywordRow {
 }
 export const keywordRows = table<KeywordRow>(keywords)
 export const keywordByWord = uniqueIndex(keywordRows, (row) => row.word)
-
-export const timezones = (): readonly string[] => timezoneNames.split('\n')
-export const timezoneAbbreviations = table<{ readonly abbrev: string; readonly utc_offset: number; readonly is_dst: boolean }>(
-  timezoneAbbrevs,
-)
 
 /** The builtin rows of a pg_catalog table, under PostgreSQL's column names. */
 export const BUILTIN_ROWS: Readonly<Record<string, () => readonly object[]>> = {

@@ -6,7 +6,8 @@ import { Interval } from '../types/interval.ts'
 import type { Procs } from '../types/procs.ts'
 import { RecordDatum, type RowType } from '../types/record.ts'
 import { builtinTypeSupport } from '../types/registry.ts'
-import { abbreviationFor, findZone, isDaylight, zoneAbbreviations, zoneNames } from '../types/timezone.ts'
+import { findZone, sessionZone, zoneNames } from '../types/timezone.ts'
+import { abbreviationFor, abbreviationsOfZone, isDaylight, listedAbbreviations } from '../types/timezone-abbreviations.ts'
 
 const TEXT = 25
 const BOOL = 16
@@ -18,23 +19,27 @@ function rowType(names: readonly string[], types: readonly number[]): RowType {
 
 const span = (seconds: number): Interval => new Interval(0, 0, seconds * USECS_PER_SEC)
 
+/** The transaction's start, in Unix seconds. */
+const startOf = (ctx: EvalContext): number => Math.floor(Number(ctx.transactionTimestamp) / USECS_PER_SEC) + EPOCH_SECONDS
+
 function* names(ctx: EvalContext): Generator<RecordDatum> {
   const type = rowType(['name', 'abbrev', 'utc_offset', 'is_dst'], [TEXT, TEXT, INTERVAL, BOOL])
-  const now = Math.floor(Number(ctx.transactionTimestamp) / USECS_PER_SEC) + EPOCH_SECONDS
+  const now = startOf(ctx)
   for (const name of zoneNames()) {
     const zone = findZone(name)
     if (zone === null) continue
     const offset = zone.offsetAt(now)
-    yield new RecordDatum(type, [name, abbreviationFor(zone, offset), span(offset), isDaylight(zone, offset)])
+    yield new RecordDatum(type, [name, abbreviationFor(zone, offset, now), span(offset), isDaylight(zone, offset, now)])
   }
 }
 
-function* abbreviations(): Generator<RecordDatum> {
+function* abbreviations(list: ReturnType<typeof listedAbbreviations>): Generator<RecordDatum> {
   const type = rowType(['abbrev', 'utc_offset', 'is_dst'], [TEXT, INTERVAL, BOOL])
-  for (const { abbrev, offset, dst } of zoneAbbreviations()) yield new RecordDatum(type, [abbrev, span(offset), dst])
+  for (const { abbrev, offset, dst } of list) yield new RecordDatum(type, [abbrev, span(offset), dst])
 }
 
 export const timezoneProcs = {
   pg_timezone_names: names,
-  pg_timezone_abbrevs_abbrevs: abbreviations,
+  pg_timezone_abbrevs_zone: (ctx) => abbreviations(abbreviationsOfZone(sessionZone(ctx.io.timeZone), startOf(ctx))),
+  pg_timezone_abbrevs_abbrevs: (ctx) => abbreviations(listedAbbreviations(ctx.io.timeZoneAbbreviations, startOf(ctx))),
 } satisfies Procs

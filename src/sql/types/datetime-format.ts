@@ -3,6 +3,7 @@
 import {
   civilFromDays,
   dayOfWeek,
+  EPOCH_DAYS,
   EPOCH_SECONDS,
   type TimeTz,
   timestampDays,
@@ -12,7 +13,8 @@ import {
   USECS_PER_SEC,
 } from './datetime.ts'
 import type { IoSettings, Micros } from './eval-context.ts'
-import { abbreviationFor, offsetText, sessionZone, type TimeZone } from './timezone.ts'
+import { offsetText, sessionZone, type TimeZone } from './timezone.ts'
+import { abbreviationFor } from './timezone-abbreviations.ts'
 
 const TWO: string[] = []
 for (let i = 0; i < 100; i++) TWO.push(i < 10 ? `0${i}` : String(i))
@@ -72,6 +74,10 @@ const MIN_PLAIN_DAYS = -730119
 let isoDays = Number.NaN
 let isoText = ''
 
+/** Of a local day and time. */
+const unixSeconds = (days: number, time: number, offset: number): number =>
+  (days + EPOCH_DAYS) * 86400 + Math.floor(time / USECS_PER_SEC) - offset
+
 function format(days: number, time: number, io: IoSettings, zone: TimeZone | null, offset: number): string {
   const clock = formatTime(time)
   if (io.dateStyle === 'ISO' && days >= MIN_PLAIN_DAYS) {
@@ -90,10 +96,10 @@ function format(days: number, time: number, io: IoSettings, zone: TimeZone | nul
   } else if (io.dateStyle === 'Postgres') {
     const middle = io.dateOrder === 'DMY' ? `${two(day)} ${SHORT_MONTHS[month - 1]}` : `${SHORT_MONTHS[month - 1]} ${two(day)}`
     text = `${SHORT_DAYS[dayOfWeek(days)]} ${middle} ${clock} ${four(year > 0 ? year : 1 - year)}`
-    if (zone !== null) text += ` ${abbreviationFor(zone, offset)}`
+    if (zone !== null) text += ` ${abbreviationFor(zone, offset, unixSeconds(days, time, offset))}`
   } else {
     text = `${dateText(year, month, day, io)} ${clock}`
-    if (zone !== null) text += ` ${abbreviationFor(zone, offset)}`
+    if (zone !== null) text += ` ${abbreviationFor(zone, offset, unixSeconds(days, time, offset))}`
   }
   return year > 0 ? text : `${text} BC`
 }
@@ -116,8 +122,11 @@ export function xsdOffset(offset: number): string {
 /** Offset of `zone` at a timestamptz. */
 export function offsetOf(value: Micros, zone: TimeZone): number {
   if (zone.fixed !== null) return zone.fixed
-  const seconds = typeof value === 'number' ? Math.floor(value / USECS_PER_SEC) : Number(value / 1_000_000n)
-  return zone.offsetAt(seconds + EPOCH_SECONDS)
+  return zone.offsetAt(unixSecondsOf(value))
+}
+
+export function unixSecondsOf(value: Micros): number {
+  return (typeof value === 'number' ? Math.floor(value / USECS_PER_SEC) : Number(value / 1_000_000n)) + EPOCH_SECONDS
 }
 
 /** Local day and time of a timestamptz in `zone`. */
@@ -149,5 +158,5 @@ export function formatTimeOfDay(value: Micros, timeZone: string): string {
   const offset = offsetOf(value, zone)
   const { days, time } = localParts(value, offset)
   const tm = tmFromParts(days, time)
-  return `${SHORT_DAYS[dayOfWeek(days)]} ${SHORT_MONTHS[tm.month - 1]} ${two(tm.day)} ${two(tm.hour)}:${two(tm.minute)}:${two(tm.second)}.${String(tm.micros).padStart(6, '0')} ${tm.year} ${abbreviationFor(zone, offset)}`
+  return `${SHORT_DAYS[dayOfWeek(days)]} ${SHORT_MONTHS[tm.month - 1]} ${two(tm.day)} ${two(tm.hour)}:${two(tm.minute)}:${two(tm.second)}.${String(tm.micros).padStart(6, '0')} ${tm.year} ${abbreviationFor(zone, offset, unixSeconds(days, time, offset))}`
 }

@@ -14,9 +14,10 @@ import {
   USECS_PER_SEC,
 } from './datetime.ts'
 import { DAYS, MONTHS, type TemplateNode, templateOf } from './datetime-template.ts'
-import type { EvalContext, Micros } from './eval-context.ts'
+import type { EvalContext, IoSettings, Micros } from './eval-context.ts'
 import { toRoman } from './number-format.ts'
-import { findZone, offsetAtLocal, sessionZone, zoneAbbreviation } from './timezone.ts'
+import { offsetAtLocal, sessionZone, type TimeZone } from './timezone.ts'
+import { zoneAbbreviation } from './timezone-abbreviations.ts'
 
 interface Fields {
   year?: number
@@ -44,6 +45,8 @@ interface Fields {
   fractionDigits?: number
   pm: boolean | null
   offset: number | null
+  /** That of an abbreviation. */
+  zone: TimeZone | null
   zoneSign: number
   zoneHour?: number
   zoneMinute?: number
@@ -63,8 +66,8 @@ const WIDTH: Readonly<Record<string, number>> = {
 const ISO_KEYS: ReadonlySet<string> = new Set(['IYYY', 'IYY', 'IY', 'I', 'IW', 'ID', 'IDDD'])
 const GREGORIAN_KEYS: ReadonlySet<string> = new Set('YYYY YYY YY Y Y,YYY MM MONTH MON DD DDD WW W CC Q'.split(' '))
 
-function readFields(text: string, format: string): Fields {
-  const f: Fields = { yearDigits: 4, bc: false, pm: null, offset: null, zoneSign: 1 }
+function readFields(text: string, format: string, io: IoSettings): Fields {
+  const f: Fields = { yearDigits: 4, bc: false, pm: null, offset: null, zone: null, zoneSign: 1 }
   const nodes = templateOf(format)
   let exact = false
   let at = 0
@@ -217,12 +220,10 @@ function readFields(text: string, format: string): Fields {
           f.offset = match[1] === '-' ? -seconds : seconds
           break
         }
-        const word = /^[A-Za-z_/]+/.exec(rest)?.[0] ?? ''
-        const abbreviation = zoneAbbreviation(word.toLowerCase())
-        if (abbreviation !== undefined) f.offset = abbreviation.offset
-        else if (findZone(word) === null) {
-          throw invalidFormat(`invalid value "${rest}" for "${key}"`, 'Time zone abbreviation is not recognized.')
-        }
+        let word = /^[A-Za-z]*/.exec(rest)![0].toLowerCase()
+        while (word !== '' && zoneAbbreviation(word, io) === undefined) word = word.slice(0, -1)
+        if (word === '') throw invalidFormat(`invalid value "${rest}" for "${key}"`, 'Time zone abbreviation is not recognized.')
+        f.zone = zoneAbbreviation(word, io)!
         at += word.length
         break
       }
@@ -403,20 +404,20 @@ function resolve(f: Fields, text: string): { days: number; time: number } {
   return { days: daysFromCivil(y, month, day), time }
 }
 
-export function toDate(text: string, format: string): number | null {
+export function toDate(text: string, format: string, ctx: EvalContext): number | null {
   if (format === '') return null
-  const { days } = resolve(readFields(text, format), text)
+  const { days } = resolve(readFields(text, format, ctx.io), text)
   if (!isValidDate(days)) throw new PgError(SQLSTATE.datetimeValueOutOfRange, `date out of range: "${text}"`)
   return days
 }
 
 export function toTimestamp(text: string, format: string, ctx: EvalContext): Micros | null {
   if (format === '') return null
-  const f = readFields(text, format)
+  const f = readFields(text, format, ctx.io)
   const { days, time } = resolve(f, text)
   let offset = f.offset
   if (f.zoneHour !== undefined || f.zoneMinute !== undefined) offset = f.zoneSign * ((f.zoneHour ?? 0) * 3600 + (f.zoneMinute ?? 0) * 60)
-  offset ??= offsetAtLocal(sessionZone(ctx.io.timeZone), (days + 10957) * 86400 + Math.floor(time / USECS_PER_SEC))
+  offset ??= offsetAtLocal(f.zone ?? sessionZone(ctx.io.timeZone), (days + 10957) * 86400 + Math.floor(time / USECS_PER_SEC))
   const value = joinTimestamp(days, time - offset * USECS_PER_SEC)
   if (!isValidTimestamp(value)) throw new PgError(SQLSTATE.datetimeValueOutOfRange, 'timestamp out of range')
   return value

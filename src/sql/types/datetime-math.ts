@@ -29,7 +29,7 @@ import {
   USECS_PER_SEC,
 } from './datetime.ts'
 import { localParts, offsetOf } from './datetime-format.ts'
-import type { Micros } from './eval-context.ts'
+import type { IoSettings, Micros } from './eval-context.ts'
 import {
   INTERVAL_INF,
   INTERVAL_NEG_INF,
@@ -41,12 +41,13 @@ import {
   negateInterval,
 } from './interval.ts'
 import { type DatetimeUnit, formatInterval } from './interval-text.ts'
-import { findZone, fixedZone, offsetAtLocal, type TimeZone, zoneAbbreviation } from './timezone.ts'
+import { findZone, fixedZone, offsetAtLocal, type TimeZone } from './timezone.ts'
+import { zoneAbbreviation } from './timezone-abbreviations.ts'
 
 /** Zone of AT TIME ZONE: an abbreviation first, then a name. */
-export function zoneByName(name: string): TimeZone {
-  const abbreviation = zoneAbbreviation(name.toLowerCase())
-  if (abbreviation !== undefined) return fixedZone(name, abbreviation.offset)
+export function zoneByName(name: string, io: IoSettings): TimeZone {
+  const abbreviation = zoneAbbreviation(name.toLowerCase(), io)
+  if (abbreviation !== undefined) return abbreviation
   const zone = findZone(name)
   if (zone !== null) return zone
   // A bare offset reads as POSIX does: positive is west of Greenwich.
@@ -56,6 +57,12 @@ export function zoneByName(name: string): TimeZone {
     return fixedZone(name, match[1] === '+' ? -seconds : seconds)
   }
   throw new PgError(SQLSTATE.invalidParameterValue, `time zone "${name}" not recognized`)
+}
+
+/** Zone to reckon in: an abbreviation with a history stands for its zone. */
+export function wholeZoneByName(name: string, io: IoSettings): TimeZone {
+  const zone = zoneByName(name, io)
+  return zone.base ?? zone
 }
 
 /** Zone of AT TIME ZONE INTERVAL. */

@@ -16,7 +16,8 @@ import {
   USECS_PER_SEC,
 } from './datetime.ts'
 import type { EvalContext, Micros } from './eval-context.ts'
-import { findZone, offsetAtLocal, sessionZone, type TimeZone, zoneAbbreviation } from './timezone.ts'
+import { findZone, offsetAtLocal, sessionZone, type TimeZone } from './timezone.ts'
+import { zoneAbbreviation } from './timezone-abbreviations.ts'
 
 /** Why decoding failed; `datetimeError` words it. */
 export type DatetimeFault = 'format' | 'field' | 'monthDay' | 'interval' | 'displacement' | 'zone'
@@ -589,9 +590,10 @@ function decode(text: string, ctx: EvalContext, timeOnly: boolean): Decoded {
       }
       case 'string':
       case 'special': {
-        const abbreviation = types[i] === 'string' ? zoneAbbreviation(field) : undefined
+        const abbreviation = types[i] === 'string' ? zoneAbbreviation(field, ctx.io) : undefined
         if (abbreviation !== undefined) {
-          offset = abbreviation.offset
+          if (abbreviation.fixed === null) zone = abbreviation
+          else offset = abbreviation.fixed
           found = TZ
           break
         }
@@ -704,9 +706,12 @@ function decode(text: string, ctx: EvalContext, timeOnly: boolean): Decoded {
     if (zone !== null) {
       if (zone.fixed !== null) offset = zone.fixed
       else {
-        if (!hasDate) throw new Fault('format')
+        // An abbreviation whose meaning depends on the day means today's beside a time alone.
+        const today = zone.base !== null && (mask & DATE) === 0
+        if (!hasDate && !today) throw new Fault('format')
         if ((mask & DTZ) !== 0) throw new Fault('format')
-        offset = offsetAtLocal(zone, localSeconds(tm))
+        const { year, month, day } = today ? currentLocal(ctx).tm : tm
+        offset = offsetAtLocal(zone, localSeconds({ ...tm, year, month, day }))
       }
     }
   }

@@ -43,6 +43,7 @@ import {
   subtractTimestamps,
   toLocal,
   truncateTimestamp,
+  wholeZoneByName,
   zoneByInterval,
   zoneByName,
 } from './datetime-math.ts'
@@ -220,7 +221,7 @@ function secondText(second: number): string {
 }
 
 /** A zone given to make_timestamptz: a name, or an offset in ISO's sense. */
-function makeZone(name: string): TimeZone {
+function makeZone(name: string, ctx: EvalContext): TimeZone {
   if (/^\d/.test(name)) {
     throw new PgError(SQLSTATE.invalidParameterValue, `invalid input syntax for type numeric time zone: "${name}"`, {
       hint: 'Numeric time zones must have "-" or "+" as first character.',
@@ -231,7 +232,7 @@ function makeZone(name: string): TimeZone {
     if (offset === null) throw new PgError(SQLSTATE.invalidParameterValue, `numeric time zone "${name}" out of range`)
     return fixedZone(name, offset)
   }
-  return zoneByName(name)
+  return zoneByName(name, ctx.io)
 }
 
 function* series(start: Micros, stop: Micros, step: Interval, zone: TimeZone | null): Generator<Micros> {
@@ -384,7 +385,7 @@ export const datetimeProcs = {
   extract_timetz: extractTimeTz,
   timetz_scale: (a, typmod) => new TimeTz(roundMicros(a.micros, typmod), a.zone),
   timetz_zone(name, a, ctx) {
-    const zone = zoneByName(name)
+    const zone = zoneByName(name, ctx.io)
     const offset = zone.fixed ?? offsetOf(ctx.transactionTimestamp, zone)
     return new TimeTz(wrapDay(a.micros + (a.zone + offset) * USECS_PER_SEC), -offset)
   },
@@ -431,8 +432,8 @@ export const datetimeProcs = {
   timestamp_mi_interval: (a, span) => subtractInterval(a, span, null),
   timestamptz_pl_interval: (a, span, ctx) => addInterval(a, span, zoneOf(ctx)),
   timestamptz_mi_interval: (a, span, ctx) => subtractInterval(a, span, zoneOf(ctx)),
-  timestamptz_pl_interval_at_zone: (a, span, zone) => addInterval(a, span, zoneByName(zone)),
-  timestamptz_mi_interval_at_zone: (a, span, zone) => subtractInterval(a, span, zoneByName(zone)),
+  timestamptz_pl_interval_at_zone: (a, span, zone, ctx) => addInterval(a, span, wholeZoneByName(zone, ctx.io)),
+  timestamptz_mi_interval_at_zone: (a, span, zone, ctx) => subtractInterval(a, span, wholeZoneByName(zone, ctx.io)),
   timestamp_age: (a, b) => age(a, b, null),
   timestamptz_age: (a, b, ctx) => age(a, b, zoneOf(ctx)),
   timestamp_scale: scaleTimestamp,
@@ -449,8 +450,8 @@ export const datetimeProcs = {
   timestamptz_timestamp: (a, ctx) => toLocal(a, zoneOf(ctx)),
   timestamp_at_local: (a, ctx) => fromLocal(a, zoneOf(ctx)),
   timestamptz_at_local: (a, ctx) => toLocal(a, zoneOf(ctx)),
-  timestamp_zone: (zone, a) => (isFiniteMicros(a) ? fromLocal(a, zoneByName(zone)) : a),
-  timestamptz_zone: (zone, a) => (isFiniteMicros(a) ? toLocal(a, zoneByName(zone)) : a),
+  timestamp_zone: (zone, a, ctx) => (isFiniteMicros(a) ? fromLocal(a, zoneByName(zone, ctx.io)) : a),
+  timestamptz_zone: (zone, a, ctx) => (isFiniteMicros(a) ? toLocal(a, zoneByName(zone, ctx.io)) : a),
   timestamp_izone: (zone, a) => (isFiniteMicros(a) ? fromLocal(a, zoneByInterval(zone)) : a),
   timestamptz_izone: (zone, a) => (isFiniteMicros(a) ? toLocal(a, zoneByInterval(zone)) : a),
   timestamp_part: (unit, a) => toFloat(extractTimestamp(unit, a, null)),
@@ -459,8 +460,8 @@ export const datetimeProcs = {
   extract_timestamptz: (unit, a, ctx) => extractTimestamp(unit, a, zoneOf(ctx)),
   timestamp_trunc: (unit, a) => truncateTimestamp(a, truncUnit(unit, 'timestamp without time zone'), null),
   timestamptz_trunc: (unit, a, ctx) => truncateTimestamp(a, truncUnit(unit, 'timestamp with time zone'), zoneOf(ctx)),
-  timestamptz_trunc_zone(unit, a, zone) {
-    const at = zoneByName(zone)
+  timestamptz_trunc_zone(unit, a, zone, ctx) {
+    const at = wholeZoneByName(zone, ctx.io)
     return truncateTimestamp(a, truncUnit(unit, 'timestamp with time zone'), at)
   },
   timestamp_bin: binTimestamp,
@@ -470,8 +471,8 @@ export const datetimeProcs = {
     return makeTimestamp(days, time)
   },
   make_timestamptz: (year, month, day, hour, minute, second, ctx) => timestampTz(year, month, day, hour, minute, second, () => zoneOf(ctx)),
-  make_timestamptz_at_timezone: (year, month, day, hour, minute, second, zone) =>
-    timestampTz(year, month, day, hour, minute, second, () => makeZone(zone)),
+  make_timestamptz_at_timezone: (year, month, day, hour, minute, second, zone, ctx) =>
+    timestampTz(year, month, day, hour, minute, second, () => makeZone(zone, ctx)),
   float8_timestamptz(seconds) {
     if (Number.isNaN(seconds)) throw new PgError(SQLSTATE.datetimeValueOutOfRange, 'timestamp cannot be NaN')
     if (!Number.isFinite(seconds)) return seconds
@@ -483,7 +484,7 @@ export const datetimeProcs = {
   },
   generate_series_timestamp: (start, stop, step) => series(start, stop, step, null),
   generate_series_timestamptz: (start, stop, step, ctx) => series(start, stop, step, zoneOf(ctx)),
-  generate_series_timestamptz_at_zone: (start, stop, step, zone) => series(start, stop, step, zoneByName(zone)),
+  generate_series_timestamptz_at_zone: (start, stop, step, zone, ctx) => series(start, stop, step, wholeZoneByName(zone, ctx.io)),
   overlaps_timestamp: (a, b, c, d) => overlaps(a, b, c, d, order),
   overlaps_time: (a, b, c, d) => overlaps(a, b, c, d, order),
   overlaps_timetz: (a, b, c, d) => overlaps(a, b, c, d, compareTimeTz),

@@ -14,13 +14,14 @@ import {
   timestampTime,
   tmFromParts,
 } from './datetime.ts'
-import { localParts, offsetOf } from './datetime-format.ts'
+import { localParts, offsetOf, unixSecondsOf } from './datetime-format.ts'
 import { DAYS, MONTHS, templateOf } from './datetime-template.ts'
 import type { Micros } from './eval-context.ts'
 import { type Interval, isInfInterval } from './interval.ts'
 import { intervalFields } from './interval-text.ts'
 import { ordinalSuffix, toRoman } from './number-format.ts'
-import { abbreviationFor, type TimeZone } from './timezone.ts'
+import type { TimeZone } from './timezone.ts'
+import { abbreviationFor } from './timezone-abbreviations.ts'
 
 interface Shown {
   tm: Tm
@@ -28,6 +29,8 @@ interface Shown {
   days: number
   zone: TimeZone | null
   offset: number
+  /** The instant, in Unix seconds; 0 without a zone. */
+  unix: number
   interval: boolean
 }
 
@@ -103,7 +106,7 @@ function formatKey(key: string, fill: boolean, s: Shown): string {
     case 'tz': {
       noInterval(interval)
       if (s.zone === null) return ''
-      const text = abbreviationFor(s.zone, s.offset)
+      const text = abbreviationFor(s.zone, s.offset, s.unix)
       return key === 'tz' ? text.toLowerCase() : text
     }
     case 'TZH': {
@@ -238,15 +241,16 @@ function render(format: string, s: Shown): string {
 export function timestampToChar(value: Micros, format: string, zone: TimeZone | null): string | null {
   if (format === '' || !isFiniteMicros(value)) return null
   const offset = zone === null ? 0 : offsetOf(value, zone)
+  const unix = zone === null ? 0 : unixSecondsOf(value)
   let days = timestampDays(value)
   let time = timestampTime(value, days)
   if (zone !== null) ({ days, time } = localParts(value, offset))
-  return render(format, { tm: tmFromParts(days, time), days, zone, offset, interval: false })
+  return render(format, { tm: tmFromParts(days, time), days, zone, offset, unix, interval: false })
 }
 
 export function intervalToChar(value: Interval, format: string): string | null {
   if (format === '' || isInfInterval(value)) return null
   const f = intervalFields(value)
   const days = (f.year * 12 + f.month) * 30 + f.day
-  return render(format, { tm: f, days, zone: null, offset: 0, interval: true })
+  return render(format, { tm: f, days, zone: null, offset: 0, unix: 0, interval: true })
 }

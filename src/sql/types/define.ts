@@ -49,6 +49,7 @@ export const TEXT_IO: IoSettings = {
   dateStyle: 'ISO',
   dateOrder: 'MDY',
   intervalStyle: 'postgres',
+  timeZoneAbbreviations: 'Default',
   timeZone: 'UTC',
   extraFloatDigits: 1,
   byteaOutput: 'hex',

@@ -14,6 +14,8 @@ export interface IoSettings {
   readonly intervalStyle: 'postgres' | 'postgres_verbose' | 'sql_standard' | 'iso_8601'
   /** IANA name, POSIX form or offset, as SET TIME ZONE took it. */
   readonly timeZone: string
+  /** The set that says what abbreviations mean that the time zone does not use itself. */
+  readonly timeZoneAbbreviations: string
   readonly extraFloatDigits: number
   readonly byteaOutput: 'hex' | 'escape'
   readonly xmlBinary: 'base64' | 'hex'

@@ -13,7 +13,8 @@ import { compareTimeTz, parseDate, parseTime, parseTimestamp, parseTimeTz } from
 import { TEXT_IO } from './define.ts'
 import type { EvalContext, Micros } from './eval-context.ts'
 import type { JsonbValue } from './jsonb.ts'
-import { sessionZone, zoneAbbreviation } from './timezone.ts'
+import { sessionZone } from './timezone.ts'
+import { zoneAbbreviation } from './timezone-abbreviations.ts'
 import type { Present } from './type.ts'
 
 export type DatetimeKind = 'date' | 'time' | 'timetz' | 'timestamp' | 'timestamptz'
@@ -135,10 +136,10 @@ function parseForm(text: string, ctx: EvalContext): JsonDatetime | null {
         return new JsonDatetime(kind, parseTimestamp(text, -1, ctx, false))
       default: {
         const part = (at: number): number => Number(match[at] ?? 0)
-        const abbreviation = match[5]
-        const east =
-          abbreviation === undefined ? part(2) * 3600 + part(3) * 60 + part(4) : (zoneAbbreviation(abbreviation.toLowerCase())?.offset ?? 0)
-        return new JsonDatetime(kind, parseTimestamp(text, -1, ctx, true), match[1] === '-' ? -east : east)
+        const value = parseTimestamp(text, -1, ctx, true)
+        const abbreviation = match[5] === undefined ? undefined : zoneAbbreviation(match[5].toLowerCase(), ctx.io)
+        const east = abbreviation === undefined ? part(2) * 3600 + part(3) * 60 + part(4) : offsetOf(value, abbreviation)
+        return new JsonDatetime(kind, value, match[1] === '-' ? -east : east)
       }
     }
   }

@@ -4,12 +4,20 @@
 import { PgError } from '../../base/errors.ts'
 import { LruMap } from '../../base/lru.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
-import { ZONE_ABBREVIATIONS, ZONE_NAMES } from './timezone-data.ts'
+import { ZONES } from './timezone-data.ts'
 
 /** Transitions inside one UTC year: `offsets[i]` holds before `at[i]` (Unix seconds), the last one after all. */
 interface YearRules {
   readonly at: readonly number[]
   readonly offsets: readonly number[]
+}
+
+/** What an offset is called: in use from a Unix second on, until another one of its text or its offset is. */
+export interface Abbreviation {
+  readonly text: string
+  readonly offset: number
+  readonly dst: boolean
+  readonly from: number
 }
 
 export interface TimeZone {
@@ -20,43 +28,44 @@ export interface TimeZone {
   /** Rules of a year; only for zones without a fixed offset. */
   readonly years: Map<number, YearRules>
   readonly offsetAt: (unixSeconds: number) => number
-  /** Abbreviation shown for an offset. */
-  readonly abbreviations: readonly { readonly text: string; readonly offset: number }[]
+  /** In the order of their first use. */
+  readonly abbreviations: readonly Abbreviation[]
+  /** Of a zone that is an abbreviation with a history (`MSK`): the zone whose history it is. */
+  readonly base: TimeZone | null
 }
 
 const YEAR_SECONDS = 31556952
 
+/** A zone's spelling, and its history as timezone-data.ts has it. */
 interface NameEntry {
   readonly name: string
-  readonly abbreviations: readonly { readonly text: string; readonly offset: number }[]
+  readonly history: string
 }
 
 let nameTable: Map<string, NameEntry> | null = null
 function names(): Map<string, NameEntry> {
   if (nameTable !== null) return nameTable
   const table = new Map<string, NameEntry>()
-  for (const [key, list] of Object.entries(ZONE_NAMES)) {
-    const parts = key.split(' ')
-    const abbreviations = [{ text: parts[0]!, offset: Number(parts[1]) }]
-    if (parts.length > 2) abbreviations.push({ text: parts[2]!, offset: Number(parts[3]) })
-    for (const name of list.split(' ')) table.set(name.toLowerCase(), { name, abbreviations })
+  for (const [list, history] of Object.entries(ZONES)) {
+    for (const name of list.split(' ')) table.set(name.toLowerCase(), { name, history })
   }
   nameTable = table
   return table
 }
 
-let abbreviationTable: Map<string, { offset: number; dst: boolean }> | null = null
-/** An abbreviation accepted on input (lower case), with its offset east of UTC; undefined when there is none. */
-export function zoneAbbreviation(lower: string): { offset: number; dst: boolean } | undefined {
-  if (abbreviationTable === null) {
-    abbreviationTable = new Map()
-    const parts = ZONE_ABBREVIATIONS.split(' ')
-    for (let i = 0; i < parts.length; i += 2) {
-      const offset = parts[i + 1]!
-      abbreviationTable.set(parts[i]!, { offset: Number.parseInt(offset, 10), dst: offset.endsWith('d') })
-    }
+function readHistory(history: string): Abbreviation[] {
+  const parts = history.split(' ')
+  const list: Abbreviation[] = []
+  for (let i = 0; i < parts.length; i += 2) {
+    const [offset = '0', from] = parts[i + 1]!.split('@')
+    list.push({
+      text: parts[i]!,
+      offset: Number.parseInt(offset, 10),
+      dst: offset.endsWith('d'),
+      from: from === undefined ? Number.NEGATIVE_INFINITY : Number(from),
+    })
   }
-  return abbreviationTable.get(lower)
+  return list
 }
 
 /** Names for pg_timezone_names. */
@@ -64,14 +73,10 @@ export function zoneNames(): string[] {
   return [...names().values()].map((entry) => entry.name)
 }
 
-/** Abbreviations for pg_timezone_abbrevs. */
-export function zoneAbbreviations(): { abbrev: string; offset: number; dst: boolean }[] {
-  zoneAbbreviation('utc')
-  return [...abbreviationTable!].map(([abbrev, { offset, dst }]) => ({ abbrev: abbrev.toUpperCase(), offset, dst }))
-}
+const always = (text: string, offset: number, dst = false): Abbreviation => ({ text, offset, dst, from: Number.NEGATIVE_INFINITY })
 
 export function fixedZone(name: string, offset: number, abbreviation = name): TimeZone {
-  return { name, fixed: offset, years: new Map(), offsetAt: () => offset, abbreviations: [{ text: abbreviation, offset }] }
+  return { name, fixed: offset, years: new Map(), offsetAt: () => offset, abbreviations: [always(abbreviation, offset)], base: null }
 }
 
 export const UTC = fixedZone('UTC', 0)
@@ -95,9 +100,9 @@ let lastZone: TimeZone | null = null
 function loadZone(text: string): TimeZone | null {
   const entry = names().get(text.toLowerCase())
   if (entry === undefined) return posixZone(text)
-  if (/^(etc\/)?(utc|gmt|uct|zulu|universal|greenwich|gmt[+-]?0)$/i.test(entry.name)) {
-    return fixedZone(entry.name, 0, entry.abbreviations[0]!.text)
-  }
+  const abbreviations = readHistory(entry.history)
+  const newest = abbreviations.at(-1)!
+  if (abbreviations.length === 1) return fixedZone(entry.name, newest.offset, newest.text)
   let format: Intl.DateTimeFormat
   try {
     format = new Intl.DateTimeFormat('en-US', {
@@ -112,9 +117,9 @@ function loadZone(text: string): TimeZone | null {
       second: 'numeric',
     })
   } catch {
-    return fixedZone(entry.name, entry.abbreviations[0]!.offset, entry.abbreviations[0]!.text)
+    return fixedZone(entry.name, newest.offset, newest.text)
   }
-  return ruledZone(entry.name, entry.abbreviations, (unix) => intlOffset(format, unix))
+  return ruledZone(entry.name, abbreviations, (unix) => intlOffset(format, unix))
 }
 
 function intlOffset(format: Intl.DateTimeFormat, unix: number): number {
@@ -190,7 +195,7 @@ function ruledZone(name: string, abbreviations: TimeZone['abbreviations'], probe
     while (i < list.length && at >= list[i]!) i++
     return rules.offsets[i]!
   }
-  return { name, fixed: null, years, offsetAt, abbreviations }
+  return { name, fixed: null, years, offsetAt, abbreviations, base: null }
 }
 
 function findTransitions(probe: (unix: number) => number, year: number): YearRules {
@@ -232,10 +237,10 @@ function posixZone(text: string): TimeZone | null {
   const match = POSIX.exec(text)
   if (match === null) return null
   const bare = (s: string): string => s.replace(/[<>]/g, '')
-  const std = { text: bare(match[1]!).toUpperCase(), offset: -posixOffset(match[2]!) }
+  const std = always(bare(match[1]!).toUpperCase(), -posixOffset(match[2]!))
   if (Math.abs(std.offset) > 167 * 3600) return null
   if (match[3] === undefined) return fixedZone(text, std.offset, std.text)
-  const dst = { text: bare(match[3]).toUpperCase(), offset: match[4] === undefined ? std.offset + 3600 : -posixOffset(match[4]) }
+  const dst = always(bare(match[3]).toUpperCase(), match[4] === undefined ? std.offset + 3600 : -posixOffset(match[4]), true)
   const rules = (match[5] ?? 'M3.2.0,M11.1.0').split(',')
   const begin = posixRule(rules[0]!)
   const end = posixRule(rules[1] ?? '')
@@ -303,6 +308,7 @@ function makeOffsetText(offset: number): string {
 /** Offset in force for local wall-clock seconds (Unix epoch, read as if UTC). A time in a gap or an overlap is read with standard time. */
 export function offsetAtLocal(zone: TimeZone, localSeconds: number): number {
   if (zone.fixed !== null) return zone.fixed
+  if (zone.base !== null) return zone.offsetAt(localSeconds - offsetAtLocal(zone.base, localSeconds))
   const before = zone.offsetAt(localSeconds - 86400 - zone.offsetAt(localSeconds - 86400))
   const after = zone.offsetAt(localSeconds + 86400 - zone.offsetAt(localSeconds + 86400))
   if (before === after) return before
@@ -312,15 +318,4 @@ export function offsetAtLocal(zone: TimeZone, localSeconds: number): number {
   if (validAfter && !validBefore) return after
   // Both or neither: PostgreSQL takes the earlier rule in a gap and the later one in an overlap when that is standard time.
   return Math.min(before, after)
-}
-
-/** The abbreviation to print for `offset` in `zone`: `CET`, or the numeric form when the zone never used that offset lately. */
-export function abbreviationFor(zone: TimeZone, offset: number): string {
-  for (const entry of zone.abbreviations) if (entry.offset === offset) return entry.text
-  return offset === 0 ? 'UTC' : offset % 3600 === 0 || offset % 60 !== 0 ? 'LMT' : offsetText(offset)
-}
-
-/** True when `offset` is the zone's daylight saving time: the larger of two. */
-export function isDaylight(zone: TimeZone, offset: number): boolean {
-  return zone.abbreviations.length > 1 && offset === Math.max(zone.abbreviations[0]!.offset, zone.abbreviations[1]!.offset)
 }
