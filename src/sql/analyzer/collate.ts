@@ -111,9 +111,12 @@ function walk(state: ParseState, expr: Expr, context: Derivation): void {
       if (expr.testExpr !== null) separate(state, expr.testExpr)
       if (expr.linkType === 'expr' || expr.linkType === 'array') {
         const collation = expr.subselect.targetList.find((entry) => !entry.resjunk)?.expr.collation ?? 0
-        const own = typeCollation(state, expr.type) === 0 ? 0 : collation
-        node.collation = own
-        if (own !== 0) finish(own, IMPLICIT, expr.location)
+        if (typeCollation(state, expr.type) === 0) node.collation = 0
+        else {
+          // Even where the subquery derived none.
+          node.collation = collation
+          finish(collation, IMPLICIT, expr.location)
+        }
       }
       return
     }
@@ -153,9 +156,11 @@ function walk(state: ParseState, expr: Expr, context: Derivation): void {
     case 'Aggref':
       for (const arg of expr.directArgs) walk(state, arg, own)
       for (const entry of expr.args) {
+        const one = fresh()
+        walk(state, entry.expr, one)
+        refuseConflict(state, one, entry)
         // Sort keys of an ordered-set aggregate count as arguments; ORDER BY expressions of a plain one do not.
-        if (entry.resjunk) separate(state, entry.expr)
-        else walk(state, entry.expr, own)
+        if (!entry.resjunk && one.strength !== NONE) merge(state, own, one.collation, one.strength, one.location, one)
       }
       if (expr.filter !== null) separate(state, expr.filter)
       break
@@ -237,12 +242,16 @@ export function assignCollations(state: ParseState, expr: Expr): void {
 }
 
 export function assignListCollations(state: ParseState, list: readonly TargetEntry[]): void {
-  for (const { expr, ressortgroupref } of list) {
+  for (const entry of list) {
     const own = fresh()
-    walk(state, expr, own)
-    // What is sorted, grouped or made distinct by must have one.
-    if (own.strength === CONFLICT && ressortgroupref !== 0) throw mismatch(state, own)
+    walk(state, entry.expr, own)
+    refuseConflict(state, own, entry)
   }
+}
+
+/** What is sorted, grouped or made distinct by must have a collation. */
+function refuseConflict(state: ParseState, own: Derivation, { ressortgroupref }: TargetEntry): void {
+  if (own.strength === CONFLICT && ressortgroupref !== 0) throw mismatch(state, own)
 }
 
 /** One collation for several expressions (set operations, row comparisons); 0 when there is none and `noneOk`. */

@@ -1,6 +1,7 @@
 // UNION, INTERSECT, EXCEPT: leaves become subquery entries, columns get a common type, the result is named by the leftmost leaf.
 
 import { SQLSTATE } from '../../base/sqlstate.ts'
+import { collationByOid } from '../builtin/catalogs.ts'
 import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
 import { COERCION } from '../functions/coercion-path.ts'
 import { type Node, nodeAs, type SelectStmt } from '../parser/nodes.ts'
@@ -244,6 +245,16 @@ function transformNode(state: ParseState, left: Branch, select: SelectStmt, cte:
         `recursive query "${cte.name}" column ${i + 1} has type ${text(first.type, first.typmod)} in non-recursive term but type ${text(type, typmod)} overall`,
         location,
         { hint: 'Cast the output of the non-recursive term to the correct type.' },
+      )
+    }
+    if (cte !== null && collation !== cte.columns[i]!.collation) {
+      const text = (oid: number): string => collationByOid(oid)?.collname ?? '(null)'
+      throw errorAt(
+        state,
+        SQLSTATE.collationMismatch,
+        `recursive query "${cte.name}" column ${i + 1} has collation "${text(cte.columns[i]!.collation)}" in non-recursive term but collation "${text(collation)}" overall`,
+        location,
+        { hint: 'Use the COLLATE clause to set the collation of the non-recursive term.' },
       )
     }
   }

@@ -29,6 +29,7 @@ import type { Dependency } from '../../catalog/writer.ts'
 import type { Expr } from '../analyzer/expr.ts'
 import { figureIndexName } from '../analyzer/target.ts'
 import { ACCESS_METHOD } from '../builtin/pg-index.ts'
+import { indeterminateCollation } from '../functions/collation-needed.ts'
 import { type ColumnDef, type Constraint, type IndexElem, type Node, nodeAs, stringOf } from '../parser/nodes.ts'
 import { some } from '../planner/expr-tree.ts'
 import { findBuiltinType } from '../types/registry.ts'
@@ -380,6 +381,8 @@ export async function addIndex(c: CommandContext, draft: Draft, spec: IndexSpec)
       collation = expr.collation
     }
     if (element.collation !== undefined) collation = await c.analysis.collation(partsOf(element.collation))
+    if (collation === 0 && ((await load(() => c.snapshot.type(type)))?.typcollation ?? 0) !== 0)
+      throw indeterminateCollation('index expression')
     const descending = element.ordering === 'SORTBY_DESC'
     if (method === ACCESS_METHOD.hash && (descending || (element.nulls_ordering ?? 'SORTBY_NULLS_DEFAULT') !== 'SORTBY_NULLS_DEFAULT'))
       throw new PgError(SQLSTATE.featureNotSupported, 'access method "hash" does not support ASC/DESC options')

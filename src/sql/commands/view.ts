@@ -11,6 +11,7 @@ import { isTemporary } from '../../catalog/temporary.ts'
 import type { Query } from '../analyzer/query.ts'
 import { hasSample } from '../analyzer/table-sample.ts'
 import { collationByOid } from '../builtin/catalogs.ts'
+import { indeterminateCollation } from '../functions/collation-needed.ts'
 import { type DefElem, nodeAs, type ViewStmt } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { defBoolean, defElems, defString, relationOptions } from './def-elem.ts'
@@ -41,9 +42,24 @@ export async function queryColumns(
     names.add(name)
     if (what === 'table') checkColumnName(name)
     const type = entry.expr.type === 705 ? 25 : entry.expr.type
+    if (entry.expr.collation === 0 && entry.expr.type !== 705) await refuseCollatable(c, name, type, what)
     columns.push(await plainColumn(c, i + 1, name, { type, typmod: entry.expr.typmod, collation: entry.expr.collation }))
   }
   return columns
+}
+
+/** A column of a type that needs a collation, and none was derived for it. */
+async function refuseCollatable(c: CommandContext, name: string, type: Oid, what: 'view' | 'table'): Promise<void> {
+  const row = await load(() => c.snapshot.type(type))
+  if (row === null || row.typcollation === 0) return
+  if (what === 'view') throw indeterminateCollation(`view column "${name}"`)
+  throw new PgError(
+    SQLSTATE.indeterminateCollation,
+    `no collation was derived for column "${name}" with collatable type ${typeText(c, type)}`,
+    {
+      hint: 'Use the COLLATE clause to set the collation explicitly.',
+    },
+  )
 }
 
 export interface ViewOptions {

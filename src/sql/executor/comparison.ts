@@ -7,6 +7,7 @@ import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { ACCESS_METHOD, amopsByOperator, amproc, opfamilyByOid, pgOpclasses } from '../builtin/pg-index.ts'
 import { operatorByOid } from '../builtin/pg-operator.ts'
+import { needsCollation, stringComparison } from '../functions/collation-needed.ts'
 import { findBuiltinType } from '../types/registry.ts'
 import type { Present, TypeSupport } from '../types/type.ts'
 import type { Compilation } from './compilation.ts'
@@ -35,6 +36,10 @@ export const plainOrder = (type: Oid): boolean => NUMERIC_ORDER.has(type)
 
 const plainCompare = ((a: number, b: number) => (a < b ? -1 : a > b ? 1 : 0)) as PresentCompare
 
+const failToCompare: PresentCompare = () => {
+  throw stringComparison()
+}
+
 let defaultFamilies: Set<Oid> | null = null
 
 /** Whether the operator belongs to some type's default btree operator class (or is polymorphic: then the concrete type's order holds). */
@@ -50,6 +55,7 @@ function isDefault(op: Oid): boolean {
 
 /** Ascending order of present values. Throws 42883 as PostgreSQL does when the type has none. */
 export function presentCompare(cx: Compilation, op: Oid, type: Oid, collation: Oid): PresentCompare {
+  if (needsCollation(type, collation)) return failToCompare
   if (NUMERIC_ORDER.has(type)) return plainCompare
   if (op === 0 || isDefault(op)) {
     const compare = supportOf(cx, type).compare
@@ -60,6 +66,7 @@ export function presentCompare(cx: Compilation, op: Oid, type: Oid, collation: O
 
 /** The comparison function of the operator's btree family for these two types. */
 export function crossCompare(cx: Compilation, op: Oid, left: Oid, right: Oid, collation: Oid): PresentCompare {
+  if (needsCollation(left, collation)) return failToCompare
   if (NUMERIC_ORDER.has(left) && left !== 16 && right !== 16 && integerLike(left) && integerLike(right)) return plainCompare
   for (const row of amopsByOperator(op)) {
     if (row.amopmethod !== ACCESS_METHOD.btree || opfamilyByOid(row.amopfamily) === undefined) continue
@@ -87,6 +94,7 @@ export interface OrderSpec {
 
 /** Order with NULLs in their place. */
 export function comparator(cx: Compilation, key: OrderSpec): Comparator {
+  if (needsCollation(key.type, key.collation)) throw stringComparison()
   const compare = presentCompare(cx, key.sortOp, key.type, key.collation)
   const nulls = key.nullsFirst ? -1 : 1
   if (key.descending) {

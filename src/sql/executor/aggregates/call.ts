@@ -5,6 +5,7 @@ import type { Datum } from '../../../base/datum.ts'
 import { notSupported } from '../../../base/errors.ts'
 import type { Aggref } from '../../analyzer/expr.ts'
 import type { PgAggregateRow } from '../../builtin/data/rows.ts'
+import { collationUse, indeterminateCollation } from '../../functions/collation-needed.ts'
 import { findBody, procBody } from '../../functions/registry.ts'
 import type { CallInfo, ProcBody } from '../../types/procs.ts'
 import { supportOf } from '../comparison.ts'
@@ -57,6 +58,13 @@ export function transitionOf(cx: Compilation, funcId: number, info: CallInfo, va
   const { state } = cx
   const proc = procOf(cx, funcId)
   const { body, strict } = bodyFor(cx, funcId)
+  const use = info.collation === 0 ? collationUse(proc.prosrc) : null
+  if (use !== null) {
+    return (s, [value]) => {
+      if (s === null || value === null) return s ?? value!
+      throw indeterminateCollation(use)
+    }
+  }
   if (variadicAny) {
     return (s, values) => {
       const packed = packVariadicAny(proc, [s, ...values], false)

@@ -8,6 +8,7 @@ import type { MaybePromise } from '../../../base/maybe-promise.ts'
 import { SQLSTATE } from '../../../base/sqlstate.ts'
 import type { PgProcRow } from '../../builtin/data/rows.ts'
 import { LANGUAGE } from '../../builtin/pg-proc.ts'
+import { collationUse, indeterminateCollation } from '../../functions/collation-needed.ts'
 import { findBody, procBody } from '../../functions/registry.ts'
 import type { ArrayDatum } from '../../types/array.ts'
 import type { CallInfo, ProcBody } from '../../types/procs.ts'
@@ -70,12 +71,21 @@ export function callInfo(call: Call, proc: PgProcRow, elementType: Oid): CallInf
   }
 }
 
+/** What the call needs a collation for that it has none for; null where it has one, or needs none. */
+const undetermined = (proc: PgProcRow, call: Call): string | null => (call.collation === 0 ? collationUse(proc.prosrc) : null)
+
+const refuse = (use: string) => (): never => {
+  throw indeterminateCollation(use)
+}
+
 /** Calls the body with pg_proc's arguments, NULLs included; for those who keep the arguments themselves. */
 export type DirectCall = (values: readonly Datum[]) => MaybePromise<Datum>
 
 /** A function of PostgreSQL or a user as a call over values (no strictness applied), e.g. a comparison function, a cast, an in_range. */
 export function directCall(cx: Compilation, call: Call): DirectCall {
   const proc = procOf(cx, call.funcId)
+  const use = undetermined(proc, call)
+  if (use !== null) return refuse(use)
   const { state } = cx
   const info = callInfo(call, proc, 0)
   // some functions PostgreSQL writes in SQL have bodies of a higher room here, found by name
@@ -197,6 +207,11 @@ export function compileCall(cx: Compilation, call: Call, args: readonly Compiled
   const proc = procOf(cx, call.funcId)
   const { state } = cx
   const strict = proc.proisstrict
+  const use = undetermined(proc, call)
+  if (use !== null) {
+    const fail = refuse(use)
+    return eager(args, (values) => (strict && values.includes(null) ? null : fail()))
+  }
   // some functions PostgreSQL writes in SQL have bodies of a higher room here, found by name
   if (findBody(proc) === undefined && proc.prolang !== LANGUAGE.internal && state.ctx.system(proc.proname) === undefined) {
     const prepared = sqlFunction(cx, proc, callInfo(call, proc, 0))

@@ -4,6 +4,7 @@
 import type { Datum } from '../../../base/datum.ts'
 import type { Oid } from '../../../base/ids.ts'
 import { inParts, LONG_LIST } from '../../../base/long-work.ts'
+import { collationUse } from '../../functions/collation-needed.ts'
 import { ArrayDatum } from '../../types/array.ts'
 import { type HashKey, hashKeyIfAny } from '../comparison.ts'
 import type { Compilation } from '../compilation.ts'
@@ -57,7 +58,8 @@ export function hashable(cx: Compilation, funcId: Oid, leftType: Oid, useOr: boo
 
 export function compileScalarArray(cx: Compilation, call: Call, scalar: Compiled, array: Compiled, useOr: boolean): Compiled {
   const proc = procOf(cx, call.funcId)
-  const hash = hashable(cx, call.funcId, call.argTypes[0]!, useOr)
+  const isDetermined = call.collation !== 0 || collationUse(proc.prosrc) === null
+  const hash = isDetermined ? hashable(cx, call.funcId, call.argTypes[0]!, useOr) : undefined
   const apply = directCall(cx, call)
   const walk = (value: Datum, elements: readonly Datum[]): Datum => {
     const { length } = elements

@@ -5,6 +5,7 @@ import type { IndexDescriptor } from '../../../catalog/descriptors.ts'
 import type { Expr } from '../../analyzer/expr.ts'
 import { ACCESS_METHOD, amopsByOperator, opclassByOid, STRATEGY } from '../../builtin/pg-index.ts'
 import { operatorByTypes } from '../../builtin/pg-operator.ts'
+import { needsCollation } from '../../functions/collation-needed.ts'
 import type { BaseRel, JoinProblem } from '../base-rel.ts'
 import type { Glob } from '../context.ts'
 import { exprKey, mapExprDeep, stripRelabel } from '../expr-tree.ts'
@@ -87,6 +88,8 @@ export function indexClauses(qual: Expr, rel: BaseRel, problem: JoinProblem, out
     case 'ScalarArrayOpExpr': {
       const [left, array] = qual.args
       if (!qual.useOr || left === undefined || array === undefined || !own(left) || !constant(array)) break
+      // Without a collation it answers nothing but an error.
+      if (needsCollation(left.type, qual.inputCollation)) break
       for (const amop of amopsByOperator(qual.opNo)) {
         if (amop.amopmethod !== ACCESS_METHOD.btree || amop.amopstrategy !== STRATEGY.equal) continue
         if (!keyComparable(amop.amoplefttype, amop.amoprighttype)) continue

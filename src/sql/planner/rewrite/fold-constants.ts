@@ -5,6 +5,7 @@ import type { Datum } from '../../../base/datum.ts'
 import type { Oid } from '../../../base/ids.ts'
 import type { CatalogSnapshot } from '../../../catalog/snapshot.ts'
 import type { ArrayExpr, Const, Expr } from '../../analyzer/expr.ts'
+import { collationUse } from '../../functions/collation-needed.ts'
 import { makeArray } from '../../types/array.ts'
 import type { PlannerContext } from '../context.ts'
 import { BOOL, boolConst, innerKey, makeBool, mapChildren, mayBeSame } from '../expr-tree.ts'
@@ -52,7 +53,7 @@ export function foldConstants(expr: Expr, ctx: PlannerContext): Expr {
     case 'FuncExpr':
       return foldCall(mapWith(expr, ctx), expr.funcId, expr.retset, ctx)
     case 'OpExpr':
-      return foldCall(mapWith(expr, ctx), expr.opFuncId, expr.retset, ctx)
+      return opaque(foldCall(mapWith(expr, ctx), expr.opFuncId, expr.retset, ctx), ctx.catalog)
     case 'ScalarArrayOpExpr':
       return foldCall(mapWith(expr, ctx), expr.opFuncId, false, ctx)
     case 'ArrayExpr':
@@ -72,6 +73,15 @@ function isUnrestricted(type: Oid, catalog: CatalogSnapshot): boolean {
   if (definition?.kind === 'domain' && (definition.notNullConstraint !== null || definition.checks.length > 0)) return false
   const row = catalog.type(type)
   return row !== null && (row.typtype !== 'd' || isUnrestricted(row.typbasetype, catalog))
+}
+
+/** A comparison without the collation it needs answers nothing but an error: no index and no join by keys may do without calling it. */
+function opaque(expr: Expr, catalog: CatalogSnapshot): Expr {
+  if (expr.kind !== 'OpExpr' || expr.inputCollation !== 0) return expr
+  const proc = catalog.proc(expr.opFuncId)
+  if (proc === null || collationUse(proc.prosrc) === null) return expr
+  const { opNo: _, opFuncId, ...call } = expr
+  return { ...call, kind: 'FuncExpr', funcId: opFuncId, variadic: false, format: 'call' }
 }
 
 /** The same expression where its arguments are. */
