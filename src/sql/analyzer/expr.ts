@@ -293,6 +293,8 @@ export interface JsonExpr extends Typed {
   readonly errorDefault: Expr | null
   /** Of JSON_TABLE, for messages. */
   readonly column: string | null
+  /** Where a domain is asked for: the base type's value (a CaseTestExpr) made one. Trees of older releases lack it. */
+  readonly domain?: Expr | null
 }
 /** attno of the junk column that holds a stored row's key (bytes, as storage/rows makes it). */
 export const ROW_KEY_ATTNO = -100

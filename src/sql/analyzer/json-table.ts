@@ -128,7 +128,7 @@ class Expansion {
         context_item: { raw_expr: column(alias, ITEM) },
         pathspec: one.pathspec?.string ?? text(`$.${JSON.stringify(one.name!)}`),
         passing: [...this.#passing],
-        output: { typeName: one.typeName! },
+        output: { typeName: one.typeName!, ...(one.format === undefined ? {} : { returning: { format: one.format } }) },
         ...(one.on_empty === undefined ? {} : { on_empty: one.on_empty }),
         ...(one.on_error === undefined ? {} : { on_error: one.on_error }),
         ...(one.wrapper === undefined ? {} : { wrapper: one.wrapper }),

@@ -4,7 +4,7 @@
 import { notSupported } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { TYPE_OID as T } from '../builtin/data/type-oids.ts'
-import { baseType, COERCION } from '../functions/coercion-path.ts'
+import { baseType, baseTypmod, COERCION } from '../functions/coercion-path.ts'
 import { type JsonOutput, type JsonValueExpr, type Node, type NodeOf, nodeAs, type JsonBehavior as RawBehavior } from '../parser/nodes.ts'
 import { coerceToBoolean, coerceToDomain, coerceToTarget, typeName } from './coerce.ts'
 import { errorAt, type ParseState } from './context.ts'
@@ -54,7 +54,11 @@ function returning(state: ParseState, output: JsonOutput | undefined): ResolvedT
   if (output?.typeName === undefined) return null
   const target = resolveType(state, output.typeName)
   const format = output.returning?.format
-  if (format?.format_type !== 'JS_FORMAT_JSON' || format.encoding === 'JS_ENC_DEFAULT') return target
+  if (format?.format_type !== 'JS_FORMAT_JSON') return target
+  const isText = state.ctx.catalog.type(target.type)?.typcategory === 'S'
+  if (!isText && target.type !== T.bytea && target.type !== T.json && target.type !== T.jsonb)
+    throw errorAt(state, SQLSTATE.featureNotSupported, 'cannot use JSON format with non-string output types', at(format))
+  if (format.encoding === 'JS_ENC_DEFAULT') return target
   if (target.type !== T.bytea)
     throw errorAt(state, SQLSTATE.featureNotSupported, 'cannot set JSON encoding for non-bytea output types', at(format))
   if (format.encoding !== 'JS_ENC_UTF8')
@@ -71,8 +75,10 @@ const naturalType = (args: readonly Expr[]): number => (args.some((arg) => arg.t
 function returned(state: ParseState, expr: Expr, target: ResolvedType | null, location: number): Expr {
   if (target === null || target.type === expr.type) return expr
   const text = cast(state, expr, plain(T.text), location)
+  const typmod = baseTypmod(state.source, target.type, target.typmod)
   if (target.type === T.bytea) return call(state, 'convert_to', [text, makeConst(T.name, -1, 0, 'UTF8', -1)], location)
-  return limited(state, text, target.type, target.typmod) ?? cast(state, expr, target, location)
+  const base = limited(state, text, baseType(state.source, target.type), typmod)
+  return base === null || base.type !== target.type ? cast(state, base ?? expr, target, location) : base
 }
 
 /** Where a type has a limit, what is too long for it is refused, not cut; null: it has none. */
@@ -261,8 +267,12 @@ export function transformJsonFunc(state: ParseState, node: NodeOf['JsonFuncExpr'
       exprLocation(pathText),
     )
   const passing = (node.passing ?? []).map((arg) => nodeAs(arg, 'JsonArgument')!)
+  const format = node.output?.returning?.format
+  if (fn.op === 'value' && format?.format_type === 'JS_FORMAT_JSON')
+    throw errorAt(state, SQLSTATE.syntaxError, `cannot specify FORMAT JSON in RETURNING clause of ${fn.name}`, at(format))
   const target = returning(state, node.output) ?? plain({ exists: T.bool, value: T.text, query: T.jsonb }[fn.op])
   const type = baseType(state.source, target.type)
+  const typmod = baseTypmod(state.source, target.type, target.typmod)
   const behavior = (raw: RawBehavior | undefined, otherwise: JsonBehavior, on: string): { what: JsonBehavior; expr: Expr | null } => {
     const what = raw === undefined ? otherwise : BEHAVIORS[raw.btype!]!
     if (!(fn.allowed as readonly string[]).includes(what))
@@ -272,8 +282,7 @@ export function transformJsonFunc(state: ParseState, node: NodeOf['JsonFuncExpr'
     if (what !== 'default') return { what, expr: null }
     const expr = defaultExpression(state, raw!.expr!)
     const value =
-      limited(state, expr, type, target.typmod) ??
-      coerceToTarget(state, expr, type, target.typmod, COERCION.explicit, 'implicit', exprLocation(expr))
+      limited(state, expr, type, typmod) ?? coerceToTarget(state, expr, type, typmod, COERCION.explicit, 'implicit', exprLocation(expr))
     if (value === null)
       throw errorAt(
         state,
@@ -281,7 +290,8 @@ export function transformJsonFunc(state: ParseState, node: NodeOf['JsonFuncExpr'
         `cannot cast behavior expression of type ${typeName(state, expr.type)} to ${typeName(state, target.type)}`,
         exprLocation(expr),
       )
-    return { what, expr: value }
+    if (target.type === type) return { what, expr: value }
+    return { what, expr: coerceToDomain(state, value, type, -1, target.type, COERCION.explicit, false, 'explicit', exprLocation(value)) }
   }
   const onEmpty = fn.op === 'exists' ? { what: 'null' as const, expr: null } : behavior(node.on_empty, 'null', 'ON EMPTY')
   const onError = behavior(node.on_error, fn.op === 'exists' ? 'false' : 'null', 'ON ERROR')
@@ -297,7 +307,8 @@ export function transformJsonFunc(state: ParseState, node: NodeOf['JsonFuncExpr'
     onError: onError.what,
     errorDefault: onError.expr,
     column: node.column_name ?? null,
-    type: fn.op === 'exists' ? T.bool : type,
+    domain: fn.op === 'exists' || target.type === type ? null : domainOver(state, type, typmod, target.type, location),
+    type: fn.op === 'exists' ? T.bool : target.type,
     typmod: fn.op === 'exists' ? -1 : target.typmod,
     collation: 0,
     location,
@@ -307,9 +318,13 @@ export function transformJsonFunc(state: ParseState, node: NodeOf['JsonFuncExpr'
     const number = cast(state, expr, plain(T.int4), location)
     return target.type === T.int4 ? number : cast(state, STRINGS.has(target.type) ? expr : number, target, location)
   }
-  return target.type === type
-    ? expr
-    : coerceToDomain(state, expr, 0, target.typmod, target.type, COERCION.assignment, false, 'implicit', location)
+  return expr
+}
+
+/** A value of the base type, of which the query function makes one of the domain. */
+function domainOver(state: ParseState, base: number, typmod: number, domain: number, location: number): Expr {
+  const arg: Expr = { kind: 'CaseTestExpr', type: base, typmod, collation: 0, location: -1 }
+  return coerceToDomain(state, arg, base, -1, domain, COERCION.assignment, false, 'implicit', location)
 }
 
 function mayBeDefault(expr: Expr): boolean {

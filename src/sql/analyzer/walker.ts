@@ -41,6 +41,7 @@ export function forEachChild(expr: Expr, visit: (child: Expr) => void): void {
       eachOf(expr.args, visit)
       if (expr.emptyDefault !== null) visit(expr.emptyDefault)
       if (expr.errorDefault !== null) visit(expr.errorDefault)
+      if (expr.domain) visit(expr.domain)
       return
     case 'NullTest':
     case 'BooleanTest':
@@ -158,7 +159,13 @@ export function mapChildren(
         return { ...expr, args: all(expr.args) }
       case 'JsonExpr': {
         const optional = (part: Expr | null): Expr | null => (part === null ? null : one(part))
-        return { ...expr, args: all(expr.args), emptyDefault: optional(expr.emptyDefault), errorDefault: optional(expr.errorDefault) }
+        return {
+          ...expr,
+          args: all(expr.args),
+          emptyDefault: optional(expr.emptyDefault),
+          errorDefault: optional(expr.errorDefault),
+          domain: optional(expr.domain ?? null),
+        }
       }
       case 'NullTest':
       case 'BooleanTest':

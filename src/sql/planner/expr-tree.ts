@@ -22,7 +22,7 @@ const CHILDREN: Readonly<Record<string, readonly string[]>> = {
   MinMaxExpr: ['args'],
   JsonConstructorExpr: ['args'],
   JsonIsPredicate: ['arg'],
-  JsonExpr: ['args', 'emptyDefault', 'errorDefault'],
+  JsonExpr: ['args', 'emptyDefault', 'errorDefault', 'domain'],
   ArrayExpr: ['elements'],
   RowExpr: ['args'],
   RowCompareExpr: ['largs', 'rargs'],

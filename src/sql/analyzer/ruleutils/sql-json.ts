@@ -2,6 +2,7 @@
 
 import { quoteIdentifier } from '../../types/quote.ts'
 import type { Expr, JsonConstructorExpr, JsonExpr, JsonIsPredicate } from '../expr.ts'
+import { writeConst } from './const.ts'
 import { typeText } from './names.ts'
 import type { Writer } from './writer.ts'
 
@@ -30,7 +31,8 @@ export function writeJsonExpr(w: Writer, expr: JsonExpr, write: Write): void {
   w.add(`JSON_${expr.op.toUpperCase()}(`)
   write(item)
   w.add(', ')
-  write(path)
+  if (path.kind === 'Const') writeConst(w, path, -1)
+  else write(path)
   passing.forEach((value, i) => {
     w.add(i === 0 ? ' PASSING ' : ', ')
     write(value)

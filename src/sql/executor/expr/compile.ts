@@ -232,7 +232,7 @@ function compileNode(e: Expr, scope: ExprScope, cx: Compilation, cells: Cells): 
     case 'JsonIsPredicate':
       return compileJsonIsPredicate(e, compile(e.arg))
     case 'JsonExpr':
-      return compileJsonExpr(e, compile, cx)
+      return compileJsonExpr(e, (part, test) => compile(part, test === undefined ? undefined : { test }), cx)
     case 'NextValueExpr':
       return eagerWaiting([], () => state.ctx.sequences.nextval(e.sequence, true))
     case 'Aggref':

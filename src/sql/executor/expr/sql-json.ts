@@ -16,8 +16,10 @@ import { datetimeItem, isDatetime, passedDatetime, plainItem, sqlText } from '..
 import { isPathError, queryPath } from '../../types/jsonpath-exec.ts'
 import type { Compilation } from '../compilation.ts'
 import { anyAsync, type Compiled, eager, sync, waiting } from './compiled.ts'
+import type { TestCell } from './logic.ts'
 
-type Compile = (expr: Expr) => Compiled
+/** `test`: what CaseTestExpr reads. */
+type Compile = (expr: Expr, test?: TestCell) => Compiled
 
 export function compileJsonConstructor(e: JsonConstructorExpr, args: readonly Compiled[], cx: Compilation): Compiled {
   const { ctx } = cx.state
@@ -114,37 +116,50 @@ function notStructured(isArray: boolean): PgError {
 /** A found value in the type that RETURNING asks for. */
 function makeConverter(e: JsonExpr, cx: Compilation): (node: JsonbValue) => Datum {
   const { ctx } = cx.state
-  const support = ctx.catalog.typeSupport(e.type)
-  const row = cx.catalog.type(e.type)
+  // A domain's rules come afterwards.
+  const { type, typmod } = e.domain?.kind === 'CoerceToDomain' ? e.domain.arg : e
+  const support = ctx.catalog.typeSupport(type)
+  const row = cx.catalog.type(type)
   const isArray = row?.typcategory === 'A'
   const structured = isArray || row?.typtype === 'c'
   return (node) => {
     const asString = typeof node === 'string' && (e.op === 'value' || e.omitQuotes)
     if (e.op === 'value') {
       if (node === null) return null
-      if (e.type === T.jsonb) return new Jsonb(node)
-      if (e.type === T.json) return formatJsonb(node)
-      return support.input(typeof node === 'boolean' ? (node ? 't' : 'f') : jsonbAsText(node)!, e.typmod, ctx)
+      if (type === T.jsonb) return new Jsonb(node)
+      if (type === T.json) return formatJsonb(node)
+      return support.input(typeof node === 'boolean' ? (node ? 't' : 'f') : jsonbAsText(node)!, typmod, ctx)
     }
-    if (asString) return support.input(node, e.typmod, ctx)
-    if (e.type === T.jsonb) return new Jsonb(node)
+    if (asString) return support.input(node, typmod, ctx)
+    if (type === T.jsonb) return new Jsonb(node)
     if (structured && typeof node === 'string') throw notStructured(isArray)
-    if (structured) return fromJson(node, e.type, e.typmod, ctx)
-    return support.input(formatJsonb(node), e.typmod, ctx)
+    if (structured) return fromJson(node, type, typmod, ctx)
+    return support.input(formatJsonb(node), typmod, ctx)
   }
 }
 
+/** A value that is none of a domain, RETURNING's own or one inside it. */
+const isDomainViolation = (error: unknown): error is PgError =>
+  error instanceof PgError && (error.code === SQLSTATE.checkViolation || error.code === SQLSTATE.notNullViolation)
+
 export function compileJsonExpr(e: JsonExpr, compile: Compile, cx: Compilation): Compiled {
   const { ctx } = cx.state
-  const args = e.args.map(compile)
+  const args = e.args.map((arg) => compile(arg))
   const emptyDefault = e.emptyDefault === null ? null : compile(e.emptyDefault)
   const errorDefault = e.errorDefault === null ? null : compile(e.errorDefault)
   const passed = e.args.slice(2).map((arg) => arg.type)
   const convert = e.op === 'exists' ? null : makeConverter(e, cx)
   // JSON_VALUE answers SQL's text of a date or time, the others JSON's.
   const inSql = e.op === 'value' && e.type !== T.json && e.type !== T.jsonb
+  const cell: TestCell = { value: null }
+  const domain = e.domain ? compile(e.domain, cell) : null
+  const checked = (value: Datum): Datum => {
+    if (domain === null) return value
+    cell.value = value
+    return domain.eval([]) as Datum
+  }
   const plain = (item: JsonbValue): JsonbValue => (inSql && isDatetime(item) ? sqlText(item, ctx) : plainItem(item))
-  const fallback = (behavior: JsonBehavior, otherwise: Compiled | null, row: Row): MaybePromise<Datum> => {
+  const instead = (behavior: JsonBehavior, otherwise: Compiled | null, row: Row): MaybePromise<Datum> => {
     switch (behavior) {
       case 'true':
       case 'false':
@@ -156,6 +171,21 @@ export function compileJsonExpr(e: JsonExpr, compile: Compile, cx: Compilation):
         return otherwise!.eval(row)
       default:
         return null
+    }
+  }
+  const fallback = (on: 'EMPTY' | 'ERROR', row: Row): MaybePromise<Datum> => {
+    const [behavior, otherwise] = on === 'EMPTY' ? [e.onEmpty, emptyDefault] : [e.onError, errorDefault]
+    const isMade = behavior === 'empty array' || behavior === 'empty object'
+    try {
+      const value = instead(behavior, otherwise, row)
+      return behavior === 'default' || value instanceof Promise ? value : checked(value)
+    } catch (error) {
+      if (e.onError === 'error' || !(isDomainViolation(error) || (isMade && isPathError(error)))) throw error
+      throw new PgError(
+        SQLSTATE.datatypeMismatch,
+        `could not coerce ON ${on} expression (${behavior.toUpperCase()}) to the RETURNING type`,
+        { detail: error.message },
+      )
     }
   }
   const search = (values: readonly Datum[]): { readonly found: Datum } | 'empty' => {
@@ -181,10 +211,16 @@ export function compileJsonExpr(e: JsonExpr, compile: Compile, cx: Compilation):
     } catch (error) {
       // ERROR ON EMPTY stands, whatever is said of other errors.
       if (error instanceof EmptyResult) throw error.reason
-      if (e.onError === 'error' || !isPathError(error)) throw error
-      return fallback(e.onError, errorDefault, row)
+      if (e.onError === 'error' || !(isPathError(error) || isDomainViolation(error))) throw error
+      return fallback('ERROR', row)
     }
-    return result === 'empty' ? fallback(e.onEmpty, emptyDefault, row) : result.found
+    if (result === 'empty') return fallback('EMPTY', row)
+    try {
+      return checked(result.found)
+    } catch (error) {
+      if (e.onError === 'error' || !isDomainViolation(error)) throw error
+      return fallback('ERROR', row)
+    }
   }
   const evals = args.map((arg) => arg.eval)
   const collect = (row: Row, values: Datum[], from: number): MaybePromise<Datum> => {
