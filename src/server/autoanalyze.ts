@@ -64,7 +64,7 @@ async function analyze(context: KeyspaceContext, services: Services, oid: number
     roleName: BOOTSTRAP_ROLE_NAME,
     superuser: true,
     connectionLimit: -1,
-    roleSettings: [],
+    settings: [],
     notice: null,
   }
   const session = new Session(services, identity, NO_CLIENT)

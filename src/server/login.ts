@@ -9,10 +9,11 @@ import { SQLSTATE } from '../base/sqlstate.ts'
 import { ADMIN_ROLE_NAME, bootstrapKeyspace, isBootstrapped } from '../catalog/bootstrap.ts'
 import { ReaderSnapshot } from '../catalog/catalog-snapshot.ts'
 import type { RoleDescriptor } from '../catalog/descriptors.ts'
+import { settingsKey } from '../catalog/keys.ts'
 import { withCatalog } from '../catalog/snapshot.ts'
 import { committedReader } from '../catalog/transaction.ts'
 import type { KeyspaceContext } from '../session/keyspace-context.ts'
-import type { SessionIdentity } from '../session/session.ts'
+import type { LoginSetting, SessionIdentity } from '../session/session.ts'
 import type { KeyspaceMeta, Store } from '../storage/store.ts'
 import type { TenantLifecycle } from '../tenancy/lifecycle.ts'
 import { accessRefusal, SYSTEM_TENANT, type Tenant } from '../tenancy/tenant.ts'
@@ -133,7 +134,7 @@ export class Logins implements RoleStore<SessionIdentity> {
 
   async #admit(context: KeyspaceContext, found: Found, role: RoleDescriptor, origin: LoginOrigin): Promise<SessionIdentity> {
     await this.#refuse(found, role.name === ADMIN_ROLE_NAME ? role.password : null, origin)
-    return identityOf(context, role)
+    return await identityOf(context, role)
   }
 
   /** `verifier`: admin's, whose well-known first password only the machine's own addresses may use; null = any password will do. */
@@ -163,14 +164,27 @@ async function readRole(context: KeyspaceContext, name: string): Promise<RoleDes
   return withCatalog(() => snapshot.roleByName(name))
 }
 
-function identityOf(context: KeyspaceContext, role: RoleDescriptor): SessionIdentity {
+/** What the role's sessions start with: PostgreSQL's order, the database's first and the role's in the database last. */
+async function settingsOf({ catalog }: KeyspaceContext, role: RoleDescriptor): Promise<LoginSetting[]> {
+  const given: LoginSetting[] = []
+  const add = (settings: unknown, source: LoginSetting['source']): void => {
+    for (const [name, value] of Object.entries((settings as Readonly<Record<string, string>> | null) ?? {}))
+      given.push({ name, value, source })
+  }
+  add(await catalog.fetch(settingsKey(0)), 'database')
+  add(role.settings, 'user')
+  add(await catalog.fetch(settingsKey(role.oid)), 'database user')
+  return given
+}
+
+async function identityOf(context: KeyspaceContext, role: RoleDescriptor): Promise<SessionIdentity> {
   return {
     keyspace: context,
     roleOid: role.oid,
     roleName: role.name,
     superuser: role.superuser,
     connectionLimit: role.superuser ? -1 : role.connectionLimit,
-    roleSettings: Object.entries(role.settings),
+    settings: await settingsOf(context, role),
     notice: null,
   }
 }

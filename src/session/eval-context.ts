@@ -90,6 +90,7 @@ export class SessionEvalContext implements EvalContext {
     const { settings } = parts
     this.settings = {
       show: (name, missingOk) => settings.show(name, missingOk),
+      check: (name, value) => settings.check(name, value),
       set: parts.setSetting,
     }
   }

@@ -1,5 +1,6 @@
 // What a new session is made of besides its login: settings with their consequences, the EvalContext, the activity entry.
 
+import { PgError } from '../base/errors.ts'
 import type { Oid } from '../base/ids.ts'
 import { catalogLookup } from '../catalog/lookup.ts'
 import { parseStartupOptions } from '../pgwire/startup-options.ts'
@@ -11,7 +12,7 @@ import { SessionEvalContext } from './eval-context.ts'
 import { microsNow } from './micros.ts'
 import type { Session, SessionIdentity } from './session.ts'
 import { SessionSequences } from './session-sequences.ts'
-import { NO_ROLE, Settings } from './settings/settings.ts'
+import { NO_ROLE, Settings, type Source } from './settings/settings.ts'
 import { permittedRole, permittedUser, setOne } from './utility/variables.ts'
 
 /** Settings whose value the session reads on hot paths: kept as fields, refreshed when they change. */
@@ -123,36 +124,45 @@ export function makeSessionContext(
 }
 
 /** Who the session is to be may be asked for at start, too, and is granted or refused as by SET. */
-function setDefault(session: Session, name: string, value: string): void {
+function setDefault(session: Session, name: string, value: string, source: Source): void {
   switch (name.toLowerCase()) {
     case 'role':
-      session.settings.setDefaultRole('role', permittedRole(session, value))
+      session.settings.setDefaultRole('role', permittedRole(session, value), source)
       return
     case 'session_authorization':
-      session.settings.setDefaultRole('session_authorization', permittedUser(session, value))
-      session.settings.setDefaultRole('role', NO_ROLE)
+      session.settings.setDefaultRole('session_authorization', permittedUser(session, value), source)
+      session.settings.setDefaultRole('role', NO_ROLE, source)
       return
     default:
-      session.settings.setDefault(name, value, true)
+      session.settings.setDefault(name, value, source)
   }
 }
 
 /** StartupMessage's parameters that are no settings. */
 const NOT_SETTINGS = new Set(['user', 'database', 'options', 'replication', 'tenant'])
 
-/** Settings a client sends at start, and those of its role. Unknown ones never kill a connection (tenancy L8): they are passed over. */
+/** Settings of the database and the role, and those a client sends at start. Unknown ones of these never kill a connection (tenancy L8): they are passed over. */
 export function applyStartupSettings(session: Session, identity: SessionIdentity): void {
   const { settings } = session
   const { roleOid: oid, roleName, superuser } = identity
-  settings.setDefaultRole('session_authorization', { text: roleName, role: { oid, name: roleName, superuser } })
+  settings.setDefaultRole('session_authorization', { text: roleName, role: { oid, name: roleName, superuser } }, 'client')
   settings.preset('tenant.name', identity.keyspace.name)
-  const given: (readonly [string, string])[] = [...identity.roleSettings]
+  for (const { name, value, source } of identity.settings) {
+    try {
+      setDefault(session, name, value, source)
+    } catch (error) {
+      // It may have been given when it was right, and whoever cannot log in cannot change it.
+      if (!(error instanceof PgError)) throw error
+      session.notice({ ...error.fields, severity: 'WARNING', code: error.code, message: error.message })
+    }
+  }
+  const given: (readonly [string, string])[] = []
   for (const [name, value] of session.client.request.parameters) {
     if (name === 'options') given.push(...parseStartupOptions(value).filter(([option]) => option !== 'tenant'))
     else if (!NOT_SETTINGS.has(name)) given.push([name, value])
   }
   for (const [name, value] of given) {
     if (settings.get(name) === null && !name.includes('.')) continue
-    setDefault(session, name, value)
+    setDefault(session, name, value, 'client')
   }
 }

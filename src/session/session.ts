@@ -31,10 +31,17 @@ import type { Services } from './services.ts'
 import { applyStartupSettings, makeSessionContext } from './session-context.ts'
 import type { SessionSequences } from './session-sequences.ts'
 import { isSent } from './settings/client-messages.ts'
-import { NO_ROLE, type RoleValue, type Settings } from './settings/settings.ts'
+import { NO_ROLE, type RoleValue, type Settings, type Source } from './settings/settings.ts'
 import { SessionStoreServices } from './store-services.ts'
 import { Timers } from './timers.ts'
 import { isolationOf, TransactionBlock, type TransactionModes } from './transaction-block.ts'
+
+/** What a session starts with because somebody said so before. */
+export interface LoginSetting {
+  readonly name: string
+  readonly value: string
+  readonly source: Source
+}
 
 /** Who the login proved to be. */
 export interface SessionIdentity {
@@ -44,8 +51,8 @@ export interface SessionIdentity {
   readonly superuser: boolean
   /** Sessions the role may have; -1 = any number. */
   readonly connectionLimit: number
-  /** ALTER ROLE … SET and the like, weakest first. */
-  readonly roleSettings: readonly (readonly [string, string])[]
+  /** ALTER DATABASE … SET, ALTER ROLE … SET and ALTER ROLE … IN DATABASE … SET, weakest first. */
+  readonly settings: readonly LoginSetting[]
   /** Told to the client once, after the login. */
   readonly notice: Notice | null
 }

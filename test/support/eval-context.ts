@@ -92,7 +92,7 @@ export function testContext(parts: Partial<EvalContext> = {}): EvalContext {
       serverStart: 0,
       searchPath: (implicit) => (implicit ? ['pg_catalog', 'public'] : ['public']),
     },
-    settings: { show: absent('a setting'), set: absent('a setting') },
+    settings: { show: absent('a setting'), set: absent('a setting'), check: absent('a setting') },
     catalog,
     sequences: {
       nextval: absent('a sequence'),

@@ -110,6 +110,9 @@ const isSameRole = (a: NamedRole | null, b: NamedRole | null): boolean =>
 
 export const NO_ROLE: RoleValue = { text: 'none', role: null }
 
+/** Where a value came from, in pg_settings' words. */
+export type Source = 'default' | 'database' | 'user' | 'database user' | 'client' | 'session'
+
 interface Variable {
   readonly row: SettingRow | null
   readonly name: string
@@ -121,7 +124,9 @@ interface Variable {
   resetRole: NamedRole | null
   sessionRole: NamedRole | null
   localRole: NamedRole | null
-  source: 'default' | 'client' | 'session'
+  source: Source
+  /** Of `reset`. */
+  resetSource: Source
 }
 
 interface UndoEntry {
@@ -130,10 +135,10 @@ interface UndoEntry {
   readonly local: string | null
   readonly sessionRole: NamedRole | null
   readonly localRole: NamedRole | null
-  readonly source: Variable['source']
+  readonly source: Source
 }
 
-const newVariable = (row: SettingRow | null, name: string, boot: string, source: Variable['source']): Variable => ({
+const newVariable = (row: SettingRow | null, name: string, boot: string, source: Source): Variable => ({
   row,
   name,
   reset: boot,
@@ -143,6 +148,7 @@ const newVariable = (row: SettingRow | null, name: string, boot: string, source:
   sessionRole: null,
   localRole: null,
   source,
+  resetSource: 'default',
 })
 
 /** Names of session settings are folded; custom ones (with a dot) keep the spelling of their first use. */
@@ -150,6 +156,16 @@ const keyOf = (name: string) => name.toLowerCase()
 
 function unknown(name: string): PgError {
   return new PgError(SQLSTATE.undefinedObject, `unrecognized configuration parameter "${name}"`)
+}
+
+/** A name with a dot is anybody's, if it is one. */
+function checkCustomName(name: string): void {
+  if (!name.includes('.')) throw unknown(name)
+  if (!/^[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*(\.[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*)+$/.test(name)) {
+    throw new PgError(SQLSTATE.invalidName, `invalid configuration parameter name "${name}"`, {
+      detail: 'Custom parameter names must be two or more simple identifiers separated by dots.',
+    })
+  }
 }
 
 export class Settings {
@@ -301,13 +317,19 @@ export class Settings {
     }
   }
 
-  #custom(name: string): Variable {
-    if (!name.includes('.')) throw unknown(name)
-    if (!/^[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*(\.[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*)+$/.test(name)) {
-      throw new PgError(SQLSTATE.invalidName, `invalid configuration parameter name "${name}"`, {
-        detail: 'Custom parameter names must be two or more simple identifiers separated by dots.',
-      })
+  /** What `set` would refuse of a value, or of RESET (null). */
+  check(name: string, value: string | null): void {
+    const variable = this.#find(name)
+    if (variable === null) {
+      checkCustomName(name)
+      return
     }
+    this.#permit(variable, false)
+    if (value !== null) this.#normalize(variable, value)
+  }
+
+  #custom(name: string): Variable {
+    checkCustomName(name)
     const variable = newVariable(null, name, '', 'session')
     this.#variables.set(keyOf(name), variable)
     return variable
@@ -321,23 +343,23 @@ export class Settings {
       variable.name,
       value === null ? variable.reset : this.#normalize(variable, value),
       local,
-      value === null ? 'default' : 'session',
+      value === null ? variable.resetSource : 'session',
     )
   }
 
   /** The same without asking who wants it: for values the session itself knows (role, transaction_isolation). */
-  assign(name: string, value: string, local: boolean, source: Variable['source'] = 'session'): void {
+  assign(name: string, value: string, local: boolean, source: Source = 'session'): void {
     this.#assign(this.#find(name) ?? this.#custom(name), value, null, local, source)
   }
 
   /** The same for `role` and `session_authorization`; null: what RESET goes back to. */
   assignRole(name: 'role' | 'session_authorization', value: RoleValue | null, local: boolean): void {
     const variable = this.#find(name)!
-    if (value === null) this.#assign(variable, variable.reset, variable.resetRole, local, 'default')
+    if (value === null) this.#assign(variable, variable.reset, variable.resetRole, local, variable.resetSource)
     else this.#assign(variable, value.text, value.role, local, 'session')
   }
 
-  #assign(variable: Variable, value: string, role: NamedRole | null, local: boolean, source: Variable['source']): void {
+  #assign(variable: Variable, value: string, role: NamedRole | null, local: boolean, source: Source): void {
     const before = this.#value(variable)
     const roleBefore = this.#role(variable)
     if (this.#inTransaction) {
@@ -366,23 +388,28 @@ export class Settings {
     this.#hooks.changed(variable.name, value)
   }
 
-  /** From the startup packet, ALTER ROLE … SET or the server: becomes what RESET goes back to. Unknown names without a dot are refused by 42704. */
-  setDefault(name: string, value: string, checked: boolean): void {
+  /**
+   * From the startup packet, or from ALTER ROLE or ALTER DATABASE … SET, which asked when it was said who may: becomes what RESET goes back to.
+   * Unknown names without a dot are refused by 42704.
+   */
+  setDefault(name: string, value: string, source: Source): void {
     const variable = this.#find(name) ?? this.#custom(name)
-    if (checked) this.#permit(variable, true)
+    if (source === 'client') this.#permit(variable, true)
     const before = this.#value(variable)
     variable.reset = this.#normalize(variable, value)
     variable.session = variable.reset
-    variable.source = 'client'
+    variable.source = source
+    variable.resetSource = source
     this.#after(variable, before, null)
   }
 
   /** The same for `role` and `session_authorization`. */
-  setDefaultRole(name: 'role' | 'session_authorization', value: RoleValue): void {
+  setDefaultRole(name: 'role' | 'session_authorization', value: RoleValue, source: Source): void {
     const variable = this.#find(name)!
     variable.reset = value.text
     variable.resetRole = value.role
-    this.#assign(variable, value.text, value.role, false, 'client')
+    variable.resetSource = source
+    this.#assign(variable, value.text, value.role, false, source)
   }
 
   /** A value the server knows and no client may set: reset value and session value alike. */
@@ -401,13 +428,13 @@ export class Settings {
   resetAll(): void {
     for (const variable of [...this.#variables.values()]) {
       if (variable.session === variable.reset && variable.local === null) {
-        variable.source = variable.source === 'session' ? 'default' : variable.source
+        variable.source = variable.resetSource
         continue
       }
       const context = variable.row?.context ?? 'user'
       if (context !== 'user' && context !== 'superuser') continue
       if (variable.name === 'transaction_isolation' || variable.name === 'role' || variable.name === 'session_authorization') continue
-      this.assign(variable.name, variable.reset, false, 'default')
+      this.assign(variable.name, variable.reset, false, variable.resetSource)
     }
   }
 

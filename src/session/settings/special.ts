@@ -2,6 +2,7 @@
 
 import { PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
+import { fixedOffsetZone } from '../../sql/commands/set-text.ts'
 import type { IoSettings } from '../../sql/types/eval-context.ts'
 
 export interface DateStyle {
@@ -104,30 +105,15 @@ export function offsetZone(text: string): string | null {
   return fixedOffsetZone(Math.round(Number(text) * 3600))
 }
 
-/** POSIX's sign is the other way round: `<-03>+03` lies west. */
-export function fixedOffsetZone(secondsEast: number): string {
-  const part = (n: number) => String(n).padStart(2, '0')
-  const size = Math.abs(secondsEast)
-  const minutes = Math.floor((size % 3600) / 60)
-  const seconds = size % 60
-  const clock = `${part(Math.floor(size / 3600))}${minutes > 0 || seconds > 0 ? `:${part(minutes)}` : ''}${seconds > 0 ? `:${part(seconds)}` : ''}`
-  return secondsEast < 0 ? `<-${clock}>+${clock}` : `<+${clock}>-${clock}`
-}
-
-/** A name as quote_identifier prints it where it must be read back by splitIdentifiers. */
-export function quoteListItem(name: string): string {
-  return /^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`
-}
-
-/** The only client encoding is UTF8, under any of its names. 22023 for unknown ones, 0A000 for PostgreSQL's others. */
+/**
+ * Client encodings are UTF8, under any of its names, and SQL_ASCII, which asks for what is stored as it is and gives what must be readable as such:
+ * the same bytes. 22023 for unknown ones, 0A000 for PostgreSQL's others.
+ */
 export function checkClientEncoding(text: string): string {
   const name = text.toLowerCase().replace(/[^a-z0-9]/g, '')
   if (name === 'utf8' || name === 'unicode') return 'UTF8'
-  if (
-    /^(sqlascii|latin\d+|iso8859\d+|win\d+|windows\d+|euc\w+|koi8\w*|sjis\w*|shiftjis\w*|big5|gbk|gb18030|johab|uhc|mule\w*|alt)$/.test(
-      name,
-    )
-  ) {
+  if (name === 'sqlascii') return 'SQL_ASCII'
+  if (/^(latin\d+|iso8859\d+|win\d+|windows\d+|euc\w+|koi8\w*|sjis\w*|shiftjis\w*|big5|gbk|gb18030|johab|uhc|mule\w*|alt)$/.test(name)) {
     throw new PgError(SQLSTATE.featureNotSupported, `conversion between ${text.toUpperCase()} and UTF8 is not supported`, {
       hint: 'Use client_encoding UTF8.',
     })

@@ -7,46 +7,14 @@ import type { ReaderSnapshot } from '../../catalog/catalog-snapshot.ts'
 import type { RoleDescriptor } from '../../catalog/descriptors.ts'
 import { canSetRole, isSuperuser } from '../../catalog/roles.ts'
 import type { ResultSink, RowShape } from '../../pgwire/backend.ts'
-import { type Node, type NodeOf, nodeAs } from '../../sql/parser/nodes.ts'
+import { setText } from '../../sql/commands/set-text.ts'
+import type { Node, NodeOf } from '../../sql/parser/nodes.ts'
 import type { Session } from '../session.ts'
 import { display } from '../settings/guc.ts'
 import { NO_ROLE, type RoleValue } from '../settings/settings.ts'
-import { fixedOffsetZone, quoteListItem } from '../settings/special.ts'
 import { discardTemporary } from '../temporary.ts'
 import type { TransactionModes } from '../transaction-block.ts'
 import { applyMode, isolationLevel } from './transaction.ts'
-
-/** Lists of names: each item is quoted, so that the value reads back as it was. */
-const QUOTED_LISTS = new Set(['search_path', 'temp_tablespaces', 'session_preload_libraries', 'local_preload_libraries'])
-const PLAIN_LISTS = new Set(['datestyle', 'wal_consistency_checking', 'createrole_self_grant'])
-
-function argumentText(arg: Node, quoted: boolean): string {
-  const constant = nodeAs(arg, 'A_Const')
-  if (constant === undefined) {
-    const cast = nodeAs(arg, 'TypeCast')
-    const inner = cast === undefined ? undefined : nodeAs(cast.arg, 'A_Const')
-    // SET TIME ZONE INTERVAL '…' HOUR TO MINUTE
-    const interval = /^\s*([-+]?)(\d+):(\d+)(?::(\d+))?\s*$/.exec(inner?.sval?.sval ?? '')
-    if (interval === null) throw new PgError(SQLSTATE.syntaxError, 'SET takes constants')
-    const seconds = Number(interval[2]) * 3600 + Number(interval[3]) * 60 + Number(interval[4] ?? 0)
-    return fixedOffsetZone(interval[1] === '-' ? -seconds : seconds)
-  }
-  if (constant.sval !== undefined) return quoted ? quoteListItem(constant.sval.sval ?? '') : (constant.sval.sval ?? '')
-  if (constant.ival !== undefined) return String(constant.ival.ival ?? 0)
-  if (constant.fval !== undefined) return constant.fval.fval ?? ''
-  if (constant.boolval !== undefined) return constant.boolval.boolval ? 'true' : 'false'
-  return ''
-}
-
-/** The arguments of SET as one text. */
-export function setText(name: string, args: readonly Node[]): string {
-  const folded = name.toLowerCase()
-  const quoted = QUOTED_LISTS.has(folded)
-  if (args.length > 1 && !quoted && !PLAIN_LISTS.has(folded)) {
-    throw new PgError(SQLSTATE.invalidParameterValue, `SET ${name} takes only one argument`)
-  }
-  return args.map((arg) => argumentText(arg, quoted)).join(', ')
-}
 
 export function runSet(session: Session, node: NodeOf['VariableSetStmt']): MaybePromise<string> {
   const name = node.name ?? ''

@@ -6,42 +6,28 @@ import { settingsKey } from '../../catalog/keys.ts'
 import { mustBeOwner, ownsObject } from '../../catalog/privileges.ts'
 import { isAdminOf } from '../../catalog/roles.ts'
 import { settingByName } from '../builtin/pg-settings.ts'
-import { type AlterDatabaseSetStmt, type AlterRoleSetStmt, type Node, nodeAs, stringOf, type VariableSetStmt } from '../parser/nodes.ts'
+import type { AlterDatabaseSetStmt, AlterRoleSetStmt, VariableSetStmt } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { load, roleOfSpec } from './names.ts'
-
-function argument(node: Node): string {
-  const constant = nodeAs(node, 'A_Const')
-  if (constant !== undefined) {
-    if (constant.sval !== undefined) return constant.sval.sval ?? ''
-    if (constant.ival !== undefined) return String(constant.ival.ival ?? 0)
-    if (constant.fval !== undefined) return constant.fval.fval ?? ''
-    if (constant.boolval !== undefined) return constant.boolval.boolval ? 'on' : 'off'
-    return ''
-  }
-  const cast = nodeAs(node, 'TypeCast')
-  return cast === undefined ? stringOf(node) : argument(cast.arg!)
-}
+import { setText } from './set-text.ts'
 
 function applied(c: CommandContext, old: Readonly<Record<string, string>>, set: VariableSetStmt): Record<string, string> {
   if (set.kind === 'VAR_RESET_ALL') return {}
-  const setting = settingByName(set.name!)
-  const name = setting?.name ?? set.name!
-  if (setting === undefined && !name.includes('.'))
-    throw new PgError(SQLSTATE.undefinedObject, `unrecognized configuration parameter "${name}"`)
-  if (setting?.context === 'internal' || setting?.context === 'postmaster' || setting?.context === 'sighup')
-    throw new PgError(
-      SQLSTATE.cantChangeRuntimeParam,
-      setting.context === 'internal' ? `parameter "${name}" cannot be changed` : `parameter "${name}" cannot be changed now`,
-    )
+  const name = settingByName(set.name!)?.name ?? set.name!
+  const { settings } = c.ctx
   const { [name]: _, ...rest } = old
+  const value = (text: string): Record<string, string> => {
+    settings.check(name, text)
+    return { ...old, [name]: text }
+  }
   switch (set.kind) {
     case 'VAR_SET_VALUE':
-      return { ...rest, [name]: (set.args ?? []).map(argument).join(', ') }
+      return value(setText(name, set.args ?? []))
     case 'VAR_SET_CURRENT':
-      return { ...rest, [name]: c.ctx.settings.show(name, false)! }
+      return value(settings.show(name, false)!)
     case 'VAR_SET_DEFAULT':
     case 'VAR_RESET':
+      if (Object.keys(old).length > 0) settings.check(name, null)
       return rest
     default:
       throw notSupported('this form of SET is not supported here')

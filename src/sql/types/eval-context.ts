@@ -83,6 +83,8 @@ export interface SettingAccess {
   /** Null when unknown and `missingOk`; 42704 otherwise. */
   show(name: string, missingOk: boolean): string | null
   set(name: string, value: string, local: boolean): void
+  /** What SET would refuse to do, as its error: for a value that later sessions start with; null: one that they no longer do. */
+  check(name: string, value: string | null): void
 }
 
 /** Who runs this. */
