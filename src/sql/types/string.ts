@@ -290,7 +290,7 @@ export const stringProcs = {
   unicode_version: () => process.versions['unicode'] ?? '15.0',
   unistr,
   getdatabaseencoding: () => 'UTF8',
-  pg_client_encoding: () => 'UTF8',
+  pg_client_encoding: (ctx) => ctx.settings.show('client_encoding', false),
 } satisfies Procs
 
 /** Bodies of the functions PostgreSQL writes in SQL, by OID. */

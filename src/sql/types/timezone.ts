@@ -223,7 +223,7 @@ function findTransitions(probe: (unix: number) => number, year: number): YearRul
 }
 
 const POSIX =
-  /^([A-Za-z]{3,}|<[A-Za-z0-9+:-]{3,}>|(?=[+-]?\d+:))([+-]?\d{1,3}(?::\d{1,2}(?::\d{1,2})?)?)(?:([A-Za-z]{3,}|<[A-Za-z0-9+:-]{3,}>)([+-]?\d{1,3}(?::\d{1,2}(?::\d{1,2})?)?)?(?:,(.*))?)?$/
+  /^([A-Z]{3,}|<[A-Z0-9+:-]{3,}>|(?=[+-]?\d+:))([+-]?\d{1,3}(?::\d{1,2}(?::\d{1,2})?)?)(?:([A-Z]{3,}|<[A-Z0-9+:-]{3,}>)([+-]?\d{1,3}(?::\d{1,2}(?::\d{1,2})?)?)?(?:,(.*))?)?$/
 
 function posixOffset(text: string): number {
   const negative = text.startsWith('-')
@@ -232,15 +232,16 @@ function posixOffset(text: string): number {
   return negative ? -seconds : seconds
 }
 
-/** POSIX writes offsets west of Greenwich as positive, with a name before them or (`+05:30`) none. */
-function posixZone(text: string): TimeZone | null {
+/** POSIX writes offsets west of Greenwich as positive, with a name before them or (`+05:30`) none. Letters are capital ones, whatever was written. */
+function posixZone(written: string): TimeZone | null {
+  const text = written.toUpperCase()
   const match = POSIX.exec(text)
   if (match === null) return null
   const bare = (s: string): string => s.replace(/[<>]/g, '')
-  const std = always(bare(match[1]!).toUpperCase(), -posixOffset(match[2]!))
+  const std = always(bare(match[1]!), -posixOffset(match[2]!))
   if (Math.abs(std.offset) > 167 * 3600) return null
   if (match[3] === undefined) return fixedZone(text, std.offset, std.text)
-  const dst = always(bare(match[3]).toUpperCase(), match[4] === undefined ? std.offset + 3600 : -posixOffset(match[4]), true)
+  const dst = always(bare(match[3]), match[4] === undefined ? std.offset + 3600 : -posixOffset(match[4]), true)
   const rules = (match[5] ?? 'M3.2.0,M11.1.0').split(',')
   const begin = posixRule(rules[0]!)
   const end = posixRule(rules[1] ?? '')
