@@ -162,17 +162,19 @@ export class ClientSession implements WireSession {
   #bound(name: string, prepared: PreparedStatement, params: readonly Datum[], resultFormats: readonly number[]): void {
     const columns = prepared.plan?.columns ?? prepared.describedColumns
     checkResultFormats(resultFormats, columns?.length ?? null)
-    this.#session.portals.add({
+    const session = this.#session
+    session.portals.add({
       name,
       prepared,
       params,
       resultFormats,
+      boundAt: name === '' ? null : session.context.statementTimestamp,
       shape: null,
       execution: null,
       held: null,
       heldAt: 0,
       state: 'ready',
-      plan: prepared.plan === null ? null : this.#session.planning.forValues(prepared.plan, params),
+      plan: prepared.plan === null ? null : session.planning.forValues(prepared.plan, params),
     })
   }
 

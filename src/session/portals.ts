@@ -25,6 +25,11 @@ export class Portals {
     return this.#cursors
   }
 
+  /** Those that Bind made. */
+  get bound(): Iterable<Portal> {
+    return this.#portals.values()
+  }
+
   has(name: string): boolean {
     return this.#portals.has(name) || this.#cursors.has(name)
   }

@@ -40,6 +40,8 @@ export interface Portal {
   readonly prepared: PreparedStatement
   readonly params: readonly Datum[]
   readonly resultFormats: readonly number[]
+  /** Null of the unnamed one, which is bound for what runs now. */
+  readonly boundAt: Micros | null
   shape: RowShape | null
   execution: Execution | null
   /** Rows of a portal that had to run to its end at once (utility results, RETURNING), and how many were sent. */

@@ -83,9 +83,8 @@ export function preparedStatementRows(session: Session): RecordDatum[] {
 }
 
 export function cursorRows(session: Session): RecordDatum[] {
-  return records(
-    'pg_cursor',
-    [...session.portals.cursors.values()].map(({ options }) => ({
+  return records('pg_cursor', [
+    ...[...session.portals.cursors.values()].map(({ options }) => ({
       name: options.name,
       statement: options.text,
       is_holdable: options.holdable,
@@ -93,7 +92,16 @@ export function cursorRows(session: Session): RecordDatum[] {
       is_scrollable: options.scroll !== 'no',
       creation_time: options.createdAt,
     })),
-  )
+    // What Bind made counts as one that cannot go back, the unnamed portal too.
+    ...[...session.portals.bound].map(({ name, prepared, boundAt }) => ({
+      name,
+      statement: prepared.text,
+      is_holdable: false,
+      is_binary: false,
+      is_scrollable: false,
+      creation_time: boundAt ?? session.context.statementTimestamp,
+    })),
+  ])
 }
 
 /** There is no archiver and no WAL: nothing counted since the server started. */

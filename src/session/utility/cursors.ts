@@ -108,11 +108,12 @@ function adoptPortal(session: Session, name: string): MaybePromise<void> {
   })
 }
 
+/** None while there is no such cursor: a FETCH may be prepared before the DECLARE, and fails only when it runs. */
 export function fetchColumns(session: Session, node: NodeOf['FetchStmt'], columnsOf: ColumnsOf): RowShape['columns'] | null {
   if (node.ismove) return null
   const name = node.portalname ?? ''
   const portal = session.portals.peek(name)
-  return portal === undefined ? session.portals.cursor(name).options.columns : columnsOf(portal.prepared)
+  return portal === undefined ? (session.portals.cursors.get(name)?.options.columns ?? null) : columnsOf(portal.prepared)
 }
 
 /** libpg-query gives FETCH ALL as the largest 64-bit number, rounded or as text. */

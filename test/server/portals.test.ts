@@ -1,0 +1,132 @@
+// Cursors and portals in the extended protocol: a FETCH that is prepared before its cursor is there, and what pg_cursors tells of portals.
+
+import type pg from 'pg'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { ownTenant, startTestServer, type TestServer } from '../support/server.ts'
+
+let server: TestServer
+let client: pg.Client
+
+beforeAll(async () => {
+  server = await startTestServer()
+  client = await server.connect(`${ownTenant('portals')}.admin`)
+})
+afterAll(async () => {
+  await server.stop()
+})
+
+interface Answer {
+  name: string
+  fields?: unknown[]
+  code?: string
+  text?: string
+}
+
+/** What pg's connection can be asked for and tells. */
+interface Wire {
+  parse(query: { name?: string; text: string }): void
+  bind(config: { portal?: string; statement?: string }): void
+  describe(what: { type: 'S' | 'P'; name?: string }): void
+  execute(config: { portal?: string; rows?: number }): void
+  sync(): void
+  on(event: 'message', listener: (message: Answer) => void): void
+  off(event: 'message', listener: (message: Answer) => void): void
+}
+
+const shown = (message: Answer): string => {
+  switch (message.name) {
+    case 'dataRow':
+      return (message.fields as string[]).join('|')
+    case 'rowDescription':
+      return `columns ${(message.fields as { name: string }[]).map(({ name }) => name).join(' ')}`
+    case 'error':
+      return `error ${message.code}`
+    case 'commandComplete':
+      return message.text!
+    default:
+      return message.name
+  }
+}
+
+/** Everything the server answers up to ReadyForQuery. */
+function converse(send: (wire: Wire) => void): Promise<string[]> {
+  return new Promise((resolve) => {
+    const said: string[] = []
+    const { connection } = client as unknown as { connection: Wire }
+    const listen = (message: Answer): void => {
+      if (message.name !== 'readyForQuery') said.push(shown(message))
+    }
+    const ignored = () => undefined
+    client.query({
+      submit(wire: Wire) {
+        connection.on('message', listen)
+        send(wire)
+        wire.sync()
+      },
+      handleRowDescription: ignored,
+      handleDataRow: ignored,
+      handleCommandComplete: ignored,
+      handlePortalSuspended: ignored,
+      handleEmptyQuery: ignored,
+      handleError: () => end(),
+      handleReadyForQuery: () => end(),
+    } as unknown as pg.Submittable)
+    const end = (): void => {
+      connection.off('message', listen)
+      resolve(said)
+    }
+  })
+}
+
+it('FETCH is prepared and described before DECLARE, and knows its columns once the cursor is there', async () => {
+  expect(
+    await converse((wire) => {
+      wire.parse({ name: 'f', text: 'FETCH 2 FROM c' })
+      wire.describe({ type: 'S', name: 'f' })
+    }),
+  ).toEqual(['parseComplete', 'parameterDescription', 'noData'])
+  await client.query('BEGIN; DECLARE c CURSOR FOR SELECT g AS a FROM generate_series(1, 3) g')
+  expect(
+    await converse((wire) => {
+      wire.bind({ statement: 'f' })
+      wire.describe({ type: 'P' })
+      wire.execute({})
+    }),
+  ).toEqual(['bindComplete', 'columns a', '1', '2', 'FETCH 2'])
+  await client.query('ROLLBACK')
+  expect(
+    await converse((wire) => {
+      wire.bind({ statement: 'f' })
+      wire.describe({ type: 'P' })
+      wire.execute({})
+    }),
+  ).toEqual(['bindComplete', 'noData', 'error 34000'])
+})
+
+it('pg_cursors tells what Bind made, named or not', async () => {
+  await client.query('BEGIN')
+  expect(
+    await converse((wire) => {
+      wire.parse({ text: 'SELECT g FROM generate_series(1, 3) g' })
+      wire.bind({ portal: 'p' })
+      wire.execute({ portal: 'p', rows: 2 })
+      wire.parse({
+        text: "SELECT name, statement ~ 'series', is_holdable, is_binary, is_scrollable, creation_time <= now() FROM pg_cursors ORDER BY 1",
+      })
+      wire.bind({})
+      wire.execute({})
+    }),
+  ).toEqual([
+    'parseComplete',
+    'bindComplete',
+    '1',
+    '2',
+    'portalSuspended',
+    'parseComplete',
+    'bindComplete',
+    expect.stringMatching(/^\|t\|f\|f\|f\|/),
+    expect.stringMatching(/^p\|t\|f\|f\|f\|/),
+    'SELECT 2',
+  ])
+  await client.query('COMMIT')
+})
