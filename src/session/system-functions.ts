@@ -64,12 +64,14 @@ function signalBackend(session: Session, pid: number, signal: BackendSignal): Ma
   const target = session.keyspace.sessions.get(pid)
   if (target === undefined) return notABackend(session, pid)
   checkSignal(session, target, VERBS[signal])
-  if (signal === 'cancel') target.cancel(new PgError(SQLSTATE.queryCanceled, 'canceling statement due to user request'))
-  else {
-    const reason = new PgError(SQLSTATE.adminShutdown, 'terminating connection due to administrator command', { severity: 'FATAL' })
-    // After this statement has answered: it may be its own session.
-    setImmediate(() => target.terminate(reason))
-  }
+  const reason =
+    signal === 'cancel'
+      ? new PgError(SQLSTATE.queryCanceled, 'canceling statement due to user request')
+      : new PgError(SQLSTATE.adminShutdown, 'terminating connection due to administrator command', { severity: 'FATAL' })
+  // Its own statement ends here, as nothing of it may take effect any more.
+  if (pid === session.entry.pid) throw reason
+  if (signal === 'cancel') target.cancel(reason)
+  else setImmediate(() => target.terminate(reason))
   return true
 }
 

@@ -223,6 +223,17 @@ describe('limits and cancellation', () => {
     await client.query('SELECT pg_advisory_unlock(77)')
   })
 
+  it('a session that signals itself does not finish its statement', async () => {
+    const one = await connect()
+    await one.query('CREATE TABLE signalled (a int)')
+    const insert = (call: string) => one.query(`INSERT INTO signalled SELECT 1 WHERE ${call}(pg_backend_pid())`)
+    expect((await errorOf(insert('pg_cancel_backend'))).code).toBe('57014')
+    expect((await one.query('SELECT * FROM signalled')).rows).toEqual([])
+    expect(await errorOf(insert('pg_terminate_backend'))).toMatchObject({ code: '57P01', severity: 'FATAL' })
+    expect((await client.query('SELECT * FROM signalled')).rows).toEqual([])
+    await client.query('DROP TABLE signalled')
+  })
+
   it('a client that goes away in the middle of a statement leaves nothing', async () => {
     const one = await connect()
     const pid = await pidOf(one)
