@@ -4,6 +4,7 @@ import type { ByteWriter } from '../base/bytes.ts'
 import { notSupported, PgError } from '../base/errors.ts'
 import type { Oid } from '../base/ids.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
+import { decodeUtf8 } from '../base/utf8.ts'
 import type { PgTypeRow } from '../sql/builtin/data/rows.ts'
 import { arrayTypeSupport } from '../sql/types/array-type.ts'
 import { defineType } from '../sql/types/define.ts'
@@ -106,7 +107,7 @@ function enumSupport(type: TypeDescriptor, uncommitted: ReadonlySet<Oid>): TypeS
   return defineType<string>({
     input: (text, _typmod, ctx) => usable(text, ctx).label,
     output: (value) => value,
-    receive: (buffer, start, end, _typmod, ctx) => usable(buffer.utf8Slice(start, end), ctx).label,
+    receive: (buffer, start, end, _typmod, ctx) => usable(decodeUtf8(buffer, start, end), ctx).label,
     send: (value, out) => {
       out.utf8(value)
     },

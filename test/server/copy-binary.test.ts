@@ -30,7 +30,7 @@ const int32 = (n: number): Buffer => {
 }
 const HEADER = Buffer.concat([Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1'), Buffer.alloc(8)])
 const TRAILER = int16(-1)
-const row = (a: number, b: string): Buffer => Buffer.concat([int16(2), int32(4), int32(a), int32(b.length), Buffer.from(b)])
+const row = (a: number, b: string | Buffer): Buffer => Buffer.concat([int16(2), int32(4), int32(a), int32(b.length), Buffer.from(b)])
 
 /** Each chunk as a message of its own. The command's tag, or the error with its context. */
 function copied(...chunks: Buffer[]): Promise<string> {
@@ -81,4 +81,13 @@ test('nothing may follow the trailer', async () => {
 test('a header cut short belongs to no line', async () => {
   expect(await copied()).toBe('22P04 COPY file signature not recognized')
   expect(await copied(HEADER.subarray(0, 12))).toBe('22P04 invalid COPY file header (missing flags)')
+})
+
+test('text must be UTF-8 without zero bytes', async () => {
+  expect(await copied(HEADER, row(6, 'x'), row(7, 'a\0b'))).toBe(
+    '22021 invalid byte sequence for encoding "UTF8": 0x00 | COPY t, line 2, column b',
+  )
+  expect(await copied(HEADER, row(6, Buffer.from('a\xe9b', 'latin1')))).toBe(
+    '22021 invalid byte sequence for encoding "UTF8": 0xe9 0x62 | COPY t, line 1, column b',
+  )
 })

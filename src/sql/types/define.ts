@@ -4,6 +4,7 @@ import type { ByteWriter } from '../../base/bytes.ts'
 import type { KeyCodec, ValueCodec } from '../../base/codec.ts'
 import { PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
+import { decodeUtf8 } from '../../base/utf8.ts'
 import { writeUtf8 } from './chars.ts'
 import type { EvalContext, IoSettings } from './eval-context.ts'
 import type { Present, TypeSupport } from './type.ts'
@@ -34,7 +35,7 @@ export function defineType<T extends Present>(parts: TypeParts<T>): TypeSupport 
     output: output as TypeSupport['output'],
     writeText: (parts.writeText ??
       ((value: T, out: ByteWriter, io: IoSettings) => writeUtf8(output(value, io), out))) as TypeSupport['writeText'],
-    receive: parts.receive ?? ((buffer, start, end, typmod, ctx) => input(buffer.utf8Slice(start, end), typmod, ctx)),
+    receive: parts.receive ?? ((buffer, start, end, typmod, ctx) => input(decodeUtf8(buffer, start, end), typmod, ctx)),
     send: (parts.send ?? ((value: T, out: ByteWriter) => writeUtf8(output(value, TEXT_IO), out))) as TypeSupport['send'],
     compare: (parts.compare ?? null) as TypeSupport['compare'],
     hashKey: (parts.hashKey ?? null) as TypeSupport['hashKey'],

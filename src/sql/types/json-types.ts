@@ -4,6 +4,7 @@ import type { ByteWriter } from '../../base/bytes.ts'
 import { PgError } from '../../base/errors.ts'
 import { LONG, longWork, type Steps } from '../../base/long-work.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
+import { decodeUtf8 } from '../../base/utf8.ts'
 import { writeUtf8 } from './chars.ts'
 import { defineType } from './define.ts'
 import { parseJsonSteps, parseJsonText } from './json-text.ts'
@@ -252,7 +253,7 @@ const jsonb = defineType<Jsonb>({
     if (end === start) throw new PgError(SQLSTATE.protocolViolation, 'no data left in message')
     const version = buffer[start]!
     if (version !== 1) throw new PgError(SQLSTATE.internalError, `unsupported jsonb version number ${version}`)
-    return new Jsonb(parsed(buffer.utf8Slice(start + 1, end), true))
+    return new Jsonb(parsed(decodeUtf8(buffer, start + 1, end), true))
   },
   send(value, out) {
     out.u8(1)
@@ -291,7 +292,7 @@ const json = defineType<string>({
   },
   output: (value) => value,
   receive(buffer, start, end) {
-    const text = buffer.utf8Slice(start, end)
+    const text = decodeUtf8(buffer, start, end)
     parsed(text, false)
     return text
   },

@@ -2,6 +2,7 @@
 
 import { PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
+import { decodeUtf8 } from '../../base/utf8.ts'
 import { defineType } from './define.ts'
 import type { EvalContext } from './eval-context.ts'
 import { Jsonb, type JsonbValue } from './jsonb.ts'
@@ -15,7 +16,7 @@ const jsonpath = defineType<JsonPath>({
   output: formatPath,
   receive(buffer, start, end) {
     if (buffer[start] !== 1) throw new PgError(SQLSTATE.internalError, `unsupported jsonpath version number: ${buffer[start]}`)
-    return parseJsonPath(buffer.utf8Slice(start + 1, end))
+    return parseJsonPath(decodeUtf8(buffer, start + 1, end))
   },
   send(value, out) {
     out.u8(1)

@@ -4,6 +4,7 @@
 import { PgError } from '../../base/errors.ts'
 import { LIMITS } from '../../base/limits.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
+import { decodeUtf8 } from '../../base/utf8.ts'
 import { charLength, clipBytes, compareText, sliceChars, trimBlanks, writeUtf8 } from './chars.ts'
 import { textKeyCodec, textValueCodec } from './codecs.ts'
 import { defineType } from './define.ts'
@@ -53,7 +54,7 @@ function stringType(input: TypeSupport['input'], key = textKeyCodec): TypeSuppor
     input: input as (text: string, typmod: number) => string,
     output: (value) => value,
     writeText: writeUtf8,
-    receive: (buffer, start, end, typmod, ctx) => input(buffer.utf8Slice(start, end), typmod, ctx) as string,
+    receive: (buffer, start, end, typmod, ctx) => input(decodeUtf8(buffer, start, end), typmod, ctx) as string,
     send: writeUtf8,
     compare: compareText,
     hashKey: (value) => value,

@@ -58,3 +58,30 @@ for (const name of SAMPLED_TYPES) {
       }
   })
 }
+
+test('the binary forms of text types are UTF-8 without zero bytes', () => {
+  const text = (...inner: number[]): Buffer => Buffer.from([0x61, ...inner])
+  const forms: Record<string, (inner: Buffer) => Buffer> = {
+    text: (inner) => inner,
+    varchar: (inner) => inner,
+    bpchar: (inner) => inner,
+    name: (inner) => inner,
+    cstring: (inner) => inner,
+    json: (inner) => inner,
+    jsonb: (inner) => Buffer.from([1, ...inner]),
+    jsonpath: (inner) => Buffer.from([1, ...inner]),
+    _text: (inner) => Buffer.from([0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 25, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, inner.length, ...inner]),
+  }
+  for (const [name, form] of Object.entries(forms)) {
+    const support = findBuiltinType(TYPE_OID[name as keyof typeof TYPE_OID])!
+    for (const [inner, shown] of [
+      [text(0), '0x00'],
+      [text(0xe9, 0x62), '0xe9 0x62'],
+      [text(0xc3), '0xc3'],
+      [text(0xed, 0xa0, 0x80), '0xed 0xa0 0x80'],
+    ] as const) {
+      const binary = form(inner)
+      expect(() => support.receive(binary, 0, binary.length, -1, ctx), name).toThrow(`invalid byte sequence for encoding "UTF8": ${shown}`)
+    }
+  }
+})
