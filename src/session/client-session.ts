@@ -25,7 +25,7 @@ import { truncatedIdentifiers } from '../sql/parser/truncation.ts'
 import { KvError } from '../storage/kv-error.ts'
 import type { ActivityState } from './activity.ts'
 import { bindParameters, checkResultFormats } from './bind.ts'
-import type { Cursor } from './cursor.ts'
+import { type Cursor, cannotRun } from './cursor.ts'
 import { HoldingSink } from './holding-sink.ts'
 import { type PlanEntry, StalePlan } from './plan-cache.ts'
 import type { Portal, PreparedStatement } from './prepared.ts'
@@ -137,9 +137,9 @@ export class ClientSession implements WireSession {
   bind(portal: string, statement: string, parameters: BindParameters, resultFormats: readonly number[]): MaybePromise<void> {
     return this.#guard(null, () => {
       const prepared = this.#session.findStatement(statement)
+      this.#allowed(prepared)
       if (portal !== '' && this.#session.portals.has(portal))
         throw new PgError(SQLSTATE.duplicateCursor, `cursor "${portal}" already exists`)
-      this.#allowed(prepared)
       if (portal === '') this.closePortal('')
       const planned = this.#session.planning.current(prepared)
       if (planned instanceof Promise) return planned.then(() => this.#bind(portal, prepared, parameters, resultFormats))
@@ -174,6 +174,7 @@ export class ClientSession implements WireSession {
       held: null,
       heldAt: 0,
       state: 'ready',
+      number: 0,
       plan: prepared.plan === null ? null : session.planning.forValues(prepared.plan, params),
     })
   }
@@ -199,8 +200,9 @@ export class ClientSession implements WireSession {
     const session = this.#session
     return this.#guard(null, () => {
       const cursor = session.portals.cursors.get(name)
-      if (cursor !== undefined) return cursor.shape(session.settings.io)
-      return portalShape(session, session.portals.find(name))
+      const shape = cursor === undefined ? portalShape(session, session.portals.find(name)) : cursor.shape(session.settings.io)
+      if (shape !== null && session.block.state === 'failed') throw aborted()
+      return shape
     })
   }
 
@@ -219,12 +221,14 @@ export class ClientSession implements WireSession {
         return
       }
       this.#allowed(prepared)
+      if (portal.state === 'failed') throw cannotRun(name)
       if (portal.state === 'done' && portal.held === null && portal.execution === null) {
         throw new PgError(SQLSTATE.objectNotInPrerequisiteState, `portal "${name}" cannot be run anymore`)
       }
       const alone = isLast && session.block.state === 'idle'
       session.startImplicit()
       const isFirst = portal.state === 'ready'
+      session.portals.running = portal
       const tag = runPortal(session, portal, maxRows, sink, alone)
       return tag instanceof Promise ? tag.then((text) => this.#ran(text, sink, portal, isFirst)) : this.#ran(tag, sink, portal, isFirst)
     })
@@ -492,6 +496,7 @@ export class ClientSession implements WireSession {
   #succeeded(): void {
     const session = this.#session
     session.running = false
+    session.portals.running = null
     session.timers.statementEnds()
     // A cancellation that came too late is not for the next statement.
     if (session.cancelToken.reason !== null) session.cancelToken.reset()
@@ -545,13 +550,15 @@ export class ClientSession implements WireSession {
     throw pgError
   }
 
-  /** An error ends an implicit transaction and fails a block; bound portals of the transaction cannot go on. */
+  /** An error ends an implicit transaction and fails a block. */
   #abortAfterError(): MaybePromise<void> {
     const session = this.#session
     const { state } = session.block
     if (state === 'idle') return
-    session.portals.closeAll(false)
-    if (state === 'implicit') return abortTransaction(session)
+    if (state === 'implicit') {
+      session.portals.closeAll(false)
+      return abortTransaction(session)
+    }
     return failTransaction(session)
   }
 }

@@ -33,6 +33,11 @@ export interface CursorOptions {
 /** Rows that go back are handed on in so many. */
 const PORTION = 256
 
+/** What an error has ended: a cursor or a portal. */
+export function cannotRun(name: string): PgError {
+  return new PgError(SQLSTATE.objectNotInPrerequisiteState, `portal "${name}" cannot be run`)
+}
+
 export class Cursor {
   readonly options: CursorOptions
   #execution: Execution | null
@@ -220,7 +225,7 @@ export class Cursor {
   }
 
   #mustRun(): void {
-    if (this.#failed) throw new PgError(SQLSTATE.objectNotInPrerequisiteState, `portal "${this.options.name}" cannot be run`)
+    if (this.#failed) throw cannotRun(this.options.name)
   }
 
   /** COMMIT of a WITH HOLD cursor: reads the rest, which then no longer needs the transaction. */
@@ -234,6 +239,12 @@ export class Cursor {
       this.#execution?.close()
       this.#execution = null
     })
+  }
+
+  /** Its transaction failed. */
+  fail(): void {
+    this.#failed = true
+    this.close()
   }
 
   close(): void {

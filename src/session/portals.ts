@@ -18,8 +18,10 @@ function closePortal(portal: Portal): void {
 export class Portals {
   readonly #portals = new Map<string, Portal>()
   readonly #cursors = new Map<string, Cursor>()
-  /** How many cursors there ever were. */
-  #declared = 0
+  /** How many portals and cursors there ever were. */
+  #made = 0
+  /** What is being executed: an error is its own. */
+  running: Portal | null = null
 
   get cursors(): ReadonlyMap<string, Cursor> {
     return this.#cursors
@@ -38,6 +40,7 @@ export class Portals {
     if (this.#portals.size + this.#cursors.size >= LIMITS.portals && !this.#portals.has(portal.name)) {
       throw new PgError(SQLSTATE.configurationLimitExceeded, 'too many open portals', { detail: `A session may have ${LIMITS.portals}.` })
     }
+    portal.number = this.#made++
     this.#portals.set(portal.name, portal)
   }
 
@@ -59,24 +62,40 @@ export class Portals {
   }
 
   addCursor(name: string, cursor: Cursor): void {
-    cursor.number = this.#declared++
+    cursor.number = this.#made++
     this.#cursors.set(name, cursor)
   }
 
   /** A portal that goes on as a cursor, which has taken over its execution. */
   becomes(name: string, cursor: Cursor): void {
+    cursor.number = this.#portals.get(name)!.number
     this.#portals.delete(name)
-    this.addCursor(name, cursor)
+    this.#cursors.set(name, cursor)
   }
 
   /** A position for rollbackTo. */
   mark(): number {
-    return this.#declared
+    return this.#made
   }
 
-  /** What a savepoint's end undoes are the cursors declared since; positions of older ones stay. */
+  /** What a savepoint's end undoes are the portals and cursors made since; positions of older ones stay. */
   rollbackTo(mark: number): void {
-    for (const [name, cursor] of this.#cursors) if (cursor.number >= mark) this.close(name)
+    for (const [name, { number }] of this.#portals) if (number >= mark) this.close(name)
+    for (const [name, { number }] of this.#cursors) if (number >= mark) this.close(name)
+  }
+
+  /**
+   * A statement of a block failed: what it ran, and what its subtransaction has made (`mark`; 0 = the whole transaction), runs no more and holds
+   * nothing, but keeps its name until the block goes back or ends. What an earlier one has made goes on after ROLLBACK TO.
+   */
+  fail(mark: number): void {
+    for (const portal of this.#portals.values()) {
+      if (portal.number < mark && portal !== this.running) continue
+      closePortal(portal)
+      portal.state = 'failed'
+    }
+    this.running = null
+    for (const cursor of this.#cursors.values()) if (cursor.number >= mark && !cursor.survives) cursor.fail()
   }
 
   /** Whether a query that is on its way reads the relation. */

@@ -49,7 +49,10 @@ export interface Portal {
   heldAt: number
   /** The tag of a utility statement whose rows are held. */
   heldTag?: string
-  state: 'ready' | 'active' | 'done'
+  /** `failed`: an error while it ran, or in the subtransaction that bound it. */
+  state: 'ready' | 'active' | 'done' | 'failed'
+  /** Counted by Portals, as cursors are. */
+  number: number
   /** The plan it was bound with: what Describe said holds until the portal closes. */
   plan: PlanEntry | null
 }

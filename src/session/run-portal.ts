@@ -94,11 +94,14 @@ function fromHeld(portal: Portal, maxRows: number, sink: ResultSink): MaybePromi
     if (maxRows > 0 && to - from >= maxRows) return null
     portal.state = 'done'
     const { execution } = portal
+    const answers = held.count > 0
     held.clear()
     portal.held = null
     portal.execution = null
     if (execution === null) return portal.heldTag ?? ''
-    const tag = commandTag(execution.entry.planned, to - from, execution.compiled.state.rowsAffected)
+    // What a RETURNING answered is counted by what this Execute sent of it.
+    const affected = answers ? to - from : execution.compiled.state.rowsAffected
+    const tag = commandTag(execution.entry.planned, to - from, affected)
     execution.close()
     return tag
   })

@@ -107,9 +107,9 @@ export function abortTransaction(session: Session): MaybePromise<void> {
 
 /** A statement of a block failed: its work since the innermost savepoint, or all, is undone and holds nobody up, whenever the block ends. */
 export function failTransaction(session: Session): MaybePromise<void> {
+  session.portals.fail(session.block.subtransactionStart?.portals ?? 0)
   return andThen(session.block.fail(), (marks) => {
     if (marks !== null) return restore(session, marks)
-    session.portals.transactionEnds(false)
     session.releaseRelations(false)
     session.advisory.transactionEnds()
     return undefined
@@ -121,7 +121,6 @@ function restore(session: Session, marks: Marks): MaybePromise<void> {
   session.settings.rollbackTo(marks.settings)
   session.deferred.rollbackTo(marks.deferred)
   session.notifications.rollbackTo(marks.notifications)
-  session.portals.rollbackTo(marks.portals)
   session.catalogTxn?.rollbackTo(marks.catalog)
   session.keyspace.locks.releaseTo(session.lockHolder, marks.locks)
   session.advisory.rollbackTo(marks.advisory)
@@ -226,7 +225,10 @@ export function runTransactionStatement(session: Session, statement: ParsedState
     case 'TRANS_STMT_ROLLBACK_TO': {
       if (!block.inBlock) throw noActiveTransaction('ROLLBACK TO SAVEPOINT')
       const marks = block.rollbackTo(node.savepoint_name!)
-      return andThen(marks, (to) => andThen(restore(session, to), () => 'ROLLBACK'))
+      return andThen(marks, (to) => {
+        session.portals.rollbackTo(to.portals)
+        return andThen(restore(session, to), () => 'ROLLBACK')
+      })
     }
     default:
       throw notSupported('prepared transactions are not supported', 'Two-phase commit across databases is not available.')
