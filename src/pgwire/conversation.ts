@@ -1,6 +1,7 @@
 // The life of a connection after its login: takes the client's messages in order, calls the session, answers. Owns error-until-Sync, pipelines,
 // the end. Invariant: at most one call into the session is under way; while one is, input is only kept (or read by its COPY). // hot
 
+import type { ByteWriter } from '../base/bytes.ts'
 import type { Notice } from '../base/errors.ts'
 import { PgError } from '../base/errors.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
@@ -51,8 +52,10 @@ export class Conversation implements Phase, Client {
   #skipping = false
   /** The message whose call is under way; 0 when none is. */
   #waitingFor = 0
-  /** Inside run(): what is written leaves when it ends. */
+  /** Inside run(): what is written is looked at when it ends. */
   #inTurn = false
+  /** What is written ends an answer (ReadyForQuery): the client may be waiting for it. The rest of a pipeline waits for its Sync or a Flush. */
+  #due = false
   /** Bytes still to come of a message that is dropped. */
   #discard = 0
   /** What the dropped message was, and how it is answered. */
@@ -81,7 +84,7 @@ export class Conversation implements Phase, Client {
     const out = this.#link.out()
     for (const [name, value] of session.parameters) parameterStatus(out, name, value)
     backendKeyData(out, key.processId, key.secret)
-    readyForQuery(out, session.transactionStatus)
+    this.#ready(out)
     this.busy = false
     this.run()
   }
@@ -199,7 +202,8 @@ export class Conversation implements Phase, Client {
       this.#inTurn = false
     }
     if (this.busy) return
-    link.flush()
+    if (this.#due) this.#flush()
+    else link.hold()
     if (this.#over) return
     link.settle()
     if (this.#leaving !== null) this.#leaveIfIdle()
@@ -343,7 +347,7 @@ export class Conversation implements Phase, Client {
       }
       case FRONTEND.flush:
         reader.done()
-        this.#link.flush()
+        this.#flush()
         return undefined
       case FRONTEND.functionCall:
         throw new PgError(SQLSTATE.featureNotSupported, 'function call messages are not supported', {
@@ -377,6 +381,11 @@ export class Conversation implements Phase, Client {
     if (result === undefined) return
     this.busy = true
     this.#waitingFor = type
+    // What came before in the pipeline does not wait for this.
+    if (this.#due) {
+      this.#due = false
+      this.#link.flushSoon()
+    }
     result.then(
       (value) => this.#unblock(type, value, false),
       (error: unknown) => this.#unblock(type, error, true),
@@ -409,11 +418,11 @@ export class Conversation implements Phase, Client {
         this.#endStatement()
         return
       case FRONTEND.sync:
-        readyForQuery(out, this.#session!.transactionStatus)
+        this.#ready(out)
         return
       case FRONTEND.query:
         this.#endStatement()
-        readyForQuery(out, this.#session!.transactionStatus)
+        this.#ready(out)
         return
       case FRONTEND.parse:
         empty(out, BACKEND.parseComplete)
@@ -437,6 +446,16 @@ export class Conversation implements Phase, Client {
     }
   }
 
+  #ready(out: ByteWriter): void {
+    readyForQuery(out, this.#session!.transactionStatus)
+    this.#due = true
+  }
+
+  #flush(): void {
+    this.#due = false
+    this.#link.flush()
+  }
+
   #endStatement(): void {
     this.#discard = this.#sink.reset()
   }
@@ -458,7 +477,7 @@ export class Conversation implements Phase, Client {
       return
     }
     if (type === FRONTEND.query || type === FRONTEND.functionCall || type === FRONTEND.sync) {
-      readyForQuery(this.#link.out(), this.#session!.transactionStatus)
+      this.#ready(this.#link.out())
     } else {
       this.#skipping = true
     }

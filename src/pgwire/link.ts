@@ -237,6 +237,11 @@ export class Link implements OutputOwner {
     output.reset()
   }
 
+  /** The end of a turn in the middle of an answer: small, it waits for its rest. */
+  hold(): void {
+    if (this.output.owner === this && this.output.writer.length > HELD_BYTES) this.flush()
+  }
+
   /** For messages between the client's: flushes at the end of this turn of the event loop. */
   flushSoon(): void {
     if (this.#flushScheduled) return

@@ -95,11 +95,15 @@ export class Startup<Identity> implements Phase {
       this.#secure()
       return false
     }
-    if (!link.need(8)) return false
+    if (!link.need(4)) return false
     const length = link.head.readInt32BE(link.pos)
-    const code = link.head.readInt32BE(link.pos + 4)
-    if (length < 8 || length > link.limits.maxStartupBytes) throw violation('invalid length of startup packet')
+    // Another protocol, or a Terminate before all else: PostgreSQL tells its log alone.
+    if (length < 8 || length > link.limits.maxStartupBytes) {
+      this.#vanish()
+      return false
+    }
     if (!link.need(length)) return false
+    const code = link.head.readInt32BE(link.pos + 4)
     const start = link.pos + 8
     const end = link.pos + length
     const { head } = link

@@ -413,6 +413,53 @@ test('many rows to a client that reads slowly: the server waits instead of buffe
   client.end()
 })
 
+test('what a pipeline has answered up to a Sync does not wait for what follows', async () => {
+  const { port } = await startStub({}, running)
+  const client = await WireClient.session(port)
+  client.send(msg.query('select 1'), msg.query('sleep 60000'))
+  expect((await client.answer()).at(-1)).toBe('ReadyForQuery I')
+  client.end()
+  const extended = await WireClient.session(port)
+  const sleep = [msg.parse('', 'sleep 60000'), msg.bind('', ''), msg.execute('')]
+  extended.send(msg.parse('', 'select 1'), msg.bind('', ''), msg.execute(''), msg.sync(), ...sleep)
+  expect((await extended.answer()).at(-1)).toBe('ReadyForQuery I')
+  extended.end()
+})
+
+test('before its Sync or a Flush a pipeline answers nothing, but errors and what is large', async () => {
+  const { port } = await startStub({}, running)
+  const client = await WireClient.session(port)
+  const other = await WireClient.session(port)
+  let came = 0
+  client.socket.on('data', (data: Buffer) => {
+    came += data.length
+  })
+  // what has been answered by now would have come before another session's answer
+  const quiet = async (): Promise<number> => {
+    for (let i = 0; i < 3; i++) {
+      other.send(msg.query('select 1'))
+      await other.answer()
+    }
+    return came
+  }
+  const select = [msg.parse('', 'select 7'), msg.bind('', ''), msg.execute('')]
+  client.send(...select)
+  expect(await quiet()).toBe(0)
+  client.send(msg.flush())
+  expect((await client.until('C')).map(({ type }) => type)).toEqual(['1', '2', 'D', 'C'])
+  came = 0
+  client.send(...select)
+  expect(await quiet()).toBe(0)
+  client.send(msg.sync())
+  expect((await client.until('Z')).map(({ type }) => type)).toEqual(['1', '2', 'D', 'C', 'Z'])
+  client.send(msg.parse('', 'rows 1000'), msg.bind('', ''), msg.execute(''))
+  await client.until('C')
+  client.send(msg.parse('', 'error'), msg.bind('', ''), msg.execute(''))
+  expect((await client.until('E')).map(({ type }) => type)).toEqual(['1', '2', 'E'])
+  client.end()
+  other.end()
+})
+
 test('a pipeline that is not read stops being served', async () => {
   const { port, sessions, log } = await startStub({}, running)
   const client = await WireClient.session(port)
