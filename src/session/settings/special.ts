@@ -14,6 +14,8 @@ export interface DateStyle {
 export function parseDateStyle(text: string, present: DateStyle): DateStyle {
   let style: DateStyle['style'] | null = null
   let order: DateStyle['order'] | null = null
+  /** What a word says besides, as long as none says otherwise. */
+  let implied: Partial<DateStyle> = {}
   const conflict = () =>
     new PgError(SQLSTATE.invalidParameterValue, `invalid value for parameter "DateStyle": "${text}"`, {
       detail: 'Conflicting "DateStyle" specifications.',
@@ -27,13 +29,12 @@ export function parseDateStyle(text: string, present: DateStyle): DateStyle {
     else if (word.startsWith('postgres')) newStyle = 'Postgres'
     else if (word === 'german') {
       newStyle = 'German'
-      if (order === null) newOrder = 'DMY'
+      implied = { ...implied, order: 'DMY' }
     } else if (word === 'ymd') newOrder = 'YMD'
     else if (word === 'dmy' || word.startsWith('euro')) newOrder = 'DMY'
     else if (word === 'mdy' || word === 'us' || word.startsWith('noneuro')) newOrder = 'MDY'
     else if (word === 'default') {
-      newStyle = style ?? 'ISO'
-      newOrder = order ?? 'MDY'
+      implied = { style: 'ISO', order: 'MDY' }
     } else {
       throw new PgError(SQLSTATE.invalidParameterValue, `invalid value for parameter "DateStyle": "${text}"`, {
         detail: `Unrecognized key word: "${word}".`,
@@ -44,11 +45,11 @@ export function parseDateStyle(text: string, present: DateStyle): DateStyle {
       style = newStyle
     }
     if (newOrder !== null) {
-      if (order !== null && order !== newOrder && word !== 'german') throw conflict()
+      if (order !== null && order !== newOrder) throw conflict()
       order = newOrder
     }
   }
-  return { style: style ?? present.style, order: order ?? present.order }
+  return { style: style ?? implied.style ?? present.style, order: order ?? implied.order ?? present.order }
 }
 
 export function printDateStyle(value: DateStyle): string {
