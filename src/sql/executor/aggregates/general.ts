@@ -53,11 +53,11 @@ export function generalAccumulator(
     result: (group) => finish(states[group]!, []),
     keep(group) {
       states = [states[group]!]
-      memory.release(held.keep(group))
+      if (grows) memory.release(held.keep(group))
     },
     clear() {
       states = []
-      memory.release(held.clear())
+      if (grows) memory.release(held.clear())
     },
   }
 }
