@@ -197,6 +197,11 @@ export interface Session {
   fail(error: PgError): void
   /** Ends the running statement with `reason` (57014 for CancelRequest); nothing if none runs. May be called inside any other call. */
   cancel(reason: PgError): void
+  /**
+   * How long a call may run on after the client has closed its side, ms; 0 or absent: to its end (PostgreSQL's client_connection_check_interval).
+   * Asked when the client closes.
+   */
+  readonly connectionCheckMs?: number
   /** The connection is over, for whatever cause: roll back, release. Called once, after the running call has settled. */
   close(): MaybePromise<void>
 }

@@ -163,7 +163,12 @@ export class Conversation implements Phase, Client {
 
   inputEnded(): void {
     this.#sink.copy?.wake()
-    if (!this.busy) this.#finish()
+    if (!this.busy) {
+      this.#finish()
+      return
+    }
+    const ms = this.#session?.connectionCheckMs ?? 0
+    if (ms > 0) setTimeout(() => this.#lost(), ms).unref()
   }
 
   overwhelmed(): void {
@@ -176,11 +181,12 @@ export class Conversation implements Phase, Client {
   }
 
   closed(): void {
-    if (this.busy) {
-      this.#interrupt(new PgError(SQLSTATE.connectionFailure, 'connection to client lost', { severity: 'FATAL' }))
-      return
-    }
-    this.#finish()
+    if (this.busy) this.#lost()
+    else this.#finish()
+  }
+
+  #lost(): void {
+    if (this.busy) this.#interrupt(new PgError(SQLSTATE.connectionFailure, 'connection to client lost', { severity: 'FATAL' }))
   }
 
   // ---- messages

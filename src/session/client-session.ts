@@ -73,6 +73,10 @@ export class ClientSession implements WireSession {
     return state === 'block' ? IN_BLOCK : state === 'failed' ? FAILED : IDLE
   }
 
+  get connectionCheckMs(): number {
+    return this.#session.connectionCheckMs
+  }
+
   cancel(reason: PgError): void {
     this.#session.cancel(reason)
   }

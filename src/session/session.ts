@@ -90,6 +90,8 @@ export class Session {
   gateHold: GateHold | null = null
   /** Bytes per sort or hash; kept in step with work_mem. */
   workMem = 4 * 1024 * 1024
+  /** Kept in step with client_connection_check_interval. */
+  connectionCheckMs = 0
   lockTimeoutMs = 0
   /** What it waits for, whatever the lock. */
   readonly party: LockParty
@@ -275,6 +277,9 @@ export class Session {
         break
       case 'lock_timeout':
         this.lockTimeoutMs = Number(value)
+        break
+      case 'client_connection_check_interval':
+        this.connectionCheckMs = Number(value)
         break
       case 'application_name':
         this.entry.applicationName = value

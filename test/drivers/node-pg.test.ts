@@ -234,10 +234,11 @@ describe('limits and cancellation', () => {
     await client.query('DROP TABLE signalled')
   })
 
-  it('a client that goes away in the middle of a statement leaves nothing', async () => {
+  it('a client that goes away in the middle of a statement leaves nothing', { timeout: 25_000 }, async () => {
     const one = await connect()
     const pid = await pidOf(one)
     await one.query('SELECT pg_advisory_lock(78)')
+    await one.query("SET client_connection_check_interval = '50ms'")
     one.query('SELECT pg_sleep(30)').catch(() => {})
     await untilActive(pid, 'SELECT pg_sleep%')
     ;(one as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy()
