@@ -342,8 +342,10 @@ export function compileAgg(plan: Agg, cx: Compilation): Operator {
     const rows = new RunCursor(partition.runs[0])
     const load = (): MaybePromise<void> => {
       for (let block = rows.next(); block !== null; block = rows.next()) {
-        const wait = accumulate(block, block.length) ?? slicer.pause()
-        if (wait !== null) return wait.then(load)
+        const waited = accumulate(block, block.length)
+        if (waited !== undefined) return waited.then(() => slicer.pause()).then(load)
+        const pause = slicer.pause()
+        if (pause !== null) return pause.then(load)
       }
     }
     return andThen(load(), () => {
@@ -378,7 +380,8 @@ export function compileAgg(plan: Agg, cx: Compilation): Operator {
   }
   const taking = (): MaybePromise<Batch | null> => {
     if (sameGroup !== null && firsts.length > 1) startEmit(firsts.length - 1)
-    return fill()
+    const pause = slicer.pause()
+    return pause === null ? fill() : pause.then(fill)
   }
   const resume = (batch: Batch | null): MaybePromise<Batch | null> => {
     if (batch === null) {
