@@ -12,10 +12,12 @@ import { checkRelationOwner, mustBeOwner, ownsObject } from '../../catalog/privi
 import { FIRST_NORMAL_OID } from '../../catalog/records.ts'
 import type { RelationInfo } from '../../catalog/snapshot.ts'
 import type { Dependent } from '../../catalog/writer.ts'
-import { type DropStmt, type Node, nodeAs, type TypeName } from '../parser/nodes.ts'
+import { typeNameToString } from '../analyzer/type-name.ts'
+import { type DropStmt, nodeAs, type TypeName } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { describeAddress } from './describe.ts'
-import { checkNotInUse, load, lockNamed, objectParts, splitName } from './names.ts'
+import { dropBuiltin, missingSchema, skipped } from './drop-builtin.ts'
+import { checkNotInUse, checkRelationName, load, lockNamed, objectParts, splitName } from './names.ts'
 import { alterTable, typeText } from './table-builder.ts'
 
 interface Doomed {
@@ -359,6 +361,8 @@ const RELKINDS: Readonly<Record<string, { kind: string; word: string; tag: strin
   OBJECT_VIEW: { kind: 'v', word: 'view', tag: 'DROP VIEW' },
   OBJECT_SEQUENCE: { kind: 'S', word: 'sequence', tag: 'DROP SEQUENCE' },
   OBJECT_INDEX: { kind: 'i', word: 'index', tag: 'DROP INDEX' },
+  OBJECT_MATVIEW: { kind: 'm', word: 'materialized view', tag: 'DROP MATERIALIZED VIEW' },
+  OBJECT_FOREIGN_TABLE: { kind: 'f', word: 'foreign table', tag: 'DROP FOREIGN TABLE' },
 }
 
 const ARTICLES: Readonly<Record<string, string>> = {
@@ -368,6 +372,7 @@ const ARTICLES: Readonly<Record<string, string>> = {
   i: 'an index',
   c: 'a type',
   m: 'a materialized view',
+  f: 'a foreign table',
 }
 const HINTS: Readonly<Record<string, string>> = {
   r: 'Use DROP TABLE to remove a table.',
@@ -384,11 +389,11 @@ export async function drop(c: CommandContext, stmt: DropStmt): Promise<CommandRe
   if (relkind !== undefined) return dropRelations(c, stmt, relkind, cascade)
   if (type === 'OBJECT_SCHEMA') return dropSchemas(c, stmt, cascade)
   if (type === 'OBJECT_TYPE' || type === 'OBJECT_DOMAIN') return dropTypes(c, stmt, cascade)
-  return dropMissing(c, stmt)
+  if (type === 'OBJECT_TRIGGER' || type === 'OBJECT_POLICY' || type === 'OBJECT_RULE') return dropOnRelation(c, stmt)
+  const done = await dropBuiltin(c, stmt)
+  if (done === null) throw notSupported('dropping this kind of object is not supported')
+  return done
 }
-
-const skipped = (c: CommandContext, message: string): void =>
-  c.ctx.notice({ severity: 'NOTICE', code: SQLSTATE.successfulCompletion, message: `${message}, skipping` })
 
 async function dropRelations(
   c: CommandContext,
@@ -418,6 +423,7 @@ async function dropRelations(
 }
 
 async function namedForDrop(c: CommandContext, parts: readonly string[], missingOk: boolean, word: string): Promise<RelationInfo | null> {
+  checkRelationName(c, parts)
   const { schema, name } = splitName(c, parts)
   if (schema !== null && (await load(() => c.snapshot.namespaceByName(schema))) === null) {
     if (!missingOk) throw new PgError(SQLSTATE.undefinedSchema, `schema "${schema}" does not exist`)
@@ -428,8 +434,8 @@ async function namedForDrop(c: CommandContext, parts: readonly string[], missing
   if (relation === null) {
     if (!missingOk)
       throw new PgError(
-        word === 'index' ? SQLSTATE.undefinedObject : SQLSTATE.undefinedTable,
-        `${word} "${parts.join('.')}" does not exist`,
+        word === 'index' || word === 'foreign table' ? SQLSTATE.undefinedObject : SQLSTATE.undefinedTable,
+        `${word} "${name}" does not exist`,
       )
     skipped(c, `${word} "${name}" does not exist`)
   }
@@ -489,18 +495,17 @@ async function dropTypes(c: CommandContext, stmt: DropStmt, cascade: boolean): P
     const node = nodeAs(object, 'TypeName') as TypeName
     const parts = objectParts(object)
     const { schema, name } = splitName(c, parts)
-    const found = await load(() => c.ctx.catalog.toType(parts.map(quoted).join('.')))
+    const found = await load(() => c.ctx.catalog.toType(`${parts.map(quoted).join('.')}${(node.arrayBounds?.length ?? 0) > 0 ? '[]' : ''}`))
     if (found === null) {
       if (schema !== null && (await load(() => c.snapshot.namespaceByName(schema))) === null) {
         if (!stmt.missing_ok) throw new PgError(SQLSTATE.undefinedSchema, `schema "${schema}" does not exist`)
         skipped(c, `schema "${schema}" does not exist`)
         continue
       }
-      if (!stmt.missing_ok) throw new PgError(SQLSTATE.undefinedObject, `type "${parts.join('.')}" does not exist`)
-      skipped(c, `type "${name}" does not exist`)
+      if (!stmt.missing_ok) throw new PgError(SQLSTATE.undefinedObject, `type "${typeNameToString(node)}" does not exist`)
+      skipped(c, `type "${typeNameToString(node)}" does not exist`)
       continue
     }
-    void node
     const row = (await load(() => c.snapshot.type(found.oid)))!
     const text = await load(() => typeText(c, found.oid))
     if (domain && row.typtype !== 'd') throw new PgError(SQLSTATE.wrongObjectType, `"${name}" is not a domain`)
@@ -529,35 +534,6 @@ async function dropTypes(c: CommandContext, stmt: DropStmt, cascade: boolean): P
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
-/** Kinds of objects that nobody can have made here: there is nothing to drop. */
-const NEVER: Readonly<Record<string, { word: string; tag: string }>> = {
-  OBJECT_MATVIEW: { word: 'materialized view', tag: 'DROP MATERIALIZED VIEW' },
-  OBJECT_FOREIGN_TABLE: { word: 'foreign table', tag: 'DROP FOREIGN TABLE' },
-  OBJECT_COLLATION: { word: 'collation', tag: 'DROP COLLATION' },
-  OBJECT_EXTENSION: { word: 'extension', tag: 'DROP EXTENSION' },
-  OBJECT_LANGUAGE: { word: 'language', tag: 'DROP LANGUAGE' },
-  OBJECT_PUBLICATION: { word: 'publication', tag: 'DROP PUBLICATION' },
-  OBJECT_EVENT_TRIGGER: { word: 'event trigger', tag: 'DROP EVENT TRIGGER' },
-  OBJECT_FDW: { word: 'foreign-data wrapper', tag: 'DROP FOREIGN DATA WRAPPER' },
-  OBJECT_FOREIGN_SERVER: { word: 'server', tag: 'DROP SERVER' },
-  OBJECT_STATISTIC_EXT: { word: 'statistics object', tag: 'DROP STATISTICS' },
-}
-
-async function dropMissing(c: CommandContext, stmt: DropStmt): Promise<CommandResult> {
-  const kind = NEVER[stmt.removeType!]
-  if (stmt.removeType === 'OBJECT_TRIGGER' || stmt.removeType === 'OBJECT_POLICY' || stmt.removeType === 'OBJECT_RULE')
-    return dropOnRelation(c, stmt)
-  if (stmt.removeType === 'OBJECT_FUNCTION' || stmt.removeType === 'OBJECT_PROCEDURE' || stmt.removeType === 'OBJECT_ROUTINE')
-    return dropFunctions(c, stmt)
-  if (kind === undefined) throw notSupported('dropping this kind of object is not supported')
-  for (const object of stmt.objects ?? []) {
-    const name = objectParts(object).join('.')
-    if (!stmt.missing_ok) throw new PgError(SQLSTATE.undefinedObject, `${kind.word} "${name}" does not exist`)
-    skipped(c, `${kind.word} "${name}" does not exist`)
-  }
-  return { tag: kind.tag }
-}
-
 async function dropOnRelation(c: CommandContext, stmt: DropStmt): Promise<CommandResult> {
   const word = { OBJECT_TRIGGER: 'trigger', OBJECT_POLICY: 'policy', OBJECT_RULE: 'rule' }[stmt.removeType as 'OBJECT_TRIGGER']!
   for (const object of stmt.objects ?? []) {
@@ -566,7 +542,8 @@ async function dropOnRelation(c: CommandContext, stmt: DropStmt): Promise<Comman
     const name = parts[parts.length - 1]!
     const relation = await lockNamed(c, table, LOCK.accessExclusive, stmt.missing_ok ?? false)
     if (relation === null) {
-      skipped(c, `relation "${table.join('.')}" does not exist`)
+      const schema = await missingSchema(c, table)
+      skipped(c, schema === null ? `relation "${table.join('.')}" does not exist` : `schema "${schema}" does not exist`)
       continue
     }
     const message = `${word} "${name}" for ${word === 'policy' ? 'table' : word === 'rule' ? 'relation' : 'table'} "${relation.name}" does not exist`
@@ -576,28 +553,6 @@ async function dropOnRelation(c: CommandContext, stmt: DropStmt): Promise<Comman
       code: SQLSTATE.successfulCompletion,
       message: `${word} "${name}" for relation "${table.join('.')}" does not exist, skipping`,
     })
-  }
-  return { tag: `DROP ${word.toUpperCase()}` }
-}
-
-async function dropFunctions(c: CommandContext, stmt: DropStmt): Promise<CommandResult> {
-  const word = stmt.removeType === 'OBJECT_PROCEDURE' ? 'procedure' : stmt.removeType === 'OBJECT_ROUTINE' ? 'routine' : 'function'
-  for (const object of stmt.objects ?? []) {
-    const target = nodeAs(object, 'ObjectWithArgs')!
-    const name = (target.objname ?? []).map((part: Node) => objectParts(part)[0]).join('.')
-    const builtin = await load(() => c.snapshot.procsByName(11, name))
-    if (builtin.length > 0)
-      throw new PgError(SQLSTATE.dependentObjectsStillExist, `cannot drop function ${name} because it is required by the database system`)
-    const types: string[] = []
-    for (const arg of target.objargs ?? []) {
-      const type = await c.analysis.typeName(nodeAs(arg, 'TypeName') as TypeName)
-      types.push(await load(() => typeText(c, type.type)))
-    }
-    const message = target.args_unspecified
-      ? `could not find a ${word} named "${name}"`
-      : `${word} ${name}(${types.join(', ')}) does not exist`
-    if (!stmt.missing_ok) throw new PgError(SQLSTATE.undefinedFunction, message)
-    skipped(c, target.args_unspecified ? `${word} ${name}() does not exist` : message)
   }
   return { tag: `DROP ${word.toUpperCase()}` }
 }

@@ -64,6 +64,12 @@ export function objectParts(node: Node): string[] {
   return [stringOf(node)]
 }
 
+/** The same of a relation, whose names are called otherwise when they have too many parts. */
+export function checkRelationName(c: CommandContext, parts: readonly string[]): void {
+  if (parts.length > 3) throw new PgError(SQLSTATE.syntaxError, `improper relation name (too many dotted names): ${parts.join('.')}`)
+  checkCatalogName(c, parts)
+}
+
 export interface NameParts {
   readonly schema: string | null
   readonly name: string

@@ -15,6 +15,7 @@ import type { CommandContext, CommandResult } from './context.ts'
 import { conflicting, defBoolean, defElems, defInteger, defString, roleSpecs } from './def-elem.ts'
 import { allDefaultAcls, describeDefaultAcl } from './default-privileges.ts'
 import { describeObject } from './describe.ts'
+import { skipped } from './drop-builtin.ts'
 import { load, roleOfSpec } from './names.ts'
 import { addMembers, allRoles, denied, grantMembership, revokeMembership, roleName } from './role-membership.ts'
 
@@ -55,7 +56,7 @@ async function readOptions(c: CommandContext, nodes: CreateRoleStmt['options']):
   const seen = new Set<string>()
   for (const def of defElems(nodes)) {
     const name = def.defname!
-    if (seen.has(name)) throw conflicting()
+    if (seen.has(name)) throw conflicting(c, def)
     seen.add(name)
     const flag = FLAGS[name]
     if (flag !== undefined) {
@@ -68,15 +69,13 @@ async function readOptions(c: CommandContext, nodes: CreateRoleStmt['options']):
           attributes.password = null
           break
         }
-        const text = defString(def)
-        if (text === '') {
+        attributes.password = await c.ports.makeVerifier(defString(def))
+        if (attributes.password === null)
           c.ctx.notice({
             severity: 'NOTICE',
             code: SQLSTATE.successfulCompletion,
             message: 'empty string is not a valid password, clearing password',
           })
-          attributes.password = null
-        } else attributes.password = await c.ports.makeVerifier(text)
         break
       }
       case 'connectionlimit': {
@@ -224,20 +223,20 @@ export async function dropRole(c: CommandContext, stmt: DropRoleStmt): Promise<C
   const user = c.ctx.session.currentUser
   const dropping = (await load(() => c.snapshot.role(user)))!
   const dropped: RoleDescriptor[] = []
+  if (!dropping.superuser && !dropping.createRole)
+    throw denied(
+      'permission denied to drop role',
+      'Only roles with the CREATEROLE attribute and the ADMIN option on the target roles may drop roles.',
+    )
   for (const spec of roleSpecs(stmt.roles)) {
     if (spec.roletype !== 'ROLESPEC_CSTRING')
       throw new PgError(SQLSTATE.invalidParameterValue, 'cannot use special role specifier in DROP ROLE')
     const role = await load(() => c.snapshot.roleByName(spec.rolename!))
     if (role === null) {
       if (!stmt.missing_ok) throw new PgError(SQLSTATE.undefinedObject, `role "${spec.rolename}" does not exist`)
-      c.ctx.notice({ severity: 'NOTICE', code: SQLSTATE.undefinedObject, message: `role "${spec.rolename}" does not exist, skipping` })
+      skipped(c, `role "${spec.rolename}" does not exist`)
       continue
     }
-    if (!dropping.superuser && !dropping.createRole)
-      throw denied(
-        'permission denied to drop role',
-        'Only roles with the CREATEROLE attribute and the ADMIN option on the target roles may drop roles.',
-      )
     if (role.oid === user) throw new PgError(SQLSTATE.objectInUse, 'current user cannot be dropped')
     if (role.oid === c.ctx.session.sessionUser) throw new PgError(SQLSTATE.objectInUse, 'session user cannot be dropped')
     if (role.superuser && !dropping.superuser)

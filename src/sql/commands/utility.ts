@@ -14,6 +14,7 @@ import { createTableAs, selectInto } from './create-table-as.ts'
 import { alterDefaultPrivileges } from './default-privileges.ts'
 import { alterDomain, createDomain } from './domain.ts'
 import { drop } from './drop.ts'
+import { dropSubscription, dropTablespace, dropUserMapping } from './drop-builtin.ts'
 import { grant } from './grant.ts'
 import { createIndex, reindex } from './index.ts'
 import { checkpoint, lockTable } from './maintenance.ts'
@@ -56,6 +57,9 @@ const COMMANDS: Commands = {
   DropOwnedStmt: dropOwned,
   DropRoleStmt: dropRole,
   DropStmt: drop,
+  DropSubscriptionStmt: dropSubscription,
+  DropTableSpaceStmt: dropTablespace,
+  DropUserMappingStmt: dropUserMapping,
   GrantRoleStmt: grantRole,
   GrantStmt: grant,
   IndexStmt: createIndex,
