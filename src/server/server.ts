@@ -90,7 +90,7 @@ export async function openEngine(config: Config, log: Logger, metrics: Metrics):
       keyspaces,
       log,
       serverStart: microsNow(systemClock),
-      makeVerifier: async (password) => passwordToStore(password),
+      makeVerifier: passwordToStore,
     })
     const logins = new Logins(store, lifecycle, keyspaces, systemMeta, {
       bootstrapVerifier,

@@ -25,7 +25,7 @@ export interface ServiceParts {
   readonly serverStart: number | bigint
   /** Null where there are no other nodes. */
   readonly signals: NodeSignals | null
-  makeVerifier(password: string): Promise<string>
+  makeVerifier(password: string, encryption: string): Promise<string | null>
 }
 
 function tenantColumns(session: Session) {
@@ -73,7 +73,7 @@ export function createServices(parts: ServiceParts): Services {
     isElsewhere: (pid) => parts.signals?.isElsewhere(pid) === true,
     signalElsewhere: (session, pid, signal) => parts.signals?.signal(session.keyspace.keyspace.id, pid, signal),
     transactionEnded: (session, committed) => parts.observe.transaction(session, committed),
-    makeVerifier: (password) => parts.makeVerifier(password),
+    makeVerifier: (password, encryption) => parts.makeVerifier(password, encryption),
     background(work) {
       work.catch((error: unknown) => parts.log.error({ err: error }, 'background work failed'))
     },

@@ -51,7 +51,7 @@ export interface Services {
   signalElsewhere(session: Session, pid: number, signal: BackendSignal): void
   transactionEnded(session: Session, committed: boolean): void
   /** SCRAM verifier of a new password. */
-  makeVerifier(password: string): Promise<string>
+  makeVerifier(password: string, encryption: string): Promise<string | null>
   /** Follows a promise nobody waits for; a rejection is logged. */
   background(work: Promise<unknown>): void
   /** When the server started, as a timestamptz. */

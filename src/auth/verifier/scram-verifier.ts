@@ -63,10 +63,18 @@ export async function passwordMatches(verifier: ScramVerifier, password: string)
   return timingSafeEqual(storedKey, verifier.storedKey)
 }
 
-/** What CREATE/ALTER ROLE … PASSWORD stores: a verifier as it is, anything else hashed. MD5 hashes are refused. */
-export function passwordToStore(password: string, iterations = SCRAM_ITERATIONS): string | Promise<string> {
-  if (parseVerifier(password) !== null) return password
-  if (/^md5[0-9a-f]{32}$/.test(password)) {
+/** A verifier that takes longer to check is not asked whether it is the empty password's. */
+const MOST_CHECKED_ITERATIONS = 1_000_000
+
+/**
+ * What CREATE/ALTER ROLE … PASSWORD stores: a verifier as it is, anything else hashed; null for the empty password, be it in a verifier, which
+ * is no password. `encryption`: the setting password_encryption. MD5 hashes are refused.
+ */
+export async function passwordToStore(password: string, encryption: string, iterations = SCRAM_ITERATIONS): Promise<string | null> {
+  if (password === '') return null
+  const verifier = parseVerifier(password)
+  if (verifier !== null) return verifier.iterations <= MOST_CHECKED_ITERATIONS && (await passwordMatches(verifier, '')) ? null : password
+  if (encryption === 'md5' || /^md5[0-9a-f]{32}$/.test(password)) {
     throw notSupported('MD5-encrypted passwords are not supported', 'Give the password in plain text, or its SCRAM-SHA-256 secret.')
   }
   return makeVerifier(password, { iterations })

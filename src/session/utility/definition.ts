@@ -39,7 +39,7 @@ export async function commandContext(
       isUsed: (relation) => session.portals.uses(relation),
       hasPendingChecks: (table) => session.deferred.pendingOn(table),
       executedQuery,
-      makeVerifier: (password) => session.services.makeVerifier(password),
+      makeVerifier: (password) => session.services.makeVerifier(password, session.settings.get('password_encryption')!),
     },
     inTransactionBlock: session.block.inBlockOfAnyKind,
     preventInTransactionBlock: (command) => session.block.prevent(command),

@@ -74,8 +74,8 @@ export interface CommandPorts {
   readonly data: DataPort
   /** What EXECUTE would run: the prepared statement's query, in which its arguments are constants. 42809 unless it is a SELECT. */
   executedQuery(node: ExecuteStmt): Promise<Query>
-  /** A SCRAM verifier of a plain password, or the same text when it is a verifier already. */
-  makeVerifier(password: string): MaybePromise<string>
+  /** A SCRAM verifier of a plain password, or the same text when it is a verifier already; null: the password is empty, which is none. */
+  makeVerifier(password: string): MaybePromise<string | null>
   /** Whether an open cursor or a suspended portal of the session reads the relation. */
   isUsed(relation: Oid): boolean
   /** Whether checks of the table's rows wait for the end of the transaction: they know the rows as they are stored now. */

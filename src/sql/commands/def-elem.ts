@@ -3,6 +3,8 @@
 import { PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { type DefElem, type Node, type NodeOf, nodeAs, nodeTag, type RoleSpec, stringOf } from '../parser/nodes.ts'
+import type { CommandContext } from './context.ts'
+import { positionOf } from './names.ts'
 
 export function defElems(nodes: readonly Node[] | undefined): DefElem[] {
   return (nodes ?? []).map((node) => nodeAs(node, 'DefElem')!)
@@ -44,8 +46,8 @@ export function roleSpecs(nodes: readonly Node[] | undefined): RoleSpec[] {
 }
 
 /** Each option at most once: PostgreSQL's words. */
-export function conflicting(): PgError {
-  return new PgError(SQLSTATE.syntaxError, 'conflicting or redundant options')
+export function conflicting(c: CommandContext, def: DefElem): PgError {
+  return new PgError(SQLSTATE.syntaxError, 'conflicting or redundant options', positionOf(c, def.location))
 }
 
 /** reloptions as `name=value` texts. */

@@ -48,7 +48,7 @@ export async function sequenceOptions(
 ): Promise<ParsedOptions> {
   const by = new Map<string, DefElem>()
   for (const option of options) {
-    if (by.has(option.defname!)) throw conflicting()
+    if (by.has(option.defname!)) throw conflicting(c, option)
     by.set(option.defname!, option)
   }
   let type = old?.type ?? identityType ?? 20

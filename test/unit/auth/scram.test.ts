@@ -103,7 +103,9 @@ test('verifiers: format, parse, match, prepared text', async () => {
 
 test('what a role keeps: a verifier as given, no MD5, anything else hashed', async () => {
   const text = await makeVerifier('x')
-  expect(passwordToStore(text)).toBe(text)
-  expect(() => passwordToStore('md50123456789abcdef0123456789abcdef')).toThrow('MD5-encrypted passwords are not supported')
-  expect(await passwordMatches(parseVerifier(await passwordToStore('plain'))!, 'plain')).toBe(true)
+  expect(await passwordToStore(text, 'scram-sha-256')).toBe(text)
+  const refused = 'MD5-encrypted passwords are not supported'
+  await expect(passwordToStore('md50123456789abcdef0123456789abcdef', 'scram-sha-256')).rejects.toThrow(refused)
+  await expect(passwordToStore('plain', 'md5')).rejects.toThrow(refused)
+  expect(await passwordMatches(parseVerifier((await passwordToStore('plain', 'scram-sha-256'))!)!, 'plain')).toBe(true)
 })
