@@ -13,7 +13,7 @@ import { checkIdentityType } from './alter-identity.ts'
 import type { CommandContext, ExpressionScope } from './context.ts'
 import { serialType } from './create-table.ts'
 import { relationText } from './describe.ts'
-import { columnNamed, load, partsOf, quoteName, SYSTEM_COLUMNS, undefinedColumn } from './names.ts'
+import { columnNamed, load, partsOf, positionOf, quoteName, SYSTEM_COLUMNS, undefinedColumn } from './names.ts'
 import { foreignKeyOperators, operatorClass } from './operator-classes.ts'
 import { alterSequenceObject } from './sequence.ts'
 import {
@@ -27,6 +27,17 @@ import {
   replaceColumn,
   typeText,
 } from './table-builder.ts'
+
+/** Positions in that text are none in the client's. */
+async function ofOwnText<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof PgError)) throw error
+    const { position: _position, ...fields } = error.fields
+    throw new PgError(error.code, error.message, fields)
+  }
+}
 
 /** The expression's text parsed again. */
 function reparsed(text: string): Node {
@@ -42,7 +53,8 @@ async function rebound(
   purpose: ExpressionScope['purpose'],
 ): Promise<string> {
   const text = await load(() => c.analysis.deparse(stored, before.oid))
-  return c.analysis.store(await c.analysis.expression(reparsed(text), { purpose, relation: draftScope(after), target: null }))
+  const expr = await ofOwnText(() => c.analysis.expression(reparsed(text), { purpose, relation: draftScope(after), target: null }))
+  return c.analysis.store(expr)
 }
 
 async function refuseDependents(c: CommandContext, relation: RelationDescriptor, column: ColumnDescriptor): Promise<void> {
@@ -107,6 +119,7 @@ export async function alterColumnType(
   if (column.generated !== '' && def.raw_default !== undefined)
     throw new PgError(SQLSTATE.invalidColumnDefinition, 'cannot specify USING when altering type of generated column', {
       detail: `Column "${name}" is a generated column.`,
+      ...positionOf(c, def.location),
     })
   if (column.identity !== '') {
     checkIdentityType(named.type)
@@ -142,7 +155,7 @@ export async function alterColumnType(
   if (column.default !== null) {
     const text = await load(() => c.analysis.deparse(column.default!.expr, table))
     try {
-      const expr = await analyzeDefault(c, after, next, reparsed(text), column.generated)
+      const expr = await ofOwnText(() => analyzeDefault(c, after, next, reparsed(text), column.generated))
       next = { ...next, default: { oid: column.default.oid, expr: c.analysis.store(expr) } }
     } catch (error) {
       if (!(error instanceof PgError) || error.code !== SQLSTATE.datatypeMismatch) throw error

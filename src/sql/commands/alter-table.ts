@@ -727,7 +727,7 @@ async function validateConstraint(c: CommandContext, relation: RelationInfo, nam
     throw new PgError(SQLSTATE.wrongObjectType, `cannot validate constraint "${name}" of relation "${relation.name}"`, {
       detail: 'This operation is not supported for this type of constraint.',
     })
-  if (!constraint.enforced) throw new PgError(SQLSTATE.wrongObjectType, 'cannot validate NOT ENFORCED constraint')
+  if (!constraint.enforced) throw new PgError(SQLSTATE.objectNotInPrerequisiteState, 'cannot validate NOT ENFORCED constraint')
   if (constraint.validated) return
   const valid = { ...constraint, validated: true }
   const stored = await c.writer.updateRelation(
@@ -746,20 +746,32 @@ async function validateNotNull(c: CommandContext, table: RelationDescriptor, col
 
 async function alterConstraint(c: CommandContext, relation: RelationInfo, cmd: AlterTableCmd): Promise<void> {
   const table = await needTable(c, relation, 'ALTER CONSTRAINT')
-  const change = (
-    cmd.def as { ATAlterConstraint?: { conname?: string; alterDeferrability?: boolean; deferrable?: boolean; initdeferred?: boolean } }
-  ).ATAlterConstraint
-  if (change?.alterDeferrability !== true) throw notSupported('this form of ALTER CONSTRAINT is not supported')
-  const constraint = table.table!.constraints.find((other) => other.name === change.conname)
-  if (constraint === undefined)
-    throw new PgError(SQLSTATE.undefinedObject, `constraint "${change.conname}" of relation "${relation.name}" does not exist`)
-  if (constraint.type !== 'f')
-    throw new PgError(
-      SQLSTATE.wrongObjectType,
-      `constraint "${change.conname}" of relation "${relation.name}" is not a foreign key constraint`,
-    )
-  const next = { ...constraint, deferrable: change.deferrable ?? false, deferred: change.initdeferred ?? false }
-  await c.writer.updateRelation(
+  const change = nodeAs(cmd.def, 'ATAlterConstraint')!
+  const name = change.conname!
+  const column = table.columns.find((other) => other.notNullConstraint?.name === name)
+  const constraint = table.table!.constraints.find((other) => other.name === name)
+  if (constraint === undefined && column === undefined)
+    throw new PgError(SQLSTATE.undefinedObject, `constraint "${name}" of relation "${relation.name}" does not exist`)
+  const wrong = (message: string): PgError => new PgError(SQLSTATE.wrongObjectType, message)
+  const foreign = constraint?.type === 'f' ? constraint : null
+  if (change.alterDeferrability === true && foreign === null)
+    throw wrong(`constraint "${name}" of relation "${relation.name}" is not a foreign key constraint`)
+  if (change.alterEnforceability === true && foreign === null)
+    throw wrong(`cannot alter enforceability of constraint "${name}" of relation "${relation.name}"`)
+  if (change.alterInheritability === true) {
+    if (column === undefined) throw wrong(`constraint "${name}" of relation "${relation.name}" is not a not-null constraint`)
+    const notNullConstraint = { ...column.notNullConstraint!, noInherit: change.noinherit ?? false }
+    await c.writer.updateRelation(replaceColumn(table, { ...column, notNullConstraint }))
+    return
+  }
+  if (foreign === null) return
+  let next = foreign
+  if (change.alterDeferrability === true) next = { ...next, deferrable: change.deferrable ?? false, deferred: change.initdeferred ?? false }
+  const enforced = change.alterEnforceability === true ? (change.is_enforced ?? false) : foreign.enforced
+  // rows from before are judged when a key comes into force, and nobody knows of them when it goes out of it
+  if (enforced !== foreign.enforced) next = { ...next, enforced, validated: enforced }
+  const stored = await c.writer.updateRelation(
     alterTable(table, (old) => ({ constraints: old.constraints.map((other) => (other.oid === next.oid ? next : other)) })),
   )
+  if (enforced && !foreign.enforced) await c.ports.data.validateForeignKey(stored, next)
 }

@@ -124,7 +124,10 @@ export async function planColumn(c: CommandContext, relationName: string, def: C
   const fail = (message: string, constraint: Constraint): never => {
     throw new PgError(SQLSTATE.syntaxError, message, positionOf(c, constraint.location))
   }
-  let last: Constraint | null = null
+  checkAttributes(
+    c,
+    (def.constraints ?? []).map((node) => nodeAs(node, 'Constraint')!),
+  )
   let defaults = false
   for (const node of def.constraints ?? []) {
     const constraint = nodeAs(node, 'Constraint')!
@@ -164,17 +167,14 @@ export async function planColumn(c: CommandContext, relationName: string, def: C
       case 'CONSTR_ATTR_DEFERRED':
       case 'CONSTR_ATTR_IMMEDIATE':
       case 'CONSTR_ATTR_ENFORCED':
-      case 'CONSTR_ATTR_NOT_ENFORCED': {
-        if (last === null) fail('misplaced constraint attribute', constraint)
+      case 'CONSTR_ATTR_NOT_ENFORCED':
         plan.constraints.push(withAttribute(plan.constraints.pop()!, constraint))
         break
-      }
       case 'CONSTR_EXCLUSION':
         throw notSupported('exclusion constraints are not supported')
       default:
         if (plan.saysNull && constraint.contype === 'CONSTR_PRIMARY')
           fail(`conflicting NULL/NOT NULL declarations for column "${name}" of table "${relationName}"`, constraint)
-        last = constraint
         plan.constraints.push(
           constraint.contype === 'CONSTR_PRIMARY' || constraint.contype === 'CONSTR_UNIQUE'
             ? { ...constraint, keys: [{ String: { sval: name } }] }
@@ -229,6 +229,48 @@ export function storageLetter(c: CommandContext, column: ColumnDescriptor, name:
   if (letter !== 'p' && usual === 'p')
     throw new PgError(SQLSTATE.featureNotSupported, `column data type ${typeText(c, column.type)} can only have storage PLAIN`)
   return letter
+}
+
+interface AttributeRule {
+  readonly clause: string
+  /** Each of these at most once. */
+  readonly group: string
+}
+const DEFERRABILITY = 'DEFERRABLE/NOT DEFERRABLE'
+const INITIALLY = 'INITIALLY IMMEDIATE/DEFERRED'
+const ENFORCEABILITY = 'ENFORCED/NOT ENFORCED'
+const ATTRIBUTES: Readonly<Record<string, AttributeRule>> = {
+  CONSTR_ATTR_DEFERRABLE: { clause: 'DEFERRABLE', group: DEFERRABILITY },
+  CONSTR_ATTR_NOT_DEFERRABLE: { clause: 'NOT DEFERRABLE', group: DEFERRABILITY },
+  CONSTR_ATTR_DEFERRED: { clause: 'INITIALLY DEFERRED', group: INITIALLY },
+  CONSTR_ATTR_IMMEDIATE: { clause: 'INITIALLY IMMEDIATE', group: INITIALLY },
+  CONSTR_ATTR_ENFORCED: { clause: 'ENFORCED', group: ENFORCEABILITY },
+  CONSTR_ATTR_NOT_ENFORCED: { clause: 'NOT ENFORCED', group: ENFORCEABILITY },
+}
+const DEFERRABLE_KINDS = new Set(['CONSTR_PRIMARY', 'CONSTR_UNIQUE', 'CONSTR_EXCLUSION', 'CONSTR_FOREIGN'])
+const ENFORCEABLE_KINDS = new Set(['CONSTR_CHECK', 'CONSTR_FOREIGN'])
+
+/** The attributes of a column's constraints follow one that may have them, each once, and do not contradict each other. */
+function checkAttributes(c: CommandContext, constraints: readonly Constraint[]): void {
+  let last = ''
+  let seen = new Map<string, string>()
+  for (const constraint of constraints) {
+    const type = constraint.contype ?? ''
+    const rule = ATTRIBUTES[type]
+    const fail = (message: string): never => {
+      throw new PgError(SQLSTATE.syntaxError, message, positionOf(c, constraint.location))
+    }
+    if (rule === undefined) {
+      last = type
+      seen = new Map()
+      continue
+    }
+    if (!(rule.group === ENFORCEABILITY ? ENFORCEABLE_KINDS : DEFERRABLE_KINDS).has(last)) fail(`misplaced ${rule.clause} clause`)
+    if (seen.has(rule.group)) fail(`multiple ${rule.group} clauses not allowed`)
+    seen.set(rule.group, type)
+    if (seen.get(DEFERRABILITY) === 'CONSTR_ATTR_NOT_DEFERRABLE' && seen.get(INITIALLY) === 'CONSTR_ATTR_DEFERRED')
+      fail('constraint declared INITIALLY DEFERRED must be DEFERRABLE')
+  }
 }
 
 function withAttribute(constraint: Constraint, attribute: Constraint): Constraint {

@@ -80,7 +80,8 @@ async function newCheck(c: CommandContext, domain: Named, constraint: Constraint
   return { oid: await c.writer.newOid(namespace), name, expr: c.analysis.store(expr), validated: !constraint.skip_validation }
 }
 
-function notForDomains(constraint: Constraint): PgError {
+function notForDomains(c: CommandContext, constraint: Constraint): PgError {
+  const position = positionOf(c, constraint.location)
   const words: Readonly<Record<string, string>> = {
     CONSTR_PRIMARY: 'primary key',
     CONSTR_UNIQUE: 'unique',
@@ -88,8 +89,13 @@ function notForDomains(constraint: Constraint): PgError {
     CONSTR_FOREIGN: 'foreign key',
   }
   const word = words[constraint.contype ?? '']
-  if (word === undefined) return notSupported('this domain constraint is not supported')
-  return new PgError(SQLSTATE.syntaxError, `${word} constraints not possible for domains`)
+  if (word !== undefined) return new PgError(SQLSTATE.syntaxError, `${word} constraints not possible for domains`, position)
+  const type = constraint.contype ?? ''
+  if (type === 'CONSTR_GENERATED' || type === 'CONSTR_IDENTITY')
+    return new PgError(SQLSTATE.featureNotSupported, 'specifying GENERATED not supported for domains', position)
+  if (type === 'CONSTR_ATTR_ENFORCED' || type === 'CONSTR_ATTR_NOT_ENFORCED')
+    return new PgError(SQLSTATE.invalidObjectDefinition, 'specifying constraint enforceability not supported for domains', position)
+  return new PgError(SQLSTATE.featureNotSupported, 'specifying constraint deferrability not supported for domains', position)
 }
 
 export async function createDomain(c: CommandContext, stmt: CreateDomainStmt): Promise<CommandResult> {
@@ -120,24 +126,38 @@ export async function createDomain(c: CommandContext, stmt: CreateDomainStmt): P
       case 'CONSTR_NOTNULL':
       case 'CONSTR_NULL': {
         const said = constraint.contype === 'CONSTR_NOTNULL'
-        if (nullSaid !== null && nullSaid !== said) throw new PgError(SQLSTATE.syntaxError, 'conflicting NULL/NOT NULL constraints')
+        if (nullSaid !== null && nullSaid !== said)
+          throw new PgError(SQLSTATE.syntaxError, 'conflicting NULL/NOT NULL constraints', positionOf(c, constraint.location))
         nullSaid = said
-        if (said && notNullConstraint === null)
+        if (said && notNullConstraint !== null)
+          throw new PgError(
+            SQLSTATE.invalidObjectDefinition,
+            'redundant NOT NULL constraint definition',
+            positionOf(c, constraint.location),
+          )
+        if (said)
           notNullConstraint = await newNotNull(c, { name, namespace: namespace.oid, base, checks, notNullConstraint }, constraint.conname)
         break
       }
       case 'CONSTR_DEFAULT': {
-        if (defaultExpr !== null) throw new PgError(SQLSTATE.syntaxError, 'multiple default expressions')
+        if (defaultExpr !== null)
+          throw new PgError(SQLSTATE.syntaxError, 'multiple default expressions', positionOf(c, constraint.location))
         const made = await newDefault(c, name, base, constraint.raw_expr!)
         defaultExpr = made.expr
         dependencies.push(...made.dependencies)
         break
       }
       case 'CONSTR_CHECK':
+        if (constraint.is_no_inherit === true)
+          throw new PgError(
+            SQLSTATE.invalidObjectDefinition,
+            'check constraints for domains cannot be marked NO INHERIT',
+            positionOf(c, constraint.location),
+          )
         checks.push(await newCheck(c, { name, namespace: namespace.oid, base, checks, notNullConstraint }, constraint))
         break
       default:
-        throw notForDomains(constraint)
+        throw notForDomains(c, constraint)
     }
   }
   const definition: Domain = {
@@ -240,7 +260,7 @@ async function changeOf(c: CommandContext, type: TypeDescriptor, domain: Domain,
     case 'C': {
       const constraint = nodeAs(stmt.def, 'Constraint')!
       if (constraint.contype === 'CONSTR_NOTNULL') return setNotNull(constraint.conname)
-      if (constraint.contype !== 'CONSTR_CHECK') throw notForDomains(constraint)
+      if (constraint.contype !== 'CONSTR_CHECK') throw notForDomains(c, constraint)
       const check = await newCheck(c, own, constraint)
       const definition = { ...domain, checks: [...domain.checks, check] }
       return check.validated ? { definition, check } : { definition }

@@ -103,7 +103,10 @@ function rawParse(text: string): string {
 const OTHER_CODES: readonly (readonly [RegExp, Sqlstate])[] = [
   [/^invalid Unicode escape (value|character)/, SQLSTATE.syntaxError],
   [/^stack depth limit exceeded/, SQLSTATE.statementTooComplex],
-  [/not (yet )?(supported|implemented)|is not implemented|is only supported for ON DELETE/, SQLSTATE.featureNotSupported],
+  [
+    /not (yet )?(supported|implemented)|no longer supported|is not implemented|is only supported for ON DELETE|constraints cannot be (marked|altered)/,
+    SQLSTATE.featureNotSupported,
+  ],
   [/^conflicting or redundant escape/, SQLSTATE.invalidEscapeSequence],
   [/^unsafe use of/, SQLSTATE.nonstandardUseOfEscapeCharacter],
   [/^invalid byte sequence/, SQLSTATE.characterNotInRepertoire],
@@ -111,6 +114,12 @@ const OTHER_CODES: readonly (readonly [RegExp, Sqlstate])[] = [
   [/^there is no parameter/, SQLSTATE.undefinedParameter],
   [/^parameter number too large/, SQLSTATE.syntaxError],
 ]
+
+/** What the grammar adds to its message and the parser's answer leaves out. */
+const GRAMMAR_HINTS: Readonly<Record<string, string>> = {
+  'missing argument': 'Use NONE to denote the missing argument of a unary operator.',
+  'UNENCRYPTED PASSWORD is no longer supported': 'Remove UNENCRYPTED to store the password in encrypted form instead.',
+}
 
 /** In E'' it is an escape string's error, in U&'' one of syntax. */
 function unicodeEscape(position: number, text: string): PgError {
@@ -127,7 +136,8 @@ function unicodeEscape(position: number, text: string): PgError {
 export function syntaxError(failure: RawParseFailure, text: string): PgError {
   if (failure.message === 'invalid Unicode escape') return unicodeEscape(failure.cursorPosition, text)
   const code = OTHER_CODES.find(([pattern]) => pattern.test(failure.message))?.[1] ?? SQLSTATE.syntaxError
-  const fields = failure.cursorPosition > 0 ? { position: failure.cursorPosition } : {}
+  const hint = GRAMMAR_HINTS[failure.message]
+  const fields = { ...(failure.cursorPosition > 0 && { position: failure.cursorPosition }), ...(hint !== undefined && { hint }) }
   if (code === SQLSTATE.statementTooComplex) return stackDepthExceeded()
   return code === SQLSTATE.featureNotSupported ? notSupported(failure.message).with(fields) : new PgError(code, failure.message, fields)
 }
