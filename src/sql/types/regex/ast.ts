@@ -9,18 +9,30 @@ export type CharTest = (code: number) => boolean
 /** ^ $ \A \Z \m \M \y \Y, lookaround. */
 export type ConstraintKind = 'lineStart' | 'lineEnd' | 'textStart' | 'textEnd' | 'wordStart' | 'wordEnd' | 'wordEdge' | 'notWordEdge'
 
+/** Which match is preferred: 1 longer, -1 shorter, 0 neither. */
+export type Preference = 1 | -1 | 0
+
 export type Node =
   | { readonly kind: 'empty' }
   | { readonly kind: 'char'; readonly test: CharTest; readonly literal: number }
   | { readonly kind: 'constraint'; readonly at: ConstraintKind }
   | { readonly kind: 'look'; readonly ahead: boolean; readonly negative: boolean; readonly body: Node }
-  | { readonly kind: 'backref'; readonly group: number; readonly ignoreCase: boolean }
+  /** With the quantifier that stands right behind it: of a group that took no part it allows nothing, not even no repetition at all. */
+  | {
+      readonly kind: 'backref'
+      readonly group: number
+      readonly ignoreCase: boolean
+      readonly min: number
+      readonly max: number
+      readonly prefer: Preference
+    }
   | { readonly kind: 'group'; readonly index: number; readonly body: Node }
   /** Concatenation, nested to the right. */
   | { readonly kind: 'concat'; readonly left: Node; readonly right: Node }
+  /** The first branch that will do. */
   | { readonly kind: 'alt'; readonly branches: readonly Node[] }
-  /** `max` -1 = no bound; `prefer` 1 greedy, -1 not, 0 (for {m}) as the body. */
-  | { readonly kind: 'repeat'; readonly body: Node; readonly min: number; readonly max: number; readonly prefer: 1 | -1 | 0 }
+  /** `max` -1 = no bound; `prefer` 0 (for {m}) as the body. */
+  | { readonly kind: 'repeat'; readonly body: Node; readonly min: number; readonly max: number; readonly prefer: Preference }
 
 export interface Options {
   ignoreCase: boolean
@@ -40,8 +52,7 @@ export function regexError(message: string): PgError {
 }
 export const tooComplex = (): PgError => regexError('regular expression is too complex')
 
-/** Which match a node prefers: longer, shorter, or has no say (0). */
-export function preference(node: Node): 1 | -1 | 0 {
+export function preference(node: Node): Preference {
   switch (node.kind) {
     case 'group':
       return preference(node.body)
@@ -51,6 +62,8 @@ export function preference(node: Node): 1 | -1 | 0 {
     }
     case 'alt':
       return 1
+    case 'backref':
+      return node.prefer
     case 'repeat':
       return node.prefer !== 0 ? node.prefer : preference(node.body)
     default:
@@ -104,3 +117,32 @@ export function hasBackref(node: Node): boolean {
       return false
   }
 }
+
+/** The nodes that matching by the automaton alone does not settle: those with groups or back references inside. */
+export function messyNodes(root: Node): Set<Node> {
+  const messy = new Set<Node>()
+  const visit = (node: Node): boolean => {
+    let found = node.kind === 'group' || node.kind === 'backref'
+    for (const child of childrenOf(node)) if (visit(child)) found = true
+    if (found) messy.add(node)
+    return found
+  }
+  visit(root)
+  return messy
+}
+
+/** Lookaround is a matter of its own. */
+export function childrenOf(node: Node): readonly Node[] {
+  switch (node.kind) {
+    case 'group':
+    case 'repeat':
+      return [node.body]
+    case 'concat':
+      return [node.left, node.right]
+    case 'alt':
+      return node.branches
+    default:
+      return NONE
+  }
+}
+const NONE: readonly Node[] = []

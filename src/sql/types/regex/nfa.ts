@@ -1,8 +1,7 @@
 // Thompson automaton of a tree, and its simulation in lock step: time is text × states whatever the pattern, and every step is counted.
 // Each tree node keeps the states where its fragment starts and ends, so that a part can be asked alone.
 
-import type { CharTest, ConstraintKind, Node } from './ast.ts'
-import { tooComplex } from './ast.ts'
+import { type CharTest, type ConstraintKind, childrenOf, type Node, tooComplex } from './ast.ts'
 import { isWord } from './charset.ts'
 
 const MAX_STATES = 50_000
@@ -53,16 +52,60 @@ export function buildNfa(root: Node): Nfa {
     return { start: from, end }
   }
 
+  const groups = new Map<number, Node>()
+  const noteGroups = (node: Node): void => {
+    if (node.kind === 'group') groups.set(node.index, node.body)
+    childrenOf(node).forEach(noteGroups)
+  }
+  noteGroups(root)
+
+  /** Copies inside a back reference: any text that its group could match, wherever it stands. */
+  let copying = 0
   const build = (node: Node): Fragment => {
     const fragment = fresh(node)
-    fragments.set(node, fragment)
+    if (copying === 0) fragments.set(node, fragment)
     return fragment
   }
+  const repeat = (body: Node, min: number, max: number): Fragment => {
+    const entry = state()
+    let tail = entry
+    for (let i = 0; i < min; i++) {
+      const copy = build(body)
+      first[tail] = copy.start
+      tail = copy.end
+    }
+    const end = state()
+    if (max < 0) {
+      const loop = state()
+      const copy = build(body)
+      first[tail] = loop
+      first[loop] = copy.start
+      second[loop] = end
+      first[copy.end] = loop
+    } else {
+      for (let i = min; i < max; i++) {
+        const split = state()
+        const copy = build(body)
+        first[tail] = split
+        first[split] = copy.start
+        second[split] = end
+        tail = copy.end
+      }
+      first[tail] = end
+    }
+    return { start: entry, end }
+  }
   const fresh = (node: Node): Fragment => {
+    if (copying > 0 && (node.kind === 'constraint' || node.kind === 'look')) return single(state())
     switch (node.kind) {
       case 'empty':
-      case 'backref':
         return single(state())
+      case 'backref': {
+        copying++
+        const fragment = repeat(groups.get(node.group) ?? { kind: 'empty' }, node.min, node.max)
+        copying--
+        return fragment
+      }
       case 'char':
         return single(state(node.test))
       case 'constraint':
@@ -96,35 +139,8 @@ export function buildNfa(root: Node): Nfa {
         first[entry] = start
         return { start: entry, end }
       }
-      case 'repeat': {
-        const entry = state()
-        let tail = entry
-        for (let i = 0; i < node.min; i++) {
-          const copy = build(node.body)
-          first[tail] = copy.start
-          tail = copy.end
-        }
-        const end = state()
-        if (node.max < 0) {
-          const loop = state()
-          const copy = build(node.body)
-          first[tail] = loop
-          first[loop] = copy.start
-          second[loop] = end
-          first[copy.end] = loop
-        } else {
-          for (let i = node.min; i < node.max; i++) {
-            const split = state()
-            const copy = build(node.body)
-            first[tail] = split
-            first[split] = copy.start
-            second[split] = end
-            tail = copy.end
-          }
-          first[tail] = end
-        }
-        return { start: entry, end }
-      }
+      case 'repeat':
+        return repeat(node.body, node.min, node.max)
     }
   }
   const { start, end } = build(root)
@@ -141,6 +157,10 @@ export class Budget {
     this.#left = steps
     this.#poll = poll
     this.#next = steps - 65536
+  }
+
+  get left(): number {
+    return this.#left
   }
 
   spend(steps: number): void {

@@ -3,7 +3,7 @@
 import { PgError } from '../../../base/errors.ts'
 import { LIMITS } from '../../../base/limits.ts'
 import { SQLSTATE } from '../../../base/sqlstate.ts'
-import { type ConstraintKind, hasBackref, hasGroups, type Node, type Options, regexError, withoutGroups } from './ast.ts'
+import { type ConstraintKind, hasBackref, hasGroups, type Node, type Options, preference, regexError, withoutGroups } from './ast.ts'
 import { characterClass, charSet, classEscape, otherCase, type SetParts } from './charset.ts'
 
 const EMPTY: Node = { kind: 'empty' }
@@ -249,7 +249,7 @@ export function parseRegex(pattern: string, options: Options): Parsed {
       while (/^[0-9]$/.test(peek()) && Number(digits + peek()) <= groups) digits += source[at++]
       if (Number(digits) > groups || looks > 0 || open.has(Number(digits))) throw regexError('invalid backreference number')
       hasBackrefs = true
-      return { kind: 'backref', group: Number(digits), ignoreCase: opts.ignoreCase }
+      return { kind: 'backref', group: Number(digits), ignoreCase: opts.ignoreCase, min: 1, max: 1, prefer: 0 }
     }
     const code = characterEscape()
     if (code !== null) return literal(code)
@@ -270,7 +270,8 @@ export function parseRegex(pattern: string, options: Options): Parsed {
     }
     if (opts.flavor === 'advanced' && looking('?:')) {
       at += 2
-      wrap = (body) => body
+      // A quantifier behind it is none of the back reference inside.
+      wrap = (body) => (body.kind === 'backref' ? { kind: 'concat', left: body, right: { kind: 'empty' } } : body)
     } else if (opts.flavor === 'advanced' && looking('?=')) look(2, true, false)
     else if (opts.flavor === 'advanced' && looking('?!')) look(2, true, true)
     else if (opts.flavor === 'advanced' && looking('?<=')) look(3, false, false)
@@ -331,9 +332,11 @@ export function parseRegex(pattern: string, options: Options): Parsed {
     skipBlank()
     if (/^[*+?]$/.test(peek())) throw regexError('quantifier operand invalid')
     const prefer = fixed ? 0 : greedy ? 1 : -1
+    if (max === 0) return { kind: 'empty' }
+    if (min === 1 && max === 1 && (prefer === 0 || preference(atom) === 0 || preference(atom) === prefer)) return atom
+    if (atom.kind === 'backref') return { ...atom, min, max, prefer }
     // x{m,n} is x{m-1,n-1}x with groups in the last x only: only its last match is remembered.
     if (min > 0 && hasGroups(atom) && !hasBackref(atom)) {
-      if (max === 1 && prefer === 0) return atom
       const before: Node = { kind: 'repeat', body: withoutGroups(atom), min: min - 1, max: max < 0 ? -1 : max - 1, prefer }
       return { kind: 'concat', left: before, right: atom }
     }
