@@ -84,52 +84,6 @@ export function isAscii(text: string): boolean {
   return !BEYOND_ASCII.test(text)
 }
 
-/** Case mapping one character to one character, as C.UTF-8 does: what would become several stays. */
-function mapSimple(text: string, map: (char: string) => string): string {
-  let result = ''
-  for (const char of text) {
-    const mapped = map(char)
-    result += mapped.length === 1 || (mapped.length === 2 && HIGH.test(mapped)) ? mapped : char
-  }
-  return result
-}
-const toUpper = (char: string): string => char.toUpperCase()
-const toLower = (char: string): string => char.toLowerCase()
-
-const upperNow = (text: string): string => (isAscii(text) ? text.toUpperCase() : mapSimple(text, toUpper))
-const lowerNow = (text: string): string => (isAscii(text) ? text.toLowerCase() : mapSimple(text, toLower))
-
-export const upper = (text: string): string => byCharacter(text, upperNow)
-export const lower = (text: string): string => byCharacter(text, lowerNow)
-
-const WORD = /[\p{L}\p{N}]/u
-
-const isWordByte = (byte: number): boolean =>
-  (byte >= 0x30 && byte <= 0x39) || (byte >= 0x41 && byte <= 0x5a) || (byte >= 0x61 && byte <= 0x7a)
-
-/** In place, letter by letter: a string grown by single characters costs a hundred times as much. */
-function initcapAscii(text: string): string {
-  const bytes = Buffer.from(text.toLowerCase(), 'latin1')
-  let inside = false
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i]!
-    if (!inside && byte >= 0x61 && byte <= 0x7a) bytes[i] = byte - 32
-    inside = isWordByte(byte)
-  }
-  return bytes.latin1Slice()
-}
-
-export function initcap(text: string): string {
-  if (isAscii(text)) return initcapAscii(text)
-  let result = ''
-  let inside = false
-  for (const char of text) {
-    result += inside ? lower(char) : upper(char)
-    inside = WORD.test(char)
-  }
-  return result
-}
-
 /** UTF-8 length without encoding. */
 export function utf8Length(text: string): number {
   return Buffer.byteLength(text)

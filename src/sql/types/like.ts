@@ -5,8 +5,8 @@ import { PgError } from '../../base/errors.ts'
 import { inOneSlice, LONG } from '../../base/long-work.ts'
 import { LruMap } from '../../base/lru.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
-import { lower } from './chars.ts'
-import type { Procs } from './procs.ts'
+import { casingOf, lower } from './casing.ts'
+import type { CallInfo, Procs } from './procs.ts'
 
 type Matcher = (text: string) => boolean
 
@@ -133,8 +133,10 @@ export function likeMatcher(pattern: string): Matcher {
 const likeNow = (text: string, pattern: string): boolean => likeMatcher(pattern)(text)
 export const like = (text: string, pattern: string): boolean => inOneSlice(text.length > LONG, likeNow, text, pattern)
 const notLike = (text: string, pattern: string): boolean => !like(text, pattern)
-const ilike = (text: string, pattern: string): boolean => like(lower(text), lower(pattern))
-const notIlike = (text: string, pattern: string): boolean => !ilike(text, pattern)
+function ilike(text: string, pattern: string, call: CallInfo): boolean {
+  const casing = casingOf(call.collation)
+  return like(lower(text, casing), lower(pattern, casing))
+}
 
 /** LIKE … ESCAPE: the pattern with its own escape character turned into backslashes. */
 function likeEscape(pattern: string, escapeChar: string): string {
@@ -161,11 +163,11 @@ function likeEscape(pattern: string, escapeChar: string): string {
 export const likeProcs = {
   textlike: like,
   textnlike: notLike,
-  texticlike: ilike,
-  texticnlike: notIlike,
+  texticlike: (text, pattern, _, call) => ilike(text, pattern, call),
+  texticnlike: (text, pattern, _, call) => !ilike(text, pattern, call),
   namelike: like,
   namenlike: notLike,
-  nameiclike: ilike,
-  nameicnlike: notIlike,
+  nameiclike: (text, pattern, _, call) => ilike(text, pattern, call),
+  nameicnlike: (text, pattern, _, call) => !ilike(text, pattern, call),
   like_escape: likeEscape,
 } satisfies Procs

@@ -5,20 +5,8 @@ import { inOneSlice, LONG, LONG_LIST, longWork, type Steps, workOn } from '../..
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { TYPE_OID } from '../builtin/data/type-oids.ts'
 import { makeArray } from './array.ts'
-import {
-  byCharacter,
-  charLength,
-  chars,
-  checkFieldSize,
-  hasSurrogates,
-  initcap,
-  isAscii,
-  lower,
-  pieces,
-  sliceChars,
-  trimBlanks,
-  upper,
-} from './chars.ts'
+import { type Casing, casefold, casingOf, initcap, lower, upper } from './casing.ts'
+import { byCharacter, charLength, chars, checkFieldSize, hasSurrogates, isAscii, pieces, sliceChars, trimBlanks } from './chars.ts'
 import type { Procs } from './procs.ts'
 
 const invalid = (message: string): PgError => new PgError(SQLSTATE.invalidParameterValue, message)
@@ -105,11 +93,11 @@ function* replaceSteps(text: string, from: string, to: string): Steps<string> {
 }
 
 /** In pieces, each with the character before it, which tells whether a word goes on. */
-function* initcapSteps(text: string): Steps<string> {
+function* initcapSteps(text: string, casing: Casing): Steps<string> {
   let done = ''
   let before = ''
   for (const piece of pieces(text, LONG)) {
-    done += initcap(before + piece).slice(before.length)
+    done += initcap(before + piece, casing).slice(initcap(before, casing).length)
     yield
     before = chars(piece.slice(-2)).at(-1)!
   }
@@ -249,10 +237,13 @@ export const stringProcs = {
     checkFieldSize(a.length + b.length)
     return a + b
   },
-  lower: (a) => lower(a),
-  upper: (a) => upper(a),
-  initcap: (a) => (a.length > LONG ? longWork(initcapSteps, a) : initcap(a)),
-  casefold: (a) => lower(a),
+  lower: (a, _, call) => lower(a, casingOf(call.collation)),
+  upper: (a, _, call) => upper(a, casingOf(call.collation)),
+  initcap: (a, _, call) => {
+    const casing = casingOf(call.collation)
+    return a.length > LONG ? longWork(initcapSteps, a, casing) : initcap(a, casing)
+  },
+  casefold: (a, _, call) => casefold(a, casingOf(call.collation)),
   text_substr: substring,
   text_substr_no_len: (text, start) => substring(text, start, null),
   textoverlay: overlay,

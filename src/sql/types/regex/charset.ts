@@ -3,22 +3,24 @@
 import type { CharTest } from './ast.ts'
 import { regexError } from './ast.ts'
 
-const LETTER = /\p{L}/u
-const UPPER = /\p{Lu}/u
-const LOWER = /\p{Ll}/u
+const LETTER = /\p{Alphabetic}/u
+const UPPER = /\p{Uppercase}/u
+const LOWER = /\p{Lowercase}/u
+const SPACE = /\p{White_Space}/u
+/** Control characters, surrogates, and what is no character yet. */
+const NO_GRAPH = /[\p{Cc}\p{Cs}\p{Cn}]/u
+const BLANK = /\p{Zs}/u
 const PUNCT = /[\p{P}\p{S}]/u
 const char = (code: number): string => String.fromCodePoint(code)
 const between = (code: number, low: number, high: number): boolean => code >= low && code <= high
 const isDigit: CharTest = (c) => between(c, 48, 57)
 const isAlpha: CharTest = (c) => (c < 128 ? between(c | 32, 97, 122) : LETTER.test(char(c)))
 const isAlnum: CharTest = (c) => isDigit(c) || isAlpha(c)
-const isSpace: CharTest = (c) =>
-  c === 32 ||
-  between(c, 9, 13) ||
-  c === 0x85 ||
-  (c > 127 && c !== 0xa0 && c !== 0x202f && c !== 0x2007 && /\s/u.test(char(c)) && c !== 0xfeff)
+const isSpace: CharTest = (c) => (c < 128 ? c === 32 || between(c, 9, 13) : SPACE.test(char(c)))
 export const isWord: CharTest = (c) => c === 95 || isAlnum(c)
-const isPrint: CharTest = (c) => c >= 32 && c !== 127 && !between(c, 128, 159)
+const isBlank: CharTest = (c) => (c < 128 ? c === 32 || c === 9 : BLANK.test(char(c)))
+const isGraph: CharTest = (c) => (c < 128 ? between(c, 33, 126) : !isSpace(c) && !NO_GRAPH.test(char(c)))
+const isPrint: CharTest = (c) => isGraph(c) || (c !== 9 && isBlank(c))
 
 const CLASSES: Readonly<Record<string, CharTest>> = {
   alnum: isAlnum,
@@ -27,10 +29,10 @@ const CLASSES: Readonly<Record<string, CharTest>> = {
   blank: (c) => c === 32 || c === 9,
   cntrl: (c) => c < 32 || between(c, 127, 159),
   digit: isDigit,
-  graph: (c) => isPrint(c) && !isSpace(c),
+  graph: isGraph,
   lower: (c) => (c < 128 ? between(c, 97, 122) : LOWER.test(char(c))),
   print: isPrint,
-  punct: (c) => (c < 128 ? isPrint(c) && c !== 32 && !isAlnum(c) : PUNCT.test(char(c))),
+  punct: (c) => (c < 128 ? isGraph(c) && !isAlnum(c) : !isAlpha(c) && PUNCT.test(char(c))),
   space: isSpace,
   upper: (c) => (c < 128 ? between(c, 65, 90) : UPPER.test(char(c))),
   xdigit: (c) => isDigit(c) || between(c | 32, 97, 102),
