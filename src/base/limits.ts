@@ -14,6 +14,8 @@ export const LIMITS = {
   firstBatchRows: 16,
   /** Bytes a batch should not have more of; the first tells how large rows are. */
   batchBytes: 2 * MiB,
+  /** Longest that rows of COPY wait for others to be written with, ms. */
+  copyBatchMs: 200,
   /** Longest the event loop may be held by one statement before it must yield, ms. */
   sliceMs: 5,
   /** Bytes in a key of the embedded store (LMDB's own bound with 4 KiB pages) and of an index entry. */

@@ -217,9 +217,19 @@ export function runAlone(
   attempt = 0,
 ): MaybePromise<string> {
   const held = shape === null ? null : new HeldRows(sink, shape)
+  /** It has run to its end: what fails now is its commit. */
+  let ran = false
   const retry = (error: unknown): MaybePromise<string> => {
     const again = mayRetry(session, error) || (attempt === 0 && entry.planned.command !== 'delete' && mayHideDuplicate(session, error))
-    if (!again || attempt >= MAX_RETRIES || held?.sent === true) throw error
+    if (!again || attempt >= MAX_RETRIES || held?.sent === true) {
+      // PostgreSQL has sent the rows when a deferred constraint finds something. Where all duplicates are left to the commit, it need not have.
+      if (ran && held !== null && !held.sent && session.keyspace.capabilities.sharedLocks) {
+        return andThen(held.release(), (): never => {
+          throw error
+        })
+      }
+      throw error
+    }
     const rolledBack = abortTransaction(session)
     return andThen(rolledBack, () => {
       session.startImplicit()
@@ -230,6 +240,7 @@ export function runAlone(
     const started = startExecution(session, entry, params, attempt === 0)
     const tag = started instanceof Promise ? started.then((execution) => drain(execution, held)) : drain(started, held)
     const committed = (text: string): MaybePromise<string> => {
+      ran = true
       const done = commitTransaction(session)
       const tell = (): MaybePromise<string> => {
         const released = held?.release()

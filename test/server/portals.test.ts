@@ -2,81 +2,21 @@
 
 import type pg from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { type Converse, converseWith } from '../support/converse.ts'
 import { ownTenant, startTestServer, type TestServer } from '../support/server.ts'
 
 let server: TestServer
 let client: pg.Client
+let converse: Converse
 
 beforeAll(async () => {
   server = await startTestServer()
   client = await server.connect(`${ownTenant('portals')}.admin`)
+  converse = converseWith(client)
 })
 afterAll(async () => {
   await server.stop()
 })
-
-interface Answer {
-  name: string
-  fields?: unknown[]
-  code?: string
-  text?: string
-}
-
-/** What pg's connection can be asked for and tells. */
-interface Wire {
-  parse(query: { name?: string; text: string }): void
-  bind(config: { portal?: string; statement?: string }): void
-  describe(what: { type: 'S' | 'P'; name?: string }): void
-  execute(config: { portal?: string; rows?: number }): void
-  sync(): void
-  on(event: 'message', listener: (message: Answer) => void): void
-  off(event: 'message', listener: (message: Answer) => void): void
-}
-
-const shown = (message: Answer): string => {
-  switch (message.name) {
-    case 'dataRow':
-      return (message.fields as string[]).join('|')
-    case 'rowDescription':
-      return `columns ${(message.fields as { name: string }[]).map(({ name }) => name).join(' ')}`
-    case 'error':
-      return `error ${message.code}`
-    case 'commandComplete':
-      return message.text!
-    default:
-      return message.name
-  }
-}
-
-/** Everything the server answers up to ReadyForQuery. */
-function converse(send: (wire: Wire) => void): Promise<string[]> {
-  return new Promise((resolve) => {
-    const said: string[] = []
-    const { connection } = client as unknown as { connection: Wire }
-    const listen = (message: Answer): void => {
-      if (message.name !== 'readyForQuery') said.push(shown(message))
-    }
-    const ignored = () => undefined
-    client.query({
-      submit(wire: Wire) {
-        connection.on('message', listen)
-        send(wire)
-        wire.sync()
-      },
-      handleRowDescription: ignored,
-      handleDataRow: ignored,
-      handleCommandComplete: ignored,
-      handlePortalSuspended: ignored,
-      handleEmptyQuery: ignored,
-      handleError: () => end(),
-      handleReadyForQuery: () => end(),
-    } as unknown as pg.Submittable)
-    const end = (): void => {
-      connection.off('message', listen)
-      resolve(said)
-    }
-  })
-}
 
 it('FETCH is prepared and described before DECLARE, and knows its columns once the cursor is there', async () => {
   expect(

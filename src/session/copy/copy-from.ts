@@ -302,9 +302,19 @@ export async function copyFrom(
   let marks: (Uint8Array | null)[] = []
   /** Bytes that came since the last batch was handed on. */
   let bytes = 0
+  /** When the batch's first row came. */
+  let since = 0
   let total = 0
+  const write = async (): Promise<void> => {
+    total += await insert.rows(batch, marks)
+    batch = []
+    marks = []
+    bytes = 0
+  }
   try {
     for (let ended = false; !ended; ) {
+      // A slow client hears soon whether what it has sent will do.
+      if (batch.length > 0 && performance.now() - since > LIMITS.copyBatchMs) await write()
       const read = source.read()
       const chunk = read instanceof Promise ? await read : read
       session.cancelToken.check()
@@ -320,19 +330,16 @@ export async function copyFrom(
         headerPending = false
       }
       for (let row = parser.next(); row !== null; row = parser.next()) {
+        if (batch.length === 0) since = performance.now()
         batch.push(row)
         marks.push(parser.defaulted)
         if (batch.length < LIMITS.batchRows && bytes < LIMITS.batchBytes) continue
-        const written = insert.rows(batch, marks)
-        total += written instanceof Promise ? await written : written
-        batch = []
-        marks = []
-        bytes = 0
+        await write()
         const pause = slicer.pause()
         if (pause !== null) await pause
       }
     }
-    if (batch.length > 0) total += await insert.rows(batch, marks)
+    if (batch.length > 0) await write()
     await insert.finish()
   } catch (error) {
     throw error instanceof PgError && error.fields.where === undefined && batch.length > 0 ? error.with({ where: parser.where() }) : error
