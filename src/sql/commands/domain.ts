@@ -12,8 +12,9 @@ import type { Dependency } from '../../catalog/writer.ts'
 import { type AlterDomainStmt, type Constraint, type CreateDomainStmt, type Node, nodeAs, type TypeName } from '../parser/nodes.ts'
 import { makeVar, replace } from '../planner/expr-tree.ts'
 import type { CommandContext, CommandResult } from './context.ts'
-import { creationNamespace, load, partsOf, positionOf, splitName } from './names.ts'
+import { load, partsOf, positionOf, splitName } from './names.ts'
 import { checkTypeUsage, normal, typeText } from './table-builder.ts'
+import { typeNamespace } from './temporary.ts'
 import { checkTypeName, createType } from './types.ts'
 
 type Domain = TypeDescriptor['definition'] & { readonly kind: 'domain' }
@@ -100,7 +101,7 @@ function notForDomains(c: CommandContext, constraint: Constraint): PgError {
 
 export async function createDomain(c: CommandContext, stmt: CreateDomainStmt): Promise<CommandResult> {
   const { schema, name } = splitName(c, partsOf(stmt.domainname))
-  const namespace = await load(() => creationNamespace(c, schema))
+  const namespace = await typeNamespace(c, schema)
   await checkTypeName(c, namespace.oid, name)
   const base = await c.analysis.typeName(stmt.typeName!)
   const row = (await load(() => c.snapshot.type(base.type)))!

@@ -12,7 +12,7 @@ import { isTemporary, newTemporaryOid } from '../../catalog/temporary.ts'
 import type { RangeVar } from '../parser/nodes.ts'
 import type { CommandContext } from './context.ts'
 import { performDeletion } from './drop.ts'
-import { creationNamespaceAt, load, positionOf, rangeVarParts, splitName } from './names.ts'
+import { creationNamespace, creationNamespaceAt, load, positionOf, rangeVarParts, splitName } from './names.ts'
 import { alterTable } from './table-builder.ts'
 
 export interface CreationTarget {
@@ -45,6 +45,12 @@ export async function creationTarget(
   if (!isTemporary(namespace.oid)) return { namespace, name, persistence: rv.relpersistence === 'u' ? 'u' : 'p' }
   if (rv.relpersistence === 'u') throw misplaced('only temporary relations may be created in temporary schemas')
   return { namespace, name, persistence: 't' }
+}
+
+/** Where CREATE TYPE and CREATE DOMAIN put a type: the first object of pg_temp makes that schema. */
+export async function typeNamespace(c: CommandContext, schema: string | null): Promise<NamespaceDescriptor> {
+  if (schema !== 'pg_temp') return load(() => creationNamespace(c, schema))
+  return (await load(() => c.snapshot.namespaceByName(schema))) ?? createTemporaryNamespace(c)
 }
 
 /** Found as pg_temp, named after the session. Whoever the session is at the moment may use it: nobody else can see it. */

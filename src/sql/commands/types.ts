@@ -11,9 +11,10 @@ import { type AlterEnumStmt, type CompositeTypeStmt, type CreateEnumStmt, string
 import type { CommandContext, CommandResult } from './context.ts'
 import { serialType } from './create-table.ts'
 import { defaultAclFor } from './default-privileges.ts'
-import { creationNamespace, load, partsOf, rangeVarParts, splitName } from './names.ts'
+import { load, partsOf, rangeVarParts, splitName } from './names.ts'
 import { newRelation } from './new-relation.ts'
 import { columnDefs, columnTypeDependency, plainColumn, typeText } from './table-builder.ts'
+import { typeNamespace } from './temporary.ts'
 
 const MAX_LABEL_BYTES = 63
 
@@ -37,7 +38,7 @@ export async function createType(
 
 export async function createEnum(c: CommandContext, stmt: CreateEnumStmt): Promise<CommandResult> {
   const { schema, name } = splitName(c, partsOf(stmt.typeName))
-  const namespace = await load(() => creationNamespace(c, schema))
+  const namespace = await typeNamespace(c, schema)
   await checkTypeName(c, namespace.oid, name)
   const labels: { oid: number; label: string; sortOrder: number }[] = []
   const oid = await c.writer.newOid(namespace.oid)
@@ -125,7 +126,7 @@ export async function alterEnum(c: CommandContext, stmt: AlterEnumStmt): Promise
 
 export async function createComposite(c: CommandContext, stmt: CompositeTypeStmt): Promise<CommandResult> {
   const { schema, name } = splitName(c, rangeVarParts(stmt.typevar!))
-  const namespace = await load(() => creationNamespace(c, schema))
+  const namespace = await typeNamespace(c, schema)
   await checkTypeName(c, namespace.oid, name)
   const columns: RelationDescriptor['columns'][number][] = []
   for (const def of columnDefs(stmt.coldeflist)) {
