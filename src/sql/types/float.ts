@@ -8,6 +8,7 @@ import { type Int8, normalInt8, writeAscii } from './codecs.ts'
 import { binaryLength, defineType, invalidInput } from './define.ts'
 import { compareSize, nearestFloat4 } from './float4-rounding.ts'
 import { float8Bytes, hashBytes, hashBytesExtended } from './hash.ts'
+import { BINARY32, BINARY64, type BinaryFormat, parseHexFloat } from './hex-float.ts'
 import type { Procs } from './procs.ts'
 
 export const overflow = (): PgError => new PgError(SQLSTATE.numericValueOutOfRange, 'value out of range: overflow')
@@ -88,15 +89,21 @@ export function formatFloat4(value: number, extraFloatDigits: number): string {
 }
 
 const NUMBER = /^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$/
-const SPECIAL = /^([+-]?)(?:(nan)|inf(?:inity)?)$/i
+const SPECIAL = /^([+-]?)(?:(nan)(?:\([0-9a-z_]*\))?|inf(?:inity)?)$/i
 
-function parse(text: string, type: string): { value: number; trimmed: string } {
+/** `hex`: already of the width that is asked for. */
+function parse(text: string, type: string, format: BinaryFormat): { value: number; trimmed: string; hex: boolean } {
   const trimmed = text.replace(/^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g, '')
-  if (NUMBER.test(trimmed)) return { value: Number(trimmed), trimmed }
+  if (NUMBER.test(trimmed)) return { value: Number(trimmed), trimmed, hex: false }
+  const hex = parseHexFloat(trimmed, format)
+  if (hex !== null) {
+    if (!Number.isFinite(hex.value) || (hex.value === 0 && !hex.isZero)) throw tooBig(trimmed, type)
+    return { value: hex.value, trimmed, hex: true }
+  }
   const odd = SPECIAL.exec(trimmed)
   if (odd !== null) {
-    if (odd[2] !== undefined) return { value: Number.NaN, trimmed }
-    return { value: odd[1] === '-' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY, trimmed }
+    if (odd[2] !== undefined) return { value: Number.NaN, trimmed, hex: false }
+    return { value: odd[1] === '-' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY, trimmed, hex: false }
   }
   throw invalidInput(type, text)
 }
@@ -107,7 +114,8 @@ const saysZero = (trimmed: string): boolean => /^[+-]?[0.]*(?:[eE]|$)/.test(trim
 const saysInfinity = (trimmed: string): boolean => /^[+-]?i/i.test(trimmed)
 
 function inputFloat8(text: string): number {
-  const { value, trimmed } = parse(text, 'double precision')
+  const { value, trimmed, hex } = parse(text, 'double precision', BINARY64)
+  if (hex) return value
   if ((value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY) && !saysInfinity(trimmed))
     throw tooBig(trimmed, 'double precision')
   if (value === 0 && !saysZero(trimmed)) throw tooBig(trimmed, 'double precision')
@@ -115,7 +123,8 @@ function inputFloat8(text: string): number {
 }
 
 function inputFloat4(text: string): number {
-  const { value, trimmed } = parse(text, 'real')
+  const { value, trimmed, hex } = parse(text, 'real', BINARY32)
+  if (hex) return value
   const rounded = nearestFloat4(trimmed, value)
   if ((rounded === Number.POSITIVE_INFINITY || rounded === Number.NEGATIVE_INFINITY) && !saysInfinity(trimmed))
     throw tooBig(trimmed, 'real')
