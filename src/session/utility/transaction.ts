@@ -201,10 +201,11 @@ export function runTransactionStatement(session: Session, statement: ParsedState
     case 'TRANS_STMT_COMMIT':
       return commit(session, node)
     case 'TRANS_STMT_ROLLBACK': {
-      if (!block.inBlock) warn(session, 'noActiveSqlTransaction', 'there is no transaction in progress')
       const modes = block.modes
-      const inBlock = block.inBlock
-      if (node.chain && !inBlock) throw noActiveTransaction('ROLLBACK AND CHAIN')
+      if (!block.inBlock) {
+        if (node.chain) throw noActiveTransaction('ROLLBACK AND CHAIN')
+        warn(session, 'noActiveSqlTransaction', 'there is no transaction in progress')
+      }
       const done = abortTransaction(session)
       const answer = () => {
         if (node.chain) chain(session, modes)

@@ -24,6 +24,7 @@ import type { CommandContext, CommandResult } from './context.ts'
 import { addNotNull, checkedOptions, compressionLetter, finishColumns, planColumn, storageLetter } from './create-table.ts'
 import { defElems, defString, relationOptions } from './def-elem.ts'
 import { performDeletion } from './drop.ts'
+import { skipped } from './drop-builtin.ts'
 import { relationDetail } from './index.ts'
 import { checkNotInUse, columnNamed, load, lockNamed, partsOf, rangeVarParts, SYSTEM_COLUMNS, undefinedColumn } from './names.ts'
 import { changeRelationOwner } from './owner.ts'
@@ -94,7 +95,7 @@ export async function alterTableStatement(c: CommandContext, stmt: AlterTableStm
   const parts = rangeVarParts(stmt.relation!)
   const relation = await lockNamed(c, parts, LOCK.accessExclusive, stmt.missing_ok ?? false)
   if (relation === null) {
-    c.ctx.notice({ severity: 'NOTICE', code: SQLSTATE.undefinedTable, message: `relation "${parts.join('.')}" does not exist, skipping` })
+    skipped(c, `relation "${parts.join('.')}" does not exist`)
     return { tag }
   }
   const wanted = KINDS[stmt.objtype!]

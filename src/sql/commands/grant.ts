@@ -90,7 +90,35 @@ function bestGrantor(c: CommandContext, acl: readonly AclItem[], owner: Oid, mas
 
 const bitCount = (n: number): number => n.toString(2).replaceAll('0', '').length
 
-/** The new list; warnings when only part (or nothing) could be granted. */
+/** What the grantor may give of the privileges; warnings when that is only part of them, or nothing (restrict_and_check_grant). */
+async function restricted(
+  c: CommandContext,
+  acl: readonly AclItem[],
+  owner: Oid,
+  mask: number,
+  all: boolean,
+  isGrant: boolean,
+  name: string,
+  denied: () => PgError,
+): Promise<{ grantor: Oid; options: number }> {
+  const best = await load(() => bestGrantor(c, acl, owner, mask))
+  const { options } = best
+  if (options === 0) {
+    const any = await load(() =>
+      acl.some((item) => rolesOf(c.snapshot, c.ctx.session.currentUser, 'inherit').has(item.grantee) || item.grantee === PUBLIC_ROLE),
+    )
+    if (!any) throw denied()
+  }
+  if (options === 0 || (options !== mask && !all))
+    c.ctx.notice({
+      severity: 'WARNING',
+      code: isGrant ? SQLSTATE.warningPrivilegeNotGranted : SQLSTATE.warningPrivilegeNotRevoked,
+      message: `${options === 0 ? 'no' : 'not all'} privileges ${isGrant ? 'were granted' : 'could be revoked'} for ${name}`,
+    })
+  return best
+}
+
+/** The new list. */
 async function changed(
   c: CommandContext,
   acl: readonly AclItem[],
@@ -101,19 +129,32 @@ async function changed(
   kind: string,
   name: string,
 ): Promise<AclItem[]> {
-  const { grantor, options } = await load(() => bestGrantor(c, acl, owner, mask))
-  if (options === 0) {
-    const any = await load(() =>
-      acl.some((item) => rolesOf(c.snapshot, c.ctx.session.currentUser, 'inherit').has(item.grantee) || item.grantee === PUBLIC_ROLE),
-    )
-    if (!any) throw permissionDenied(kind, name)
-  }
-  if (options !== mask && !(all && options !== 0)) {
-    const verb = change.isGrant ? 'granted' : 'revoked'
-    const code = change.isGrant ? SQLSTATE.warningPrivilegeNotGranted : SQLSTATE.warningPrivilegeNotRevoked
-    const message = options === 0 ? `no privileges were ${verb} for "${name}"` : `not all privileges were ${verb} for "${name}"`
-    if (!(all && options === mask)) c.ctx.notice({ severity: 'WARNING', code, message })
-  }
+  const best = await restricted(c, acl, owner, mask, all, change.isGrant, `"${name}"`, () => permissionDenied(kind, name))
+  return withChange(acl, owner, change, best)
+}
+
+/** The same of a column; what is granted on its table counts, too. */
+async function changedColumn(
+  c: CommandContext,
+  relation: { readonly name: string; readonly owner: Oid; readonly acl: readonly AclItem[] },
+  column: string,
+  acl: readonly AclItem[],
+  mask: number,
+  change: Change,
+): Promise<AclItem[]> {
+  const both = [...relation.acl, ...acl]
+  const name = `column "${column}" of relation "${relation.name}"`
+  const denied = (): PgError => new PgError(SQLSTATE.insufficientPrivilege, `permission denied for ${name}`)
+  const best = await restricted(c, both, relation.owner, mask, mask === ALL_PRIVILEGES.column, change.isGrant, name, denied)
+  return withChange(acl, relation.owner, change, best)
+}
+
+function withChange(
+  acl: readonly AclItem[],
+  owner: Oid,
+  change: Change,
+  { grantor, options }: { grantor: Oid; options: number },
+): AclItem[] {
   let next = [...acl]
   for (const grantee of change.grantees) {
     if (change.isGrant) {
@@ -129,6 +170,9 @@ async function changed(
   }
   return next
 }
+
+/** By attnum, from the lowest. */
+const SYSTEM_COLUMNS_DOWNWARDS = ['tableoid', 'cmax', 'xmax', 'cmin', 'xmin', 'ctid'] as const
 
 async function onRelation(c: CommandContext, oid: Oid, want: Wanted, change: Change, declared: AclKind): Promise<void> {
   const relation = (await load(() => c.snapshot.relation(oid)))!
@@ -146,7 +190,7 @@ async function onRelation(c: CommandContext, oid: Oid, want: Wanted, change: Cha
     const left = mask & ALL_PRIVILEGES[kind]
     c.ctx.notice({
       severity: 'WARNING',
-      code: SQLSTATE.warning,
+      code: SQLSTATE.invalidGrantOperation,
       message: `sequence "${relation.name}" only supports USAGE, SELECT, and UPDATE privileges`,
     })
     mask = left
@@ -157,29 +201,25 @@ async function onRelation(c: CommandContext, oid: Oid, want: Wanted, change: Cha
   if (mask !== 0)
     acl = await changed(c, acl ?? defaultAcl(kind, descriptor.owner), descriptor.owner, mask, want.all, change, word, relation.name)
   const columnAcls = new Map<number, readonly AclItem[] | null>()
-  for (const { mask: bits, names } of want.columns)
-    for (const name of names) {
-      const column = columnNamed(descriptor, name)
-      if (column === null) throw undefinedColumn(name, relation.name)
-      const old = columnAcls.get(column.attnum) ?? column.acl ?? []
-      const both = [...(acl ?? defaultAcl(kind, descriptor.owner)), ...old]
-      const { options } = await load(() => bestGrantor(c, both, descriptor.owner, bits))
-      if (options === 0 && (await load(() => !isSuperuser(c.snapshot, c.ctx.session.currentUser))))
-        throw permissionDenied(word, relation.name)
-      columnAcls.set(column.attnum, await changed(c, old, descriptor.owner, bits, false, change, 'column', name))
-    }
+  const whole = { name: relation.name, owner: descriptor.owner, acl: descriptor.acl ?? defaultAcl(kind, descriptor.owner) }
+  const columnMasks = new Map<string, number>()
+  for (const { mask: own, names } of want.columns) for (const name of names) columnMasks.set(name, (columnMasks.get(name) ?? 0) | own)
+  for (const [name, own] of columnMasks) {
+    const column = columnNamed(descriptor, name)
+    if (column === null) throw undefinedColumn(name, relation.name)
+    columnAcls.set(column.attnum, await changedColumn(c, whole, name, column.acl ?? [], own, change))
+  }
   // REVOKE on the table takes the same privileges from its columns
-  if (!change.isGrant && mask !== 0)
+  const bits = mask & ALL_PRIVILEGES.column
+  if (!change.isGrant && bits !== 0 && kind === 'relation') {
+    if (relation.relkind !== 'v') for (const name of SYSTEM_COLUMNS_DOWNWARDS) await changedColumn(c, whole, name, [], bits, change)
     for (const column of descriptor.columns) {
+      if (column.dropped) continue
       const old = columnAcls.get(column.attnum) ?? column.acl
-      const bits = mask & ALL_PRIVILEGES.column
-      if (old === null || bits === 0 || column.dropped) continue
-      let next: readonly AclItem[] = old
-      for (const grantee of change.grantees)
-        for (const grantor of new Set(next.filter((item) => item.grantee === grantee).map((item) => item.grantor)))
-          next = aclRevoke(next, grantee, grantor, bits, change.grantOption, descriptor.owner, true).acl
-      columnAcls.set(column.attnum, next)
+      const next = await changedColumn(c, whole, column.name, old ?? [], bits, change)
+      if (old !== null) columnAcls.set(column.attnum, next)
     }
+  }
   await c.writer.alterRelation(oid, (old) => ({
     ...old,
     acl,

@@ -98,7 +98,8 @@ export async function reindex(c: CommandContext, stmt: ReindexStmt): Promise<Com
     c.preventInTransactionBlock(`REINDEX ${words}`)
     await checkReindexAll(c, stmt)
   }
-  if (defElems(stmt.params).some((option) => option.defname === 'concurrently' && defBoolean(option))) {
+  const concurrently = defElems(stmt.params).some((option) => option.defname === 'concurrently' && defBoolean(option))
+  if (concurrently) {
     c.preventInTransactionBlock('REINDEX CONCURRENTLY')
     if (stmt.kind === 'REINDEX_OBJECT_SYSTEM')
       throw new PgError(SQLSTATE.featureNotSupported, 'cannot reindex system catalogs concurrently')
@@ -112,6 +113,12 @@ export async function reindex(c: CommandContext, stmt: ReindexStmt): Promise<Com
     const table = relation.relkind === 'i' ? (await load(() => c.snapshot.indexTable(relation.oid)))! : relation
     await checkMaintain(c, table, relation)
     // PostgreSQL's own are data, not stored
+    if (relation.relkind === 'r' && relation.descriptor?.table?.indexes.length === 0)
+      c.ctx.notice({
+        severity: 'NOTICE',
+        code: SQLSTATE.successfulCompletion,
+        message: `table "${relation.name}" has no indexes${concurrently ? ' that can be reindexed concurrently' : ' to reindex'}`,
+      })
     if (table.oid >= FIRST_NORMAL_OID) await rebuild(c, table.oid, relation.relkind === 'i' ? relation.oid : null)
   }
   return { tag: 'REINDEX' }

@@ -15,6 +15,7 @@ import type { CommandContext, CommandResult } from './context.ts'
 import { roleSpecs } from './def-elem.ts'
 import { dropDefaultAclsOf } from './default-privileges.ts'
 import { performDeletion } from './drop.ts'
+import { skipped } from './drop-builtin.ts'
 import { creationNamespace, load, lockNamed, namespaceNamed, objectParts, rangeVarParts, roleOfSpec } from './names.ts'
 import { checkOwner } from './table-builder.ts'
 import { checkMove } from './temporary.ts'
@@ -143,7 +144,7 @@ export async function alterObjectSchema(c: CommandContext, stmt: AlterObjectSche
   const parts = rangeVarParts(stmt.relation!)
   const relation = await lockNamed(c, parts, LOCK.accessExclusive, stmt.missing_ok ?? false)
   if (relation === null) {
-    c.ctx.notice({ severity: 'NOTICE', code: SQLSTATE.undefinedTable, message: `relation "${parts.join('.')}" does not exist, skipping` })
+    skipped(c, `relation "${parts.join('.')}" does not exist`)
     return { tag }
   }
   await checkOwner(c, relation)

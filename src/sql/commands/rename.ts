@@ -12,6 +12,7 @@ import { nodeAs, type RenameStmt, type TypeName } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { renameDomainConstraint } from './domain.ts'
 import { constraintOfIndex } from './drop.ts'
+import { skipped } from './drop-builtin.ts'
 import { checkColumnName, columnNamed, load, lockNamed, namespaceNamed, objectParts, rangeVarParts, SYSTEM_COLUMNS } from './names.ts'
 import { alterTable, checkConstraintName, checkOwner, replaceColumn } from './table-builder.ts'
 import { checkAlterableType } from './types.ts'
@@ -30,8 +31,7 @@ const KIND_OF: Readonly<Record<string, { kind: string; article: string }>> = {
 async function named(c: CommandContext, stmt: RenameStmt): Promise<RelationInfo | null> {
   const parts = rangeVarParts(stmt.relation!)
   const relation = await lockNamed(c, parts, LOCK.accessExclusive, stmt.missing_ok ?? false)
-  if (relation === null)
-    c.ctx.notice({ severity: 'NOTICE', code: SQLSTATE.undefinedTable, message: `relation "${parts.join('.')}" does not exist, skipping` })
+  if (relation === null) skipped(c, `relation "${parts.join('.')}" does not exist`)
   else await checkOwner(c, relation)
   return relation
 }

@@ -12,6 +12,7 @@ import { checkRelationOwner } from '../../catalog/privileges.ts'
 import { type AlterSeqStmt, type CreateSeqStmt, type DefElem, nodeAs, type TypeName } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { conflicting, defBoolean, defElems, defString } from './def-elem.ts'
+import { skipped } from './drop-builtin.ts'
 import { columnNamed, findRelation, load, lockNamed, partsOf, rangeVarParts, undefinedColumn, undefinedRelation } from './names.ts'
 import { newRelation } from './new-relation.ts'
 import { creationTarget } from './temporary.ts'
@@ -216,7 +217,7 @@ export async function alterSequence(c: CommandContext, stmt: AlterSeqStmt): Prom
   const parts = rangeVarParts(stmt.sequence!)
   const relation = await lockNamed(c, parts, LOCK.shareRowExclusive, stmt.missing_ok ?? false)
   if (relation === null) {
-    c.ctx.notice({ severity: 'NOTICE', code: SQLSTATE.undefinedTable, message: `relation "${parts.join('.')}" does not exist, skipping` })
+    skipped(c, `relation "${parts.join('.')}" does not exist`)
     return { tag: 'ALTER SEQUENCE' }
   }
   if (relation.relkind !== 'S') throw new PgError(SQLSTATE.wrongObjectType, `"${relation.name}" is not a sequence`)
