@@ -30,7 +30,7 @@ import { HoldingSink } from './holding-sink.ts'
 import { type PlanEntry, StalePlan } from './plan-cache.ts'
 import type { Portal, PreparedStatement } from './prepared.ts'
 import { runPlanned } from './run-planned.ts'
-import { runPortal } from './run-portal.ts'
+import { finishedTag, runPortal } from './run-portal.ts'
 import type { Services } from './services.ts'
 import { Session, type SessionIdentity } from './session.ts'
 import { toPgError } from './statement-error.ts'
@@ -227,7 +227,9 @@ export class ClientSession implements WireSession {
       this.#allowed(prepared)
       if (portal.state === 'failed') throw cannotRun(name)
       if (portal.state === 'done' && portal.held === null && portal.execution === null) {
-        throw new PgError(SQLSTATE.objectNotInPrerequisiteState, `portal "${name}" cannot be run anymore`)
+        const tag = finishedTag(portal)
+        if (tag !== null) return this.#completed(tag, sink)
+        throw new PgError(SQLSTATE.objectNotInPrerequisiteState, `portal "${name}" cannot be run`)
       }
       const alone = isLast && session.block.state === 'idle'
       session.startImplicit()

@@ -79,6 +79,15 @@ function after(portal: Portal, execution: Execution, sent: number, maxRows: numb
   return tag
 }
 
+/** What an Execute answers that comes after the last row; null of a portal without rows, which runs only once. */
+export function finishedTag(portal: Portal): string | null {
+  if (portal.heldTag !== undefined) return heldTag(portal.heldTag, 0)
+  return portal.plan?.columns == null ? null : commandTag(portal.plan.planned, 0, 0)
+}
+
+/** A portion's tag counts the rows of that portion, as PostgreSQL's does. */
+const heldTag = (tag: string, rows: number): string => tag.replace(/\d+$/, String(rows))
+
 function fromHeld(portal: Portal, maxRows: number, sink: ResultSink): MaybePromise<string | null> {
   const held = portal.held!
   const from = portal.heldAt
@@ -98,7 +107,7 @@ function fromHeld(portal: Portal, maxRows: number, sink: ResultSink): MaybePromi
     held.clear()
     portal.held = null
     portal.execution = null
-    if (execution === null) return portal.heldTag ?? ''
+    if (execution === null) return heldTag(portal.heldTag ?? '', to - from)
     // What a RETURNING answered is counted by what this Execute sent of it.
     const affected = answers ? to - from : execution.compiled.state.rowsAffected
     const tag = commandTag(execution.entry.planned, to - from, affected)
@@ -115,7 +124,7 @@ function runUtilityPortal(session: Session, portal: Portal, maxRows: number, sin
     return fromHeld(portal, maxRows, sink)
   }
   if (portal.state === 'done') {
-    throw new PgError(SQLSTATE.objectNotInPrerequisiteState, `portal "${portal.name}" cannot be run anymore`)
+    throw new PgError(SQLSTATE.objectNotInPrerequisiteState, `portal "${portal.name}" cannot be run`)
   }
   portal.state = 'done'
   if (prepared.class!.transactionControl) return runTransactionStatement(session, statement)
@@ -128,8 +137,7 @@ function runUtilityPortal(session: Session, portal: Portal, maxRows: number, sin
   portal.held = store
   const described = new DescribedSink(sink, store)
   return andThen(runUtility(session, statement, prepared.class!, portal.params, described, false, prepared.parameterTypes), (tag) => {
-    if (store === null) return tag
     portal.heldTag = tag
-    return fromHeld(portal, maxRows, sink)
+    return store === null ? tag : fromHeld(portal, maxRows, sink)
   })
 }

@@ -70,3 +70,26 @@ it('pg_cursors tells what Bind made, named or not', async () => {
   ])
   await client.query('COMMIT')
 })
+
+it('Execute after the last row answers no row; what has none runs once', async () => {
+  await client.query('BEGIN; CREATE TEMP TABLE w (a int)')
+  const executed = (text: string, rows: number) =>
+    converse((wire) => {
+      wire.parse({ text })
+      wire.bind({ portal: 'p' })
+      for (let i = 0; i < 3; i++) wire.execute({ portal: 'p', rows })
+    }).then((said) => said.slice(2))
+  expect(await executed('SELECT g FROM generate_series(1, 3) g', 2)).toEqual(['1', '2', 'portalSuspended', '3', 'SELECT 1', 'SELECT 0'])
+  await converse((wire) => wire.close({ type: 'P', name: 'p' }))
+  expect(await executed('SELECT 1 AS a', 0)).toEqual(['1', 'SELECT 1', 'SELECT 0', 'SELECT 0'])
+  await converse((wire) => wire.close({ type: 'P', name: 'p' }))
+  expect(await executed('INSERT INTO w VALUES (1), (2) RETURNING a', 2)).toEqual(['1', '2', 'portalSuspended', 'INSERT 0 0', 'INSERT 0 0'])
+  await converse((wire) => wire.close({ type: 'P', name: 'p' }))
+  await client.query('DECLARE c CURSOR FOR SELECT g FROM generate_series(1, 3) g')
+  expect(await executed('FETCH 2 FROM c', 2)).toEqual(['1', '2', 'portalSuspended', 'FETCH 0', 'FETCH 0'])
+  await converse((wire) => wire.close({ type: 'P', name: 'p' }))
+  expect(await executed('SHOW client_encoding', 0)).toEqual(['UTF8', 'SHOW', 'SHOW', 'SHOW'])
+  await converse((wire) => wire.close({ type: 'P', name: 'p' }))
+  expect(await executed('INSERT INTO w VALUES (3)', 0)).toEqual(['INSERT 0 1', 'error 55000'])
+  await client.query('ROLLBACK')
+})
