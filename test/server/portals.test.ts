@@ -93,3 +93,48 @@ it('Execute after the last row answers no row; what has none runs once', async (
   expect(await executed('INSERT INTO w VALUES (3)', 0)).toEqual(['INSERT 0 1', 'error 55000'])
   await client.query('ROLLBACK')
 })
+
+it('portals outlive errors as far as savepoints bring their transaction back', async () => {
+  const numbers = 'SELECT g FROM generate_series(1, 9) g'
+  const fraction = 'SELECT 1 / (2 - g) FROM generate_series(1, 9) g'
+  const open = (portal: string, text: string, rows: number) =>
+    converse((wire) => {
+      wire.parse({ text })
+      wire.bind({ portal })
+      wire.execute({ portal, rows })
+    }).then((said) => said.slice(2))
+  const go = (portal: string, rows = 1) => converse((wire) => wire.execute({ portal, rows }))
+  await client.query('BEGIN')
+  expect(await open('p', numbers, 2)).toEqual(['1', '2', 'portalSuspended'])
+  await client.query('SAVEPOINT s')
+  expect(await open('q', numbers, 1)).toEqual(['1', 'portalSuspended'])
+  expect((await open('r', fraction, 3)).at(-1)).toBe('error 22012')
+  expect(await go('p')).toEqual(['error 25P02'])
+  expect(await converse((wire) => wire.describe({ type: 'P', name: 'q' }))).toEqual(['error 25P02'])
+  expect(await go('nope')).toEqual(['error 34000'])
+  await client.query('ROLLBACK TO s')
+  // the one of before the savepoint goes on, the others' names are free
+  expect(await go('p', 2)).toEqual(['3', '4', 'portalSuspended'])
+  expect(await go('q')).toEqual(['error 34000'])
+  await client.query('ROLLBACK TO s')
+  expect(await open('q', numbers, 1)).toEqual(['1', 'portalSuspended'])
+  await client.query('RELEASE s')
+  expect(await go('q')).toEqual(['2', 'portalSuspended'])
+  // what has failed itself does not
+  expect(await open('z', fraction, 1)).toEqual(['1', 'portalSuspended'])
+  await client.query('SAVEPOINT t')
+  expect(await go('z')).toEqual(['error 22012'])
+  await client.query('ROLLBACK TO t')
+  expect(await go('z')).toEqual(['error 55000'])
+  await client.query('ROLLBACK TO t')
+  await expect(client.query('FETCH 1 FROM z')).rejects.toMatchObject({ code: '55000' })
+  await client.query('ROLLBACK TO t')
+  expect(await go('p')).toEqual(['5', 'portalSuspended'])
+  await client.query('ROLLBACK')
+  expect(await go('p')).toEqual(['error 34000'])
+  await client.query('BEGIN')
+  expect(await open('p', numbers, 1)).toEqual(['1', 'portalSuspended'])
+  await expect(client.query('SELECT 1 / 0')).rejects.toMatchObject({ code: '22012' })
+  expect(await go('p')).toEqual(['error 25P02'])
+  await client.query('ROLLBACK')
+})

@@ -57,6 +57,30 @@ describe.each([
     client.end()
   })
 
+  test('what a pipeline is answered waits for its Flush or Sync, an error for nothing', async () => {
+    const { port } = await stub()
+    const client = await WireClient.session(port)
+    const one = [msg.parse('', 'select 7'), msg.bind('', ''), msg.execute('')]
+    client.send(...one)
+    // another connection is served meanwhile, through the same buffer
+    const other = await WireClient.session(port)
+    other.send(msg.query('select 1'))
+    await other.answer()
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    expect(client.pending).toBe(0)
+    client.send(...one, msg.flush())
+    expect((await client.until('C', 2)).map(({ type }) => type).join('')).toBe('12DC12DC')
+    client.send(msg.parse('', 'select 7'))
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    expect(client.pending).toBe(0)
+    client.send(msg.execute('never there'))
+    expect((await client.until('E')).map(({ type }) => type).join('')).toBe('1E')
+    client.send(msg.sync())
+    expect(await client.answer()).toEqual(['ReadyForQuery I'])
+    client.end()
+    other.end()
+  })
+
   test('extended: parse, describe, bind, execute, close, with parameters and formats', async () => {
     const { port, log } = await stub()
     const client = await WireClient.session(port)

@@ -8,7 +8,7 @@ import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { ResultSink, RowShape } from '../../pgwire/backend.ts'
 import type { Node, NodeOf } from '../../sql/parser/nodes.ts'
 import type { ParsedStatement } from '../../sql/parser/parse.ts'
-import { Cursor, type CursorOptions } from '../cursor.ts'
+import { Cursor, type CursorOptions, cannotRun } from '../cursor.ts'
 import type { RowTarget } from '../execution.ts'
 import type { ColumnsOf } from '../prepared.ts'
 import { rowStore } from '../row-store.ts'
@@ -84,6 +84,7 @@ export function runDeclare(
 function adoptPortal(session: Session, name: string): MaybePromise<void> {
   const portal = session.portals.peek(name)
   if (portal === undefined) return undefined
+  if (portal.state === 'failed') throw cannotRun(name)
   const columns = portal.plan?.columns ?? null
   if (columns === null || portal.held !== null || portal.plan === null || !portal.prepared.class!.optimizable) {
     throw new PgError(SQLSTATE.objectNotInPrerequisiteState, `portal "${name}" cannot be run as a cursor`)
