@@ -93,9 +93,9 @@ afterAll(async () => {
   await server.stop()
 })
 
-function psql(input: string): Promise<{ out: string; errors: string }> {
+function psql(input: string, encoding = 'UTF8'): Promise<{ out: string; errors: string }> {
   const args = ['-X', '-q', '-h', '127.0.0.1', '-p', String(server.port), '-U', 'psql.admin']
-  const child = spawn('psql', args, { env: { ...process.env, PGPASSWORD: 'admin', PGCLIENTENCODING: 'UTF8' } })
+  const child = spawn('psql', args, { env: { ...process.env, PGPASSWORD: 'admin', PGCLIENTENCODING: encoding } })
   let out = ''
   let errors = ''
   child.stdout.on('data', (chunk: Buffer) => {
@@ -124,6 +124,22 @@ describe.skipIf(!present)('psql', () => {
     ]) {
       expect(out).toContain(expected)
     }
+  })
+
+  // what libpq asks for when psql runs in the C locale, as in most containers
+  it('works in SQL_ASCII', async () => {
+    const script = String.raw`
+\encoding
+CREATE TEMP TABLE unconverted (a text);
+\copy unconverted from stdin with (encoding 'sql_ascii')
+é
+\.
+SELECT a, length(a) FROM unconverted WHERE a = 'é';
+`
+    const { out, errors } = await psql(script, 'SQL_ASCII')
+    expect(errors.replace(/^(NOTICE|HINT):.*\n/gm, '')).toBe('')
+    expect(out).toMatch(/^SQL_ASCII\n/)
+    expect(out).toContain(' é |      1')
   })
 
   it('copies into columns of domains what they allow', async () => {

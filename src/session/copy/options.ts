@@ -106,7 +106,8 @@ export function copyOptions(raw: readonly RawCopyOption[], isFrom: boolean): Cop
         const name = text(option)
           .toLowerCase()
           .replace(/[^a-z0-9]/g, '')
-        if (name !== 'utf8' && name !== 'unicode') throw unsupported(`COPY encoding "${text(option)}" is not supported`)
+        if (name !== 'utf8' && name !== 'unicode' && name !== 'sqlascii')
+          throw unsupported(`COPY encoding "${text(option)}" is not supported`)
         break
       }
       case 'freeze':
