@@ -31,6 +31,8 @@ const procs: Readonly<Record<string, unknown>> = {
   ...stringProcs,
 }
 const ctx = { cancel: { poll() {}, check() {} } }
+/** With the default collation. */
+const call = { collation: 100 }
 const text = 'Some words, é and 😀 too; '.repeat(Math.ceil((2 * LONG) / 26))
 const bytes = Buffer.from(text)
 const hex = bytes.toString('hex')
@@ -86,7 +88,7 @@ const ARGUMENTS: Readonly<Record<string, readonly unknown[]>> = {
   jsonb_path_query_array: [list, path('$.name'), none, false, ctx],
   jsonb_pretty: [list],
   jsonb_strip_nulls: [list, false],
-  lower: [text],
+  lower: [text, ctx, call],
   pg_convert_to: [text, 'UTF8'],
   split_part: [text, ',', 100],
   text_to_array: [text, ' '],
@@ -94,10 +96,10 @@ const ARGUMENTS: Readonly<Record<string, readonly unknown[]>> = {
   textpos: [text, 'none'],
   textregexeq: [text, '(none|never)', ctx],
   to_jsonb: [array, ctx, { argTypes: [1009] }],
-  upper: [text],
+  upper: [text, ctx, call],
   binary_decode: [hex, 'hex'],
   binary_encode: [bytes, 'base64'],
-  initcap: [text],
+  initcap: [text, ctx, call],
   md5_bytea: [bytes],
   md5_text: [text],
   regexp_count: [text, 'w(or)ds', 1, 'i', ctx],
@@ -152,9 +154,8 @@ describe('long work', () => {
   })
 
   test('in pieces as in one', () => {
-    expect((procs['initcap'] as (a: string) => string)(text)).toBe(
-      (procs['initcap'] as (a: string) => string)(text.slice(0, 26)).repeat(text.length / 26),
-    )
+    const initcap = (value: string) => (procs['initcap'] as (...args: unknown[]) => string)(value, ctx, call)
+    expect(initcap(text)).toBe(initcap(text.slice(0, 26)).repeat(text.length / 26))
     expect((procs['binary_encode'] as (a: Uint8Array, f: string) => string)(bytes, 'base64').replaceAll('\n', '')).toBe(
       bytes.toString('base64'),
     )
