@@ -263,4 +263,4 @@ it('are what would be made anew, for everybody, after any change', async () => {
   expect(space.images.bytes).toBeGreaterThan(0)
   space.images.clear()
   expect(space.images.bytes).toBe(0)
-}, 120_000)
+}, 600_000)
