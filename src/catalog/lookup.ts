@@ -14,8 +14,10 @@ import { typeSupportOf } from './user-type-support.ts'
 
 /** What lies outside the catalogue's reach: the grammar of type names. */
 export interface LookupPorts {
-  /** Null when there is no such type; 42601 on bad syntax. */
-  parseType(name: string): { oid: Oid; typmod: number } | null
+  /** 42704 or 3F000 when there is no such type; 42601 on bad syntax. */
+  parseType(name: string): { oid: Oid; typmod: number }
+  /** The only one that a name of three parts may begin with. */
+  database(): string
 }
 
 /** Splits a possibly qualified, possibly quoted name. 42602 on bad syntax. */
@@ -39,7 +41,7 @@ export function splitName(text: string): string[] {
       at++
       if (part === '') throw invalid()
     } else {
-      const match = /^[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*/.exec(text.slice(at))
+      const match = /^[^.\s]+/.exec(text.slice(at))
       if (match === null) throw invalid()
       part = match[0].toLowerCase()
       at += match[0].length
@@ -58,9 +60,14 @@ export const snapshotTypeSupport: (snapshot: CatalogSnapshot, oid: Oid) => TypeS
 /** `searchPath`: schemas in order, pg_catalog where it stands. Both are asked anew at each call: they change with the session. */
 export function catalogLookup(snapshotNow: () => CatalogSnapshot, searchPathNow: () => readonly Oid[], ports: LookupPorts): CatalogLookup {
   /** Schemas a split name may mean: the named one, or the search path. */
-  const schemas = (parts: string[]): readonly Oid[] => {
+  const schemas = (parts: string[], what: 'relation' | 'qualified' = 'qualified'): readonly Oid[] => {
     if (parts.length === 1) return searchPathNow()
-    if (parts.length > 3) throw new PgError(SQLSTATE.syntaxError, 'improper relation name (too many dotted names)')
+    const name = parts.join('.')
+    if (parts.length > 3) throw new PgError(SQLSTATE.syntaxError, `improper ${what} name (too many dotted names): ${name}`)
+    if (parts.length === 3 && parts[0] !== ports.database()) {
+      const shown = what === 'relation' ? `"${name}"` : name
+      throw new PgError(SQLSTATE.featureNotSupported, `cross-database references are not implemented: ${shown}`)
+    }
     const namespace = snapshotNow().namespaceByName(parts[parts.length - 2]!)
     return namespace === null ? [] : [namespace.oid]
   }
@@ -82,14 +89,23 @@ export function catalogLookup(snapshotNow: () => CatalogSnapshot, searchPathNow:
     if (parts.length > 1) throw new PgError(SQLSTATE.invalidName, 'invalid name syntax')
     return parts[0]!
   }
-  /** `name(type, type)`: the name and its argument types; null types when there is no list. */
-  const signature = (text: string): { parts: string[]; types: Oid[] | null } => {
-    const open = text.indexOf('(')
-    if (open < 0) return { parts: splitName(text), types: null }
-    if (!text.trimEnd().endsWith(')')) throw new PgError(SQLSTATE.invalidTextRepresentation, 'expected a right parenthesis')
-    const list = text.slice(open + 1, text.lastIndexOf(')')).trim()
-    const types = list === '' ? [] : list.split(',').map((one) => (/^\s*none\s*$/i.test(one) ? 0 : (ports.parseType(one)?.oid ?? -1)))
-    return { parts: splitName(text.slice(0, open)), types }
+  /** `name(type, type)`: the name and its argument types; 0 for NONE. */
+  const signature = (text: string): { name: string; types: Oid[] } => {
+    const open = outside(text, 0, '(')
+    if (open < 0) throw malformed('expected a left parenthesis')
+    const list = text.slice(open + 1).trimEnd()
+    const name = text.slice(0, open)
+    if (!list.endsWith(')')) throw malformed('expected a right parenthesis')
+    const types: Oid[] = []
+    let rest = list.slice(0, -1).trim()
+    while (rest !== '') {
+      const comma = outside(rest, 0, ',')
+      const one = (comma < 0 ? rest : rest.slice(0, comma)).trim()
+      types.push(/^none$/i.test(one) ? 0 : ports.parseType(one).oid)
+      rest = comma < 0 ? '' : rest.slice(comma + 1).trim()
+      if (comma >= 0 && rest === '') throw malformed('expected a type name')
+    }
+    return { name, types }
   }
   return {
     typeSupport: (oid) => snapshotTypeSupport(snapshotNow(), oid),
@@ -102,16 +118,24 @@ export function catalogLookup(snapshotNow: () => CatalogSnapshot, searchPathNow:
     },
     toRelation(name) {
       const parts = splitName(name)
-      for (const schema of schemas(parts)) {
+      for (const schema of schemas(parts, 'relation')) {
         const relation = snapshotNow().relationByName(schema, last(parts))
         if (relation !== null) return relation.oid
       }
       return null
     },
-    toType: (name) => ports.parseType(name),
+    toType(name) {
+      try {
+        return ports.parseType(name)
+      } catch (error) {
+        if (error instanceof PgError && (error.code === SQLSTATE.undefinedObject || error.code === SQLSTATE.invalidSchemaName)) return null
+        throw error
+      }
+    },
+    requireType: (name) => ports.parseType(name),
     toProc(name, withArguments) {
-      const { parts, types } = withArguments ? signature(name) : { parts: splitName(name), types: null }
-      if (withArguments && types === null) throw new PgError(SQLSTATE.invalidTextRepresentation, 'expected a left parenthesis')
+      const { name: own, types } = withArguments ? signature(name) : { name, types: null }
+      const parts = splitName(own)
       const found: Oid[] = []
       for (const schema of schemas(parts)) {
         for (const proc of snapshotNow().procsByName(schema, last(parts))) {
@@ -122,12 +146,16 @@ export function catalogLookup(snapshotNow: () => CatalogSnapshot, searchPathNow:
       return found
     },
     toOperator(name, withArguments) {
-      const open = withArguments ? name.indexOf('(') : -1
-      const path = (open < 0 ? name : name.slice(0, open)).trim()
-      const dot = path.lastIndexOf('.')
-      const symbol = path.slice(dot + 1)
-      const spaces = dot < 0 ? searchPathNow() : schemas([...splitName(path.slice(0, dot)), symbol])
-      const types = open < 0 ? null : signature(`x${name.slice(open)}`).types
+      const { name: own, types } = withArguments ? signature(name) : { name, types: null }
+      const parts = splitName(own)
+      if (types?.length === 1)
+        throw new PgError(SQLSTATE.undefinedParameter, 'missing argument', {
+          hint: 'Use NONE to denote the missing argument of a unary operator.',
+        })
+      if (types !== null && types.length !== 2)
+        throw new PgError(SQLSTATE.tooManyArguments, 'too many arguments', { hint: 'Provide two argument types for operator.' })
+      const symbol = last(parts)
+      const spaces = schemas(parts)
       const found: Oid[] = []
       for (const schema of spaces) {
         for (const operator of snapshotNow().operatorsByName(schema, symbol)) {
@@ -182,7 +210,10 @@ export function catalogLookup(snapshotNow: () => CatalogSnapshot, searchPathNow:
       const snapshot = snapshotNow()
       const operator = snapshot.operator(oid)
       if (operator === null) return null
-      const visible = searchPathNow().includes(operator.oprnamespace)
+      // By name alone only one that is the only one of it.
+      const visible =
+        searchPathNow().includes(operator.oprnamespace) &&
+        (withArguments || searchPathNow().flatMap((one) => snapshot.operatorsByName(one, operator.oprname)).length === 1)
       const schema = visible ? '' : `${quoteIdentifier(snapshot.namespace(operator.oprnamespace)?.name ?? '')}.`
       const side = (type: Oid) => (type === 0 ? 'NONE' : (typeName(type) ?? String(type)))
       return `${schema}${operator.oprname}${withArguments ? `(${side(operator.oprleft)},${side(operator.oprright)})` : ''}`
@@ -195,11 +226,33 @@ export function catalogLookup(snapshotNow: () => CatalogSnapshot, searchPathNow:
       const role = snapshotNow().role(oid)
       return role === null ? null : quoteIdentifier(role.name)
     },
+    textSearchConfigName: (oid) => named(pgTsConfigs().find((row) => row.oid === oid)?.cfgname),
+    textSearchDictionaryName: (oid) => named(pgTsDicts().find((row) => row.oid === oid)?.dictname),
     collationName(oid) {
       const collation = collationByOid(oid)
       return collation === undefined ? null : qualified(PG_CATALOG_NAMESPACE, collation.collname, true)
     },
   }
+}
+
+const named = (name: string | undefined): string | null => (name === undefined ? null : quoteIdentifier(name))
+
+const malformed = (message: string): PgError => new PgError(SQLSTATE.invalidTextRepresentation, message)
+
+/** Where `char` stands outside of quotes and brackets, or -1. */
+function outside(text: string, from: number, char: string): number {
+  let quoted = false
+  let depth = 0
+  for (let i = from; i < text.length; i++) {
+    const c = text[i]!
+    if (c === '"') quoted = !quoted
+    if (quoted) continue
+    if (c === char && depth === 0) return i
+    if (c === '(' || c === '[') depth++
+    else if (c === ')' || c === ']') depth--
+  }
+  if (quoted || depth !== 0) throw malformed(char === ',' ? 'improper type name' : 'expected a left parenthesis')
+  return -1
 }
 
 function sameTypes(a: readonly Oid[], b: readonly Oid[]): boolean {

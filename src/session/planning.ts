@@ -592,7 +592,7 @@ export class Planning {
   }
 
   /** A type's name in a text of its own (regtype, to_regtype). Null when there is no such type. */
-  parseType(name: string): { oid: Oid; typmod: number } | null {
+  parseType(name: string): { oid: Oid; typmod: number } {
     return typeNamed(name, {
       catalog: this.snapshot(),
       searchPath: this.searchPath().oids,

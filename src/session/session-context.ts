@@ -71,7 +71,7 @@ export function makeSessionContext(
   const catalog = catalogLookup(
     () => session.planning.snapshot(),
     () => session.planning.searchPath().oids,
-    { parseType: (name) => session.planning.parseType(name) },
+    { parseType: (name) => session.planning.parseType(name), database: () => session.database },
   )
   const settings = new Settings(
     {

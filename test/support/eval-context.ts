@@ -35,6 +35,11 @@ const catalog: CatalogLookup = {
     const type = typesByName(SQL_TYPES[plain(name)] ?? plain(name))[0]
     return type === undefined ? null : { oid: type.oid, typmod: -1 }
   },
+  requireType(name) {
+    const found = this.toType(name)
+    if (found === null) throw new PgError(SQLSTATE.undefinedObject, `type "${name}" does not exist`)
+    return found
+  },
   toProc: (name) => procsByName(plain(name)).map((row) => row.oid),
   toOperator: (name) => operatorsByName(plain(name)).map((row) => row.oid),
   toNamespace: (name) => pgNamespaces().find((row) => row.nspname === plain(name))?.oid ?? null,
@@ -57,6 +62,8 @@ const catalog: CatalogLookup = {
     return row === undefined ? null : quoteIdentifier(row.proname)
   },
   operatorName: (oid) => operatorByOid(oid)?.oprname ?? null,
+  textSearchConfigName: (oid) => pgTsConfigs().find((row) => row.oid === oid)?.cfgname ?? null,
+  textSearchDictionaryName: (oid) => pgTsDicts().find((row) => row.oid === oid)?.dictname ?? null,
   namespaceName: (oid) => pgNamespaces().find((row) => row.oid === oid)?.nspname ?? null,
   roleName: (oid) => pgAuthids().find((row) => row.oid === oid)?.rolname ?? null,
   collationName: (oid) => collationByOid(oid)?.collname ?? null,

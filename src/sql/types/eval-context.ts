@@ -49,9 +49,11 @@ export interface CatalogLookup {
   typeShape(oid: Oid): TypeShape | null
   /** Name and type of a composite type's columns (dropped ones left out). */
   compositeColumns(type: Oid): readonly { readonly name: string; readonly type: Oid; readonly typmod: number; readonly attnum: number }[]
-  /** Resolves a possibly qualified, possibly quoted name; null when there is none. Errors only on bad syntax (42602). */
+  /** Resolves a possibly qualified, possibly quoted name; null when there is none. Errors on bad syntax (42602, 42601) and another database (0A000). */
   toRelation(name: string): Oid | null
   toType(name: string): { oid: Oid; typmod: number } | null
+  /** 42704 or 3F000 when there is none. */
+  requireType(name: string): { oid: Oid; typmod: number }
   toProc(name: string, withArguments: boolean): Oid[]
   toOperator(name: string, withArguments: boolean): Oid[]
   toNamespace(name: string): Oid | null
@@ -68,6 +70,8 @@ export interface CatalogLookup {
   namespaceName(oid: Oid): string | null
   roleName(oid: Oid): string | null
   collationName(oid: Oid): string | null
+  textSearchConfigName(oid: Oid): string | null
+  textSearchDictionaryName(oid: Oid): string | null
 }
 
 export interface SequenceAccess {

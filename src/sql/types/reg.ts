@@ -12,13 +12,22 @@ import type { TypeSupport } from './type.ts'
 interface RegKind {
   find(catalog: CatalogLookup, name: string): Oid | null
   print(catalog: CatalogLookup, oid: Oid): string | null
-  missing(name: string): PgError
+  /** `text`: as it was written. */
+  missing(text: string): PgError
+  /** How no object at all is written, 0 aside. */
+  readonly none: '-' | '0'
 }
 
 const missing =
-  (code: Sqlstate, message: (name: string) => string) =>
-  (name: string): PgError =>
-    new PgError(code, message(name))
+  (code: Sqlstate, message: (text: string) => string) =>
+  (text: string): PgError =>
+    new PgError(code, message(text))
+
+/** The parts of a name as the catalogue has them: PostgreSQL prints these, and of functions and operators what was written. */
+function shown(text: string): string {
+  const parts = text.match(/"(?:[^"]|"")*"|[^.\s]+/g) ?? []
+  return parts.map((part) => (part.startsWith('"') ? part.slice(1, -1).replaceAll('""', '"') : part.toLowerCase())).join('.')
+}
 
 /** The only one of several, or 42725. */
 function only(found: readonly Oid[], ambiguous: () => PgError): Oid | null {
@@ -30,82 +39,102 @@ const KINDS = {
   regclass: {
     find: (catalog, name) => catalog.toRelation(name),
     print: (catalog, oid) => catalog.relationName(oid),
-    missing: missing(SQLSTATE.undefinedTable, (name) => `relation "${name}" does not exist`),
+    missing: missing(SQLSTATE.undefinedTable, (name) => `relation "${shown(name)}" does not exist`),
+    none: '-',
   },
   regtype: {
-    find: (catalog, name) => catalog.toType(name)?.oid ?? null,
+    find: (catalog, name) => catalog.requireType(name).oid,
     print: (catalog, oid) => catalog.typeName(oid),
     missing: missing(SQLSTATE.undefinedObject, (name) => `type "${name}" does not exist`),
+    none: '-',
   },
   regproc: {
     find: (catalog, name) =>
       only(catalog.toProc(name, false), () => new PgError(SQLSTATE.ambiguousFunction, `more than one function named "${name}"`)),
     print: (catalog, oid) => catalog.procName(oid, false),
     missing: missing(SQLSTATE.undefinedFunction, (name) => `function "${name}" does not exist`),
+    none: '-',
   },
   regprocedure: {
     find: (catalog, name) => catalog.toProc(name, true)[0] ?? null,
     print: (catalog, oid) => catalog.procName(oid, true),
     missing: missing(SQLSTATE.undefinedFunction, (name) => `function "${name}" does not exist`),
+    none: '-',
   },
   regoper: {
     find: (catalog, name) =>
       only(catalog.toOperator(name, false), () => new PgError(SQLSTATE.ambiguousFunction, `more than one operator named ${name}`)),
     print: (catalog, oid) => catalog.operatorName(oid, false),
     missing: missing(SQLSTATE.undefinedFunction, (name) => `operator does not exist: ${name}`),
+    none: '0',
   },
   regoperator: {
     find: (catalog, name) => catalog.toOperator(name, true)[0] ?? null,
     print: (catalog, oid) => catalog.operatorName(oid, true),
     missing: missing(SQLSTATE.undefinedFunction, (name) => `operator does not exist: ${name}`),
+    none: '0',
   },
   regnamespace: {
     find: (catalog, name) => catalog.toNamespace(name),
     print: (catalog, oid) => catalog.namespaceName(oid),
-    missing: missing(SQLSTATE.invalidSchemaName, (name) => `schema "${name}" does not exist`),
+    missing: missing(SQLSTATE.invalidSchemaName, (name) => `schema "${shown(name)}" does not exist`),
+    none: '-',
   },
   regrole: {
     find: (catalog, name) => catalog.toRole(name),
     print: (catalog, oid) => catalog.roleName(oid),
-    missing: missing(SQLSTATE.undefinedObject, (name) => `role "${name}" does not exist`),
+    missing: missing(SQLSTATE.undefinedObject, (name) => `role "${shown(name)}" does not exist`),
+    none: '-',
   },
   regcollation: {
     find: (catalog, name) => catalog.toCollation(name),
     print: (catalog, oid) => catalog.collationName(oid),
-    missing: missing(SQLSTATE.undefinedObject, (name) => `collation "${name}" for encoding "UTF8" does not exist`),
+    missing: missing(SQLSTATE.undefinedObject, (name) => `collation "${shown(name)}" for encoding "UTF8" does not exist`),
+    none: '-',
   },
   regconfig: {
     find: (catalog, name) => catalog.toTextSearchConfig(name),
-    print: (_catalog, oid) => String(oid),
-    missing: missing(SQLSTATE.undefinedObject, (name) => `text search configuration "${name}" does not exist`),
+    print: (catalog, oid) => catalog.textSearchConfigName(oid),
+    missing: missing(SQLSTATE.undefinedObject, (name) => `text search configuration "${shown(name)}" does not exist`),
+    none: '-',
   },
   regdictionary: {
     find: (catalog, name) => catalog.toTextSearchDictionary(name),
-    print: (_catalog, oid) => String(oid),
-    missing: missing(SQLSTATE.undefinedObject, (name) => `text search dictionary "${name}" does not exist`),
+    print: (catalog, oid) => catalog.textSearchDictionaryName(oid),
+    missing: missing(SQLSTATE.undefinedObject, (name) => `text search dictionary "${shown(name)}" does not exist`),
+    none: '-',
   },
 } satisfies Record<string, RegKind>
 
 function find(kind: RegKind, text: string, ctx: EvalContext): Oid | null {
-  if (text === '-') return 0
+  if (text === kind.none) return 0
   if (/^[0-9]+$/.test(text)) return oidTypes.oid.input(text, -1, ctx) as number
   return kind.find(ctx.catalog, text)
 }
 
 function required(kind: RegKind, text: string, ctx: EvalContext): Oid {
   const oid = find(kind, text, ctx)
-  if (oid === null) throw kind.missing(text.replaceAll('"', ''))
+  if (oid === null) throw kind.missing(text)
   return oid
 }
 
 function regType(kind: RegKind): TypeSupport {
   const output: TypeSupport['output'] = (value, io) => {
-    if (value === 0) return '-'
+    if (value === 0) return kind.none
     return (io.catalog === undefined ? null : kind.print(io.catalog, value as number)) ?? String(value)
   }
   return {
     ...oidTypes.oid,
-    input: (text, _typmod, ctx) => required(kind, text, ctx),
+    input(text, _typmod, ctx) {
+      try {
+        return required(kind, text, ctx)
+      } catch (error) {
+        // The grammar's position inside the text is not one in the statement.
+        if (!(error instanceof PgError) || error.fields.position === undefined) throw error
+        const { position: _, ...fields } = error.fields
+        throw new PgError(error.code, error.message, fields)
+      }
+    },
     output,
     writeText(value, out, io) {
       const text = output(value, io)
@@ -136,14 +165,22 @@ const lookup =
     try {
       return find(kind, name, ctx)
     } catch (error) {
-      // Ambiguity is "not found" here; bad syntax stays an error.
-      if (error instanceof PgError && error.code === SQLSTATE.ambiguousFunction) return null
-      throw error
+      // Neither bad names nor ambiguous ones are found; only what the grammar or the way to the object forbids stays an error.
+      if (!(error instanceof PgError) || error.code === SQLSTATE.featureNotSupported) throw error
+      if (error.code === SQLSTATE.syntaxError && !error.message.startsWith('invalid type name')) throw error
+      return null
     }
   }
 
 export const regProcs = {
-  text_regclass: (name, ctx) => required(KINDS.regclass, name, ctx),
+  text_regclass(name, ctx) {
+    const oid = find(KINDS.regclass, name, ctx)
+    if (oid !== null) return oid
+    const parts = shown(name).split('.')
+    if (parts.length > 1 && ctx.catalog.toNamespace(`"${parts.at(-2)}"`) === null)
+      throw new PgError(SQLSTATE.invalidSchemaName, `schema "${parts.at(-2)}" does not exist`)
+    throw KINDS.regclass.missing(name)
+  },
   to_regclass: lookup(KINDS.regclass),
   to_regtype: lookup(KINDS.regtype),
   to_regproc: lookup(KINDS.regproc),
@@ -153,7 +190,10 @@ export const regProcs = {
   to_regnamespace: lookup(KINDS.regnamespace),
   to_regrole: lookup(KINDS.regrole),
   to_regcollation: lookup(KINDS.regcollation),
-  to_regtypemod: (name, ctx) => ctx.catalog.toType(name)?.typmod ?? null,
+  to_regtypemod(name, ctx) {
+    const kind: RegKind = { ...KINDS.regtype, find: (catalog, text) => catalog.requireType(text).typmod }
+    return lookup(kind)(name, ctx)
+  },
   format_type(oid, typmod, ctx) {
     if (oid === null) return null
     if (oid === 0) return '-'

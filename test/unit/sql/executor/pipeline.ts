@@ -1,7 +1,9 @@
 // SQL text through parser, analyzer, planner and executor over the builtin catalogue: no session and no tables, but every expression and
 // every operator that touches no store.
 
+import { PgError } from '../../../../src/base/errors.ts'
 import type { Oid } from '../../../../src/base/ids.ts'
+import { SQLSTATE } from '../../../../src/base/sqlstate.ts'
 import { ReaderSnapshot } from '../../../../src/catalog/catalog-snapshot.ts'
 import { catalogLookup } from '../../../../src/catalog/lookup.ts'
 import { sqlFunctionRunner } from '../../../../src/session/sql-functions.ts'
@@ -33,7 +35,12 @@ export async function runSql(
   const lookup = catalogLookup(
     () => snapshot,
     () => [PG_CATALOG],
-    { parseType: () => null },
+    {
+      parseType: (name) => {
+        throw new PgError(SQLSTATE.undefinedObject, `type "${name}" does not exist`)
+      },
+      database: () => 'postgres',
+    },
   )
   const ctx = {
     ...state.ctx,
