@@ -7,6 +7,7 @@ import { type RelationInfo, withCatalog } from '../../catalog/snapshot.ts'
 import { isTemporary } from '../../catalog/temporary.ts'
 import type { ResultSink } from '../../pgwire/backend.ts'
 import { resolveRelation } from '../../sql/analyzer/expression.ts'
+import { selectInto } from '../../sql/commands/select-into.ts'
 import type { Node, NodeOf } from '../../sql/parser/nodes.ts'
 import type { ParsedStatement } from '../../sql/parser/parse.ts'
 import { positionOfByte } from '../../sql/parser/positions.ts'
@@ -47,6 +48,7 @@ export function runCopy(session: Session, statement: ParsedStatement, node: Node
   })
   const options = copyOptions(raw, isFrom)
   if (node.query !== undefined) {
+    if (selectInto(node.query) !== null) throw new PgError(SQLSTATE.featureNotSupported, 'COPY (SELECT INTO) is not supported')
     const plan = session.planning.plan(innerStatement(statement, node.query), [])
     return andThen(plan, (entry) => {
       if (entry.columns === null) throw new PgError(SQLSTATE.featureNotSupported, 'COPY query must have a RETURNING clause')

@@ -7,6 +7,7 @@ import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { ResultSink, RowShape } from '../../pgwire/backend.ts'
 import { defBoolean, defElems, defString } from '../../sql/commands/def-elem.ts'
+import { selectInto, withoutInto } from '../../sql/commands/select-into.ts'
 import { compilePlan } from '../../sql/executor/compile.ts'
 import { type Instrumentation, makeInstrumentation } from '../../sql/executor/instrument.ts'
 import { type Node, type NodeOf, nodeTag } from '../../sql/parser/nodes.ts'
@@ -133,6 +134,10 @@ function explainedPlan(
   if (kind === 'ExecuteStmt') return executedPlan(session, statement, inner.ExecuteStmt)
   if (kind === 'DeclareCursorStmt') return again(inner.DeclareCursorStmt.query!)
   if (kind === 'CreateTableAsStmt' && !isRun) return again(inner.CreateTableAsStmt.query!)
+  if (selectInto(query) !== null) {
+    if (isRun) throw notSupported('EXPLAIN ANALYZE of SELECT INTO is not supported')
+    return again(withoutInto(query))
+  }
   if (!OPTIMIZABLE.has(kind)) throw notSupported(`EXPLAIN${isRun ? ' ANALYZE' : ''} of ${kind.replace(/Stmt$/, '')} is not supported`)
   const explained: ParsedStatement = { ...statement, node: query, text: `explain\0${statement.text}` }
   return andThen(session.planning.plan(explained, parameterTypes), (entry) => ({ entry, values }))

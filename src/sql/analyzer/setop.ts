@@ -26,6 +26,9 @@ export function transformSetOperation(state: ParseState, select: SelectStmt): Qu
   if (select.withClause !== undefined) transformWith(state, select.withClause)
   let leftmostSelect: SelectStmt = select
   while (leftmostSelect.larg !== undefined && leftmostSelect.op !== 'SETOP_NONE') leftmostSelect = leftmostSelect.larg
+  if (leftmostSelect.intoClause !== undefined) {
+    throw errorAt(state, SQLSTATE.syntaxError, 'SELECT ... INTO is not allowed here', leftmostSelect.intoClause.rel?.location)
+  }
   if (select.lockingClause !== undefined) {
     throw errorAt(
       state,

@@ -3,11 +3,12 @@
 import { notSupported, PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { LOCK } from '../../catalog/object-locks.ts'
-import { type CreateTableAsStmt, type Node, nodeAs } from '../parser/nodes.ts'
+import { type CreateTableAsStmt, nodeAs } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { checkedOptions, nameTaken, newTable, onCommitAction, refuseUnsupported } from './create-table.ts'
 import { defElems } from './def-elem.ts'
 import { partsOf } from './names.ts'
+import { withoutInto } from './select-into.ts'
 import { alterTable, columnTypeDependency } from './table-builder.ts'
 import { creationTarget } from './temporary.ts'
 import { queryColumns } from './view.ts'
@@ -25,7 +26,10 @@ export async function createTableAs(c: CommandContext, stmt: CreateTableAsStmt):
   const onCommit = onCommitAction(into.onCommit, persistence)
   if (await nameTaken(c, namespace.oid, name, stmt.if_not_exists ?? false)) return { tag: 'CREATE TABLE AS' }
   const execute = nodeAs(stmt.query, 'ExecuteStmt')
-  const query = execute === undefined ? await c.analysis.query(withoutInto(stmt.query!)) : await c.ports.executedQuery(execute)
+  const query =
+    execute === undefined
+      ? await c.analysis.query(stmt.is_select_into ? withoutInto(stmt.query!) : stmt.query!)
+      : await c.ports.executedQuery(execute)
   const columns = await queryColumns(c, query, partsOf(into.colNames), 'table')
   for (const column of columns)
     if (column.type === 0) throw new PgError(SQLSTATE.invalidTableDefinition, `column "${column.name}" has pseudo-type unknown`)
@@ -41,21 +45,4 @@ export async function createTableAs(c: CommandContext, stmt: CreateTableAsStmt):
   if (relation.table?.onCommit === 'delete') await c.lock(relation.oid, LOCK.rowExclusive, name)
   const rows = await c.ports.data.insertQuery(query, relation)
   return { tag: tag === 'SELECT' || !stmt.is_select_into ? `SELECT ${rows}` : tag }
-}
-
-/** SELECT INTO's query without its INTO. */
-function withoutInto(node: Node): Node {
-  const select = nodeAs(node, 'SelectStmt')
-  if (select?.intoClause === undefined) return node
-  const { intoClause: _, ...rest } = select
-  return { SelectStmt: rest } as Node
-}
-
-/** SELECT … INTO as the statement it stands for; null when there is no INTO. */
-export function selectInto(node: Node): CreateTableAsStmt | null {
-  let select = nodeAs(node, 'SelectStmt')
-  // the INTO of a UNION stands in its leftmost SELECT
-  while (select !== undefined && select.intoClause === undefined && select.larg !== undefined) select = select.larg
-  if (select?.intoClause === undefined) return null
-  return { query: node, into: select.intoClause, objtype: 'OBJECT_TABLE', is_select_into: true }
 }

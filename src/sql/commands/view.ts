@@ -12,11 +12,12 @@ import type { Query } from '../analyzer/query.ts'
 import { hasSample } from '../analyzer/table-sample.ts'
 import { collationByOid } from '../builtin/catalogs.ts'
 import { indeterminateCollation } from '../functions/collation-needed.ts'
-import { type DefElem, nodeAs, type ViewStmt } from '../parser/nodes.ts'
+import type { DefElem, ViewStmt } from '../parser/nodes.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { defBoolean, defElems, defString, relationOptions } from './def-elem.ts'
 import { checkColumnName, load, partsOf } from './names.ts'
 import { newRelation } from './new-relation.ts'
+import { selectInto } from './select-into.ts'
 import { plainColumn, typeText } from './table-builder.ts'
 import { creationTarget } from './temporary.ts'
 
@@ -100,8 +101,7 @@ export function viewOptions(options: readonly DefElem[]): ViewOptions {
 export async function createView(c: CommandContext, stmt: ViewStmt): Promise<CommandResult> {
   const rv = stmt.view!
   if (rv.relpersistence === 'u') throw new PgError(SQLSTATE.syntaxError, 'views cannot be unlogged because they do not have storage')
-  const select = nodeAs(stmt.query, 'SelectStmt')
-  if (select?.intoClause !== undefined) throw new PgError(SQLSTATE.featureNotSupported, 'views must not contain SELECT INTO')
+  if (selectInto(stmt.query!) !== null) throw new PgError(SQLSTATE.featureNotSupported, 'views must not contain SELECT INTO')
   const query = await c.analysis.query(stmt.query!)
   if (query.hasModifyingCte) throw notSupported('views must not contain data-modifying statements in WITH')
   if (hasSample(query)) throw notSupported('TABLESAMPLE in a view is not supported')

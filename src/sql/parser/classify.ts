@@ -159,9 +159,16 @@ const PLAIN: Partial<Record<NodeTag, readonly [string, boolean]>> = {
   ViewStmt: ['CREATE VIEW', false],
 }
 
+/** The INTO of a UNION stands in its leftmost SELECT. */
+export function intoOf(select: NodeOf['SelectStmt']): NodeOf['SelectStmt']['intoClause'] {
+  let leftmost = select
+  while (leftmost.intoClause === undefined && leftmost.larg !== undefined) leftmost = leftmost.larg
+  return leftmost.intoClause
+}
+
 /** A SELECT that writes: SELECT INTO, row locks, a modifying CTE. */
 function selectIsReadOnly(select: NodeOf['SelectStmt']): boolean {
-  if (select.intoClause !== undefined || (select.lockingClause?.length ?? 0) > 0) return false
+  if (intoOf(select) !== undefined || (select.lockingClause?.length ?? 0) > 0) return false
   return ctesReadOnly(select.withClause)
 }
 function ctesReadOnly(clause: NodeOf['WithClause'] | undefined): boolean {
@@ -176,7 +183,7 @@ export function classifyNode(node: Node): StatementClass {
   const n = node as NodeOf
   switch (tag) {
     case 'SelectStmt':
-      if (n.SelectStmt.intoClause !== undefined) return make('SELECT INTO', false)
+      if (intoOf(n.SelectStmt) !== undefined) return make('SELECT INTO', false)
       return dml('SELECT', selectIsReadOnly(n.SelectStmt), true)
     case 'InsertStmt':
       return dml('INSERT', false, n.InsertStmt.returningClause !== undefined)
