@@ -1,6 +1,6 @@
 // INSERT, UPDATE, DELETE and MERGE on a simple view, turned into the same on the relation it selects from (rewriteTargetView).
 
-import { notSupported, PgError } from '../../base/errors.ts'
+import { PgError } from '../../base/errors.ts'
 import type { Oid } from '../../base/ids.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { PermissionInfo } from '../../catalog/privileges.ts'
@@ -8,7 +8,7 @@ import type { RelationInfo } from '../../catalog/snapshot.ts'
 import type { AnalyzeContext } from './context.ts'
 import type { Expr, TargetEntry, Var } from './expr.ts'
 import { andOf } from './make.ts'
-import type { Query, RteRelation, WithCheckOption } from './query.ts'
+import type { FromExpr, JoinTreeNode, Query, RteRelation, WithCheckOption } from './query.ts'
 import { unlessMissing } from './row-presence.ts'
 import { rebase, viewQuery } from './view-query.ts'
 import { mapQueryVars } from './walker.ts'
@@ -171,8 +171,27 @@ export function rewriteViewTarget(query: Query, ctx: AnalyzeContext): Query {
     ),
     onConflict: mapped.onConflict === null ? null : { ...mapped.onConflict, set: remap(mapped.onConflict.set, 'update') },
   }
-  if (event === 'merge' && quals !== null) throw notSupported('MERGE into a view with a WHERE clause is not supported')
-  return result
+  return event === 'merge' && quals !== null ? { ...result, jointree: restrictTarget(result, quals) } : result
+}
+
+/** MERGE joins the target's rows that `quals` let through, whatever is joined how. */
+function restrictTarget({ jointree, resultRelation }: Query, quals: Expr): FromExpr {
+  const target = mergeTarget(jointree, resultRelation)
+  const restricted: FromExpr = {
+    kind: 'FromExpr',
+    fromlist: [{ kind: 'RangeTblRef', rtindex: resultRelation }],
+    quals: andOf([target?.kind === 'FromExpr' ? target.quals : null, quals]),
+  }
+  return { ...jointree, fromlist: [...jointree.fromlist.filter((item) => item !== target), restricted] }
+}
+
+/** Where the FROM list of a MERGE names its target: bare, or with the conditions of views it was reached through; null where it does not. */
+export function mergeTarget(jointree: FromExpr, target: number): JoinTreeNode | null {
+  const isTarget = (item: JoinTreeNode): boolean =>
+    item.kind === 'RangeTblRef'
+      ? item.rtindex === target
+      : item.kind === 'FromExpr' && item.fromlist.length === 1 && isTarget(item.fromlist[0]!)
+  return jointree.fromlist.find(isTarget) ?? null
 }
 
 /** A view's expression over its base (entry `baseRti`) as one over entry `rti` of the query, `depth` levels further in. */

@@ -6,6 +6,7 @@ import type { RelationInfo } from '../../catalog/snapshot.ts'
 import type { Expr, TargetEntry } from '../analyzer/expr.ts'
 import type { FromExpr, JoinExpr, MergeAction, Query } from '../analyzer/query.ts'
 import { unlessMissing } from '../analyzer/row-presence.ts'
+import { mergeTarget } from '../analyzer/updatable-view.ts'
 import { arbiterIndexes } from './arbiters.ts'
 import { makeRoot, type Root } from './context.ts'
 import { COST } from './cost.ts'
@@ -162,17 +163,15 @@ function* insert(query: Query, root: Root, info: RelationInfo): Steps<Plan> {
 /** MERGE's join of source and target, as wide as its actions need. */
 function mergeTree(query: Query): FromExpr {
   const kinds = new Set(query.mergeActions.map((action) => action.matchKind))
-  const source: FromExpr = {
-    ...query.jointree,
-    fromlist: query.jointree.fromlist.filter((item) => item.kind !== 'RangeTblRef' || item.rtindex !== query.resultRelation),
-  }
+  const target = mergeTarget(query.jointree, query.resultRelation)
+  const source: FromExpr = { ...query.jointree, fromlist: query.jointree.fromlist.filter((item) => item !== target) }
   const unmatchedSource = kinds.has('not matched by target')
   const unmatchedTarget = kinds.has('not matched by source')
   const join: JoinExpr = {
     kind: 'JoinExpr',
     joinType: unmatchedSource && unmatchedTarget ? 'full' : unmatchedSource ? 'left' : unmatchedTarget ? 'right' : 'inner',
     left: source.fromlist.length === 1 && source.quals === null ? source.fromlist[0]! : source,
-    right: { kind: 'RangeTblRef', rtindex: query.resultRelation },
+    right: target ?? { kind: 'RangeTblRef', rtindex: query.resultRelation },
     quals: query.mergeJoinCondition,
     rtindex: 0,
   }
