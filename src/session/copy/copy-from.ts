@@ -59,6 +59,8 @@ function smallInteger(data: Buffer, start: number, end: number): number {
   return negative ? -value : value
 }
 
+const clipped = (text: string): string => (text.length > MAX_CONTEXT ? `${text.slice(0, MAX_CONTEXT)}...` : text)
+
 class RowParser {
   readonly #session: Session
   readonly #columns: readonly Column[]
@@ -71,12 +73,16 @@ class RowParser {
   /** Of the row last read: which columns ask for their default; null = none. */
   defaulted: Uint8Array | null = null
 
-  constructor(session: Session, relation: string, columns: readonly Column[], options: CopyOptions) {
+  constructor(session: Session, relation: RelationInfo, columns: readonly Column[], options: CopyOptions) {
     this.#session = session
     this.#columns = columns
     this.#options = options
-    this.#relation = relation
+    this.#relation = relation.name
     const names = columns.map((column) => column.name)
+    for (const list of [options.forceNotNull, options.forceNull])
+      for (const name of list === '*' ? [] : list)
+        if (!relation.columns.some((column) => column.name === name && !column.dropped))
+          throw new PgError(SQLSTATE.undefinedColumn, `column "${name}" of relation "${relation.name}" does not exist`)
     this.reader =
       options.format === 'text'
         ? new TextReader(options)
@@ -132,6 +138,7 @@ class RowParser {
         if (
           this.#options.onError !== 'ignore' ||
           !(error instanceof PgError) ||
+          error.code === SQLSTATE.badCopyFileFormat ||
           !IGNORED_CLASSES.some((prefix) => error.code.startsWith(prefix))
         ) {
           throw this.#located(error)
@@ -191,8 +198,8 @@ class RowParser {
       this.#session.notice({
         severity: 'NOTICE',
         code: SQLSTATE.successfulCompletion,
-        message: `skipping row due to data type incompatibility at line ${this.reader.line} for column "${this.#column}"`,
-        where: this.where(),
+        message: `skipping row due to data type incompatibility at line ${this.reader.line} for column "${this.#column}": ${this.#input()}`,
+        where: `COPY ${this.#relation}`,
       })
     }
     if (rejectLimit !== null && this.skipped > rejectLimit) {
@@ -212,11 +219,14 @@ class RowParser {
     const { line } = this.reader
     const head = `COPY ${this.#relation}, line ${line}`
     if (this.#options.format === 'binary') return this.#column === '' ? head : `${head}, column ${this.#column}`
-    const clip = (text: string) => (text.length > MAX_CONTEXT ? `${text.slice(0, MAX_CONTEXT)}...` : text)
-    if (this.#column === '') return `${head}: "${clip(this.reader.lineText())}"`
+    if (this.#column === '') return `${head}: "${clipped(this.reader.lineText())}"`
+    return `${head}, column ${this.#column}: ${this.#input()}`
+  }
+
+  /** What was read for the column. */
+  #input(): string {
     const i = this.#columns.findIndex((column) => column.name === this.#column)
-    if (this.#fields.form[i] === FORM_NULL) return `${head}, column ${this.#column}: null input`
-    return `${head}, column ${this.#column}: "${clip(i < this.#fields.count ? this.#fields.text(i) : '')}"`
+    return this.#fields.form[i] === FORM_NULL ? 'null input' : `"${clipped(i < this.#fields.count ? this.#fields.text(i) : '')}"`
   }
 
   #located(error: unknown): unknown {
@@ -292,7 +302,7 @@ export async function copyFrom(
       ? null
       : analyzeCopyWhere(node.whereClause, relation, session.planning.analyzeContext(statement, [], false))
   const insert = copyInsert(session, relation.descriptor!, attnums, where, txn, session.planning.analyzeContext(statement, [], false))
-  const parser = new RowParser(session, relation.name, columns, options)
+  const parser = new RowParser(session, relation, columns, options)
   if (options.freeze) checkFreeze(session, relation)
   const source = sink.copyIn(options.format === 'binary' ? 1 : 0, columns.length)
   // one turn of the event loop may bring many chunks, one behind the other

@@ -32,7 +32,8 @@ export interface RawCopyOption {
   readonly position: number | null
 }
 
-const invalid = (message: string) => new PgError(SQLSTATE.invalidParameterValue, message)
+const invalid = (message: string, option: RawCopyOption | null = null) =>
+  new PgError(SQLSTATE.invalidParameterValue, message, option === null || option.position === null ? {} : { position: option.position })
 const unsupported = (message: string) => new PgError(SQLSTATE.featureNotSupported, message)
 const syntax = (message: string, position: number | null) =>
   new PgError(SQLSTATE.syntaxError, message, position === null ? {} : { position })
@@ -40,6 +41,18 @@ const syntax = (message: string, position: number | null) =>
 function text(option: RawCopyOption): string {
   if (typeof option.value === 'string') return option.value
   throw syntax(`${option.name} requires a parameter`, null)
+}
+
+/** As int8's input has it. */
+function rowCount(option: RawCopyOption): number {
+  if (option.value === null) throw syntax(`${option.name} requires a numeric value`, null)
+  const digits = text(option)
+  if (!/^\s*[+-]?\d+\s*$/.test(digits))
+    throw new PgError(SQLSTATE.invalidTextRepresentation, `invalid input syntax for type bigint: "${digits}"`)
+  const value = BigInt(digits.trim().replace(/^\+/, ''))
+  if (value !== BigInt.asIntN(64, value))
+    throw new PgError(SQLSTATE.numericValueOutOfRange, `value "${digits}" is out of range for type bigint`)
+  return Number(value)
 }
 
 function flag(option: RawCopyOption): boolean {
@@ -116,21 +129,19 @@ export function copyOptions(raw: readonly RawCopyOption[], isFrom: boolean): Cop
         break
       case 'on_error': {
         const value = text(option).toLowerCase()
-        if (!isFrom) throw invalid('COPY ON_ERROR cannot be used with COPY TO')
-        if (value !== 'stop' && value !== 'ignore') throw invalid(`COPY ON_ERROR "${text(option)}" not recognized`)
+        if (!isFrom) throw invalid('COPY ON_ERROR cannot be used with COPY TO', option)
+        if (value !== 'stop' && value !== 'ignore') throw invalid(`COPY ON_ERROR "${text(option)}" not recognized`, option)
         onError = value
         break
       }
       case 'reject_limit':
-        rejectLimit = Number(text(option))
-        if (!Number.isSafeInteger(rejectLimit) || rejectLimit <= 0) {
-          throw invalid(`REJECT_LIMIT (${text(option)}) must be greater than zero`)
-        }
+        rejectLimit = rowCount(option)
+        if (rejectLimit <= 0) throw invalid(`REJECT_LIMIT (${text(option)}) must be greater than zero`)
         break
       case 'log_verbosity': {
         const value = text(option).toLowerCase()
         if (value !== 'default' && value !== 'verbose' && value !== 'silent') {
-          throw invalid(`COPY LOG_VERBOSITY "${text(option)}" not recognized`)
+          throw invalid(`COPY LOG_VERBOSITY "${text(option)}" not recognized`, option)
         }
         verbosity = value
         break
