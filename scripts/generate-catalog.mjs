@@ -44,7 +44,13 @@ const TABLES = [
   'pg_constraint',
   'pg_init_privs',
   'pg_settings',
+  'sql_features',
+  'sql_implementation_info',
+  'sql_parts',
+  'sql_sizing',
 ]
+/** Tables of information_schema, in the order in which a scan of them goes. */
+const qualified = (table) => (table.startsWith('sql_') ? `information_schema.${table}` : table)
 
 /**
  * PGlite is a 32-bit build. What pg_type.dat says of pointers (SIZEOF_POINTER, ALIGNOF_POINTER) and of eight bytes by value (FLOAT8PASSBYVAL: all
@@ -95,6 +101,9 @@ const KIND = {
   pg_node_tree: 'string',
   timestamptz: 'string',
   anyarray: 'string',
+  character_data: 'string',
+  yes_or_no: 'string',
+  cardinal_number: 'number',
   oidvector: 'numbers',
   int2vector: 'numbers',
   _oid: 'numbers',
@@ -124,7 +133,7 @@ function write(file, body) {
 const interfaces = []
 for (const table of TABLES) {
   const attributes = await rowsOf(`select attname, typname, attnotnull from pg_attribute a join pg_type t on t.oid = a.atttypid
-    where attrelid = '${table}'::regclass and attnum > 0 order by attnum`)
+    where attrelid = '${qualified(table)}'::regclass and attnum > 0 order by attnum`)
   const hasOid = attributes[0][0] === 'oid'
   const columns = attributes.filter(([name]) => !OMIT.has(`${table}.${name}`))
   const select = columns.map(([name, type]) => {
@@ -135,8 +144,8 @@ for (const table of TABLES) {
       return `case when ${name} = '{}' then '{}' else array_to_string(${name}, ${KIND[type] === 'strings' ? "'|'" : "' '"}) end`
     return `${name}::text`
   })
-  const order = hasOid ? 'oid' : '1, 2, 3'
-  const rows = await rowsOf(`select ${select.join(', ')} from ${table} order by ${order}`)
+  const order = hasOid ? 'oid' : table.startsWith('sql_') ? 'ctid' : '1, 2, 3'
+  const rows = await rowsOf(`select ${select.join(', ')} from ${qualified(table)} order by ${order}`)
   const isView = table === 'pg_settings'
   const nullable = columns.map(
     ([name, , notNull], i) => (isView ? rows.some((row) => row[i] === null) : !notNull) && !(table === 'pg_settings' && name === 'name'),

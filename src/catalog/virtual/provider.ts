@@ -12,7 +12,7 @@ import { classByOid } from '../../sql/builtin/pg-class.ts'
 import type { RelationDescriptor } from '../descriptors.ts'
 import { OBJECT_PREFIX } from '../keys.ts'
 import { RecordingReader } from '../recording-reader.ts'
-import { type CatalogValue, type ObjectRecord, PG_CATALOG_NAMESPACE } from '../records.ts'
+import type { CatalogValue, ObjectRecord } from '../records.ts'
 import { withCatalog } from '../snapshot.ts'
 import type { CatalogEntry } from '../space.ts'
 import type { CatalogReader } from '../transaction.ts'
@@ -103,13 +103,12 @@ interface Held {
   directLooks: number
 }
 
-/** Null for what is no pg_catalog table. `source` is asked at each scan. */
+/** Null for what is no catalogue table. `source` is asked at each scan. */
 export function virtualRelation(relation: Oid, source: () => VirtualSource): VirtualRelationRows | null {
   const row = classByOid(relation)
   if (row === undefined || row.relkind !== 'r') return null
-  // information_schema's own tables (sql_features …) and pg_catalog's
+  // pg_catalog's, or information_schema's own (sql_features …)
   const table = row.relname
-  if (row.relnamespace !== PG_CATALOG_NAMESPACE) return { rows: () => [] }
   const own = OWN[table]
   const held: Held = { version: '', image: null, directLooks: 0 }
   return {

@@ -4,7 +4,7 @@
 import type { Datum, Row } from '../../base/datum.ts'
 import type { Oid } from '../../base/ids.ts'
 import { eachInSteps, finished, type Steps } from '../../base/long-work.ts'
-import { BUILTIN_ROWS } from '../../sql/builtin/catalogs.ts'
+import { BUILTIN_ROWS, pgNamespaces } from '../../sql/builtin/catalogs.ts'
 import { classByName } from '../../sql/builtin/pg-class.ts'
 import { typeByOid } from '../../sql/builtin/pg-type.ts'
 import { makeArray } from '../../sql/types/array.ts'
@@ -26,6 +26,7 @@ export interface Shape {
   readonly convert: readonly (((value: unknown) => Datum) | null)[]
 }
 
+const INFORMATION_SCHEMA = pgNamespaces().find((row) => row.nspname === 'information_schema')!.oid
 const OIDVECTOR = 30
 const INT2VECTOR = 22
 const _ACLITEM_ARRAY = 1034
@@ -40,11 +41,11 @@ function converter(type: Oid): ((value: unknown) => Datum) | null {
   return (value) => (Array.isArray(value) ? makeArray(element, value as Datum[]) : (value as Datum))
 }
 
-/** Columns of a pg_catalog table by name. */
+/** Columns of a catalogue table by name; pg_catalog's and information_schema's have different ones. */
 export function shapeOf(table: string): Shape {
   let shape = shapes.get(table)
   if (shape === undefined) {
-    const relation = classByName(PG_CATALOG_NAMESPACE, table)!.oid
+    const relation = (classByName(PG_CATALOG_NAMESPACE, table) ?? classByName(INFORMATION_SCHEMA, table))!.oid
     const attributes = relationAttributes(relation)
     const names = attributes.map((attribute) => attribute.attname)
     shape = {

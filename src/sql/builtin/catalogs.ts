@@ -34,7 +34,15 @@ import type {
   PgTsDictRow,
   PgTsParserRow,
   PgTsTemplateRow,
+  SqlFeaturesRow,
+  SqlImplementationInfoRow,
+  SqlPartsRow,
+  SqlSizingRow,
 } from './data/rows.ts'
+import { sqlFeatures } from './data/sql_features.ts'
+import { sqlImplementationInfo } from './data/sql_implementation_info.ts'
+import { sqlParts } from './data/sql_parts.ts'
+import { sqlSizing } from './data/sql_sizing.ts'
 import { pgCasts } from './pg-cast.ts'
 import { pgAttributes, pgClasses, pgConstraints, pgIndexes } from './pg-class.ts'
 import { pgAmops, pgAmprocs, pgAms, pgOpclasses, pgOpfamilies } from './pg-index.ts'
@@ -75,7 +83,7 @@ export interface KeywordRow {
 export const keywordRows = table<KeywordRow>(keywords)
 export const keywordByWord = uniqueIndex(keywordRows, (row) => row.word)
 
-/** The builtin rows of a pg_catalog table, under PostgreSQL's column names. */
+/** The builtin rows of a table of pg_catalog or information_schema, under PostgreSQL's column names. */
 export const BUILTIN_ROWS: Readonly<Record<string, () => readonly object[]>> = {
   pg_aggregate: pgAggregates,
   pg_am: pgAms,
@@ -108,4 +116,8 @@ export const BUILTIN_ROWS: Readonly<Record<string, () => readonly object[]>> = {
   pg_ts_parser: pgTsParsers,
   pg_ts_template: pgTsTemplates,
   pg_type: pgTypes,
+  sql_features: table<SqlFeaturesRow>(sqlFeatures),
+  sql_implementation_info: table<SqlImplementationInfoRow>(sqlImplementationInfo),
+  sql_parts: table<SqlPartsRow>(sqlParts),
+  sql_sizing: table<SqlSizingRow>(sqlSizing),
 }

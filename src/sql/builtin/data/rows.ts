@@ -474,3 +474,36 @@ export interface PgSettingsRow {
   readonly enumvals: readonly string[] | null
   readonly boot_val: string | null
 }
+
+export interface SqlFeaturesRow {
+  readonly feature_id: string | null
+  readonly feature_name: string | null
+  readonly sub_feature_id: string | null
+  readonly sub_feature_name: string | null
+  readonly is_supported: string | null
+  readonly is_verified_by: string | null
+  readonly comments: string | null
+}
+
+export interface SqlImplementationInfoRow {
+  readonly implementation_info_id: string | null
+  readonly implementation_info_name: string | null
+  readonly integer_value: number | null
+  readonly character_value: string | null
+  readonly comments: string | null
+}
+
+export interface SqlPartsRow {
+  readonly feature_id: string | null
+  readonly feature_name: string | null
+  readonly is_supported: string | null
+  readonly is_verified_by: string | null
+  readonly comments: string | null
+}
+
+export interface SqlSizingRow {
+  readonly sizing_id: number | null
+  readonly sizing_name: string | null
+  readonly supported_value: number | null
+  readonly comments: string | null
+}
