@@ -2,6 +2,7 @@
 // sql/builtin and never stand here. Field names follow PostgreSQL's catalogue columns in camelCase.
 
 import type { IndexId, Oid, TableId } from '../base/ids.ts'
+import type { StoredValue } from '../sql/types/stored-value.ts'
 
 /** A bound expression or query written out (sql/analyzer/stored.ts reads and writes it); opaque to the catalogue. */
 export type StoredNode = string
@@ -78,8 +79,8 @@ export interface ColumnDescriptor {
   readonly identity: '' | 'a' | 'd'
   /** Sequence of an identity column, else 0. */
   readonly identitySequence: Oid
-  /** Value (type's text output form) that rows written before ADD COLUMN … DEFAULT have; null = NULL. */
-  readonly missingValue: string | null
+  /** Value that rows written before ADD COLUMN … DEFAULT have; null = NULL. */
+  readonly missingValue: StoredValue | null
   readonly acl: Acl
   readonly statisticsTarget: number | null
   readonly storage: string
@@ -245,6 +246,8 @@ export interface TypeDescriptor {
         readonly collation: Oid
         readonly notNullConstraint: { readonly oid: Oid; readonly name: string } | null
         readonly default: StoredNode | null
+        /** As it was printed when it was declared (pg_type.typdefault). Absent in older records. */
+        readonly defaultText?: string
         readonly checks: readonly { readonly oid: Oid; readonly name: string; readonly expr: StoredNode; readonly validated: boolean }[]
       }
 }

@@ -19,27 +19,49 @@ import type { CatalogSnapshot } from './snapshot.ts'
 const ANYARRAY: Oid = 2277
 const TEXT_ARRAY: Oid = 1009
 
+/** A support, and the own types that it was composed of: as long as these are what they were it is good. */
+interface Composed {
+  readonly support: TypeSupport
+  readonly parts: ReadonlyMap<Oid, PgTypeRow>
+}
+
 /** By the pg_type row, which is one object as long as its descriptor is. */
-const supports = new WeakMap<PgTypeRow, TypeSupport>()
+const supports = new WeakMap<PgTypeRow, Composed>()
 
 /** 42704 when there is no such type, 0A000 when it has no support yet. */
 export function typeSupportOf(snapshot: CatalogSnapshot, oid: Oid): TypeSupport {
-  const builtin = findBuiltinType(oid)
-  if (builtin !== null) return builtin
-  const row = snapshot.type(oid)
-  if (row === null) throw new PgError(SQLSTATE.undefinedObject, `type with OID ${oid} does not exist`)
-  let support = supports.get(row)
-  if (support === undefined) {
-    support = build(snapshot, row)
-    supports.set(row, support)
-  }
-  return support
+  return findBuiltinType(oid) ?? composed(snapshot, oid).support
 }
 
-function build(snapshot: CatalogSnapshot, row: PgTypeRow): TypeSupport {
+function composed(snapshot: CatalogSnapshot, oid: Oid): Composed & { readonly row: PgTypeRow } {
+  const row = snapshot.type(oid)
+  if (row === null) throw new PgError(SQLSTATE.undefinedObject, `type with OID ${oid} does not exist`)
+  let known = supports.get(row)
+  if (known === undefined || !isCurrent(snapshot, known)) {
+    const parts = new Map<Oid, PgTypeRow>()
+    const partOf = (type: Oid): TypeSupport => {
+      const builtin = findBuiltinType(type)
+      if (builtin !== null) return builtin
+      const part = composed(snapshot, type)
+      parts.set(type, part.row)
+      for (const [inner, innerRow] of part.parts) parts.set(inner, innerRow)
+      return part.support
+    }
+    known = { support: build(snapshot, row, partOf), parts }
+    supports.set(row, known)
+  }
+  return { ...known, row }
+}
+
+function isCurrent(snapshot: CatalogSnapshot, { parts }: Composed): boolean {
+  for (const [oid, row] of parts) if (snapshot.type(oid) !== row) return false
+  return true
+}
+
+function build(snapshot: CatalogSnapshot, row: PgTypeRow, supportOf: (type: Oid) => TypeSupport): TypeSupport {
   // Of pg_statistic's values their texts are shown; pg_attribute's are NULL
-  if (row.oid === ANYARRAY) return typeSupportOf(snapshot, TEXT_ARRAY)
-  if (row.typtype === 'd') return domainSupport(row, typeSupportOf(snapshot, row.typbasetype))
+  if (row.oid === ANYARRAY) return supportOf(TEXT_ARRAY)
+  if (row.typtype === 'd') return domainSupport(row, supportOf(row.typbasetype))
   if (row.typtype === 'c') {
     const relation = snapshot.relation(row.typrelid)
     if (relation === null) throw notSupported(`type ${row.typname} is not implemented`)
@@ -47,14 +69,14 @@ function build(snapshot: CatalogSnapshot, row: PgTypeRow): TypeSupport {
       type: row.oid,
       fields: relation.columns
         .filter((column) => !column.dropped)
-        .map(({ name, type, typmod, attnum }) => ({ name, type, typmod, attnum, support: typeSupportOf(snapshot, type) })),
+        .map(({ name, type, typmod, attnum }) => ({ name, type, typmod, attnum, support: supportOf(type) })),
     })
   }
   if (row.typtype === 'e') {
     const type = snapshot.userType(row.oid)!
     return enumSupport(type, snapshot.uncommittedLabels(type))
   }
-  if (row.typcategory === 'A' && row.typelem !== 0) return arrayTypeSupport(typeSupportOf(snapshot, row.typelem), row.typelem, row.typdelim)
+  if (row.typcategory === 'A' && row.typelem !== 0) return arrayTypeSupport(supportOf(row.typelem), row.typelem, row.typdelim)
   throw notSupported(`type ${row.typname} is not implemented`)
 }
 

@@ -14,7 +14,7 @@ import { makeCompilation } from '../sql/executor/compile.ts'
 import { constantEvaluator } from '../sql/executor/evaluate.ts'
 import {
   buildIndex,
-  constantText,
+  constantValue,
   insertPlan,
   isEmpty,
   rewriteTable,
@@ -69,7 +69,7 @@ export function makeDataPort(session: Session, statement: ParsedStatement, txn: 
     validateCheck: (table, constraint) => current(table, () => validateCheck(table, constraint, compilation())),
     validateNotNull: (table, attnums) => current(table, () => validateNotNull(table, attnums, compilation())),
     validateForeignKey: (table, constraint) => current(table, () => validateForeignKey(table, constraint, compilation())),
-    missingValue: (expr) => constantText(expr, compilation()),
+    missingValue: (expr) => constantValue(expr, compilation()),
     async insertQuery(query, into) {
       const cx = compilation()
       const context = session.planning.analyzeContext(statement, [], false)

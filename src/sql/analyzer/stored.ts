@@ -1,5 +1,4 @@
-// StoredNode: bound trees as text in descriptors. JSON with a version; values of constants in their types' text form, so that a change of a
-// datum's form in memory does not touch what is stored. Locations are dropped.
+// StoredNode: bound trees as text in descriptors. JSON with a version; values of constants as stored-value.ts has them. Locations are dropped.
 
 import type { Datum } from '../../base/datum.ts'
 import { PgError } from '../../base/errors.ts'
@@ -7,37 +6,30 @@ import type { Oid } from '../../base/ids.ts'
 import { LruMap } from '../../base/lru.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import type { StoredNode } from '../../catalog/descriptors.ts'
-import { TEXT_IO } from '../types/define.ts'
-import type { EvalContext } from '../types/eval-context.ts'
 import { builtinTypeSupport } from '../types/registry.ts'
+import { FIRST_OWN_TYPE, readStoredValue, type StoredValue, storedValue } from '../types/stored-value.ts'
 import type { TypeSupport } from '../types/type.ts'
 import type { Const, Expr } from './expr.ts'
 import type { Query } from './query.ts'
 
 const VERSION = 1
-/** Types from here on are a keyspace's own: the same OID means another type elsewhere. */
-const FIRST_NORMAL_OID = 16384
-
 /** How constants of a tenant's own types read and print; builtin ones need nothing. */
 export type SupportOf = (type: Oid) => TypeSupport
-/** Input functions that look at nothing of a session: stored text is in TEXT_IO form. */
-const STORED_CONTEXT = { io: TEXT_IO } as EvalContext
-
 function write(root: Expr | Query, supportOf: SupportOf): StoredNode {
   return JSON.stringify({ v: VERSION, n: root }, (key, value: unknown) => {
     if (key === 'location') return undefined
     if (typeof value === 'object' && value !== null && (value as { kind?: unknown }).kind === 'Const') {
       const node = value as Const
       const rest = { kind: 'Const', type: node.type, typmod: node.typmod, collation: node.collation }
-      return node.value === null ? { ...rest, t: null } : { ...rest, t: { s: constText(node, supportOf) } }
+      return node.value === null ? { ...rest, t: null } : { ...rest, t: { s: constValue(node, supportOf) } }
     }
     return value
   })
 }
 
-function constText(node: Const, supportOf: SupportOf): string {
+function constValue(node: Const, supportOf: SupportOf): StoredValue {
   if (typeof node.value === 'string' && node.type === 705) return node.value
-  return supportOf(node.type).output(node.value as NonNullable<Datum>, TEXT_IO)
+  return storedValue(node.value as NonNullable<Datum>, node.type, supportOf(node.type))
 }
 
 /** `shared`: the tree holds no value of a tenant's own type, so that every tenant with this text may have the same tree. */
@@ -45,11 +37,11 @@ function read(text: StoredNode, supportOf: SupportOf): { tree: unknown; shared: 
   let shared = true
   const parsed = JSON.parse(text, (_key, value: unknown) => {
     if (typeof value !== 'object' || value === null || !('kind' in value)) return value
-    const node = value as { kind: unknown; type?: Oid; t?: { s: string } | null; location?: number }
+    const node = value as { kind: unknown; type?: Oid; t?: { s: StoredValue } | null; location?: number }
     if (node.kind === 'Const' && 't' in node) {
       const { t, ...rest } = node
-      if (node.type! >= FIRST_NORMAL_OID) shared = false
-      const datum = t === null || t === undefined ? null : node.type === 705 ? t.s : supportOf(node.type!).input(t.s, -1, STORED_CONTEXT)
+      if (node.type! >= FIRST_OWN_TYPE) shared = false
+      const datum = t === null || t === undefined ? null : node.type === 705 ? t.s : readStoredValue(t.s, supportOf(node.type!))
       return { ...rest, value: datum, location: -1 }
     }
     if ('type' in node) node.location = -1

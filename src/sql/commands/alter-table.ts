@@ -441,7 +441,7 @@ async function addColumn(c: CommandContext, relation: RelationInfo, cmd: AlterTa
   else if (expr !== null && column.generated !== 'v') {
     const constant = column.generated === '' ? await c.ports.data.missingValue(expr) : undefined
     if (constant === undefined) rewrite = expr
-    else draft.relation = replaceColumn(draft.relation, { ...column, missingValue: constant.text })
+    else draft.relation = replaceColumn(draft.relation, { ...column, missingValue: constant.value })
   }
   if (rewrite !== null && (await c.ports.data.isEmpty(before))) rewrite = null
   if (rewrite !== null) {

@@ -18,6 +18,7 @@ import type { Query } from '../analyzer/query.ts'
 import type { AnalyzedTable, AnalyzeRequest } from '../executor/analyze.ts'
 import type { ExecuteStmt, Node, TypeName } from '../parser/nodes.ts'
 import type { EvalContext } from '../types/eval-context.ts'
+import type { StoredValue } from '../types/stored-value.ts'
 
 /** What an expression of a definition may refer to and what it is for (PostgreSQL's error texts differ). */
 export interface ExpressionScope {
@@ -57,8 +58,8 @@ export interface DataPort {
   validateCheck(table: RelationDescriptor, constraint: ConstraintDescriptor): Promise<void>
   validateNotNull(table: RelationDescriptor, attnums: readonly number[]): Promise<void>
   validateForeignKey(table: RelationDescriptor, constraint: ConstraintDescriptor): Promise<void>
-  /** A constant expression's value in type's text output form, for rows written before ADD COLUMN; undefined when it is not constant. */
-  missingValue(expr: Expr): Promise<{ text: string | null } | undefined>
+  /** A constant expression's value, for rows written before ADD COLUMN; undefined when it is not constant. */
+  missingValue(expr: Expr): Promise<{ value: StoredValue | null } | undefined>
   /** Runs the query into the table; answers rows. */
   insertQuery(query: Query, into: RelationDescriptor): Promise<number>
   isEmpty(table: RelationDescriptor): Promise<boolean>

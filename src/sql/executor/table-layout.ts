@@ -21,6 +21,7 @@ import { indexDefinition } from '../analyzer/ruleutils/definitions.ts'
 import { readStoredExpr } from '../analyzer/stored.ts'
 import { TEXT_IO } from '../types/define.ts'
 import { findBuiltinType } from '../types/registry.ts'
+import { readStoredValue } from '../types/stored-value.ts'
 import type { TypeSupport } from '../types/type.ts'
 import type { Compilation } from './compilation.ts'
 import { compileExpr } from './expr/compile.ts'
@@ -85,7 +86,7 @@ export function accessOf(descriptor: RelationDescriptor, cx: Compilation): Table
   const columns = descriptor.columns.map((column) => {
     if (column.dropped) return { id: column.attnum, codec: DROPPED, missingDefault: null }
     const support = codec(column.type)
-    const missing = column.missingValue === null ? null : support.input(column.missingValue, column.typmod, cx.state.ctx)
+    const missing = column.missingValue === null ? null : readStoredValue(column.missingValue, support, column.typmod, cx.state.ctx)
     return { id: column.attnum, codec: support, missingDefault: missing }
   })
   const primary = table.indexes.find((index) => index.oid === table.primaryKey) ?? null

@@ -16,7 +16,7 @@ import { type RowBatch, scanTable } from '../../storage/rows/table-reader.ts'
 import { compileTableWriter } from '../../storage/rows/table-writer.ts'
 import type { Expr } from '../analyzer/expr.ts'
 import type { Plan } from '../planner/plan.ts'
-import { TEXT_IO } from '../types/define.ts'
+import { type StoredValue, storedValue } from '../types/stored-value.ts'
 import type { Compilation } from './compilation.ts'
 import { findDuplicate } from './deferrable-unique.ts'
 import { compileExpr } from './expr/compile.ts'
@@ -206,13 +206,13 @@ export async function isEmpty(table: RelationDescriptor, cx: Compilation): Promi
   }
 }
 
-/** A constant expression's value in its type's text form; undefined when it is not constant. */
-export async function constantText(expr: Expr, cx: Compilation): Promise<{ text: string | null } | undefined> {
+/** A constant expression's value; undefined when it is not constant. */
+export async function constantValue(expr: Expr, cx: Compilation): Promise<{ value: StoredValue | null } | undefined> {
   const compiled = compileExpr(expr, FULL_ROW_SCOPE, cx)
   if (compiled.async) return undefined
   const value = compiled.eval([])
   const datum = value instanceof Promise ? await value : value
-  return { text: datum === null ? null : typeSupport(expr.type, cx).output(datum, TEXT_IO) }
+  return { value: datum === null ? null : storedValue(datum, expr.type, typeSupport(expr.type, cx)) }
 }
 
 export interface BulkInsert {

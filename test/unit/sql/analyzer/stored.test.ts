@@ -10,8 +10,10 @@ const constant = (type: number, value: string): Const => ({ kind: 'Const', type,
 /** A tenant's own type: its values carry the tenant's name. */
 const own = (tenant: string) => () => ({
   ...builtinTypeSupport(TEXT),
-  input: (text: string) => `${tenant}:${text}`,
-  output: (value: unknown) => String(value),
+  value: {
+    ...builtinTypeSupport(TEXT).value,
+    read: (buffer: Buffer, start: number, end: number) => `${tenant}:${buffer.utf8Slice(start, end)}`,
+  },
 })
 
 it('never hands a value of one tenant’s own type to another', () => {
