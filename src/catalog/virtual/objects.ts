@@ -1,7 +1,6 @@
 // pg_namespace, pg_type, pg_enum, pg_authid, pg_auth_members, pg_database, pg_description, pg_depend, pg_default_acl, pg_db_role_setting …:
 // rows computed from the keyspace's other records.
 
-import type { Row } from '../../base/datum.ts'
 import type { Oid } from '../../base/ids.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { BUILTIN_ROWS } from '../../sql/builtin/catalogs.ts'
@@ -22,7 +21,7 @@ import { compositeType } from '../privileges.ts'
 import { DATABASE_OID, FIRST_NORMAL_OID, type ObjectRecord } from '../records.ts'
 import { withCatalog } from '../snapshot.ts'
 import { aclTexts, CONSTRAINT_ROW, type EntryRows } from './relations.ts'
-import { type Hints, type RowObject, shapeOf } from './rows.ts'
+import type { Hints, RowObject } from './rows.ts'
 import type { VirtualSource } from './source.ts'
 
 const fromRecords = (make: (source: VirtualSource, record: ObjectRecord) => RowObject[]): EntryRows => ({
@@ -43,14 +42,14 @@ export const pgNamespace = fromRecords((source, record) =>
     : [],
 )
 
-/** A type's row with its privileges as text; a domain's default stays as it is stored. */
+/** A type's row with its privileges as text. */
 function typeRow(source: VirtualSource, row: PgTypeRow, user: TypeDescriptor | null): RowObject {
   if (user === null) return { ...row, typacl: aclTexts(source, compositeType(source.snapshot, row.oid)?.acl ?? null) }
   const domain = user.definition.kind === 'domain' ? user.definition : null
   return {
     ...row,
     typacl: aclTexts(source, user.acl),
-    typdefault: domain === null ? null : domain.default,
+    typdefault: domain === null || domain.default === null ? null : (domain.defaultText ?? source.expressionText(domain.default)),
   }
 }
 
@@ -77,15 +76,6 @@ export function pgTypeOf(source: VirtualSource, hints: Hints): MaybePromise<RowO
     const user = row === null ? null : source.snapshot.userType(oid)
     return row === null ? [] : [typeRow(source, row, user)]
   })
-}
-
-/** A domain's default as SQL, which the session's settings have a say in. */
-export function typeRowText(source: VirtualSource, row: Row): Row {
-  const shape = shapeOf('pg_type')
-  const at = shape.position.get('typdefault')!
-  const stored = row[at]!
-  const oid = row[shape.position.get('oid')!] as Oid
-  return stored === null || oid < FIRST_NORMAL_OID ? row : row.with(at, source.expressionText(stored as string))
 }
 
 export const pgEnum = fromRecords((_source, record) => {

@@ -32,7 +32,6 @@ import {
   pgTypeOf,
   roleSettings,
   structuralDepend,
-  typeRowText,
 } from './objects.ts'
 import {
   type EntryRows,
@@ -57,8 +56,6 @@ interface OwnRows {
   readonly others?: readonly EntryRows[]
   /** The rows that may meet the hints, where these lead to few entries. */
   readonly direct?: (source: VirtualSource, hints: Hints) => MaybePromise<RowObject[]> | null
-  /** What of a row the session decides. */
-  readonly finish?: (source: VirtualSource, row: Row) => Row
   /** All rows at once, made for each look; `instead`: of PostgreSQL's own. */
   readonly whole?: { readonly make: (source: VirtualSource) => MaybePromise<RowObject[]>; readonly instead: boolean }
 }
@@ -82,7 +79,7 @@ const OWN: Readonly<Record<string, OwnRows>> = {
   pg_sequence: { relations: pgSequence },
   pg_shdescription: { others: [pgShdescription] },
   pg_statistic: { others: [pgStatistic], direct: pgStatisticOf },
-  pg_type: { others: [pgType], direct: pgTypeOf, finish: typeRowText },
+  pg_type: { others: [pgType], direct: pgTypeOf },
 }
 
 /** Where no more entries have changed an image is brought forward for one look. */
@@ -117,10 +114,7 @@ export function virtualRelation(relation: Oid, source: () => VirtualSource): Vir
       // a NULL in a condition finds nothing
       if (hints.values.includes(null)) return []
       if (own === undefined) return builtinTable(table).find(hints)
-      const from = source()
-      const { finish } = own
-      const rows = rowsOf(table, own, from, hints, held)
-      return finish === undefined ? rows : andThen(rows, (found) => found.map((each) => finish(from, each)))
+      return rowsOf(table, own, source(), hints, held)
     },
   }
 }

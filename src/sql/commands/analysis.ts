@@ -91,7 +91,12 @@ export function makeAnalysis(contextOf: () => AnalyzeContext): Analysis {
       dependenciesOf(tree, relation).map(({ kind, oid, subId }) => ({ classId: CLASS_OF[kind], objId: oid, subId })),
     deparse(stored, relation) {
       const { catalog, searchPath } = contextOf()
-      return storedExpressionText(stored, catalog.relation(relation), { catalog, searchPath, typeSupport: support, io: TEXT_IO })
+      return storedExpressionText(stored, relation === 0 ? null : catalog.relation(relation), {
+        catalog,
+        searchPath,
+        typeSupport: support,
+        io: TEXT_IO,
+      })
     },
   }
 }

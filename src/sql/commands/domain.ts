@@ -28,19 +28,22 @@ interface BaseType {
 const baseDependency = (type: Oid): Dependency[] =>
   type >= 16384 ? [{ to: { classId: CLASS.type, objId: type, subId: 0 }, type: 'n' as const }] : []
 
+/** Null: DEFAULT NULL, which is none. */
 async function newDefault(
   c: CommandContext,
   name: string,
   base: BaseType,
   raw: Node,
-): Promise<{ readonly expr: string; readonly dependencies: readonly Dependency[] }> {
+): Promise<{ readonly expr: string; readonly text: string; readonly dependencies: readonly Dependency[] } | null> {
   const expr = await c.analysis.expression(raw, {
     purpose: 'default',
     relation: null,
     target: { column: name, type: base.type, typmod: base.typmod },
   })
+  if (expr.kind === 'Const' && expr.value === null) return null
   const dependencies = normal(c.analysis.dependencies(expr, 0), 0).map(({ to }) => ({ to, type: 'n' as const }))
-  return { expr: c.analysis.store(expr), dependencies }
+  const stored = c.analysis.store(expr)
+  return { expr: stored, text: await load(() => c.analysis.deparse(stored, 0)), dependencies }
 }
 
 /** A domain, being made or there already, as its new constraints see it. */
@@ -118,7 +121,8 @@ export async function createDomain(c: CommandContext, stmt: CreateDomainStmt): P
   const oid = await c.writer.newOid(namespace.oid)
   let notNullConstraint: Domain['notNullConstraint'] = null
   let nullSaid: boolean | null = null
-  let defaultExpr: string | null = null
+  let declared: Awaited<ReturnType<typeof newDefault>> = null
+  let defaultSaid = false
   const checks: Check[] = []
   const dependencies = baseDependency(base.type)
   for (const node of stmt.constraints ?? []) {
@@ -141,11 +145,10 @@ export async function createDomain(c: CommandContext, stmt: CreateDomainStmt): P
         break
       }
       case 'CONSTR_DEFAULT': {
-        if (defaultExpr !== null)
-          throw new PgError(SQLSTATE.syntaxError, 'multiple default expressions', positionOf(c, constraint.location))
-        const made = await newDefault(c, name, base, constraint.raw_expr!)
-        defaultExpr = made.expr
-        dependencies.push(...made.dependencies)
+        if (defaultSaid) throw new PgError(SQLSTATE.syntaxError, 'multiple default expressions', positionOf(c, constraint.location))
+        defaultSaid = true
+        declared = await newDefault(c, name, base, constraint.raw_expr!)
+        if (declared !== null) dependencies.push(...declared.dependencies)
         break
       }
       case 'CONSTR_CHECK':
@@ -161,6 +164,11 @@ export async function createDomain(c: CommandContext, stmt: CreateDomainStmt): P
         throw notForDomains(c, constraint)
     }
   }
+  // without one it takes over what the domain below has now
+  const below = defaultSaid ? undefined : (await load(() => c.snapshot.userType(base.type)))?.definition
+  const inherited = below?.kind === 'domain' && below.default !== null ? below : null
+  if (inherited !== null)
+    for (const { to, type } of await c.writer.dependencies(CLASS.type, base.type)) if (type === 'n') dependencies.push({ to, type })
   const definition: Domain = {
     kind: 'domain',
     baseType: base.type,
@@ -168,7 +176,9 @@ export async function createDomain(c: CommandContext, stmt: CreateDomainStmt): P
     dims: base.dims,
     collation,
     notNullConstraint,
-    default: defaultExpr,
+    default: declared?.expr ?? inherited?.default ?? null,
+    ...(declared !== null && { defaultText: declared.text }),
+    ...(inherited?.defaultText !== undefined && { defaultText: inherited.defaultText }),
     checks,
   }
   await createType(c, namespace.oid, oid, name, definition)
@@ -250,9 +260,11 @@ async function changeOf(c: CommandContext, type: TypeDescriptor, domain: Domain,
       : { definition: { ...domain, notNullConstraint: await newNotNull(c, own, name) }, notNull: true }
   switch (stmt.subtype) {
     case 'T': {
-      if (stmt.def === undefined) return { definition: { ...domain, default: null }, dependencies: baseDependency(base.type) }
-      const made = await newDefault(c, type.name, base, stmt.def)
-      return { definition: { ...domain, default: made.expr }, dependencies: [...baseDependency(base.type), ...made.dependencies] }
+      const { default: _default, defaultText: _text, ...rest } = domain
+      const made = stmt.def === undefined ? null : await newDefault(c, type.name, base, stmt.def)
+      if (made === null) return { definition: { ...rest, default: null }, dependencies: baseDependency(base.type) }
+      const definition = { ...rest, default: made.expr, defaultText: made.text }
+      return { definition, dependencies: [...baseDependency(base.type), ...made.dependencies] }
     }
     case 'N':
       return { definition: { ...domain, notNullConstraint: null } }
