@@ -37,10 +37,20 @@ export function copyOf(from: Buffer, start: number, end: number): Buffer {
   return out
 }
 
+/** Writes text in another encoding than UTF-8. ASCII is the same in it. */
+export interface TextEncoding {
+  /** Answers the number of bytes written. */
+  write(text: string, out: ByteWriter): number
+  /** The text with a question mark for what cannot be written. */
+  tellable(text: string): string
+}
+
 /** Appends to a buffer that doubles when full. `finish` copies out; `view` lends the bytes until the next write. */
 export class ByteWriter {
   buffer: Buffer
   length = 0
+  /** What text is written in; null: UTF-8. */
+  encoding: TextEncoding | null = null
 
   constructor(capacity = 256) {
     this.buffer = Buffer.allocUnsafe(capacity)
@@ -119,7 +129,7 @@ export class ByteWriter {
     this.length += value.length
   }
 
-  /** UTF-8; answers the number of bytes written. */
+  /** Text, UTF-8 unless told otherwise; answers the number of bytes written. */
   utf8(text: string): number {
     const { length } = text
     this.reserve(length * 3)
@@ -136,6 +146,7 @@ export class ByteWriter {
         return length
       }
     }
+    if (this.encoding !== null) return this.encoding.write(text, this)
     const size = buffer.utf8Write(text, start)
     this.length = start + size
     return size

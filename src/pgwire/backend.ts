@@ -167,6 +167,8 @@ export interface CopySource {
 export interface CopyTarget {
   /** Opens a CopyData message: append its bytes to the writer answered (append only) and call end() in the same turn. */
   begin(): ByteWriter
+  /** Takes back what was appended since begin(), in the same turn. */
+  abandon(): void
   /** A promise only when the client is slow. */
   end(): MaybePromise<void>
   /** All data was sent: CopyDone. `complete` follows. */

@@ -4,8 +4,9 @@
 import type { ByteWriter } from '../base/bytes.ts'
 import type { Notice } from '../base/errors.ts'
 import { PgError } from '../base/errors.ts'
+import { singleByteEncoding } from '../base/single-byte-encodings.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
-import type { Client, RowShape, Session, StartupRequest, StatementDescription } from './backend.ts'
+import type { Client, ResultColumn, RowShape, Session, StartupRequest, StatementDescription } from './backend.ts'
 import type { CancelKey } from './cancel-keys.ts'
 import type { Link, Phase } from './link.ts'
 import {
@@ -82,7 +83,10 @@ export class Conversation implements Phase, Client {
   start(session: Session, key: CancelKey): void {
     this.#session = session
     const out = this.#link.out()
-    for (const [name, value] of session.parameters) parameterStatus(out, name, value)
+    for (const [name, value] of session.parameters) {
+      parameterStatus(out, name, value)
+      this.#changed(name, value)
+    }
     backendKeyData(out, key.processId, key.secret)
     this.#ready(out)
     this.busy = false
@@ -106,9 +110,14 @@ export class Conversation implements Phase, Client {
   }
 
   parameterStatus(name: string, value: string): void {
+    this.#changed(name, value)
     if (this.#silent) return
     parameterStatus(this.#link.out(), name, value)
     if (!this.#inTurn) this.#link.flushSoon()
+  }
+
+  #changed(name: string, value: string): void {
+    if (name === 'client_encoding') this.#link.encoding = singleByteEncoding(value)
   }
 
   notification(processId: number, channel: string, payload: string): void {
@@ -306,6 +315,7 @@ export class Conversation implements Phase, Client {
     const session = this.#session!
     const host = this.#host
     const reader = host.reader.over(this.#link.head, start, end)
+    reader.encoding = this.#link.encoding
     this.#reading = true
     switch (type) {
       case FRONTEND.bind: {
@@ -446,9 +456,17 @@ export class Conversation implements Phase, Client {
           formats = []
         }
         if (shape === null) empty(out, BACKEND.noData)
-        else rowDescription(out, shape.columns, formats)
+        else this.#describe(out, shape.columns, formats)
         return
       }
+    }
+  }
+
+  #describe(out: ByteWriter, columns: readonly ResultColumn[], formats: readonly number[]): void {
+    try {
+      rowDescription(out, columns, formats)
+    } catch (error) {
+      this.#failed(FRONTEND.describe, error, true)
     }
   }
 

@@ -1,9 +1,11 @@
 // The COPY sub-protocol. In: pulls CopyData out of the link as the statement asks for it, so a statement that is slow stops the client.
 // Out: whole CopyData messages into the shared buffer, waiting while the client is slow. // hot
 
+import { isAscii } from 'node:buffer'
 import type { ByteWriter } from '../base/bytes.ts'
 import { PgError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
+import type { SingleByteEncoding } from '../base/single-byte-encodings.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { decodeUtf8 } from '../base/utf8.ts'
 import type { CopySource, CopyTarget } from './backend.ts'
@@ -17,12 +19,15 @@ export class CopyIn implements CopySource {
   /** A message came that has no place here: what follows cannot be told from data any more. */
   lost = false
   readonly #link: Link
+  /** Of the data, which is handed out in UTF-8; null: it is so already, or no text. */
+  readonly #encoding: SingleByteEncoding | null
   #over = false
   #aborted: PgError | null = null
   #waiter: { resolve(value: MaybePromise<Buffer | null>): void; reject(error: unknown): void } | null = null
 
-  constructor(link: Link) {
+  constructor(link: Link, encoding: SingleByteEncoding | null) {
     this.#link = link
+    this.#encoding = encoding
   }
 
   /** The client has said that this was all. */
@@ -45,7 +50,7 @@ export class CopyIn implements CopySource {
         const piece = link.head.subarray(link.pos, link.pos + size)
         link.pos += size
         this.remaining -= size
-        return piece
+        return this.#encoding === null || isAscii(piece) ? piece : Buffer.from(this.#encoding.decode(piece))
       }
       if (!link.need(5)) return this.#wait()
       const type = link.head[link.pos]!
@@ -70,7 +75,9 @@ export class CopyIn implements CopySource {
       if (type === FRONTEND.copyFail) {
         this.#over = true
         const zero = link.head.indexOf(0, start)
-        const message = decodeUtf8(link.head, start, zero < 0 || zero >= link.pos ? link.pos : zero)
+        const end = zero < 0 || zero >= link.pos ? link.pos : zero
+        const { encoding } = link
+        const message = encoding === null ? decodeUtf8(link.head, start, end) : encoding.decode(link.head.subarray(start, end))
         throw new PgError(SQLSTATE.queryCanceled, `COPY from stdin failed: ${message}`)
       }
       // Flush and Sync mean nothing inside COPY.
@@ -130,6 +137,10 @@ export class CopyOut implements CopyTarget {
     this.#out = out
     this.#lengthAt = open(out, BACKEND.copyData)
     return out
+  }
+
+  abandon(): void {
+    this.#out!.length = this.#lengthAt - 1
   }
 
   end(): MaybePromise<void> {

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net'
 import { assert } from '../base/assert.ts'
 import type { ByteWriter } from '../base/bytes.ts'
 import { PgError } from '../base/errors.ts'
+import type { SingleByteEncoding } from '../base/single-byte-encodings.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import type { WireLimits } from './protocol.ts'
 import type { OutputOwner, SharedBuffers } from './shared-buffers.ts'
@@ -44,6 +45,8 @@ export class Link implements OutputOwner {
   phase: Phase = NO_PHASE
   readonly output: SharedBuffers
   readonly limits: WireLimits
+  /** What the client speaks; null: UTF-8, unconverted. */
+  encoding: SingleByteEncoding | null = null
   head: Buffer = EMPTY
   pos = 0
   /** The client has closed its side. */
@@ -195,6 +198,7 @@ export class Link implements OutputOwner {
   /** The shared buffer, to append whole messages to. */
   out(): ByteWriter {
     const writer = this.output.take(this)
+    writer.encoding = this.encoding
     if (this.#held !== null) {
       writer.bytes(this.#held)
       this.#held = null

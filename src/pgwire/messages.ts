@@ -94,22 +94,27 @@ export function backendKeyData(out: ByteWriter, processId: number, secret: Uint8
 export function parameterStatus(out: ByteWriter, name: string, value: string): void {
   const at = open(out, BACKEND.parameterStatus)
   cstring(out, name)
-  cstring(out, value)
+  told(out, value)
   close(out, at)
 }
 
 export function notification(out: ByteWriter, processId: number, channel: string, payload: string): void {
   const at = open(out, BACKEND.notificationResponse)
   out.i32(processId)
-  cstring(out, channel)
-  cstring(out, payload)
+  told(out, channel)
+  told(out, payload)
   close(out, at)
+}
+
+/** What the client must be told, whether its encoding has all of the characters or not. */
+function told(out: ByteWriter, text: string): void {
+  cstring(out, out.encoding === null ? text : out.encoding.tellable(text))
 }
 
 function field(out: ByteWriter, code: string, value: string | number | undefined): void {
   if (value === undefined) return
   out.u8(code.charCodeAt(0))
-  cstring(out, String(value))
+  told(out, String(value))
 }
 
 export function errorResponse(out: ByteWriter, error: PgError): void {
@@ -156,8 +161,18 @@ export function parameterDescription(out: ByteWriter, types: readonly number[]):
   close(out, at)
 }
 
-/** RowDescription. A described statement's formats are not known yet: pass none. */
+/** RowDescription. A described statement's formats are not known yet: pass none. A name that is not in the client's encoding leaves `out` as it was. */
 export function rowDescription(out: ByteWriter, columns: readonly ResultColumn[], formats: readonly number[]): void {
+  const start = out.length
+  try {
+    describeRow(out, columns, formats)
+  } catch (error) {
+    out.length = start
+    throw error
+  }
+}
+
+function describeRow(out: ByteWriter, columns: readonly ResultColumn[], formats: readonly number[]): void {
   const at = open(out, BACKEND.rowDescription)
   out.u16(columns.length)
   for (let i = 0; i < columns.length; i++) {

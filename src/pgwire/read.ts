@@ -1,6 +1,7 @@
 // Bodies of the client's messages, read in place. Errors are PostgreSQL's own: 08P01, the frame itself being whole, so the session goes on. // hot
 
 import { PgError } from '../base/errors.ts'
+import type { SingleByteEncoding } from '../base/single-byte-encodings.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { decodeUtf8 } from '../base/utf8.ts'
 import type { BindParameters } from './backend.ts'
@@ -14,6 +15,8 @@ export class MessageReader {
   buffer: Buffer = Buffer.alloc(0)
   pos = 0
   end = 0
+  /** Of text; null: UTF-8. */
+  encoding: SingleByteEncoding | null = null
 
   over(buffer: Buffer, start: number, end: number): this {
     this.buffer = buffer
@@ -49,7 +52,7 @@ export class MessageReader {
     const zero = buffer.indexOf(0, pos)
     if (zero < 0 || zero >= this.end) throw protocolViolation('invalid string in message')
     this.pos = zero + 1
-    return decodeUtf8(buffer, pos, zero)
+    return this.encoding === null ? decodeUtf8(buffer, pos, zero) : this.encoding.decode(buffer.subarray(pos, zero))
   }
 
   rest(): Buffer {

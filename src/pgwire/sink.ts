@@ -93,7 +93,7 @@ export class Sink implements ResultSink {
     // One message may hold several COPY statements, each with data of its own.
     assert(this.copy === null || this.copy.over, 'COPY inside COPY')
     copyResponse(this.#link.out(), BACKEND.copyInResponse, format, columnCount)
-    this.copy = new CopyIn(this.#link)
+    this.copy = new CopyIn(this.#link, format === 0 ? this.#link.encoding : null)
     return this.copy
   }
 

@@ -27,6 +27,7 @@ import type { ActivityState } from './activity.ts'
 import { bindParameters, checkResultFormats } from './bind.ts'
 import { type Cursor, cannotRun } from './cursor.ts'
 import { HoldingSink } from './holding-sink.ts'
+import { IncomingText } from './incoming-text.ts'
 import { type PlanEntry, StalePlan } from './plan-cache.ts'
 import type { Portal, PreparedStatement } from './prepared.ts'
 import { runPlanned } from './run-planned.ts'
@@ -158,7 +159,9 @@ export class ClientSession implements WireSession {
         `bind message supplies ${parameters.count} parameters, but prepared statement "${prepared.name}" requires ${prepared.parameterTypes.length}`,
       )
     }
-    const params = bindParameters(parameters, prepared.parameterTypes, this.#session.context, this.#slicer)
+    const session = this.#session
+    const encoding = session.clientEncoding === null ? null : new IncomingText(session.clientEncoding, session.planning.snapshot())
+    const params = bindParameters(parameters, prepared.parameterTypes, session.context, this.#slicer, encoding)
     if (params instanceof Promise) return params.then((values) => this.#bound(name, prepared, values, resultFormats))
     this.#bound(name, prepared, params, resultFormats)
   }

@@ -7,6 +7,7 @@ import type { Oid } from '../base/ids.ts'
 import { LIMITS } from '../base/limits.ts'
 import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import { MemoryAccount } from '../base/memory.ts'
+import { type SingleByteEncoding, singleByteEncoding } from '../base/single-byte-encodings.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { objectKey } from '../catalog/keys.ts'
 import { LOCK, type LockHolder, lockHolder, type RelationLockMode } from '../catalog/object-locks.ts'
@@ -73,6 +74,8 @@ export class Session {
   readonly entry: SessionEntry
   readonly planning: Planning
   readonly portals: Portals
+  /** What parameters are written in; null: UTF-8. */
+  clientEncoding: SingleByteEncoding | null = null
   readonly deferred = new DeferredWork({ cancel: this.cancelToken })
   readonly advisory: AdvisoryLocks
   readonly notifications: SessionNotifications
@@ -138,6 +141,7 @@ export class Session {
     this.notifications = new SessionNotifications(this)
     this.timers = new Timers(this)
     applyStartupSettings(this, identity)
+    this.clientEncoding = singleByteEncoding(this.settings.get('client_encoding') ?? '')
     if (identity.notice !== null) this.notice(identity.notice)
     this.#started = true
   }
@@ -283,6 +287,9 @@ export class Session {
         break
       case 'application_name':
         this.entry.applicationName = value
+        break
+      case 'client_encoding':
+        this.clientEncoding = singleByteEncoding(value)
         break
       case 'role':
       case 'session_authorization':

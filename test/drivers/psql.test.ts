@@ -142,6 +142,19 @@ SELECT a, length(a) FROM unconverted WHERE a = 'é';
     expect(out).toContain(' é |      1')
   })
 
+  it('works in WIN1252', async () => {
+    const { out, errors } = await psql(
+      String.raw`
+\encoding
+SELECT U&'\20AC' = chr(8364), length(U&'\00E9'), pg_client_encoding();
+`,
+      'WIN1252',
+    )
+    expect(errors.replace(/^(NOTICE|HINT):.*\n/gm, '')).toBe('')
+    expect(out).toMatch(/^WIN1252\n/)
+    expect(out).toContain('t        |      1 | WIN1252')
+  })
+
   it('copies into columns of domains what they allow', async () => {
     const { out, errors } = await psql(String.raw`
 CREATE DOMAIN posint AS int CHECK (VALUE > 0);

@@ -52,7 +52,13 @@ class CopyRows implements RowTarget {
    */
   rows(rows: readonly Row[], from: number, to: number): MaybePromise<void> {
     for (let i = from; i < to; i++) {
-      this.#writer.row(rows[i]!, this.#begin())
+      const out = this.#begin()
+      try {
+        this.#writer.row(rows[i]!, out)
+      } catch (error) {
+        this.#target.abandon()
+        throw error
+      }
       const wait = this.#target.end()
       if (wait instanceof Promise) {
         const next = i + 1
@@ -71,7 +77,13 @@ class CopyRows implements RowTarget {
   }
 
   headerLine(): MaybePromise<void> {
-    this.#writer.header(this.#target.begin())
+    const out = this.#target.begin()
+    try {
+      this.#writer.header(out)
+    } catch (error) {
+      this.#target.abandon()
+      throw error
+    }
     return this.#target.end()
   }
 

@@ -16,7 +16,19 @@ import type { Session } from '../session.ts'
 import { innerStatement } from '../utility/cursors.ts'
 import { copyFrom } from './copy-from.ts'
 import { copyTo } from './copy-to.ts'
-import { copyOptions, type RawCopyOption } from './options.ts'
+import { type CopyOptions, copyOptions, type RawCopyOption } from './options.ts'
+
+/** The connection converts from and to what its client speaks: text in COPY's messages like all other, binary forms only on their way out. */
+function checkEncoding({ clientEncoding }: Session, { encoding, format }: CopyOptions, isFrom: boolean): void {
+  const told = encoding === null || encoding === 'UTF8' || encoding === 'SQL_ASCII' ? null : encoding
+  const spoken = clientEncoding?.name ?? null
+  if (encoding !== null && told !== spoken) {
+    throw notSupported(`COPY in an encoding other than the client's is not supported`, `SET client_encoding = '${encoding}' first.`)
+  }
+  if (isFrom && format === 'binary' && spoken !== null) {
+    throw notSupported(`COPY FROM in binary format with client_encoding ${spoken} is not supported`, 'Use client_encoding UTF8.')
+  }
+}
 
 function optionValue(arg: Node | undefined): { value: RawCopyOption['value']; star: boolean } {
   if (arg === undefined) return { value: null, star: false }
@@ -47,6 +59,7 @@ export function runCopy(session: Session, statement: ParsedStatement, node: Node
     return { name: element.defname ?? '', ...optionValue(element.arg), position: position ?? null }
   })
   const options = copyOptions(raw, isFrom)
+  checkEncoding(session, options, isFrom)
   if (node.query !== undefined) {
     if (selectInto(node.query) !== null) throw new PgError(SQLSTATE.featureNotSupported, 'COPY (SELECT INTO) is not supported')
     const plan = session.planning.plan(innerStatement(statement, node.query), [])

@@ -2,6 +2,7 @@
 
 import { PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
+import { encodingName } from '../../sql/types/encode.ts'
 import { parseBool } from '../settings/guc.ts'
 
 export interface CopyOptions {
@@ -19,6 +20,8 @@ export interface CopyOptions {
   readonly forceNotNull: readonly string[] | '*'
   readonly forceNull: readonly string[] | '*'
   readonly freeze: boolean
+  /** As ENCODING names it; null = the client's. */
+  readonly encoding: string | null
   readonly onError: 'stop' | 'ignore'
   readonly rejectLimit: number | null
   readonly verbosity: 'default' | 'verbose' | 'silent'
@@ -87,6 +90,7 @@ export function copyOptions(raw: readonly RawCopyOption[], isFrom: boolean): Cop
   let format: CopyOptions['format'] = 'text'
   let header: CopyOptions['header'] = 'off'
   let freeze = false
+  let encoding: string | null = null
   let onError: CopyOptions['onError'] = 'stop'
   let rejectLimit: number | null = null
   let verbosity: CopyOptions['verbosity'] = 'default'
@@ -116,11 +120,14 @@ export function copyOptions(raw: readonly RawCopyOption[], isFrom: boolean): Cop
         break
       }
       case 'encoding': {
-        const name = text(option)
-          .toLowerCase()
-          .replace(/[^a-z0-9]/g, '')
-        if (name !== 'utf8' && name !== 'unicode' && name !== 'sqlascii')
-          throw unsupported(`COPY encoding "${text(option)}" is not supported`)
+        encoding = encodingName(text(option)) ?? null
+        if (encoding === null) {
+          throw new PgError(
+            SQLSTATE.invalidParameterValue,
+            'argument to option "encoding" must be a valid encoding name',
+            option.position === null ? {} : { position: option.position },
+          )
+        }
         break
       }
       case 'freeze':
@@ -216,6 +223,7 @@ export function copyOptions(raw: readonly RawCopyOption[], isFrom: boolean): Cop
     forceNotNull: list('force_not_null'),
     forceNull: list('force_null'),
     freeze,
+    encoding,
     onError,
     rejectLimit,
     verbosity,

@@ -1,8 +1,10 @@
 // Settings whose text has a grammar of its own: DateStyle, TimeZone, client_encoding, search_path and lists of names.
 
 import { PgError } from '../../base/errors.ts'
+import { singleByteEncoding } from '../../base/single-byte-encodings.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { fixedOffsetZone } from '../../sql/commands/set-text.ts'
+import { encodingName } from '../../sql/types/encode.ts'
 import type { IoSettings } from '../../sql/types/eval-context.ts'
 
 export interface DateStyle {
@@ -107,17 +109,14 @@ export function offsetZone(text: string): string | null {
 }
 
 /**
- * Client encodings are UTF8, under any of its names, and SQL_ASCII, which asks for what is stored as it is and gives what must be readable as such:
- * the same bytes. 22023 for unknown ones, 0A000 for PostgreSQL's others.
+ * The client encodings are UTF8, SQL_ASCII, which is UTF8 unconverted and checked all the same (libpq asks for it in the C locale), and those of
+ * one byte per character, under any of their names. 22023 for unknown ones, 0A000 for PostgreSQL's others.
  */
 export function checkClientEncoding(text: string): string {
-  const name = text.toLowerCase().replace(/[^a-z0-9]/g, '')
-  if (name === 'utf8' || name === 'unicode') return 'UTF8'
-  if (name === 'sqlascii') return 'SQL_ASCII'
-  if (/^(latin\d+|iso8859\d+|win\d+|windows\d+|euc\w+|koi8\w*|sjis\w*|shiftjis\w*|big5|gbk|gb18030|johab|uhc|mule\w*|alt)$/.test(name)) {
-    throw new PgError(SQLSTATE.featureNotSupported, `conversion between ${text.toUpperCase()} and UTF8 is not supported`, {
-      hint: 'Use client_encoding UTF8.',
-    })
-  }
-  throw new PgError(SQLSTATE.invalidParameterValue, `invalid value for parameter "client_encoding": "${text}"`)
+  const name = encodingName(text)
+  if (name === undefined) throw new PgError(SQLSTATE.invalidParameterValue, `invalid value for parameter "client_encoding": "${text}"`)
+  if (name === 'UTF8' || name === 'SQL_ASCII' || singleByteEncoding(name) !== null) return name
+  throw new PgError(SQLSTATE.featureNotSupported, `conversion between ${name} and UTF8 is not supported`, {
+    hint: 'Use client_encoding UTF8.',
+  })
 }

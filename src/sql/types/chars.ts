@@ -1,10 +1,11 @@
 // Characters of a JavaScript string as PostgreSQL counts them: code points, ordered by code point (C.UTF-8), not UTF-16 units. Nearly all
 // text has no surrogates; each helper asks that first and then works on units. // hot
 
-import type { ByteWriter } from '../../base/bytes.ts'
+import { ByteWriter, type TextEncoding } from '../../base/bytes.ts'
 import { PgError } from '../../base/errors.ts'
 import { LIMITS } from '../../base/limits.ts'
 import { inParts, LONG, longWork, type Steps } from '../../base/long-work.ts'
+import type { SingleByteEncoding } from '../../base/single-byte-encodings.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 
 const HIGH = /[\ud800-\udbff]/
@@ -143,9 +144,31 @@ function* utf8Steps(text: string): Steps<Buffer> {
   return bytes
 }
 
+function* encodingSteps(text: string, encoding: TextEncoding): Steps<Buffer> {
+  const out = new ByteWriter(text.length)
+  for (const piece of pieces(text, LONG)) {
+    encoding.write(piece, out)
+    yield
+  }
+  return out.view()
+}
+
+function* decodingSteps(bytes: Uint8Array, encoding: SingleByteEncoding): Steps<string> {
+  let text = ''
+  for (let at = 0; at < bytes.length; at += LONG) {
+    text += encoding.decode(bytes.subarray(at, at + LONG))
+    yield
+  }
+  return text
+}
+
+/** The text of bytes in an encoding that is not UTF-8. */
+export const decoded = (bytes: Uint8Array, encoding: SingleByteEncoding): string =>
+  bytes.length > LONG ? longWork(decodingSteps, bytes, encoding) : encoding.decode(bytes)
+
 /** Writes the text's bytes. */
 export function writeUtf8(text: string, out: ByteWriter): void {
-  if (text.length > LONG) out.bytes(longWork(utf8Steps, text))
+  if (text.length > LONG) out.bytes(out.encoding === null ? longWork(utf8Steps, text) : longWork(encodingSteps, text, out.encoding))
   else out.utf8(text)
 }
 

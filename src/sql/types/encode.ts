@@ -1,12 +1,14 @@
 // encode/decode, digests, checksums, and conversion between encodings.
 
 import { createHash } from 'node:crypto'
+import { ByteWriter } from '../../base/bytes.ts'
 import { crc32, crc32c } from '../../base/crc.ts'
 import { notSupported, PgError } from '../../base/errors.ts'
 import { LONG, longWork, type Steps } from '../../base/long-work.ts'
+import { singleByteEncoding } from '../../base/single-byte-encodings.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { decodeEscape, decodeHex, escaped } from './bytea.ts'
-import { pieces, utf8Of } from './chars.ts'
+import { decoded, pieces, utf8Of, writeUtf8 } from './chars.ts'
 import { invalidInput } from './define.ts'
 import { utf8Bytes } from './hash.ts'
 import type { Procs } from './procs.ts'
@@ -152,15 +154,24 @@ const digest = (algorithm: string, bytes: Uint8Array): Buffer =>
 const md5 = (bytes: Uint8Array): string => digest('md5', bytes).toString('hex')
 const md5Text = (text: string): string => (text.length > LONG ? longWork(digestSteps, 'md5', text).toString('hex') : md5(utf8Bytes(text)))
 
-/** PostgreSQL's encoding ids; the ones this server converts to and from are UTF8, LATIN1 and SQL_ASCII. */
+/** PostgreSQL's encoding ids; the ones this server converts to and from are UTF8, SQL_ASCII and those of one byte per character. */
 // biome-ignore format: a list
 const ENCODINGS = ['SQL_ASCII', 'EUC_JP', 'EUC_CN', 'EUC_KR', 'EUC_TW', 'EUC_JIS_2004', 'UTF8', 'MULE_INTERNAL', 'LATIN1', 'LATIN2', 'LATIN3',
   'LATIN4', 'LATIN5', 'LATIN6', 'LATIN7', 'LATIN8', 'LATIN9', 'LATIN10', 'WIN1256', 'WIN1258', 'WIN866', 'WIN874', 'KOI8R', 'WIN1251',
   'WIN1252', 'ISO_8859_5', 'ISO_8859_6', 'ISO_8859_7', 'ISO_8859_8', 'WIN1250', 'WIN1253', 'WIN1254', 'WIN1255', 'WIN1257', 'KOI8U',
   'SJIS', 'BIG5', 'GBK', 'UHC', 'GB18030', 'JOHAB', 'SHIFT_JIS_2004'] as const
-const ALIASES: Readonly<Record<string, string>> = { unicode: 'UTF8', iso88591: 'LATIN1' }
+// biome-ignore format: a list
+const ALIASES: Readonly<Record<string, string>> = {
+  unicode: 'UTF8', iso88591: 'LATIN1', iso88592: 'LATIN2', iso88593: 'LATIN3', iso88594: 'LATIN4', iso88599: 'LATIN5', iso885910: 'LATIN6',
+  iso885913: 'LATIN7', iso885914: 'LATIN8', iso885915: 'LATIN9', iso885916: 'LATIN10', abc: 'WIN1258', tcvn: 'WIN1258', tcvn5712: 'WIN1258',
+  vscii: 'WIN1258', alt: 'WIN866', win: 'WIN1251', koi8: 'KOI8R', windows866: 'WIN866', windows874: 'WIN874', windows1250: 'WIN1250',
+  windows1251: 'WIN1251', windows1252: 'WIN1252', windows1253: 'WIN1253', windows1254: 'WIN1254', windows1255: 'WIN1255',
+  windows1256: 'WIN1256', windows1257: 'WIN1257', windows1258: 'WIN1258', shiftjis: 'SJIS', mskanji: 'SJIS', win932: 'SJIS',
+  windows932: 'SJIS', win936: 'GBK', windows936: 'GBK', win949: 'UHC', windows949: 'UHC', win950: 'BIG5', windows950: 'BIG5',
+}
 
-function encodingName(name: string): string | undefined {
+/** PostgreSQL's name of an encoding that may be written in several ways; undefined for none. */
+export function encodingName(name: string): string | undefined {
   const plain = name.toLowerCase().replace(/[^a-z0-9]/g, '')
   return ALIASES[plain] ?? ENCODINGS.find((known) => known.toLowerCase().replaceAll('_', '') === plain)
 }
@@ -216,10 +227,11 @@ function fromEncoding(bytes: Uint8Array, name: string, which: string): string {
     case 'UTF8':
     case 'SQL_ASCII':
       return decodeUtf8(bytes)
-    case 'LATIN1':
-      return asBuffer(bytes).toString('latin1')
-    default:
-      throw notSupported(`conversion from ${encoding} is not implemented`)
+    default: {
+      const known = singleByteEncoding(encoding)
+      if (known === null) throw notSupported(`conversion from ${encoding} is not implemented`)
+      return decoded(bytes, known)
+    }
   }
 }
 
@@ -229,19 +241,14 @@ function toEncoding(text: string, name: string): Uint8Array {
     case 'UTF8':
     case 'SQL_ASCII':
       return utf8Of(text)
-    case 'LATIN1': {
-      for (const char of text)
-        if (char.codePointAt(0)! > 0xff) {
-          const list = Array.from(Buffer.from(char), (byte) => `0x${byte.toString(16)}`)
-          throw new PgError(
-            SQLSTATE.untranslatableCharacter,
-            `character with byte sequence ${list.join(' ')} in encoding "UTF8" has no equivalent in encoding "LATIN1"`,
-          )
-        }
-      return Buffer.from(text, 'latin1')
+    default: {
+      const known = singleByteEncoding(encoding)
+      if (known === null) throw notSupported(`conversion to ${encoding} is not implemented`)
+      const out = new ByteWriter(text.length)
+      out.encoding = known
+      writeUtf8(text, out)
+      return out.view()
     }
-    default:
-      throw notSupported(`conversion to ${encoding} is not implemented`)
   }
 }
 
