@@ -81,6 +81,14 @@ describe.each([
     other.end()
   })
 
+  test('an answer that is whole does not wait for a slow statement behind it', async () => {
+    const { port } = await stub()
+    const client = await WireClient.session(port)
+    client.send(msg.parse('', 'select 7'), msg.bind('', ''), msg.execute(''), msg.sync(), msg.query('sleep'))
+    expect(await client.answer()).toEqual(['ParseComplete', 'BindComplete', 'DataRow "7"', 'CommandComplete SELECT 1', 'ReadyForQuery I'])
+    client.end()
+  })
+
   test('extended: parse, describe, bind, execute, close, with parameters and formats', async () => {
     const { port, log } = await stub()
     const client = await WireClient.session(port)
