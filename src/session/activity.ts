@@ -17,7 +17,7 @@ export interface SessionView {
   applicationName: string
   readonly clientAddress: string | null
   readonly clientPort: number | null
-  readonly tls: boolean
+  readonly tls: { readonly version: string; readonly cipher: string; readonly bits: number } | null
   readonly backendStart: Micros
   transactionStart: Micros | null
   queryStart: Micros | null

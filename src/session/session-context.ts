@@ -105,7 +105,7 @@ export function makeSessionContext(
     applicationName: '',
     clientAddress: request.remoteAddress,
     clientPort: request.remotePort,
-    tls: request.tls !== null,
+    tls: request.tls === null ? null : { version: request.tls.version, cipher: request.tls.cipher, bits: request.tls.cipherBits },
     backendStart: sessionFacts.backendStart,
     transactionStart: null,
     queryStart: null,

@@ -13,6 +13,7 @@ import { outRow } from '../catalog/system-function.ts'
 import { catalogFunctions } from '../catalog/system-functions.ts'
 import { normalInt8 } from '../sql/types/codecs.ts'
 import { DOMAIN_CHECK } from '../sql/types/eval-context.ts'
+import { connectionAddress } from '../sql/types/inet.ts'
 import { RecordDatum } from '../sql/types/record.ts'
 import type { SessionView } from './activity.ts'
 import { advisoryFunctions } from './advisory-locks.ts'
@@ -112,12 +113,15 @@ function rowsOfSessions(session: Session, sessions: Iterable<SessionView>, pid: 
         query_start: entry.queryStart,
         backend_start: entry.backendStart,
         state_change: entry.stateChange,
-        client_addr: entry.clientAddress,
+        client_addr: connectionAddress(entry.clientAddress),
         client_port: entry.clientPort ?? -1,
         backend_type: 'client backend',
         wait_event_type: entry.lockWait !== null ? 'Lock' : entry.state === 'active' ? null : 'Client',
         wait_event: entry.lockWait ?? (entry.state === 'active' ? null : 'ClientRead'),
-        ssl: entry.tls,
+        ssl: entry.tls !== null,
+        sslversion: entry.tls?.version ?? null,
+        sslcipher: entry.tls?.cipher ?? null,
+        sslbits: entry.tls?.bits ?? null,
         gss_auth: false,
         gss_enc: false,
         gss_delegation: false,

@@ -139,7 +139,8 @@ function hashedBytes(a: Inet): Buffer {
   return bytes
 }
 
-const ownAddress = (text: string | null): Inet | null => (text === null ? null : parseInet(text.replace(/%.*$/, ''), false))
+/** An address of a connection, as Node tells it; without the zone of a link-local one. */
+export const connectionAddress = (text: string | null): Inet | null => (text === null ? null : parseInet(text.replace(/%.*$/, ''), false))
 
 export const inetProcs = {
   network_cmp: compareInet,
@@ -195,6 +196,6 @@ export const inetProcs = {
     if (difference !== BigInt.asIntN(64, difference)) throw outOfRange()
     return normalInt8(difference)
   },
-  inet_client_addr: (ctx) => ownAddress(ctx.session.clientAddress),
-  inet_server_addr: (ctx) => ownAddress(ctx.session.serverAddress),
+  inet_client_addr: (ctx) => connectionAddress(ctx.session.clientAddress),
+  inet_server_addr: (ctx) => connectionAddress(ctx.session.serverAddress),
 } satisfies Procs
