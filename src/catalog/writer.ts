@@ -83,12 +83,15 @@ function auxiliary(relation: RelationDescriptor | null): Map<string, ObjectRecor
 }
 
 /** Names a relation and its indexes take among relations, with their OIDs. */
+/** 42P07 where two of them are the same. */
 function relationNames(relation: RelationDescriptor | null): Map<string, { name: string; oid: Oid }> {
   const map = new Map<string, { name: string; oid: Oid }>()
   if (relation === null) return map
-  map.set(nameKey('r', relation.namespace, relation.name), { name: relation.name, oid: relation.oid })
-  for (const index of relation.table?.indexes ?? [])
-    map.set(nameKey('r', relation.namespace, index.name), { name: index.name, oid: index.oid })
+  for (const { name, oid } of [relation, ...(relation.table?.indexes ?? [])]) {
+    const key = nameKey('r', relation.namespace, name)
+    if (map.has(key)) throw duplicate.relation(name)
+    map.set(key, { name, oid })
+  }
   return map
 }
 

@@ -3,6 +3,7 @@
 import { PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { encodingName } from '../../sql/types/encode.ts'
+import { parseInt8 } from '../../sql/types/integer.ts'
 import { parseBool } from '../settings/guc.ts'
 
 export interface CopyOptions {
@@ -49,13 +50,7 @@ function text(option: RawCopyOption): string {
 /** As int8's input has it. */
 function rowCount(option: RawCopyOption): number {
   if (option.value === null) throw syntax(`${option.name} requires a numeric value`, null)
-  const digits = text(option)
-  if (!/^\s*[+-]?\d+\s*$/.test(digits))
-    throw new PgError(SQLSTATE.invalidTextRepresentation, `invalid input syntax for type bigint: "${digits}"`)
-  const value = BigInt(digits.trim().replace(/^\+/, ''))
-  if (value !== BigInt.asIntN(64, value))
-    throw new PgError(SQLSTATE.numericValueOutOfRange, `value "${digits}" is out of range for type bigint`)
-  return Number(value)
+  return Number(parseInt8(text(option)))
 }
 
 function flag(option: RawCopyOption): boolean {

@@ -115,7 +115,8 @@ export async function alterColumnType(
   await checkTypeUsage(c, named.type)
   await checkTypeHasValues(c, named.type)
   if (column.generated === 'v') await checkVirtualType(c, name, named.type)
-  const collation = def.collClause === undefined ? named.collation : await c.analysis.collation(partsOf(def.collClause.collname))
+  const collation =
+    def.collClause === undefined ? named.collation : await c.analysis.collation(partsOf(def.collClause.collname), def.collClause.location)
   if (column.generated !== '' && def.raw_default !== undefined)
     throw new PgError(SQLSTATE.invalidColumnDefinition, 'cannot specify USING when altering type of generated column', {
       detail: `Column "${name}" is a generated column.`,

@@ -25,8 +25,17 @@ import { addNotNull, checkedOptions, compressionLetter, finishColumns, planColum
 import { defElems, defString, relationOptions } from './def-elem.ts'
 import { performDeletion } from './drop.ts'
 import { skipped } from './drop-builtin.ts'
-import { relationDetail } from './index.ts'
-import { checkNotInUse, columnNamed, load, lockNamed, partsOf, rangeVarParts, SYSTEM_COLUMNS, undefinedColumn } from './names.ts'
+import {
+  checkNotInUse,
+  columnNamed,
+  load,
+  lockNamed,
+  partsOf,
+  rangeVarParts,
+  relationDetail,
+  SYSTEM_COLUMNS,
+  undefinedColumn,
+} from './names.ts'
 import { changeRelationOwner } from './owner.ts'
 import {
   addCheck,

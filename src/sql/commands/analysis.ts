@@ -56,7 +56,7 @@ export function makeAnalysis(contextOf: () => AnalyzeContext): Analysis {
         const { type, typmod } = resolveTypeName(node, context)
         return { type, typmod, collation: context.catalog.type(type)?.typcollation ?? 0, dims: node.arrayBounds?.length ?? 0 }
       }),
-    collation: async (names) => withCatalog(() => resolveCollation(names, -1, contextOf())),
+    collation: async (names, location = -1) => withCatalog(() => resolveCollation(names, location, contextOf())),
     expression: async (node, scope) =>
       withCatalog(() => {
         const context = contextOf()

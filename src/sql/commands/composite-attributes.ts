@@ -11,7 +11,7 @@ import type { ColumnDef } from '../parser/nodes.ts'
 import type { CommandContext } from './context.ts'
 import { serialType } from './create-table.ts'
 import { columnNamed, load, partsOf, undefinedColumn } from './names.ts'
-import { columnTypeDependency, plainColumn, replaceColumn, typeText } from './table-builder.ts'
+import { checkNotSet, columnTypeDependency, plainColumn, replaceColumn, typeText } from './table-builder.ts'
 
 /** 0A000 while a column, of the type itself, of arrays or domains over it, holds rows of the relation. */
 export async function refuseStoredRows(c: CommandContext, relation: RelationInfo): Promise<void> {
@@ -66,6 +66,7 @@ const typeOf = async (c: CommandContext, def: ColumnDef): Promise<{ type: Oid; t
   if (serialType(def.typeName!) !== null)
     throw new PgError(SQLSTATE.undefinedObject, `type "${partsOf(def.typeName!.names).join('.')}" does not exist`)
   const named = await c.analysis.typeName(def.typeName!)
+  checkNotSet(def.colname!, def.typeName!)
   if (def.collClause === undefined) return named
   return { ...named, collation: await c.analysis.collation(partsOf(def.collClause.collname)) }
 }

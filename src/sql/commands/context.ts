@@ -37,7 +37,8 @@ export interface ExpressionScope {
 export interface Analysis {
   /** `dims`: how many dimensions of an array are written. */
   typeName(node: TypeName): Promise<{ type: Oid; typmod: number; collation: Oid; dims: number }>
-  collation(names: readonly string[]): Promise<Oid>
+  /** `location`: where it stands in the statement. */
+  collation(names: readonly string[], location?: number): Promise<Oid>
   expression(node: Node, scope: ExpressionScope): Promise<Expr>
   query(node: Node): Promise<Query>
   store(tree: Expr | Query): StoredNode

@@ -34,6 +34,7 @@ import {
   partsOf,
   positionOf,
   rangeVarParts,
+  relationDetail,
   SYSTEM_COLUMNS,
   undefinedColumn,
 } from './names.ts'
@@ -47,6 +48,7 @@ import {
   alterTable,
   analyzeDefault,
   checkConstraintName,
+  checkNotSet,
   checkVirtualType,
   chooseIndexName,
   columnTypeDependency,
@@ -100,6 +102,7 @@ export async function planColumn(c: CommandContext, relationName: string, def: C
   checkColumnName(name)
   const serial = serialType(def.typeName!)
   const type = serial !== null ? { type: serial, typmod: -1, collation: 0 } : await c.analysis.typeName(def.typeName!)
+  checkNotSet(name, def.typeName!)
   let collation = type.collation
   if (def.collClause !== undefined) {
     if (type.collation === 0)
@@ -108,7 +111,7 @@ export async function planColumn(c: CommandContext, relationName: string, def: C
         `collations are not supported by type ${typeText(c, type.type)}`,
         positionOf(c, def.collClause.location),
       )
-    collation = await c.analysis.collation(partsOf(def.collClause.collname))
+    collation = await c.analysis.collation(partsOf(def.collClause.collname), def.collClause.location)
   }
   const plan: ColumnPlan = {
     def,
@@ -553,7 +556,10 @@ async function likeColumns(c: CommandContext, draft: Draft, like: TableLikeClaus
   const parts = rangeVarParts(like.relation!)
   const source = (await lockNamed(c, parts, LOCK.accessShare))!
   if (source.descriptor === null || source.relkind === 'S')
-    throw new PgError(SQLSTATE.wrongObjectType, `relation "${source.name}" is invalid in LIKE clause`)
+    throw new PgError(SQLSTATE.wrongObjectType, `relation "${source.name}" is invalid in LIKE clause`, {
+      detail: relationDetail(source.relkind),
+      ...positionOf(c, like.relation!.location),
+    })
   const role = c.ctx.session.currentUser
   if ((await load(() => relationMask(c.snapshot, source, role, ACL.select))) === 0)
     throw permissionDenied(relkindWord(source.relkind), source.name)

@@ -13,7 +13,7 @@ import type { CommandContext, CommandResult } from './context.ts'
 import { checkFillfactor } from './create-table.ts'
 import { defBoolean, defElems, relationOptions } from './def-elem.ts'
 import { checkMaintain } from './maintenance.ts'
-import { checkNotInUse, load, lockNamed, namespaceNamed, rangeVarParts } from './names.ts'
+import { checkNotInUse, load, lockNamed, namespaceNamed, rangeVarParts, relationDetail } from './names.ts'
 import { accessMethod } from './operator-classes.ts'
 import { addIndex, checkOwner, type Draft, writeDependencies } from './table-builder.ts'
 
@@ -28,9 +28,13 @@ export async function createIndex(c: CommandContext, stmt: IndexStmt): Promise<C
   const relation = (await lockNamed(c, rangeVarParts(stmt.relation!), LOCK.share))!
   await checkOwner(c, relation)
   if (relation.descriptor?.table == null)
-    throw new PgError(SQLSTATE.wrongObjectType, `cannot create index on relation "${relation.name}"`, {
-      detail: relationDetail(relation.relkind),
-    })
+    throw new PgError(
+      SQLSTATE.wrongObjectType,
+      `cannot ${relation.relkind === 'i' ? 'open' : 'create index on'} relation "${relation.name}"`,
+      {
+        detail: relationDetail(relation.relkind),
+      },
+    )
   await load(() => checkNamespace(c.snapshot, relation.namespace, c.ctx.session.currentUser, ACL.create))
   checkNotInUse(c, relation, 'CREATE INDEX')
   accessMethod(stmt.accessMethod ?? 'btree')
@@ -58,21 +62,6 @@ export async function createIndex(c: CommandContext, stmt: IndexStmt): Promise<C
   await writeDependencies(c, draft)
   await c.ports.data.buildIndex(stored, index)
   return { tag: 'CREATE INDEX' }
-}
-
-export function relationDetail(relkind: string): string {
-  switch (relkind) {
-    case 'v':
-      return 'This operation is not supported for views.'
-    case 'S':
-      return 'This operation is not supported for sequences.'
-    case 'i':
-      return 'This operation is not supported for indexes.'
-    case 'c':
-      return 'This operation is not supported for composite types.'
-    default:
-      return 'This operation is not supported for tables.'
-  }
 }
 
 const REINDEX_WORDS: Readonly<Record<string, string>> = {

@@ -212,3 +212,19 @@ export function undefinedColumn(column: string, relation: string): PgError {
 }
 
 export const quoteName = (name: string): string => (/^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`)
+
+/** DETAIL of what a kind of relation is not good for. */
+export function relationDetail(relkind: string): string {
+  switch (relkind) {
+    case 'v':
+      return 'This operation is not supported for views.'
+    case 'S':
+      return 'This operation is not supported for sequences.'
+    case 'i':
+      return 'This operation is not supported for indexes.'
+    case 'c':
+      return 'This operation is not supported for composite types.'
+    default:
+      return 'This operation is not supported for tables.'
+  }
+}

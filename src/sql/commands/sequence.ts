@@ -10,10 +10,21 @@ import { newColumn } from '../../catalog/new-descriptors.ts'
 import { LOCK } from '../../catalog/object-locks.ts'
 import { checkRelationOwner } from '../../catalog/privileges.ts'
 import { type AlterSeqStmt, type CreateSeqStmt, type DefElem, nodeAs, type TypeName } from '../parser/nodes.ts'
+import { parseInt8 } from '../types/integer.ts'
 import type { CommandContext, CommandResult } from './context.ts'
 import { conflicting, defBoolean, defElems, defString } from './def-elem.ts'
 import { skipped } from './drop-builtin.ts'
-import { columnNamed, findRelation, load, lockNamed, partsOf, rangeVarParts, undefinedColumn, undefinedRelation } from './names.ts'
+import {
+  columnNamed,
+  findRelation,
+  load,
+  lockNamed,
+  partsOf,
+  rangeVarParts,
+  relationDetail,
+  undefinedColumn,
+  undefinedRelation,
+} from './names.ts'
 import { newRelation } from './new-relation.ts'
 import { creationTarget } from './temporary.ts'
 
@@ -64,7 +75,7 @@ export async function sequenceOptions(
   const oldBounds = old === null ? null : BOUNDS[old.type]!
   const given = (name: string): bigint | null => {
     const def = by.get(name)
-    return def?.arg === undefined ? null : BigInt(defString(def))
+    return def?.arg === undefined ? null : BigInt(parseInt8(defString(def)))
   }
   const increment = given('increment') ?? (old === null ? 1n : BigInt(old.increment))
   if (increment === 0n) throw invalid('INCREMENT must not be zero')
@@ -154,7 +165,9 @@ async function setOwnedBy(c: CommandContext, sequence: RelationDescriptor, parts
     const relation = await load(() => findRelation(c, parts.slice(0, -1)))
     if (relation === null) throw undefinedRelation(parts.slice(0, -1))
     if (relation.descriptor === null || relation.descriptor.table === null)
-      throw new PgError(SQLSTATE.wrongObjectType, `sequence cannot be owned by relation "${relation.name}"`)
+      throw new PgError(SQLSTATE.wrongObjectType, `sequence cannot be owned by relation "${relation.name}"`, {
+        detail: relationDetail(relation.relkind),
+      })
     if (relation.owner !== sequence.owner)
       throw new PgError(SQLSTATE.objectNotInPrerequisiteState, 'sequence must have same owner as table it is linked to')
     if (relation.namespace !== sequence.namespace)
@@ -220,7 +233,8 @@ export async function alterSequence(c: CommandContext, stmt: AlterSeqStmt): Prom
     skipped(c, `relation "${parts.join('.')}" does not exist`)
     return { tag: 'ALTER SEQUENCE' }
   }
-  if (relation.relkind !== 'S') throw new PgError(SQLSTATE.wrongObjectType, `"${relation.name}" is not a sequence`)
+  if (relation.relkind !== 'S')
+    throw new PgError(SQLSTATE.wrongObjectType, `cannot open relation "${relation.name}"`, { detail: relationDetail(relation.relkind) })
   await load(() => checkRelationOwner(c.snapshot, relation, c.ctx.session.currentUser))
   await alterSequenceObject(c, relation.oid, defElems(stmt.options))
   return { tag: 'ALTER SEQUENCE' }

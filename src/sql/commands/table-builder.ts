@@ -30,7 +30,7 @@ import type { Expr } from '../analyzer/expr.ts'
 import { figureIndexName } from '../analyzer/target.ts'
 import { ACCESS_METHOD } from '../builtin/pg-index.ts'
 import { indeterminateCollation } from '../functions/collation-needed.ts'
-import { type ColumnDef, type Constraint, type IndexElem, type Node, nodeAs, stringOf } from '../parser/nodes.ts'
+import { type ColumnDef, type Constraint, type IndexElem, type Node, nodeAs, stringOf, type TypeName } from '../parser/nodes.ts'
 import { some } from '../planner/expr-tree.ts'
 import { findBuiltinType } from '../types/registry.ts'
 import type { CommandContext, ExpressionScope } from './context.ts'
@@ -88,6 +88,11 @@ export const checkTypeUsage = (c: CommandContext, type: Oid): Promise<void> =>
   })
 
 /** 0A000 for a type of PostgreSQL's whose values have no bodies here: a table of it could never be written or read. */
+/** Of a column's declaration. */
+export function checkNotSet(name: string, type: TypeName): void {
+  if (type.setof === true) throw new PgError(SQLSTATE.invalidTableDefinition, `column "${name}" cannot be declared SETOF`)
+}
+
 export async function checkTypeHasValues(c: CommandContext, type: Oid): Promise<void> {
   const base = (oid: Oid): Oid => {
     const row = c.snapshot.type(oid)
@@ -457,7 +462,12 @@ export function constraintElements(constraint: Constraint): { keys: IndexElem[];
 export async function addKeyConstraint(c: CommandContext, draft: Draft, constraint: Constraint): Promise<ConstraintDescriptor> {
   const primary = constraint.contype === 'CONSTR_PRIMARY'
   if (constraint.without_overlaps) throw notSupported('temporal keys (WITHOUT OVERLAPS) are not supported')
-  if (constraint.conname !== undefined) checkConstraintName(draft.relation, constraint.conname)
+  const { conname } = constraint
+  if (conname !== undefined) {
+    if ((await load(() => c.snapshot.relationByName(draft.relation.namespace, conname))) !== null)
+      throw new PgError(SQLSTATE.duplicateTable, `relation "${conname}" already exists`)
+    checkConstraintName(draft.relation, conname)
+  }
   const { keys, including } = constraintElements(constraint)
   const seen = new Set<string>()
   for (const key of keys) {

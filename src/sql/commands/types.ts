@@ -13,7 +13,7 @@ import { serialType } from './create-table.ts'
 import { defaultAclFor } from './default-privileges.ts'
 import { load, partsOf, rangeVarParts, splitName } from './names.ts'
 import { newRelation } from './new-relation.ts'
-import { columnDefs, columnTypeDependency, plainColumn, typeText } from './table-builder.ts'
+import { checkNotSet, columnDefs, columnTypeDependency, plainColumn, typeText } from './table-builder.ts'
 import { typeNamespace } from './temporary.ts'
 
 const MAX_LABEL_BYTES = 63
@@ -135,6 +135,7 @@ export async function createComposite(c: CommandContext, stmt: CompositeTypeStmt
     if (columns.some((column) => column.name === def.colname))
       throw new PgError(SQLSTATE.duplicateColumn, `column "${def.colname}" specified more than once`)
     const type = await c.analysis.typeName(def.typeName!)
+    checkNotSet(def.colname!, def.typeName!)
     columns.push(await plainColumn(c, columns.length + 1, def.colname!, type))
   }
   const relation = await newRelation(c, { name, namespace: namespace.oid, kind: 'c', persistence: 'p' }, { columns })
