@@ -36,51 +36,50 @@ const CASED: ReadonlySet<string> = new Set(
 )
 
 export type TemplateNode =
-  | { readonly kind: 'key'; readonly key: string; readonly fill: boolean; readonly suffix: 'TH' | 'th' | null }
-  /** Text to print; `separator` when it is one punctuation character or space that input may vary. */
-  | { readonly kind: 'text'; readonly text: string; readonly separator: boolean }
-  | { readonly kind: 'exact' }
+  /** `name`: as it was written; FM before it, TH behind it. */
+  | { readonly kind: 'key'; readonly key: string; readonly name: string; readonly fill: boolean; readonly suffix: 'TH' | 'th' | null }
+  /** One character to print; input may vary blanks and separators. */
+  | { readonly kind: 'text'; readonly text: string; readonly role: 'char' | 'space' | 'separator' }
+
+/** Punctuation. */
+export const isSeparator = (char: string): boolean => /^[!-/:-@[-`{-~]$/.test(char)
+
+const PREFIXES = ['FM', 'fm', 'TM', 'tm']
 
 function parse(format: string): TemplateNode[] {
   const nodes: TemplateNode[] = []
   let at = 0
+  const character = (role: 'char' | null): void => {
+    const text = String.fromCodePoint(format.codePointAt(at)!)
+    at += text.length
+    nodes.push({ kind: 'text', text, role: role ?? (isSeparator(text) ? 'separator' : /^[ \t\n\v\f\r]$/.test(text) ? 'space' : 'char') })
+  }
   while (at < format.length) {
-    let fill = false
-    for (;;) {
-      const two = format.slice(at, at + 2)
-      if (two === 'FM' || two === 'fm') fill = true
-      else if (two !== 'TM' && two !== 'tm') break
-      at += 2
-    }
-    const key = KEYWORDS.find((word) => format.startsWith(word, at))
-    if (key !== undefined) {
-      at += key.length
+    const prefix = PREFIXES.find((word) => format.startsWith(word, at))
+    if (prefix !== undefined) at += 2
+    const name = KEYWORDS.find((word) => format.startsWith(word, at))
+    if (name !== undefined) {
+      at += name.length
       let suffix: 'TH' | 'th' | null = null
       const next = format.slice(at, at + 2)
       if (next === 'TH' || next === 'th') {
         suffix = next
         at += 2
-      } else if (next === 'SP' || next === 'sp') at += 2
-      if (key === 'FX' || key === 'fx') nodes.push({ kind: 'exact' })
-      else nodes.push({ kind: 'key', key: CASED.has(key) ? key : key.toUpperCase(), fill, suffix })
-      continue
-    }
-    const c = format[at]
-    if (c === undefined) break
-    if (c === '"') {
-      let text = ''
-      for (at++; at < format.length && format[at] !== '"'; at++) {
+      } else if (next === 'SP') at += 2
+      // Names in the language of the locale are never padded.
+      const fill = prefix === 'FM' || prefix === 'fm' || (prefix !== undefined && /^(?:month|day)$/i.test(name))
+      nodes.push({ kind: 'key', key: CASED.has(name) ? name : name.toUpperCase(), name, fill, suffix })
+    } else if (format[at] === '"') {
+      for (at++; at < format.length && format[at] !== '"'; ) {
         if (format[at] === '\\' && at + 1 < format.length) at++
-        text += format[at]
+        character('char')
       }
       at++
-      nodes.push({ kind: 'text', text, separator: false })
-      continue
+    } else if (at < format.length) {
+      // Outside of quotes a backslash means something before a quote only.
+      if (format[at] === '\\' && format[at + 1] === '"') at++
+      character(null)
     }
-    if (c === '\\' && at + 1 < format.length) at++
-    const text = String.fromCodePoint(format.codePointAt(at)!)
-    at += text.length
-    nodes.push({ kind: 'text', text, separator: /^[ -/:-@[-`{-~]$/.test(text) && c !== '\\' })
   }
   return nodes
 }

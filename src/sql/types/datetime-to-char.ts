@@ -25,8 +25,10 @@ import { abbreviationFor } from './timezone-abbreviations.ts'
 
 interface Shown {
   tm: Tm
-  /** Days from 2000-01-01; NaN for intervals. */
+  /** Days from 2000-01-01, for intervals reckoned from their fields as if they were a date's. */
   days: number
+  /** The day's number in its year, from 1; for intervals all their days. */
+  dayOfYear: number
   zone: TimeZone | null
   offset: number
   /** The instant, in Unix seconds; 0 without a zone. */
@@ -84,9 +86,9 @@ function formatKey(key: string, fill: boolean, s: Shown): string {
       return cpad(Math.trunc(tm.micros / 10 ** (6 - n)), n, false)
     }
     case 'MS':
-      return cpad(Math.trunc(tm.micros / 1000), 3, fill)
+      return cpad(Math.trunc(tm.micros / 1000), 3, false)
     case 'US':
-      return cpad(tm.micros, 6, fill)
+      return cpad(tm.micros, 6, false)
     case 'SSSS':
     case 'SSSSS':
       return String(tm.hour * 3600 + tm.minute * 60 + tm.second)
@@ -160,9 +162,9 @@ function formatKey(key: string, fill: boolean, s: Shown): string {
       noInterval(interval)
       return name(DAYS, dayOfWeek(s.days), key, 3, fill)
     case 'DDD':
-      return cpad(interval ? (tm.year * 12 + tm.month) * 30 + tm.day : s.days - daysFromCivil(tm.year, 1, 1) + 1, 3, fill)
+      return cpad(s.dayOfYear, 3, fill)
     case 'IDDD':
-      return pad(s.days - isoYearStart(isoWeek(s.days).year) + 1, 3, fill)
+      return cpad(s.days - isoYearStart(isoOf(s).year) + 1, 3, fill)
     case 'DD':
       return cpad(tm.day, 2, fill)
     case 'D':
@@ -172,11 +174,11 @@ function formatKey(key: string, fill: boolean, s: Shown): string {
       noInterval(interval)
       return String(dayOfWeek(s.days) || 7)
     case 'WW':
-      return pad(Math.floor((s.days - daysFromCivil(tm.year, 1, 1)) / 7) + 1, 2, fill)
+      return cpad(Math.trunc((s.dayOfYear - 1) / 7) + 1, 2, fill)
     case 'IW':
-      return pad(isoWeek(s.days).week, 2, fill)
+      return cpad(isoOf(s).week, 2, fill)
     case 'Q':
-      return tm.month === 0 ? '' : String(Math.floor((tm.month - 1) / 3) + 1)
+      return tm.month === 0 ? '' : String(Math.trunc((tm.month - 1) / 3) + 1)
     case 'CC': {
       let century: number
       if (interval) century = Math.trunc(tm.year / 100)
@@ -185,7 +187,7 @@ function formatKey(key: string, fill: boolean, s: Shown): string {
     }
     case 'Y,YYY': {
       const y = shownYear(tm.year, interval)
-      return `${Math.trunc(y / 1000)},${String(Math.abs(y) % 1000).padStart(3, '0')}`
+      return `${Math.trunc(y / 1000)},${cpad(y % 1000, 3, false)}`
     }
     case 'YYYY':
       return pad(shownYear(tm.year, interval), 4, fill)
@@ -196,13 +198,13 @@ function formatKey(key: string, fill: boolean, s: Shown): string {
     case 'Y':
       return String(shownYear(tm.year, interval) % 10)
     case 'IYYY':
-      return pad(shownYear(isoWeek(s.days).year, interval), 4, fill)
+      return isoYear(s, 10_000, 4, fill)
     case 'IYY':
-      return pad(shownYear(isoWeek(s.days).year, interval) % 1000, 3, fill)
+      return isoYear(s, 1000, 3, fill)
     case 'IY':
-      return pad(shownYear(isoWeek(s.days).year, interval) % 100, 2, fill)
+      return isoYear(s, 100, 2, fill)
     case 'I':
-      return String(shownYear(isoWeek(s.days).year, interval) % 10)
+      return String(shownYear(isoOf(s).year, interval) % 10)
     case 'RM':
     case 'rm': {
       if (tm.month === 0 && tm.year === 0) return ''
@@ -213,7 +215,7 @@ function formatKey(key: string, fill: boolean, s: Shown): string {
       return fill ? text : text.padEnd(4)
     }
     case 'W':
-      return String(Math.floor((tm.day - 1) / 7) + 1)
+      return String(Math.trunc((tm.day - 1) / 7) + 1)
     case 'J':
       return String(s.days + POSTGRES_JDATE)
     default:
@@ -221,8 +223,35 @@ function formatKey(key: string, fill: boolean, s: Shown): string {
   }
 }
 
+/** date2j, which takes months and days beyond the calendar's as well. */
+function julianDay(year: number, month: number, day: number): number {
+  const y = month > 2 ? year + 4800 : year + 4799
+  const m = month > 2 ? month + 1 : month + 13
+  const century = Math.trunc(y / 100)
+  return y * 365 - 32167 + Math.trunc(y / 4) - century + Math.trunc(century / 4) + Math.trunc((7834 * m) / 256) + day
+}
+
+/** Year and week by ISO; of an interval's fields the years on both sides of its own are looked at. */
+function isoOf({ tm, days, interval }: Shown): { year: number; week: number } {
+  if (!interval) return isoWeek(days)
+  let { year } = tm
+  if (days < isoYearStart(year)) year--
+  const week = Math.trunc((days - isoYearStart(year)) / 7) + 1
+  return week >= 52 && days >= isoYearStart(year + 1)
+    ? { year: year + 1, week: Math.trunc((days - isoYearStart(year + 1)) / 7) + 1 }
+    : { year, week }
+}
+
+/** The last digits; the sign takes room where the year itself has one. */
+function isoYear(s: Shown, modulus: number, width: number, fill: boolean): string {
+  const year = shownYear(isoOf(s).year, s.interval)
+  return cpad(modulus > 1000 ? year : year % modulus, shownYear(s.tm.year, s.interval) >= 0 ? width : width + 1, fill)
+}
+
 const NUMBERED: ReadonlySet<string> = new Set(
-  'HH HH12 HH24 MI SS MS US SSSS SSSSS MM DDD IDDD DD D ID WW IW Q CC Y,YYY YYYY YYY YY Y IYYY IYY IY I W J'.split(' '),
+  'HH HH12 HH24 MI SS MS US FF1 FF2 FF3 FF4 FF5 FF6 SSSS SSSSS MM DDD IDDD DD D ID WW IW Q CC Y,YYY YYYY YYY YY Y IYYY IYY IY I W J'.split(
+    ' ',
+  ),
 )
 
 function render(format: string, s: Shown): string {
@@ -230,9 +259,10 @@ function render(format: string, s: Shown): string {
   for (const node of templateOf(format)) {
     if (node.kind === 'text') out += node.text
     else if (node.kind === 'key') {
+      if (node.key === 'FX') continue
       const text = formatKey(node.key, node.fill, s)
       out += text
-      if (node.suffix !== null && NUMBERED.has(node.key)) out += ordinalSuffix(text, node.suffix === 'TH')
+      if (text !== '' && node.suffix !== null && NUMBERED.has(node.key)) out += ordinalSuffix(text, node.suffix === 'TH')
     }
   }
   return out
@@ -245,12 +275,22 @@ export function timestampToChar(value: Micros, format: string, zone: TimeZone | 
   let days = timestampDays(value)
   let time = timestampTime(value, days)
   if (zone !== null) ({ days, time } = localParts(value, offset))
-  return render(format, { tm: tmFromParts(days, time), days, zone, offset, unix, interval: false })
+  const tm = tmFromParts(days, time)
+  const dayOfYear = days - daysFromCivil(tm.year, 1, 1) + 1
+  return render(format, { tm, days, dayOfYear, zone, offset, unix, interval: false })
 }
 
 export function intervalToChar(value: Interval, format: string): string | null {
   if (format === '' || isInfInterval(value)) return null
   const f = intervalFields(value)
-  const days = (f.year * 12 + f.month) * 30 + f.day
-  return render(format, { tm: f, days, zone: null, offset: 0, unix: 0, interval: true })
+  const dayOfYear = (f.year * 12 + f.month) * 30 + f.day
+  return render(format, {
+    tm: f,
+    days: julianDay(f.year, f.month, f.day) - POSTGRES_JDATE,
+    dayOfYear,
+    zone: null,
+    offset: 0,
+    unix: 0,
+    interval: true,
+  })
 }

@@ -189,9 +189,11 @@ function render(t: Template, text: string, pre: number, value: () => number): st
   return fillTemplate(t, number, negative, pre, spaces, value)
 }
 
+/** What has no such form, as wide as the template has it. */
+const noScientific = ({ pre, post }: Template): string => ` ${'#'.repeat(pre)}.${'#'.repeat(post + 4)}`
+
 /** d.ddde+xx */
 function scientificText(value: Numeric, post: number): string {
-  if (isSpecial(value)) return ` ${'#'.repeat(1)}.${'#'.repeat(post)}${'####'}`
   if (value.unscaled === 0) return ` ${post > 0 ? `0.${'0'.repeat(post)}` : '0'}e+00`
   const n = digitCount(value.unscaled)
   let exponent = n - 1 - value.scale
@@ -205,14 +207,11 @@ function scientificText(value: Numeric, post: number): string {
   return `${text.startsWith('-') ? '' : ' '}${text}e${exponent < 0 ? '-' : '+'}${e < 10 ? `0${e}` : e}`
 }
 
-function withLiterals(t: Template, text: string): string {
-  return text + t.nodes.map((node) => ('literal' in node ? node.literal : '')).join('')
-}
-
 export function numericToChar(value: Numeric, format: string): string {
   const t = templateOf(format)
   if (t.roman !== null) return fillTemplate(t, '', false, 0, 0, () => (isSpecial(value) ? 0 : Number(roundNumeric(value, 0).unscaled)))
-  if (t.scientific) return withLiterals(t, scientificText(value, t.post))
+  // The template's literals are left out beside it.
+  if (t.scientific) return isSpecial(value) ? noScientific(t) : scientificText(value, t.post)
   let x = value
   if (t.multi > 0 && !isSpecial(value)) x = mulNumeric(value, new Numeric(10 ** t.multi, 0))
   return render(t, formatNumeric(isSpecial(x) ? x : roundNumeric(x, t.post)), t.pre + t.multi, () => 0)
@@ -233,10 +232,10 @@ export function floatToChar(value: number, format: string, maxDigits: number): s
   const t = templateOf(format)
   if (t.roman !== null) return fillTemplate(t, '', false, 0, 0, () => Math.round(value))
   if (t.scientific) {
-    if (!Number.isFinite(value)) return withLiterals(t, ` #.${'#'.repeat(t.post)}####`)
+    if (!Number.isFinite(value)) return noScientific(t)
     const [mantissa, exponent] = value.toExponential(Math.min(t.post, 100)).split('e') as [string, string]
     const e = Math.abs(Number(exponent))
-    return withLiterals(t, `${value < 0 ? '' : ' '}${mantissa}e${exponent[0]}${e < 10 ? `0${e}` : e}`)
+    return `${value < 0 ? '' : ' '}${mantissa}e${exponent[0]}${e < 10 ? `0${e}` : e}`
   }
   const x = t.multi > 0 ? value * 10 ** t.multi : value
   if (!Number.isFinite(x)) return render(t, Number.isNaN(x) ? 'NaN' : x > 0 ? 'Infinity' : '-Infinity', t.pre + t.multi, () => 0)

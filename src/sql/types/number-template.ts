@@ -134,7 +134,7 @@ function parse(format: string): Template {
     at += word[0].length
     const pattern = word[1]
     nodes.push({ pattern })
-    if (scientific) throw bad('"EEEE" must be the last pattern used')
+    if (scientific) throw bad(pattern === 'EEEE' ? 'cannot use "EEEE" twice' : '"EEEE" must be the last pattern used')
     switch (pattern) {
       case '9':
         if (bracket) throw bad('"9" must be ahead of "PR"')
@@ -192,9 +192,6 @@ function parse(format: string): Template {
       case 'RN':
       case 'rn':
         if (roman !== null) throw bad('cannot use "RN" twice')
-        if (blank || sign !== 'none' || bracket || minus || plus || isMulti || decimal || pre > 0) {
-          throw bad('"RN" is incompatible with other formats', '"RN" may only be used together with "FM".')
-        }
         roman = pattern
         break
       case 'V':
@@ -209,6 +206,8 @@ function parse(format: string): Template {
         break
       default:
     }
+    if (roman !== null && (blank || hasZero || decimal || sign !== 'none' || bracket || minus || plus || isMulti))
+      throw bad('"RN" is incompatible with other formats', '"RN" may only be used together with "FM".')
   }
   return {
     nodes,
