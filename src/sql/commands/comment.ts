@@ -39,6 +39,7 @@ async function target(c: CommandContext, stmt: CommentStmt): Promise<ObjectAddre
   }
   switch (stmt.objtype) {
     case 'OBJECT_COLUMN': {
+      if (parts.length < 2) throw new PgError(SQLSTATE.syntaxError, 'column name must be qualified')
       const relation = (await lockNamed(c, parts.slice(0, -1), LOCK.shareUpdateExclusive))!
       await checkOwner(c, relation)
       if (relation.descriptor === null || relation.relkind === 'S')

@@ -83,10 +83,10 @@ export async function checkAlterableType(c: CommandContext, row: PgTypeRow): Pro
 }
 
 export async function alterEnum(c: CommandContext, stmt: AlterEnumStmt): Promise<CommandResult> {
-  const names = partsOf(stmt.typeName)
   const named = await c.analysis.typeName({ names: stmt.typeName!, location: -1 } as TypeName)
   const type = await load(() => c.snapshot.userType(named.type))
-  if (type === null || type.definition.kind !== 'enum') throw new PgError(SQLSTATE.wrongObjectType, `${names.join('.')} is not an enum`)
+  if (type === null || type.definition.kind !== 'enum')
+    throw new PgError(SQLSTATE.wrongObjectType, `${await load(() => typeText(c, named.type))} is not an enum`)
   if (!(await load(() => ownsObject(c.snapshot, type.owner, c.ctx.session.currentUser)))) throw mustBeOwner('type', type.name)
   const { labels } = type.definition
   const missing = (label: string): PgError => new PgError(SQLSTATE.invalidParameterValue, `"${label}" is not an existing enum label`)

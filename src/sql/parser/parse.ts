@@ -107,6 +107,7 @@ const OTHER_CODES: readonly (readonly [RegExp, Sqlstate])[] = [
     /not (yet )?(supported|implemented)|no longer supported|is not implemented|is only supported for ON DELETE|constraints cannot be (marked|altered)/,
     SQLSTATE.featureNotSupported,
   ],
+  [/^role name ".*" is reserved$|cannot be used as a role name here$/, SQLSTATE.reservedName],
   [/^conflicting or redundant escape/, SQLSTATE.invalidEscapeSequence],
   [/^unsafe use of/, SQLSTATE.nonstandardUseOfEscapeCharacter],
   [/^invalid byte sequence/, SQLSTATE.characterNotInRepertoire],
