@@ -76,6 +76,35 @@ function signalBackend(session: Session, pid: number, signal: BackendSignal): Ma
   return true
 }
 
+/** With a timeout (ms) it waits so long for the session's end. */
+function terminateBackend(session: Session, pid: number, timeoutMs: number): MaybePromise<boolean> {
+  if (timeoutMs < 0) throw new PgError(SQLSTATE.numericValueOutOfRange, '"timeout" must not be negative')
+  return andThen(signalBackend(session, pid, 'terminate'), (sent) => (sent && timeoutMs > 0 ? waitForEnd(session, pid, timeoutMs) : sent))
+}
+
+/** Between two looks at whether a session is still there. */
+const END_POLL_MS = 10
+
+async function waitForEnd(session: Session, pid: number, timeoutMs: number): Promise<boolean> {
+  const deadline = performance.now() + timeoutMs
+  const isThere = async (): Promise<boolean> =>
+    session.services.isElsewhere(pid) ? (await sessionElsewhere(session, pid)) !== null : session.keyspace.sessions.get(pid) !== undefined
+  while (await isThere()) {
+    const left = deadline - performance.now()
+    if (left <= 0) {
+      session.notice({
+        severity: 'WARNING',
+        code: SQLSTATE.warning,
+        message: `backend with PID ${pid} did not terminate within ${timeoutMs} millisecond${timeoutMs === 1 ? '' : 's'}`,
+      })
+      return false
+    }
+    await new Promise((resolve) => setTimeout(resolve, Math.min(left, END_POLL_MS)))
+    session.cancelToken.check()
+  }
+  return true
+}
+
 async function signalElsewhere(session: Session, pid: number, signal: BackendSignal): Promise<boolean> {
   const target = await sessionElsewhere(session, pid)
   if (target === null) return notABackend(session, pid)
@@ -144,7 +173,7 @@ export function systemFunctions(session: Session): ReadonlyMap<string, SystemFun
   const own: Record<string, SystemFunction> = {
     pg_stat_get_activity: (pid) => activityRows(session, pid as Datum),
     pg_cancel_backend: (pid) => signalBackend(session, pid as number, 'cancel'),
-    pg_terminate_backend: (pid) => signalBackend(session, pid as number, 'terminate'),
+    pg_terminate_backend: (pid, timeout) => terminateBackend(session, pid as number, Number(timeout)),
     pg_sequence_last_value(oid) {
       const sequence = session.planning.snapshot().relation(oid as Oid)?.descriptor
       if (sequence?.sequence == null) return null

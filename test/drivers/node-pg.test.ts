@@ -223,6 +223,18 @@ describe('limits and cancellation', () => {
     await client.query('SELECT pg_advisory_unlock(77)')
   })
 
+  it('pg_terminate_backend with a timeout waits for the end', async () => {
+    const one = await connect()
+    const pid = await pidOf(one)
+    const ended = new Promise<pg.DatabaseError>((resolve) => one.once('error', (error) => resolve(error as pg.DatabaseError)))
+    const done = 'SELECT pg_terminate_backend($1, $2) AS done'
+    expect(await errorOf(client.query(done, [pid, -1]))).toMatchObject({ code: '22003', message: '"timeout" must not be negative' })
+    expect((await client.query(done, [pid, 10_000])).rows).toEqual([{ done: true }])
+    expect((await client.query('SELECT 1 FROM pg_stat_activity WHERE pid = $1', [pid])).rows).toEqual([])
+    expect((await ended).code).toBe('57P01')
+    expect((await client.query(done, [pid, 10_000])).rows).toEqual([{ done: false }])
+  })
+
   it('a session that signals itself does not finish its statement', async () => {
     const one = await connect()
     await one.query('CREATE TABLE signalled (a int)')
