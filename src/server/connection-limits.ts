@@ -43,15 +43,19 @@ async function takePlace(
 export function withinLimit<T>(
   identity: SessionIdentity,
   lost: (error: KvError) => void,
-  start: (leave: Leave | null) => T,
+  start: (leave: Leave | null) => MaybePromise<T>,
 ): MaybePromise<T> {
   if (identity.connectionLimit < 0) return start(null)
   return andThen(identity.keyspace.capabilities.multiNode ? takePlace(identity, lost) : countHere(identity), (leave) => {
-    try {
-      return start(leave)
-    } catch (error) {
+    const failed = (error: unknown): never => {
       leave?.().catch(() => undefined) // it expires
       throw error
+    }
+    try {
+      const started = start(leave)
+      return started instanceof Promise ? started.catch(failed) : started
+    } catch (error) {
+      return failed(error)
     }
   })
 }

@@ -11,6 +11,7 @@ import { LIMITS } from '../base/limits.ts'
 import { andThen } from '../base/maybe-promise.ts'
 import { SQLSTATE } from '../base/sqlstate.ts'
 import { bootstrapKeyspace } from '../catalog/bootstrap.ts'
+import { withCatalog } from '../catalog/snapshot.ts'
 import type { Logger } from '../observability/log.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import { ClientSession } from '../session/client-session.ts'
@@ -117,14 +118,17 @@ export async function openEngine(config: Config, log: Logger, metrics: Metrics):
             client.terminate(new PgError(SQLSTATE.adminShutdown, 'terminating connection: its place was lost', { severity: 'FATAL' }))
           const { peers: others } = identity.keyspace
           return andThen(others?.join(), () =>
-            withinLimit(identity, lost, (leave) => {
-              const session = new ClientSession(services, identity, client)
-              session.onClosed = () => {
-                if (leave !== null) services.background(leave())
-                others?.left()
-              }
-              return session
-            }),
+            withinLimit(identity, lost, (leave) =>
+              // What it is to start with may name roles that are not at hand.
+              withCatalog(() => {
+                const session = new ClientSession(services, identity, client)
+                session.onClosed = () => {
+                  if (leave !== null) services.background(leave())
+                  others?.left()
+                }
+                return session
+              }),
+            ),
           )
         },
       },

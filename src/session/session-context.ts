@@ -147,13 +147,14 @@ export function applyStartupSettings(session: Session, identity: SessionIdentity
   const { roleOid: oid, roleName, superuser } = identity
   settings.setDefaultRole('session_authorization', { text: roleName, role: { oid, name: roleName, superuser } }, 'client')
   settings.preset('tenant.name', identity.keyspace.name)
+  const wrong: PgError[] = []
   for (const { name, value, source } of identity.settings) {
     try {
       setDefault(session, name, value, source)
     } catch (error) {
       // It may have been given when it was right, and whoever cannot log in cannot change it.
       if (!(error instanceof PgError)) throw error
-      session.notice({ ...error.fields, severity: 'WARNING', code: error.code, message: error.message })
+      wrong.push(error)
     }
   }
   const given: (readonly [string, string])[] = []
@@ -165,4 +166,5 @@ export function applyStartupSettings(session: Session, identity: SessionIdentity
     if (settings.get(name) === null && !name.includes('.')) continue
     setDefault(session, name, value, 'client')
   }
+  for (const { fields, code, message } of wrong) session.notice({ ...fields, severity: 'WARNING', code, message })
 }
