@@ -554,7 +554,10 @@ interface Like {
 
 async function likeColumns(c: CommandContext, draft: Draft, like: TableLikeClause, plans: ColumnPlan[]): Promise<Like> {
   const parts = rangeVarParts(like.relation!)
-  const source = (await lockNamed(c, parts, LOCK.accessShare))!
+  const located = (error: unknown): never => {
+    throw error instanceof PgError ? error.with(positionOf(c, like.relation!.location)) : error
+  }
+  const source = (await lockNamed(c, parts, LOCK.accessShare).catch(located))!
   if (source.descriptor === null || source.relkind === 'S')
     throw new PgError(SQLSTATE.wrongObjectType, `relation "${source.name}" is invalid in LIKE clause`, {
       detail: relationDetail(source.relkind),
