@@ -69,9 +69,9 @@ const REFUSED: readonly (readonly [string, string])[] = [
 ]
 
 /** The first value there is, of one statement or of several. */
-function valueOf(result: pg.QueryArrayResult | pg.QueryArrayResult[]): unknown {
+function firstValue(result: pg.QueryArrayResult | pg.QueryArrayResult[]): unknown {
   const results = Array.isArray(result) ? result : [result]
-  return results.find(({ rows }) => rows.length > 0)?.rows[0]![0]
+  return results.flatMap(({ rows }) => rows)[0]?.[0]
 }
 
 /** The statement ends; others are answered while it runs and afterwards. */
@@ -84,7 +84,7 @@ async function run(sql: string): Promise<{ value: unknown; code: string | undefi
     }
   })()
   const answer = await hog.query({ text: sql, rowMode: 'array' }).then(
-    (result) => ({ value: valueOf(result), code: undefined }),
+    (result) => ({ value: firstValue(result), code: undefined }),
     ({ code }: { code?: string }) => ({ value: undefined, code: code ?? 'connection lost' }),
   )
   isOver = true

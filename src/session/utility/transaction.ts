@@ -98,6 +98,8 @@ function rollBackAfter(session: Session, error: unknown): MaybePromise<void> {
 
 export function abortTransaction(session: Session): MaybePromise<void> {
   const { txn } = session.block
+  // What reads in it lets go of it first.
+  session.portals.transactionEnds(false)
   try {
     return txn?.rollback()
   } finally {

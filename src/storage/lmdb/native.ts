@@ -170,6 +170,9 @@ export function openFailure(error: unknown, path: string): unknown {
   return typeof status === 'number' ? lmdbFailure(status, `cannot open ${path}`, dirname(path)) : error
 }
 
+/** Whoever comes too late: LMDB itself would read memory that is given back. */
+const closed = (path: string): KvError => new KvError('unavailable', `the environment ${path} is closed`)
+
 export class Environment {
   readonly path: string
   readonly #env: NativeEnv
@@ -206,6 +209,7 @@ export class Environment {
 
   /** Loads the value under the first `keySize` bytes of keyBytes into the value buffer; answers its size, or -1. */
   load(keySize: number): number {
+    if (!this.#open) throw closed(this.path)
     const size = native.getByBinary(this.#dbiAddress, keySize, 0, this.#txnAddress)
     if (size >= 0 && size <= valueBuffer.length) return size
     if (size === NOT_FOUND) return -1
@@ -234,6 +238,7 @@ export class Environment {
 
   /** load for a key given as bytes behind a one-byte prefix. */
   loadKey(prefix: number, key: Uint8Array): number {
+    if (!this.#open) throw closed(this.path)
     keyBytes[0] = prefix
     const length = key.length
     if (length <= 48) for (let i = 0; i < length; i++) keyBytes[i + 1] = key[i]!
@@ -247,6 +252,7 @@ export class Environment {
 
   /** loadKey for a latin1 key string. */
   loadString(prefix: number, key: string): number {
+    if (!this.#open) throw closed(this.path)
     keyBytes[0] = prefix
     const length = keyBytes.latin1Write(key, 1)
     const size = native.getByBinary(this.#dbiAddress, length + 1, 0, this.#txnAddress)
@@ -273,16 +279,19 @@ export class Environment {
    * by setEnd is exclusive forward, inclusive backward. Answers the entry's key size (key in keyBytes from ENTRY_KEY_AT), 0 at the end.
    */
   first(keySize: number, reverse: boolean, exclusive: boolean): number {
+    if (!this.#open) throw closed(this.path)
     const flags = INCLUDE_VALUES | RENEW_CURSOR | (reverse ? REVERSE | INCLUSIVE_END : 0) | (exclusive ? EXCLUSIVE_START : 0)
     return this.#entry(native.position(this.#scan.address, flags, 0, keySize, endKeyAddress))
   }
 
   next(): number {
+    if (!this.#open) throw closed(this.path)
     return this.#entry(native.iterate(this.#scan.address))
   }
 
   /** The entry that first or next answered, once more. */
   current(): number {
+    if (!this.#open) throw closed(this.path)
     return this.#entry(native.getCurrentValue(this.#scan.address))
   }
 
@@ -296,6 +305,7 @@ export class Environment {
 
   /** Size of the value of the entry that first or next answered; loads it if it did not fit. */
   entryValueSize(): number {
+    if (!this.#open) throw closed(this.path)
     const size = keyWords[0]!
     if (size <= valueBuffer.length && keyWords[1] === 0) return size
     useValueBuffer(Buffer.allocUnsafeSlow(size + 8))
@@ -306,6 +316,7 @@ export class Environment {
 
   /** The first entry at or after keyBytes[0, keySize), by a cursor of its own: a scan under way is not disturbed. Key size, or 0. */
   seek(keySize: number): number {
+    if (!this.#open) throw closed(this.path)
     const found = native.position(this.#seek.address, INCLUDE_VALUES | RENEW_CURSOR, 0, keySize, 0)
     if (found < 0) {
       if (found === NOT_FOUND) return 0
@@ -326,11 +337,13 @@ export class Environment {
 
   /** Lets go of the read snapshot: the next read sees the newest commit. */
   renew(): void {
+    if (!this.#open) throw closed(this.path)
     native.resetTxn(this.#txnAddress)
   }
 
   /** Runs an instruction stream as one durable LMDB transaction on a thread of the pool; `done` gets 0 or LMDB's code. */
   write(address: number, done: (status: number) => void): void {
+    if (!this.#open) throw closed(this.path)
     this.#writing = true
     this.#env.startWriting(address, (status) => {
       this.#writing = false
@@ -342,6 +355,7 @@ export class Environment {
 
   /** Bytes of the pages that hold data now; the file may be larger by pages that were freed and wait for use. */
   liveBytes(): number {
+    if (!this.#open) throw closed(this.path)
     if (this.#liveBytes >= 0) return this.#liveBytes
     const { pageSize, treeBranchPageCount, treeLeafPageCount, overflowPages } = this.#dbi.stat()
     this.#liveBytes = (treeBranchPageCount + treeLeafPageCount + overflowPages) * pageSize
@@ -350,16 +364,19 @@ export class Environment {
 
   /** Bytes of the file in use, as LMDB counts pages. */
   bytesUsed(): number {
+    if (!this.#open) throw closed(this.path)
     return (this.#env.info().lastPageNumber + 1) * this.#env.stat().pageSize
   }
 
   /** Entries in the environment: newest versions, older ones and the store's own few. */
   entries(): number {
+    if (!this.#open) throw closed(this.path)
     return this.#env.stat().entryCount
   }
 
   /** Process ids holding a reader slot, dead ones cleared first. */
   readers(): number[] {
+    if (!this.#open) throw closed(this.path)
     this.#env.readerCheck()
     const pids: number[] = []
     for (const line of this.#env.readerList().join('').split('\n')) {
