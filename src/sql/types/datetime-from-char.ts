@@ -517,16 +517,14 @@ function checkInt(value: number, text: string): number {
 
 const isReckonable = ({ year }: Resolved): boolean => year >= LEAST_YEAR && year < MOST_YEAR
 
-export function toDate(text: string, format: string, ctx: EvalContext): number | null {
-  if (format === '') return null
+export function toDate(text: string, format: string, ctx: EvalContext): number {
   const resolved = resolve(new Reader(text, templateOf(format), ctx.io).read(), text)
   if (!isReckonable(resolved) || !isValidDate(resolved.days))
     throw new PgError(SQLSTATE.datetimeValueOutOfRange, `date out of range: "${text}"`)
   return resolved.days
 }
 
-export function toTimestamp(text: string, format: string, ctx: EvalContext): Micros | null {
-  if (format === '') return null
+export function toTimestamp(text: string, format: string, ctx: EvalContext): Micros {
   const fields = new Reader(text, templateOf(format), ctx.io).read()
   const resolved = resolve(fields, text)
   const { days, time } = resolved

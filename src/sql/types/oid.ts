@@ -1,6 +1,7 @@
 // oid, xid, cid, tid, xid8, pg_lsn and the vectors: the types of system columns and catalogues. Vectors are arrays with lower bound 0.
 
 import type { ByteWriter } from '../../base/bytes.ts'
+import type { Datum } from '../../base/datum.ts'
 import { PgError } from '../../base/errors.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { TYPE_OID } from '../builtin/data/type-oids.ts'
@@ -10,6 +11,31 @@ import { binaryLength, defineType, invalidInput, outOfRangeInput } from './defin
 import { hashBytes, hashBytesExtended, hashUint32, hashUint32Extended, int8HashWord } from './hash.ts'
 import type { Procs } from './procs.ts'
 import type { TypeSupport } from './type.ts'
+
+/** The types of OIDs, which integer casts to without a function. */
+const OIDS: ReadonlySet<number> = new Set([
+  TYPE_OID.oid,
+  TYPE_OID.regproc,
+  TYPE_OID.regprocedure,
+  TYPE_OID.regoper,
+  TYPE_OID.regoperator,
+  TYPE_OID.regclass,
+  TYPE_OID.regtype,
+  TYPE_OID.regconfig,
+  TYPE_OID.regdictionary,
+  TYPE_OID.regnamespace,
+  TYPE_OID.regrole,
+  TYPE_OID.regcollation,
+])
+
+/** Whether a cast without a function changes the datum nevertheless: the same bits are another number to integer and to oid. */
+export const changesForm = (from: number, to: number): boolean =>
+  (from === TYPE_OID.int4 && OIDS.has(to)) || (to === TYPE_OID.int4 && OIDS.has(from))
+
+export function relabelled(from: number, to: number, value: Datum): Datum {
+  if (value === null || !changesForm(from, to)) return value
+  return to === TYPE_OID.int4 ? (value as number) | 0 : (value as number) >>> 0
+}
 
 /** Unsigned 32 bits; a negative number wraps, as strtoul's does. */
 function parseUint32(text: string, type: string): number {

@@ -9,14 +9,24 @@ import { atOnce, keptValue } from '../../../base/long-work.ts'
 import type { CaseExpr, Expr, FuncExpr, MinMaxExpr, OpExpr, Var } from '../../analyzer/expr.ts'
 import type { PlannedExpr } from '../../planner/plan.ts'
 import { inlineConcatenation } from '../../planner/rewrite/inline-concatenation.ts'
+import { changesForm, relabelled } from '../../types/oid.ts'
 import { RecordDatum } from '../../types/record.ts'
 import { presentCompare } from '../comparison.ts'
 import type { Compilation } from '../compilation.ts'
 import { compileArray, compileArrayCoerce, compileSubscripting } from './array.ts'
-import { type Call, compileCall, directCall } from './call.ts'
+import { type Call, compileCall, directCall, procOf } from './call.ts'
 import { compileCoerceToDomain, compileCoerceViaIO, type DomainRules } from './coerce.ts'
 import { type Compiled, constant, eager, eagerWaiting, sync, waiting } from './compiled.ts'
-import { compileAndOr, compileBooleanTest, compileCase, compileCoalesce, compileNot, compileNullTest, type TestCell } from './logic.ts'
+import {
+  compileAndOr,
+  compileBooleanTest,
+  compileCase,
+  compileCoalesce,
+  compileNot,
+  compileNullTest,
+  type TestCell,
+  unary,
+} from './logic.ts'
 import { laterAndOr, laterCase } from './portions.ts'
 import { compileConvertRowtype, compileFieldSelect, compileFieldStore, compileRow, compileRowCompare } from './record.ts'
 import { compileRowList } from './row-list.ts'
@@ -153,7 +163,11 @@ function compileNode(e: Expr, scope: ExprScope, cx: Compilation, cells: Cells): 
       const inlined = inlineConcatenation('funcId' in e ? e.funcId : e.opFuncId, e, cx.catalog)
       if (inlined !== null) return compile(inlined)
       if (e.retset) throw notSupported('set-valued function called in context that cannot accept a set')
-      return compileCall(cx, callOf(e), all(e.args))
+      const called = compileCall(cx, callOf(e), all(e.args))
+      // A cast may say what another type's function returns.
+      if (e.kind === 'OpExpr') return called
+      const { prorettype } = procOf(cx, e.funcId)
+      return changesForm(prorettype, e.type) ? unary(called, (value) => relabelled(prorettype, e.type, value)) : called
     }
     case 'DistinctExpr': {
       const equal = directCall(cx, callOf(e))
@@ -207,7 +221,11 @@ function compileNode(e: Expr, scope: ExprScope, cx: Compilation, cells: Cells): 
       const assign = e.assign === null ? null : { value: compile(e.assign, { test: oldPart }), oldPart }
       return compileSubscripting(cx, e, container, e.upper.map(optional), e.lower.map(optional), assign)
     }
-    case 'RelabelType':
+    case 'RelabelType': {
+      const arg = compile(e.arg)
+      const { type } = e.arg
+      return changesForm(type, e.type) ? unary(arg, (value) => relabelled(type, e.type, value)) : arg
+    }
     case 'CollateExpr':
       return compile(e.arg)
     case 'CoerceViaIO':

@@ -7,6 +7,7 @@ import type { CatalogSnapshot } from '../../../catalog/snapshot.ts'
 import type { ArrayExpr, Const, Expr } from '../../analyzer/expr.ts'
 import { collationUse } from '../../functions/collation-needed.ts'
 import { makeArray } from '../../types/array.ts'
+import { relabelled } from '../../types/oid.ts'
 import type { PlannerContext } from '../context.ts'
 import { BOOL, boolConst, innerKey, makeBool, mapChildren, mayBeSame } from '../expr-tree.ts'
 
@@ -36,6 +37,11 @@ export function foldConstants(expr: Expr, ctx: PlannerContext): Expr {
       if (args.length === 0) return folded.args[0] ?? folded
       return args.length === 1 ? args[0]! : args.length === folded.args.length ? folded : { ...folded, args }
     }
+    case 'NullIfExpr': {
+      // Nothing equals NULL.
+      const folded = mapWith(expr, ctx) as typeof expr
+      return folded.args.some(isNull) && !folded.args.some((arg) => isSureToFail(arg, ctx)) ? folded.args[0]! : folded
+    }
     case 'NullTest': {
       const folded = mapWith(expr, ctx) as typeof expr
       if (folded.arg.kind === 'Const' && !folded.argIsRow) return boolConst((folded.arg.value === null) === folded.isNull)
@@ -44,7 +50,8 @@ export function foldConstants(expr: Expr, ctx: PlannerContext): Expr {
     case 'RelabelType': {
       const folded = mapWith(expr, ctx) as typeof expr
       if (folded.arg.kind !== 'Const') return folded
-      return { ...folded.arg, type: folded.type, typmod: folded.typmod, collation: folded.collation }
+      const value = relabelled(folded.arg.type, folded.type, folded.arg.value)
+      return { ...folded.arg, value, type: folded.type, typmod: folded.typmod, collation: folded.collation }
     }
     case 'CoerceToDomain': {
       const folded = mapWith(expr, ctx) as typeof expr
@@ -107,12 +114,38 @@ function foldCall(expr: Expr, funcId: number, retset: boolean, ctx: PlannerConte
   if (proc === null) return expr
   const args = callArgs(expr)
   const scalarArray = expr.kind === 'ScalarArrayOpExpr'
-  if (proc.proisstrict && args.some(isNull) && (!scalarArray || isNull(args[1]!)) && !(proc.provariadic === 2276)) {
+  const isNullCall = proc.proisstrict && args.some(isNull) && (!scalarArray || isNull(args[1]!)) && !(proc.provariadic === 2276)
+  // The other arguments are evaluated as well: where one is sure to fail, so does the call.
+  if (isNullCall && !args.some((arg) => isSureToFail(arg, ctx))) {
     return { kind: 'Const', value: null, type: expr.type, typmod: expr.typmod, collation: expr.collation, location: expr.location }
   }
   // Who runs the statement may differ from who plans it.
-  if (proc.provolatile !== 'i' || args.length === 0 || ctx.catalog.isRestricted(proc)) return expr
+  if (isNullCall || proc.provolatile !== 'i' || args.length === 0 || ctx.catalog.isRestricted(proc)) return expr
   return tryEvaluate(expr, args, ctx)
+}
+
+/** An immutable call of constants that is still there: it was tried, and failed. */
+function isSureToFail(expr: Expr, ctx: PlannerContext): boolean {
+  switch (expr.kind) {
+    case 'RelabelType':
+    case 'CoerceViaIO':
+    case 'CollateExpr':
+      return isSureToFail(expr.arg, ctx)
+    case 'FuncExpr':
+    case 'OpExpr': {
+      if (expr.retset) return false
+      if (expr.args.some((arg) => isSureToFail(arg, ctx))) return true
+      const proc = ctx.catalog.proc(expr.kind === 'FuncExpr' ? expr.funcId : expr.opFuncId)
+      return (
+        expr.args.length > 0 &&
+        expr.args.every((arg) => arg.kind === 'Const') &&
+        proc?.provolatile === 'i' &&
+        !ctx.catalog.isRestricted(proc)
+      )
+    }
+    default:
+      return false
+  }
 }
 
 /** Lists of IN may have very many elements: nothing is compiled for those. */
