@@ -5,7 +5,7 @@ import { PgError } from '../../base/errors.ts'
 import { LIMITS } from '../../base/limits.ts'
 import { SQLSTATE } from '../../base/sqlstate.ts'
 import { decodeUtf8 } from '../../base/utf8.ts'
-import { charLength, clipBytes, compareText, sliceChars, trimBlanks, writeUtf8 } from './chars.ts'
+import { charLength, checkFieldSize, clipBytes, compareText, sliceChars, trimBlanks, writeUtf8 } from './chars.ts'
 import { textKeyCodec, textValueCodec } from './codecs.ts'
 import { defineType } from './define.ts'
 import { hashBytes, hashBytesExtended, hashUint32, hashUint32Extended, utf8Bytes } from './hash.ts'
@@ -35,6 +35,7 @@ export function coerceBpchar(text: string, typmod: number, explicit: boolean): s
   const limit = typmod - HEADER
   if (typmod < HEADER) return text
   const length = charLength(text)
+  if (length < limit) checkFieldSize(limit)
   if (length <= limit) return length === limit ? text : text + ' '.repeat(limit - length)
   const kept = sliceChars(text, 0, limit)
   if (!explicit && trimBlanks(text).length > kept.length) throw tooLong('character', limit)

@@ -131,6 +131,10 @@ function isSureToFail(expr: Expr, ctx: PlannerContext): boolean {
     case 'CoerceViaIO':
     case 'CollateExpr':
       return isSureToFail(expr.arg, ctx)
+    case 'NullIfExpr':
+    case 'DistinctExpr':
+    case 'MinMaxExpr':
+      return expr.args.some((arg) => isSureToFail(arg, ctx))
     case 'FuncExpr':
     case 'OpExpr': {
       if (expr.retset) return false
