@@ -47,7 +47,10 @@ const hashInt8Extended = (value: Int8, seed: Int8): Int8 => hashUint32Extended(i
 /** The infinities are the extremes of int8 there. */
 const stored = (value: Int8): Int8 => (value === Infinity ? 2n ** 63n - 1n : value === -Infinity ? -(2n ** 63n) : value)
 /** Its length in microseconds, in days of 24 hours and months of 30 days, cut to 64 bits. */
-const spanOf = (a: Interval): Int8 => wrap64(BigInt(stored(a.micros)) + (BigInt(a.months) * 30n + BigInt(a.days)) * 86_400_000_000n)
+const spanOf = (a: Interval): Int8 => wrap64(BigInt(stored(a.micros)) + (storedInt(a.months) * 30n + storedInt(a.days)) * 86_400_000_000n)
+
+/** Of int4, in an infinite interval's months and days. */
+const storedInt = (value: number): bigint => (value === Infinity ? 2n ** 31n - 1n : value === -Infinity ? -(2n ** 31n) : BigInt(value))
 
 const rotate = (value: number, by: number): number => (value << by) | (value >>> (32 - by))
 const rotate64 = (value: bigint): bigint => BigInt.asUintN(64, (value << 1n) | (BigInt.asUintN(64, value) >> 63n))
