@@ -269,7 +269,11 @@ export const floatMathProcs = {
     if (isInfinite(result) && !isInfinite(a)) throw overflow()
     return result
   },
-  radians: (a) => a * DEGREE,
+  radians(a) {
+    const result = a * DEGREE
+    if (result === 0 && a !== 0) throw underflow()
+    return result
+  },
   dpi: () => Math.PI,
   derf: erf,
   derfc: erfc,
