@@ -3,10 +3,13 @@
 
 import type { Row } from '../../base/datum.ts'
 import type { Oid } from '../../base/ids.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
+import type { Slicer } from '../../base/slicer.ts'
 import type { TemporaryFile } from '../../base/temporary-file.ts'
 import { supportOf } from './comparison.ts'
 import type { Compilation } from './compilation.ts'
 import { hashKey32 } from './key-table.ts'
+import type { Batch } from './operator.ts'
 import { openSpillFile, RowCodec, SpillRun } from './spill.ts'
 
 /** Partitions at each level. */
@@ -110,5 +113,42 @@ export class RunCursor {
   /** Null at the end. */
   next(): Row[] | null {
     return this.#run !== null && this.#block < this.#run.blockCount ? this.#run.readBlock(this.#block++) : null
+  }
+}
+
+/**
+ * Works off what was put off, after the input's end: `begin` gets each partition, then its first side's rows go through `select`. `next` answers
+ * what that leaves, or null at the end.
+ */
+export function workingOff(
+  putOff: PartitionedRows,
+  slicer: Slicer,
+  begin: (partition: Partition) => MaybePromise<void>,
+  select: (batch: Batch) => Batch | null,
+): { next(): MaybePromise<Batch | null>; reset(): void } {
+  let current: RunCursor | null = null
+  const next = (): MaybePromise<Batch | null> => {
+    for (;;) {
+      const rows = current?.next() ?? null
+      if (rows === null) {
+        const partition = putOff.next()
+        if (partition === null) return null
+        current = new RunCursor(partition.runs[0])
+        const begun = begin(partition)
+        if (begun instanceof Promise) return begun.then(next)
+        continue
+      }
+      const made = select({ rows, count: rows.length })
+      if (made !== null) return made
+      const pause = slicer.pause()
+      if (pause !== null) return pause.then(next)
+    }
+  }
+  return {
+    next,
+    reset() {
+      current = null
+      putOff.clear()
+    },
   }
 }

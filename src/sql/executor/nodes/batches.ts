@@ -92,6 +92,19 @@ export function portions(input: Operator): Operator {
   }
 }
 
+/** The rows of a batch for which `keep` is true. */
+export function selecting(keep: (row: Row) => boolean): (batch: Batch) => Batch | null {
+  const out: Batch = { rows: [], count: 0 }
+  return (batch) => {
+    out.count = 0
+    for (let i = 0; i < batch.count; i++) {
+      const row = batch.rows[i]!
+      if (keep(row)) out.rows[out.count++] = row
+    }
+    return out.count > 0 ? out : null
+  }
+}
+
 /** Asks `input` until `step` leaves something of a batch, giving way between batches; after the input's end `atEnd` answers. */
 export function puller(
   input: Operator,

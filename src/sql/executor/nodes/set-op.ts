@@ -10,9 +10,9 @@ import { rowKey } from '../comparison.ts'
 import type { Compilation } from '../compilation.ts'
 import { KeyTable, MAX_TABLE_ENTRIES } from '../key-table.ts'
 import type { Batch, Operator } from '../operator.ts'
-import { PartitionedRows, RunCursor } from '../partitioned-rows.ts'
+import { PartitionedRows, RunCursor, workingOff } from '../partitioned-rows.ts'
 import { datumSize } from '../row-size.ts'
-import { puller } from './batches.ts'
+import { puller, selecting } from './batches.ts'
 
 const LEFT = 0
 const RIGHT = 1
@@ -34,10 +34,7 @@ export function compileSetOp(plan: SetOp, cx: Compilation): Operator {
     plan.targetList.map((entry) => entry.expr.type),
     { sides: 2 },
   )
-  /** The left rows of the partition that is worked off. */
-  let current: RunCursor | null = null
   const slicer = makeSlicer(state)
-  const out: Batch = { rows: [], count: 0 }
 
   /** The key's slot, made where there was none; -1: its rows are put off. */
   const slotOf = (key: unknown): number => {
@@ -62,8 +59,7 @@ export function compileSetOp(plan: SetOp, cx: Compilation): Operator {
   }
   const reset = (): void => {
     forget()
-    putOff.clear()
-    current = null
+    putOffRows.reset()
     built = false
   }
   const count = (rows: readonly Row[], n: number): void => {
@@ -111,14 +107,7 @@ export function compileSetOp(plan: SetOp, cx: Compilation): Operator {
     answered[slot] = true
     return true
   }
-  const select = (batch: Batch): Batch | null => {
-    out.count = 0
-    for (let i = 0; i < batch.count; i++) {
-      const row = batch.rows[i]!
-      if (keep(row)) out.rows[out.count++] = row
-    }
-    return out.count > 0 ? out : null
-  }
+  const select = selecting(keep)
   /** Counts the right rows of a partition. */
   const load = (rows: RunCursor): MaybePromise<void> => {
     for (let block = rows.next(); block !== null; block = rows.next()) {
@@ -127,26 +116,16 @@ export function compileSetOp(plan: SetOp, cx: Compilation): Operator {
       if (pause !== null) return pause.then(() => load(rows))
     }
   }
-  /** After the left side's end: what was put off. */
-  const more = (): MaybePromise<Batch | null> => {
-    for (;;) {
-      const rows = current?.next() ?? null
-      if (rows === null) {
-        const partition = putOff.next()
-        if (partition === null) return null
-        forget()
-        current = new RunCursor(partition.runs[LEFT])
-        const loaded = load(new RunCursor(partition.runs[RIGHT]))
-        if (loaded instanceof Promise) return loaded.then(more)
-        continue
-      }
-      const made = select({ rows, count: rows.length })
-      if (made !== null) return made
-      const pause = slicer.pause()
-      if (pause !== null) return pause.then(more)
-    }
-  }
-  const pull = puller(left, slicer, select, more)
+  const putOffRows = workingOff(
+    putOff,
+    slicer,
+    (partition) => {
+      forget()
+      return load(new RunCursor(partition.runs[RIGHT]))
+    },
+    select,
+  )
+  const pull = puller(left, slicer, select, putOffRows.next)
   return {
     open() {
       reset()

@@ -8,34 +8,25 @@ import { rowKey, rowsEqual } from '../comparison.ts'
 import type { Compilation } from '../compilation.ts'
 import { KeyTable, MAX_TABLE_ENTRIES } from '../key-table.ts'
 import type { Batch, Operator } from '../operator.ts'
-import { PartitionedRows, RunCursor } from '../partitioned-rows.ts'
+import { PartitionedRows, workingOff } from '../partitioned-rows.ts'
 import { datumSize } from '../row-size.ts'
-import { nothing, puller } from './batches.ts'
+import { nothing, puller, selecting } from './batches.ts'
 
-/** Keeps rows for which `keep` is true; `more`: what is left to answer after the input's end. */
-function selecting(
+/** `more`: what is left to answer after the input's end. */
+function selected(
   input: Operator,
   slicer: Slicer,
-  keep: (row: Row) => boolean,
+  select: (batch: Batch) => Batch | null,
   reset: () => void,
-  more: (select: (batch: Batch) => Batch | null) => MaybePromise<Batch | null>,
+  more: () => MaybePromise<Batch | null>,
 ): Operator {
-  const out: Batch = { rows: [], count: 0 }
-  const select = (batch: Batch): Batch | null => {
-    out.count = 0
-    for (let i = 0; i < batch.count; i++) {
-      const row = batch.rows[i]!
-      if (keep(row)) out.rows[out.count++] = row
-    }
-    return out.count > 0 ? out : null
-  }
   return {
     open() {
       reset()
       slicer.start()
       return input.open()
     },
-    next: puller(input, slicer, select, () => more(select)),
+    next: puller(input, slicer, select, more),
     close() {
       reset()
       input.close()
@@ -46,14 +37,14 @@ function selecting(
 export function compileUnique(plan: Unique, cx: Compilation): Operator {
   const same = rowsEqual(cx, plan.keys)
   let last: Row | null = null
-  return selecting(
+  return selected(
     cx.compile(plan.input),
     makeSlicer(cx.state),
-    (row) => {
+    selecting((row) => {
       if (last !== null && same(last, row)) return false
       last = row
       return true
-    },
+    }),
     () => {
       last = null
     },
@@ -70,7 +61,6 @@ export function compileHashDistinct(plan: HashDistinct, cx: Compilation): Operat
     cx,
     plan.input.targetList.map((entry) => entry.expr.type),
   )
-  let current: RunCursor | null = null
   let charged = 0
   const slicer = makeSlicer(state)
 
@@ -92,26 +82,11 @@ export function compileHashDistinct(plan: HashDistinct, cx: Compilation): Operat
     else putOff.start()
     return true
   }
+  const select = selecting(keep)
+  const putOffRows = workingOff(putOff, slicer, forget, select)
   const reset = (): void => {
     forget()
-    current = null
-    putOff.clear()
+    putOffRows.reset()
   }
-  const more = (select: (batch: Batch) => Batch | null): MaybePromise<Batch | null> => {
-    for (;;) {
-      const rows = current?.next() ?? null
-      if (rows === null) {
-        const partition = putOff.next()
-        if (partition === null) return null
-        forget()
-        current = new RunCursor(partition.runs[0])
-        continue
-      }
-      const made = select({ rows, count: rows.length })
-      if (made !== null) return made
-      const pause = slicer.pause()
-      if (pause !== null) return pause.then(() => more(select))
-    }
-  }
-  return selecting(cx.compile(plan.input), slicer, keep, reset, more)
+  return selected(cx.compile(plan.input), slicer, select, reset, putOffRows.next)
 }
