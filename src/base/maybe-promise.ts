@@ -25,6 +25,17 @@ export function lastly<T>(body: () => MaybePromise<T>, cleanup: () => void): May
   return value
 }
 
+/** What `body` answers, or what `recover` makes of its error. */
+export function recovered<T, R>(body: () => MaybePromise<T>, recover: (error: unknown) => MaybePromise<R>): MaybePromise<T | R> {
+  let value: MaybePromise<T>
+  try {
+    value = body()
+  } catch (error) {
+    return recover(error)
+  }
+  return value instanceof Promise ? value.catch(recover) : value
+}
+
 /** Calls `step` until it answers false; leaves the stack between asynchronous steps only. */
 export function loop(step: () => MaybePromise<boolean>): MaybePromise<void> {
   for (;;) {

@@ -398,6 +398,33 @@ describe('constraints', () => {
     expect((await done).rows).toEqual([[6]])
   })
 
+  it('ON CONFLICT DO UPDATE above READ COMMITTED inserts where the key was freed, and fails where its row was changed', async () => {
+    await fresh('CREATE TABLE t (id int PRIMARY KEY, u int UNIQUE, v int)')
+    for (const [writer, target, wanted] of [
+      ['DELETE FROM t WHERE id = 1', 'u', 'ok'],
+      ['UPDATE t SET u = 11 WHERE id = 1', 'u', 'ok'],
+      ['UPDATE t SET v = 3 WHERE id = 1', 'u', '40001'],
+      ['DELETE FROM t WHERE id = 1', 'id', 'ok'],
+      ['UPDATE t SET v = 3 WHERE id = 1', 'id', '40001'],
+    ] as const) {
+      await a.query('TRUNCATE t; INSERT INTO t VALUES (1, 10, 1)')
+      await a.query(`BEGIN; ${writer}`)
+      await b.query('BEGIN ISOLATION LEVEL REPEATABLE READ')
+      await b.query('SELECT * FROM t')
+      const row = target === 'u' ? '(5, 10, 2)' : '(1, 12, 2)'
+      const { done } = await waits(b, `INSERT INTO t VALUES ${row} ON CONFLICT (${target}) DO UPDATE SET v = 9`)
+      await a.query('COMMIT')
+      const code = await done.then(
+        () => 'ok',
+        (error: pg.DatabaseError) => error.code,
+      )
+      expect(code, `${writer}, ${target}`).toBe(wanted)
+      await b.query('COMMIT')
+      const inserted = await rows(a, `SELECT v FROM t WHERE (id, u, v) = ${row}`)
+      expect(inserted, `${writer}, ${target}`).toEqual(wanted === 'ok' ? [[2]] : [])
+    }
+  })
+
   it('ON CONFLICT DO NOTHING does not wait for those who have only locked the row', async () => {
     await fresh('CREATE TABLE t (id int PRIMARY KEY, u int UNIQUE)', 'INSERT INTO t VALUES (1, 10)')
     await a.query('BEGIN; SELECT * FROM t WHERE id = 1 FOR UPDATE')

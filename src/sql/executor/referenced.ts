@@ -299,7 +299,10 @@ export class Referenced {
     return modifier.update(found.keys, found.rows, rows, changed)
   }
 
-  /** Rows that refer to the key, by an index that begins with the referencing columns, or by looking at all. */
+  /**
+   * Rows that refer to the key, by an index that begins with the referencing columns, or by looking at all. Above READ COMMITTED without those that
+   * somebody has changed since the snapshot and that no longer refer: PostgreSQL looks at what is committed now.
+   */
   #children(txn: Transaction, key: GoneKey, limit: number): MaybePromise<{ keys: Buffer[]; rows: Row[] }> {
     const child = this.#child
     const fk = this.#fk
@@ -318,17 +321,27 @@ export class Referenced {
       andThen(scanner.next(), (batch) => {
         if (batch === null) return false
         this.#cx.state.rowsExamined += batch.rows.length
-        for (let i = 0; i < batch.rows.length && found.rows.length < limit; i++) {
-          if (!matches(batch.rows[i]!)) continue
-          found.rows.push(batch.rows[i]!)
-          found.keys.push(batch.keys![i]!)
-        }
-        return found.rows.length < limit
+        const at = batch.rows.flatMap((row, i) => (matches(row) ? [i] : []))
+        return andThen(this.#still(txn, batch.keys!, batch.rows, at), (still) => {
+          for (const i of still.slice(0, limit - found.rows.length)) {
+            found.rows.push(batch.rows[i]!)
+            found.keys.push(batch.keys![i]!)
+          }
+          return found.rows.length < limit
+        })
       })
     return andThen(loop(step), () => {
       scanner.close()
       return found
     })
+  }
+
+  /** Of the rows at these places those that refer to the key now, too. */
+  #still(txn: Transaction, keys: readonly Buffer[], rows: readonly Row[], at: readonly number[]): MaybePromise<readonly number[]> {
+    if (txn.isolation === 'read committed' || at.length === 0) return at
+    return andThen(txn.newest(at.map((i) => keys[i]!)), (values) =>
+      at.filter((i, n) => values[n] !== null && this.#refers(keys[i]!, values[n]!, rows[i]!)),
+    )
   }
 
   #openScan(txn: Transaction, wanted: ReadonlyMap<number, Datum>, reader: TableModifier['reader']): RowScanner {

@@ -3,7 +3,7 @@
 
 import type { Datum, Row } from '../../../base/datum.ts'
 import { PgError } from '../../../base/errors.ts'
-import { andThen, type MaybePromise } from '../../../base/maybe-promise.ts'
+import { andThen, type MaybePromise, recovered } from '../../../base/maybe-promise.ts'
 import { SQLSTATE } from '../../../base/sqlstate.ts'
 import { type IndexDescriptor, provesUnique } from '../../../catalog/descriptors.ts'
 import { KvError } from '../../../storage/kv-error.ts'
@@ -13,7 +13,7 @@ import { rowKeyInValue } from '../../../storage/rows/row-codec.ts'
 import { entryStands, rowStands } from '../../../storage/rows/standing.ts'
 import { uniqueKey } from '../../../storage/rows/table-reader.ts'
 import type { Conflict } from '../../../storage/rows/table-writer.ts'
-import { LOCK_GONE, LOCKED_CHANGED } from '../../../storage/store.ts'
+import { LOCK_GONE, LOCKED_CHANGED, type LockResult } from '../../../storage/store.ts'
 import { INNER_VAR, SCAN_VAR } from '../../planner/plan.ts'
 import { compileProjection, compileQuals, projectRow, testRow } from '../expr/predicate.ts'
 import type { ExprScope, RowHolder } from '../expr/scope.ts'
@@ -73,14 +73,26 @@ export function insertOnConflict(context: ModifyContext): ConflictingInsert {
     const before = index !== null && givesBack() ? txn.savepoint() : null
     const anew = (): MaybePromise<void> => andThen(before === null ? undefined : txn.rollbackTo(before), again)
     if (seen.has(key.latin1Slice())) throw twice()
-    const locked = lockRows(txn, store.capabilities, [key], mode, { wait: 'block', timeoutMs: store.lockTimeoutMs })
-    return andThen(locked, ({ status }) => {
-      if (status[0] === LOCK_GONE) return anew()
+    const keyOf = (bytes: Buffer): Buffer | null =>
+      index === null ? key : uniqueKey(access.layout, index, modifier.reader.readPair(key, bytes))
+    // A transaction with a snapshot of its own may not change what somebody has changed since; but who has freed the key is in nobody's way.
+    const unlessFreed = (error: unknown): MaybePromise<null> => {
+      if (!(error instanceof KvError && error.kind === 'writeConflict')) throw error
+      return andThen(txn.newest([key]), ([newest]) => {
+        if (newest != null && (index === null || keyOf(newest)?.equals(found) === true)) throw error
+        return null
+      })
+    }
+    const lock = (): MaybePromise<LockResult | null> =>
+      lockRows(txn, store.capabilities, [key], mode, { wait: 'block', timeoutMs: store.lockTimeoutMs })
+    return andThen(recovered(lock, unlessFreed), (locked) => {
+      if (locked === null || locked.status[0] === LOCK_GONE) return anew()
+      const { status } = locked
       const value = status[0] === LOCKED_CHANGED ? andThen(txn.newest([key]), ([newest]) => newest!) : txn.get(key)
       return andThen(value, (bytes) => {
         if (bytes === null) return anew()
         const old = modifier.reader.readPair(key, bytes)
-        if (index !== null && uniqueKey(access.layout, index, old)?.equals(found) !== true) return anew()
+        if (index !== null && keyOf(bytes)?.equals(found) !== true) return anew()
         existing.row = old
         proposed.row = row
         return andThen(where === null ? true : testRow(where, NO_ROW), (applies) => {
