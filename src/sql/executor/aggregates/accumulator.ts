@@ -37,9 +37,35 @@ export interface AggregateMemory {
   release(bytes: number): void
 }
 
+/** A number per group, zero at first. */
+export class PerGroup {
+  /** Another array after `ensure` and `clear`. */
+  values = new Float64Array(64)
+
+  ensure(groups: number): void {
+    const old = this.values
+    if (groups <= old.length) return
+    this.values = new Float64Array(Math.max(groups, old.length * 2))
+    this.values.set(old)
+  }
+
+  /** Only this group goes on, as group 0. */
+  keep(group: number): void {
+    const value = this.values[group]!
+    this.values.fill(0)
+    this.values[0] = value
+  }
+
+  /** Most runs have few groups, and a fresh array costs more than wiping a small one. */
+  clear(): void {
+    if (this.values.length > 64) this.values = new Float64Array(64)
+    else this.values.fill(0)
+  }
+}
+
 /** What the states of each group hold. */
 export class GroupBytes {
-  #bytes = new Float64Array(64)
+  readonly #bytes = new PerGroup()
   #total = 0
 
   get total(): number {
@@ -47,28 +73,27 @@ export class GroupBytes {
   }
 
   ensure(groups: number): void {
-    this.#bytes = grown(Float64Array, this.#bytes, groups)
+    this.#bytes.ensure(groups)
   }
 
   add(group: number, bytes: number): void {
-    this.#bytes[group] = this.#bytes[group]! + bytes
+    const { values } = this.#bytes
+    values[group] = values[group]! + bytes
     this.#total += bytes
   }
 
   /** All but this group are given up; answers their bytes. */
   keep(group: number): number {
-    const own = this.#bytes[group]!
-    const freed = this.#total - own
-    this.clear()
-    this.#bytes[0] = own
-    this.#total = own
+    const freed = this.#total - this.#bytes.values[group]!
+    this.#bytes.keep(group)
+    this.#total -= freed
     return freed
   }
 
   /** The group is given up; answers its bytes. */
   drop(group: number): number {
-    const own = this.#bytes[group]!
-    this.#bytes[group] = 0
+    const own = this.#bytes.values[group]!
+    this.#bytes.values[group] = 0
     this.#total -= own
     return own
   }
@@ -76,22 +101,8 @@ export class GroupBytes {
   /** All groups are given up; answers their bytes. */
   clear(): number {
     const total = this.#total
-    this.#bytes = emptied(Float64Array, this.#bytes)
+    this.#bytes.clear()
     this.#total = 0
     return total
   }
-}
-
-/** For the next run: most have few groups, and a fresh array costs more than wiping a small one. */
-export function emptied<T extends Float64Array | Uint8Array>(make: new (length: number) => T, array: T): T {
-  if (array.length > 64) return new make(64)
-  array.fill(0)
-  return array
-}
-
-export function grown<T extends Float64Array | Uint8Array>(make: new (n: number) => T, old: T, groups: number): T {
-  if (groups <= old.length) return old
-  const larger = new make(Math.max(groups, old.length * 2, 64))
-  larger.set(old)
-  return larger
 }

@@ -8,21 +8,19 @@ import type { Compilation } from '../compilation.ts'
 import { procOf } from '../expr/call.ts'
 import { type Compiled, evaluator } from '../expr/compiled.ts'
 import type { Evaluator } from '../operator.ts'
-import { type Accumulator, emptied, grown } from './accumulator.ts'
+import { type Accumulator, PerGroup } from './accumulator.ts'
 import { type AggregateCall, bodyFor } from './call.ts'
 
 /** count(*) and count(x). */
 function counter(arg: Evaluator | null): Accumulator {
-  let counts = new Float64Array(64)
+  const counts = new PerGroup()
   return {
     suspends: false,
     makeRoom: null,
     prepare: null,
-    ensure(groups) {
-      counts = grown(Float64Array, counts, groups)
-    },
+    ensure: (groups) => counts.ensure(groups),
     add(rows, count, groups) {
-      const c = counts
+      const c = counts.values
       if (arg === null) {
         for (let i = 0; i < count; i++) {
           const g = groups[i]!
@@ -35,15 +33,9 @@ function counter(arg: Evaluator | null): Accumulator {
         if (g >= 0 && arg(rows[i]!) !== null) c[g] = c[g]! + 1
       }
     },
-    result: (group) => counts[group]!,
-    keep(group) {
-      const value = counts[group]!
-      counts.fill(0)
-      counts[0] = value
-    },
-    clear() {
-      counts = emptied(Float64Array, counts)
-    },
+    result: (group) => counts.values[group]!,
+    keep: (group) => counts.keep(group),
+    clear: () => counts.clear(),
   }
 }
 
@@ -51,11 +43,11 @@ type SumFinish = (n: number, sum: number | bigint) => Datum
 
 /** Sums of integers: a number while safe, a bigint in a side table beyond. */
 function integerSum(arg: Evaluator, finish: SumFinish): Accumulator {
-  let sums = new Float64Array(64)
-  let counts = new Float64Array(64)
+  const sums = new PerGroup()
+  const counts = new PerGroup()
   const large = new Map<number, bigint>()
   const addLarge = (g: number, value: number | bigint): void => {
-    const before = large.get(g) ?? BigInt(sums[g]!)
+    const before = large.get(g) ?? BigInt(sums.values[g]!)
     large.set(g, before + BigInt(value))
   }
   return {
@@ -63,12 +55,12 @@ function integerSum(arg: Evaluator, finish: SumFinish): Accumulator {
     makeRoom: null,
     prepare: null,
     ensure(groups) {
-      sums = grown(Float64Array, sums, groups)
-      counts = grown(Float64Array, counts, groups)
+      sums.ensure(groups)
+      counts.ensure(groups)
     },
     add(rows, count, groups) {
-      const s = sums
-      const c = counts
+      const s = sums.values
+      const c = counts.values
       for (let i = 0; i < count; i++) {
         const g = groups[i]!
         if (g < 0) continue
@@ -85,21 +77,17 @@ function integerSum(arg: Evaluator, finish: SumFinish): Accumulator {
         addLarge(g, value as number | bigint)
       }
     },
-    result: (group) => finish(counts[group]!, large.get(group) ?? sums[group]!),
+    result: (group) => finish(counts.values[group]!, large.get(group) ?? sums.values[group]!),
     keep(group) {
-      const sum = sums[group]!
-      const n = counts[group]!
       const big = large.get(group)
-      sums.fill(0)
-      counts.fill(0)
+      sums.keep(group)
+      counts.keep(group)
       large.clear()
-      sums[0] = sum
-      counts[0] = n
       if (big !== undefined) large.set(0, big)
     },
     clear() {
-      sums = emptied(Float64Array, sums)
-      counts = emptied(Float64Array, counts)
+      sums.clear()
+      counts.clear()
       large.clear()
     },
   }
@@ -110,19 +98,19 @@ const normalInteger = (value: number | bigint): number | bigint =>
 
 /** sum and avg of float8. `slow` knows the errors of overflow. */
 function floatSum(arg: Evaluator, average: boolean, slow: (a: number, b: number) => number): Accumulator {
-  let sums = new Float64Array(64)
-  let counts = new Float64Array(64)
+  const sums = new PerGroup()
+  const counts = new PerGroup()
   return {
     suspends: false,
     makeRoom: null,
     prepare: null,
     ensure(groups) {
-      sums = grown(Float64Array, sums, groups)
-      counts = grown(Float64Array, counts, groups)
+      sums.ensure(groups)
+      counts.ensure(groups)
     },
     add(rows, count, groups) {
-      const s = sums
-      const c = counts
+      const s = sums.values
+      const c = counts.values
       for (let i = 0; i < count; i++) {
         const g = groups[i]!
         if (g < 0) continue
@@ -135,20 +123,17 @@ function floatSum(arg: Evaluator, average: boolean, slow: (a: number, b: number)
       }
     },
     result(group) {
-      const n = counts[group]!
-      return n === 0 ? null : average ? sums[group]! / n : sums[group]!
+      const n = counts.values[group]!
+      const sum = sums.values[group]!
+      return n === 0 ? null : average ? sum / n : sum
     },
     keep(group) {
-      const sum = sums[group]!
-      const n = counts[group]!
-      sums.fill(0)
-      counts.fill(0)
-      sums[0] = sum
-      counts[0] = n
+      sums.keep(group)
+      counts.keep(group)
     },
     clear() {
-      sums = emptied(Float64Array, sums)
-      counts = emptied(Float64Array, counts)
+      sums.clear()
+      counts.clear()
     },
   }
 }
