@@ -82,13 +82,16 @@ function terminateBackend(session: Session, pid: number, timeoutMs: number): May
   return andThen(signalBackend(session, pid, 'terminate'), (sent) => (sent && timeoutMs > 0 ? waitForEnd(session, pid, timeoutMs) : sent))
 }
 
-/** Between two looks at whether a session is still there. */
+/** Between two looks at whether a session is still there, and between two questions to other nodes. */
 const END_POLL_MS = 10
+const END_POLL_ELSEWHERE_MS = 100
 
 async function waitForEnd(session: Session, pid: number, timeoutMs: number): Promise<boolean> {
   const deadline = performance.now() + timeoutMs
+  const elsewhere = session.services.isElsewhere(pid)
+  const poll = elsewhere ? END_POLL_ELSEWHERE_MS : END_POLL_MS
   const isThere = async (): Promise<boolean> =>
-    session.services.isElsewhere(pid) ? (await sessionElsewhere(session, pid)) !== null : session.keyspace.sessions.get(pid) !== undefined
+    elsewhere ? (await sessionElsewhere(session, pid)) !== null : session.keyspace.sessions.get(pid) !== undefined
   while (await isThere()) {
     const left = deadline - performance.now()
     if (left <= 0) {
@@ -99,7 +102,7 @@ async function waitForEnd(session: Session, pid: number, timeoutMs: number): Pro
       })
       return false
     }
-    await new Promise((resolve) => setTimeout(resolve, Math.min(left, END_POLL_MS)))
+    await new Promise((resolve) => setTimeout(resolve, Math.min(left, poll)))
     session.cancelToken.check()
   }
   return true
