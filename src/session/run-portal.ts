@@ -8,7 +8,7 @@ import { SQLSTATE } from '../base/sqlstate.ts'
 import type { ResultSink } from '../pgwire/backend.ts'
 import { DescribedSink, type Execution } from './execution.ts'
 import type { Portal } from './prepared.ts'
-import { rowStore } from './row-store.ts'
+import { planRowStore, rowStore } from './row-store.ts'
 import { commandTag, runAlone, startExecution, writes } from './run-planned.ts'
 import type { Session } from './session.ts'
 import { portalShape } from './utility/describe.ts'
@@ -61,7 +61,7 @@ function pump(session: Session, portal: Portal, execution: Execution, maxRows: n
   const { planned } = execution.entry
   // A writing statement runs to its end at once, whatever portion of its rows is asked for.
   if (maxRows > 0 && (planned.command !== 'select' || planned.hasModifyingCte)) {
-    const store = rowStore(session, execution.entry.columns ?? [])
+    const store = planRowStore(session, planned)
     portal.held = store
     return andThen(execution.pump(new DescribedSink(sink, store), 0), () => fromHeld(portal, maxRows, sink))
   }
@@ -133,7 +133,7 @@ function runUtilityPortal(session: Session, portal: Portal, maxRows: number, sin
   const shape = portalShape(session, portal)
   if (shape !== null) sink.describe(shape)
   // Where a portion is asked for, the statement runs to its end all the same.
-  const store = maxRows > 0 ? rowStore(session, shape?.columns ?? []) : null
+  const store = maxRows > 0 ? rowStore(session, shape?.columns.map((column) => column.typeOid) ?? []) : null
   portal.held = store
   const described = new DescribedSink(sink, store)
   return andThen(runUtility(session, statement, prepared.class!, portal.params, described, false, prepared.parameterTypes), (tag) => {

@@ -11,7 +11,7 @@ import type { ParsedStatement } from '../../sql/parser/parse.ts'
 import { Cursor, type CursorOptions, cannotRun } from '../cursor.ts'
 import type { RowTarget } from '../execution.ts'
 import type { ColumnsOf } from '../prepared.ts'
-import { rowStore } from '../row-store.ts'
+import { planRowStore } from '../row-store.ts'
 import { startExecution } from '../run-planned.ts'
 import type { Session } from '../session.ts'
 import { noActiveTransaction } from '../transaction-block.ts'
@@ -72,7 +72,7 @@ export function runDeclare(
             createdAt: session.context.statementTimestamp,
           },
           execution,
-          rowStore(session, entry.columns ?? []),
+          planRowStore(session, entry.planned),
         ),
       )
       return 'DECLARE CURSOR'
@@ -105,7 +105,7 @@ function adoptPortal(session: Session, name: string): MaybePromise<void> {
       scroll: 'no' as const,
       createdAt: session.context.statementTimestamp,
     }
-    session.portals.becomes(name, new Cursor(options, running, rowStore(session, columns)))
+    session.portals.becomes(name, new Cursor(options, running, planRowStore(session, plan.planned)))
   })
 }
 
